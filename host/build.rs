@@ -1,0 +1,39 @@
+//! Puts the connectors that travel in the binary where `registry::builtin` includes them.
+//!
+//! `cargo xtask` builds the components first and names the file in `SANGAM_BUILTIN_HTTP`. A plain `cargo build` builds it here, in a target
+//! folder of its own (cargo's own is locked meanwhile).
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn main() {
+    println!("cargo::rerun-if-env-changed=SANGAM_BUILTIN_HTTP");
+    for source in ["../wit", "../sdk/rust/src", "../plugins/http/src"] {
+        println!("cargo::rerun-if-changed={source}");
+    }
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let component = match std::env::var_os("SANGAM_BUILTIN_HTTP") {
+        Some(file) => {
+            println!("cargo::rerun-if-changed={}", Path::new(&file).display());
+            PathBuf::from(file)
+        }
+        None => build(&out),
+    };
+    let bytes = std::fs::read(&component).unwrap_or_else(|error| panic!("can't read {}: {error}", component.display()));
+    std::fs::write(out.join("http.wasm"), bytes).expect("OUT_DIR can be written");
+}
+
+fn build(out: &Path) -> PathBuf {
+    let target = out.join("builtin");
+    let status = Command::new(std::env::var_os("CARGO").expect("cargo sets CARGO"))
+        .args(["build", "--profile", "plugin", "--target", "wasm32-wasip2", "--package", "sangam-plugin-http"])
+        .env("CARGO_TARGET_DIR", &target)
+        // Flags for the host's own target don't fit the guest's.
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove("RUSTFLAGS")
+        .env_remove("RUSTC_WORKSPACE_WRAPPER")
+        .status()
+        .expect("cargo can be started");
+    assert!(status.success(), "builtin:http did not build; `rustup target add wasm32-wasip2` adds the target it needs");
+    target.join("wasm32-wasip2/plugin/sangam_plugin_http.wasm")
+}

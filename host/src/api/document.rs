@@ -1,0 +1,141 @@
+//! The event document: an event with its runs, their steps, attempts and effects.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::Problem;
+use super::redaction;
+use crate::config::Route;
+use crate::run::{RunState, StepState, StepStatus};
+use crate::runtime::Runtime;
+use crate::store::{AttemptRow, EffectRow, EventRow, RunRow, StepRow};
+
+/// The whole document of an event.
+pub async fn event_document(runtime: &Runtime, eid: &str) -> Result<Value, Problem> {
+    let event = runtime.store.event(eid).await?.ok_or_else(|| Problem::not_found(format!("there is no event {eid}")))?;
+    let runs = runtime.store.runs(eid).await?;
+    let mut document = summary(&event, &runs);
+    let mut shown = Vec::new();
+    let mut hidden = Vec::new();
+    let mut paths = Vec::new();
+    let body = document["event"].clone();
+    for run in &runs {
+        let route = runtime.revision(run.revision).await.ok().and_then(|revision| revision.route(&run.route).cloned());
+        if let Some(route) = &route {
+            paths.extend(route.redact.iter().cloned());
+            hidden.extend(redaction::hidden_values(&body, &route.redact));
+        }
+        let steps = runtime.store.steps(&run.id).await?;
+        let attempts = runtime.store.attempts(&run.id).await?;
+        let effects = runtime.store.effects_of(&run.id).await?;
+        shown.push(run_json(run, route.as_deref(), &steps, &attempts, &effects));
+    }
+    redaction::hide(&mut document["event"], &paths);
+    let mut runs = Value::Array(shown);
+    redaction::hide_values(&mut runs, &hidden);
+    document["runs"] = runs;
+    Ok(document)
+}
+
+/// An event as lists show it: without steps.
+pub(super) fn summary(event: &EventRow, runs: &[RunRow]) -> Value {
+    let body: Value = serde_json::from_str(&event.body).unwrap_or(Value::Null);
+    let cause: Option<Value> = event.cause.as_deref().and_then(|cause| serde_json::from_str(cause).ok());
+    let (status, reason) = event_status(runs);
+    let runs: Vec<Value> = runs
+        .iter()
+        .map(|run| json!({ "id": run.id, "route": run.route, "status": run.status, "status_reason": run.status_reason, "replay_of": run.replay_of }))
+        .collect();
+    json!({
+        "eid": event.eid,
+        "event": body,
+        "status": status,
+        "status_reason": reason,
+        "cause": cause,
+        "received_at": event.received_at.to_string(),
+        "runs": runs,
+    })
+}
+
+/// `unrouted`; while any run has not ended `running`, else `waiting`, else `pending`; then `dead`, `cancelled`, `succeeded`. Of every line the newest
+/// run counts.
+fn event_status(runs: &[RunRow]) -> (&'static str, Option<String>) {
+    let newest: Vec<&RunRow> = runs.iter().filter(|run| !run.superseded).collect();
+    if newest.is_empty() {
+        return ("unrouted", Some("no route wants it".to_owned()));
+    }
+    for status in ["running", "waiting", "pending", "dead", "cancelled"] {
+        if let Some(run) = newest.iter().find(|run| run.status == status) {
+            return (status, run.status_reason.as_ref().map(|reason| format!("{}: {reason}", run.route)));
+        }
+    }
+    ("succeeded", None)
+}
+
+fn run_json(run: &RunRow, route: Option<&Route>, steps: &[StepRow], attempts: &[AttemptRow], effects: &[EffectRow]) -> Value {
+    let state: Option<RunState> = run.state.as_deref().and_then(|state| serde_json::from_str(state).ok());
+    let state = state.or_else(|| route.map(|route| RunState::new(route, run.created_at)));
+    let inputs: BTreeMap<&str, &StepRow> = steps.iter().map(|step| (step.name.as_str(), step)).collect();
+    let states = state.map(|state| state.steps).unwrap_or_default();
+    let shown: Vec<Value> = states
+        .iter()
+        .map(|step| {
+            let attempts: Vec<Value> =
+                attempts.iter().filter(|attempt| attempt.step == step.name).map(|attempt| attempt_json(attempt, effects)).collect();
+            step_json(step, inputs.get(step.name.as_str()).copied(), run, attempts)
+        })
+        .collect();
+    let next = (run.status == "pending").then_some(run.due_at).flatten();
+    json!({
+        "id": run.id,
+        "route": run.route,
+        "status": run.status,
+        "status_reason": run.status_reason,
+        "revision": run.revision,
+        "root": run.root,
+        "replay_of": run.replay_of,
+        "undone": run.undone,
+        "order_key": run.order_key,
+        "created_at": run.created_at.to_string(),
+        "ended_at": run.ended_at.map(|time| time.to_string()),
+        "next_attempt_at": next.map(|time| time.to_string()),
+        "steps": shown,
+    })
+}
+
+fn step_json(step: &StepState, row: Option<&StepRow>, run: &RunRow, attempts: Vec<Value>) -> Value {
+    let parsed = |text: Option<&String>| text.and_then(|text| serde_json::from_str::<Value>(text).ok());
+    // The state is settled after an attempt: one that has a record without an outcome is under way.
+    let under_way = run.status == "running" && attempts.last().is_some_and(|attempt| attempt["outcome"].is_null());
+    let status = if under_way { StepStatus::Running } else { step.status };
+    json!({
+        "name": step.name,
+        "uses": step.uses,
+        "status": status.as_str(),
+        "input": parsed(row.and_then(|row| row.input.as_ref())),
+        "output": parsed(row.and_then(|row| row.output.as_ref())),
+        "error": step.error.as_ref().map(|error| json!({ "kind": error.kind.as_str(), "reason": error.reason, "details": error.details })),
+        "next_attempt_at": step.due.filter(|_| step.status == StepStatus::Pending).map(|due| due.to_string()),
+        "undo": null,
+        "attempts": attempts,
+    })
+}
+
+fn attempt_json(attempt: &AttemptRow, effects: &[EffectRow]) -> Value {
+    let parsed = |text: Option<&String>| text.and_then(|text| serde_json::from_str::<Value>(text).ok());
+    // Before its end an attempt has no record of its own: then the journal knows its writes.
+    let shown = parsed(attempt.effects.as_ref()).unwrap_or_else(|| {
+        let rows = effects.iter().filter(|effect| effect.id.step == attempt.step && effect.attempt == attempt.number);
+        Value::Array(rows.map(crate::worker::shown_row).collect())
+    });
+    json!({
+        "number": attempt.number,
+        "started_at": attempt.started_at.to_string(),
+        "duration_ms": attempt.duration_ms,
+        "outcome": attempt.outcome,
+        "error": parsed(attempt.error.as_ref()),
+        "logs": parsed(attempt.logs.as_ref()).unwrap_or_else(|| json!([])),
+        "effects": shown,
+    })
+}

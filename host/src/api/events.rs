@@ -1,0 +1,118 @@
+//! Events and dead letters, read.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::document::{event_document, summary};
+use super::{Problem, redaction};
+use crate::runtime::Runtime;
+use crate::store::EventFilter;
+
+/// Events of a page unless asked otherwise.
+const PAGE: u32 = 50;
+/// Most events of a page.
+const MAX_PAGE: u32 = 500;
+
+/// Query of `GET /v1/events`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct List {
+    status: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    source: Option<String>,
+    route: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+    q: Option<String>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+pub(super) async fn list(State(runtime): State<Arc<Runtime>>, Query(query): Query<List>) -> Result<Json<Value>, Problem> {
+    const STATUSES: &[&str] = &["unrouted", "running", "waiting", "pending", "dead", "cancelled", "succeeded"];
+    if let Some(status) = query.status.as_deref().filter(|status| !STATUSES.contains(status)) {
+        return Err(Problem::bad_request(format!("status {status:?} is none of {}", STATUSES.join(", "))));
+    }
+    let filter = EventFilter {
+        status: query.status,
+        kind: query.kind,
+        source: query.source,
+        route: query.route,
+        since: query.since.as_deref().map(|text| time("since", text)).transpose()?,
+        until: query.until.as_deref().map(|text| time("until", text)).transpose()?,
+        text: query.q,
+        limit: query.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE),
+        after: query.cursor.as_deref().map(decode_cursor).transpose()?,
+    };
+    let page = runtime.store.events(&filter).await?;
+    let next = page.events.last().filter(|_| page.more).map(|(event, _)| encode_cursor(event.received_at, &event.eid));
+    let mut events = Vec::with_capacity(page.events.len());
+    for (event, runs) in &page.events {
+        let mut shown = summary(event, runs);
+        for run in runs {
+            let revision = runtime.revision(run.revision).await.ok();
+            if let Some(route) = revision.as_ref().and_then(|revision| revision.route(&run.route)) {
+                redaction::hide(&mut shown["event"], &route.redact);
+            }
+        }
+        events.push(shown);
+    }
+    Ok(Json(json!({ "events": events, "next_cursor": next })))
+}
+
+pub(super) async fn show(State(runtime): State<Arc<Runtime>>, Path(eid): Path<String>) -> Result<Json<Value>, Problem> {
+    event_document(&runtime, &eid).await.map(Json)
+}
+
+/// Query of `GET /v1/dead-letters`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeadLetters {
+    route: Option<String>,
+    limit: Option<u32>,
+}
+
+pub(super) async fn dead_letters(State(runtime): State<Arc<Runtime>>, Query(query): Query<DeadLetters>) -> Result<Json<Value>, Problem> {
+    let limit = query.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
+    let letters = runtime.store.dead_letters(query.route.as_deref(), limit).await?;
+    let letters: Vec<Value> = letters
+        .iter()
+        .map(|letter| {
+            json!({
+                "eid": letter.run.eid,
+                "run": letter.run.id,
+                "route": letter.run.route,
+                "type": letter.kind,
+                "source": letter.source,
+                "id": letter.id,
+                "reason": letter.run.status_reason,
+                "died_at": letter.run.ended_at.map(|time| time.to_string()),
+            })
+        })
+        .collect();
+    Ok(Json(json!({ "dead_letters": letters })))
+}
+
+fn time(name: &str, text: &str) -> Result<Timestamp, Problem> {
+    text.parse().map_err(|_| Problem::bad_request(format!("{name}: {text:?} is not an RFC 3339 time such as 2026-11-02T08:00:00Z")))
+}
+
+fn encode_cursor(received_at: Timestamp, eid: &str) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}/{eid}", received_at.as_millisecond()))
+}
+
+fn decode_cursor(cursor: &str) -> Result<(Timestamp, String), Problem> {
+    let bad = || Problem::bad_request("the cursor is not one that this host gave");
+    let text = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(bad)?;
+    let (millis, eid) = text.split_once('/').ok_or_else(bad)?;
+    let time = millis.parse().ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()).ok_or_else(bad)?;
+    Ok((time, eid.to_owned()))
+}

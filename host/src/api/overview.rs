@@ -1,0 +1,155 @@
+//! What is configured and how it is doing. Never a secret.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::Problem;
+use crate::config::{Instances, OnFailure};
+use crate::runtime::{ApplyError, Runtime};
+
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Ready: the store can be written, and the host is not stopping.
+pub(super) async fn readyz(State(runtime): State<Arc<Runtime>>) -> Result<&'static str, Problem> {
+    if runtime.stopping.is_cancelled() {
+        return Err(Problem::unavailable("the host is shutting down", Duration::from_secs(5)));
+    }
+    runtime.store.check_writable().await?;
+    Ok("ready\n")
+}
+
+pub(super) async fn routes(State(runtime): State<Arc<Runtime>>) -> Result<Json<Value>, Problem> {
+    let present = runtime.present();
+    let mut counts: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    for (route, status, count) in runtime.store.run_counts().await? {
+        counts.entry(route).or_default().insert(status, count);
+    }
+    let routes: Vec<Value> = present
+        .revision
+        .config
+        .routes
+        .iter()
+        .map(|route| {
+            let steps: Vec<Value> = route
+                .steps
+                .iter()
+                .map(|step| {
+                    json!({
+                        "name": step.name,
+                        "uses": format!("{}.{}", step.plugin, step.action),
+                        "needs": step.needs.iter().map(|&need| route.steps[need].name.as_str()).collect::<Vec<_>>(),
+                        "when": step.when.as_ref().map(|when| when.source()),
+                        "timeout_ms": u64::try_from(step.timeout.as_millis()).unwrap_or(u64::MAX),
+                        "max_attempts": step.retry.max_attempts,
+                        "on_failure": match step.on_failure {
+                            OnFailure::DeadLetter => "dead-letter",
+                            OnFailure::Continue => "continue",
+                            OnFailure::Undo => "undo",
+                        },
+                    })
+                })
+                .collect();
+            json!({
+                "name": route.name,
+                "types": route.types.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "sources": route.sources.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "when": route.when.as_ref().map(|when| when.source()),
+                "order_by": route.order_by.as_ref().map(|key| key.source()),
+                "steps": steps,
+                "runs": counts.get(&route.name).cloned().unwrap_or_default(),
+            })
+        })
+        .collect();
+    Ok(Json(json!({ "revision": present.revision.number, "routes": routes })))
+}
+
+pub(super) async fn plugins(State(runtime): State<Arc<Runtime>>) -> Json<Value> {
+    let present = runtime.present();
+    let plugins: Vec<Value> = present
+        .revision
+        .plugins
+        .iter()
+        .map(|(name, plugin)| {
+            let config = &plugin.config;
+            let limits = &config.limits;
+            let busy = present.plugins.get(name).map(|present| config.concurrency as usize - present.slots.available_permits().min(config.concurrency as usize));
+            json!({
+                "name": name,
+                "title": plugin.descriptor.title,
+                "plugin": plugin.descriptor.name,
+                "version": plugin.descriptor.version,
+                "digest": plugin.component.digest,
+                "contract": plugin.component.inspection.contract,
+                "imports": plugin.component.inspection.imports,
+                "actions": plugin.descriptor.actions,
+                "streams": plugin.descriptor.streams,
+                "grants": {
+                    "allow_hosts": config.grants.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                    "allow_private_addresses": config.grants.private_addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                    "credentials": config.grants.credentials,
+                    "emits": config.grants.emits.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                    "read_only": config.grants.read_only.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                },
+                "limits": {
+                    "memory": limits.memory,
+                    "time_ms": u64::try_from(limits.time.as_millis()).unwrap_or(u64::MAX),
+                    "cpu_ms": u64::try_from(limits.cpu.as_millis()).unwrap_or(u64::MAX),
+                    "http_calls": limits.http_calls,
+                    "response_size": limits.response_size,
+                    "output_size": limits.output_size,
+                },
+                "instances": match config.instances { Instances::PerCall => "per-call", Instances::Reuse => "reuse" },
+                "concurrency": config.concurrency,
+                "calls_under_way": busy,
+            })
+        })
+        .collect();
+    Json(json!({ "revision": present.revision.number, "plugins": plugins }))
+}
+
+pub(super) async fn credentials(State(runtime): State<Arc<Runtime>>) -> Json<Value> {
+    let credentials = runtime.broker.status();
+    Json(json!({ "credentials": credentials }))
+}
+
+/// This version takes events in at `POST /v1/events` only.
+pub(super) async fn sources() -> Json<Value> {
+    Json(json!({ "sources": [] }))
+}
+
+pub(super) async fn metrics(State(runtime): State<Arc<Runtime>>) -> Result<Response, Problem> {
+    let (depth, oldest) = runtime.store.backlog().await?;
+    let now = runtime.clock.now();
+    let waited = oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
+    let refreshes: Vec<(String, u64, u64)> =
+        runtime.broker.status().into_iter().map(|status| (status.name, status.refreshes, status.failures)).collect();
+    let text = runtime.metrics.encode(depth, waited, &refreshes);
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+/// Applies the file as it is now, or refuses it whole.
+pub(super) async fn reload(State(runtime): State<Arc<Runtime>>) -> Result<Json<Value>, Problem> {
+    match runtime.reload().await {
+        Ok(number) => Ok(Json(json!({ "revision": number }))),
+        Err(ApplyError::Problems(problems)) => {
+            let list: Vec<Value> = problems
+                .list
+                .iter()
+                .map(|problem| json!({ "line": problem.line, "column": problem.column, "message": problem.message, "help": problem.help }))
+                .collect();
+            let detail = format!("the configuration is refused, and the present one stays:\n{problems}");
+            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with("problems", json!(list)))
+        }
+        Err(error) => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, crate::telemetry::chain(&error))),
+    }
+}

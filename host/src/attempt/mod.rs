@@ -1,0 +1,395 @@
+//! One try at one step, from the inside: everything a plugin's call can do to the world, and what is kept of it.
+//!
+//! The engine gives each call an [`Attempt`]; the functions that a plugin imports are thin over it. A plugin's calls are
+//! answered with values. When the attempt itself can't go on (another step changed what was read, the plugin wrote something else
+//! than before, the lease is gone), the call is broken off with a [`Break`].
+
+mod clock;
+mod journal;
+mod key_value;
+mod log;
+mod random;
+mod shown;
+
+pub use clock::VirtualClock;
+pub use key_value::KeyError;
+pub use log::{Level, LogBuffer, LogLine};
+pub use random::KeyedRandom;
+pub use shown::ShownEffect;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::credentials::Attached;
+use crate::outbound::{HttpError, Outbound, Request, Response};
+use crate::store::{EffectState, Intent, JournalSnapshot, KeySettlement, Opening, Store, StoreError};
+use journal::{Decision, Journal};
+use key_value::KeyValue;
+
+/// Largest request body kept in the journal; beyond it only the digest is.
+const MAX_KEPT_BODY: usize = 64 << 10;
+/// Longest name of a write.
+const MAX_NAME: usize = 256;
+
+/// Why an attempt can't go on. Not the plugin's failure: the run decides what follows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Break {
+    /// What it read was changed or claimed elsewhere.
+    #[error("key {0:?} is claimed or was changed by another step")]
+    Conflict(String),
+    /// It wrote something else than on an earlier attempt.
+    #[error("{0}")]
+    Diverged(String),
+    /// Another worker has the run.
+    #[error("the run was taken over by another worker")]
+    Fenced,
+    /// A write could not be journalled, so it was not sent.
+    #[error("the store can't be written: {0}")]
+    Store(String),
+}
+
+impl From<StoreError> for Break {
+    fn from(error: StoreError) -> Break {
+        match error {
+            StoreError::KeyConflict(key) => Break::Conflict(key),
+            StoreError::Fenced => Break::Fenced,
+            other => Break::Store(crate::telemetry::chain(&other)),
+        }
+    }
+}
+
+/// What identifies an attempt.
+#[derive(Debug, Clone)]
+pub struct AttemptId {
+    /// The run.
+    pub run: String,
+    /// First run of its line.
+    pub root: String,
+    /// Lease of the run.
+    pub fence: i64,
+    /// Step name.
+    pub step: String,
+    /// Round, from 0.
+    pub round: u32,
+    /// From 1.
+    pub number: u32,
+    /// Plugin name: whose key-value space.
+    pub plugin: String,
+}
+
+/// What one call of a plugin may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Abilities {
+    /// An action: reads and writes.
+    Act,
+    /// `poll` and `receive`: reads only.
+    ReadOnly,
+}
+
+/// Limits that belong to an attempt rather than to the guest's memory and time.
+#[derive(Debug, Clone, Copy)]
+pub struct AttemptLimits {
+    /// Requests.
+    pub http_calls: u32,
+    /// When the call must have ended.
+    pub ends: Instant,
+}
+
+/// One try at one step.
+#[derive(Debug)]
+pub struct Attempt {
+    id: AttemptId,
+    abilities: Abilities,
+    limits: AttemptLimits,
+    input: String,
+    started_at: Timestamp,
+    store: Store,
+    outbound: Arc<Outbound>,
+    journal: Journal,
+    keys: KeyValue,
+    clock: VirtualClock,
+    random: KeyedRandom,
+    log: LogBuffer,
+    shown: Vec<ShownEffect>,
+    calls: u32,
+    opened: bool,
+    attached: Option<Attached>,
+    credential_error: Option<String>,
+    cancel: CancellationToken,
+}
+
+/// What an attempt is made from.
+#[derive(Debug)]
+pub struct NewAttempt {
+    /// What identifies it.
+    pub id: AttemptId,
+    /// What it may do.
+    pub abilities: Abilities,
+    /// Its limits.
+    pub limits: AttemptLimits,
+    /// The step's input, JSON.
+    pub input: String,
+    /// Now.
+    pub started_at: Timestamp,
+    /// The store.
+    pub store: Store,
+    /// The plugin's way out.
+    pub outbound: Arc<Outbound>,
+    /// The line's journal for the step.
+    pub snapshot: JournalSnapshot,
+    /// The store's secret that randomness derives from.
+    pub random_secret: [u8; 32],
+    /// Ends when the host gives up waiting for running steps.
+    pub cancel: CancellationToken,
+}
+
+/// What is kept of an attempt that ended.
+#[derive(Debug)]
+pub struct AttemptRecord {
+    /// When it started.
+    pub started_at: Timestamp,
+    /// Start of the step's clock.
+    pub clock_start: Timestamp,
+    /// The step's input, JSON.
+    pub input: String,
+    /// Effects as shown.
+    pub effects: Vec<ShownEffect>,
+    /// Lines of its log.
+    pub log: Vec<LogLine>,
+    /// Key-value writes to apply if it succeeded.
+    pub keys: KeySettlement,
+    /// Credential that was attached last.
+    pub attached: Option<Attached>,
+    /// Why a credential could not be attached.
+    pub credential_error: Option<String>,
+}
+
+impl Attempt {
+    /// An attempt about to begin.
+    pub fn new(new: NewAttempt) -> Attempt {
+        let clock_start = new.snapshot.clock_start.unwrap_or(new.started_at);
+        Attempt {
+            journal: Journal::new(&new.id, &new.snapshot),
+            keys: KeyValue::new(new.id.plugin.clone(), &new.snapshot),
+            clock: VirtualClock::new(clock_start),
+            random: KeyedRandom::new(&new.random_secret, &new.id),
+            log: LogBuffer::default(),
+            shown: Vec::new(),
+            calls: 0,
+            opened: false,
+            attached: None,
+            credential_error: None,
+            id: new.id,
+            abilities: new.abilities,
+            limits: new.limits,
+            input: new.input,
+            started_at: new.started_at,
+            store: new.store,
+            outbound: new.outbound,
+            cancel: new.cancel,
+        }
+    }
+
+    /// The clock the plugin sees.
+    pub fn clock(&self) -> &VirtualClock {
+        &self.clock
+    }
+
+    /// The random stream the plugin sees.
+    pub fn random(&self) -> &KeyedRandom {
+        &self.random
+    }
+
+    /// The plugin's log.
+    pub fn log(&self) -> &LogBuffer {
+        &self.log
+    }
+
+    /// The key of a named write in its present generation.
+    pub fn key(&self, name: &str) -> String {
+        self.journal.key(name)
+    }
+
+    /// The key of the step as a whole: the same on every attempt.
+    pub fn step_key(&self) -> String {
+        self.journal.step_key()
+    }
+
+    /// Sends a request, or answers it from the journal.
+    ///
+    /// # Errors
+    /// The outer error breaks the attempt off; the inner one is the plugin's to handle.
+    pub async fn send(&mut self, request: Request) -> Result<Result<Response, HttpError>, Break> {
+        if self.calls >= self.limits.http_calls {
+            return Ok(Err(HttpError::TooManyCalls(self.limits.http_calls)));
+        }
+        self.calls += 1;
+        let exchange = match self.outbound.prepare(&request) {
+            Ok(exchange) => exchange,
+            Err(error) => return Ok(Err(self.refuse(&request, error))),
+        };
+        if exchange.reads {
+            return Ok(self.read(&request, &exchange).await);
+        }
+        if self.abilities == Abilities::ReadOnly {
+            let why = "poll and receive may only read; a POST that only reads needs the mark and the administrator's read-only".to_owned();
+            return Ok(Err(self.refuse(&request, HttpError::Denied(why))));
+        }
+        if request.name.as_ref().is_some_and(|name| name.is_empty() || name.len() > MAX_NAME) {
+            let why = format!("a write's name has 1 to {MAX_NAME} bytes");
+            return Ok(Err(self.refuse(&request, HttpError::InvalidRequest(why))));
+        }
+        self.write(request, &exchange).await
+    }
+
+    async fn read(&mut self, request: &Request, exchange: &crate::outbound::Exchange) -> Result<Response, HttpError> {
+        let (sent, result) = self.outbound.exchange(exchange, None, self.time_left(), &self.cancel).await;
+        self.attached = sent.attached.or(self.attached.take());
+        self.note_credential(&result);
+        let state = if result.is_ok() { EffectState::Done } else { EffectState::Failed };
+        let status = result.as_ref().ok().map(|response| response.status);
+        let mut shown = ShownEffect::new(self.next_seq(), request, exchange.url().as_str(), state);
+        shown.status = status;
+        shown.duration_ms = millis(sent.duration);
+        shown.error = result.as_ref().err().map(ToString::to_string);
+        self.shown.push(shown);
+        result
+    }
+
+    async fn write(&mut self, request: Request, exchange: &crate::outbound::Exchange) -> Result<Result<Response, HttpError>, Break> {
+        let decision = self.journal.decide(&request, exchange.url());
+        let mut row = match decision {
+            Decision::NameUsed(name) => return Ok(Err(self.refuse(&request, HttpError::NameUsed(name)))),
+            Decision::Diverged(why) => {
+                let mut shown = ShownEffect::new(self.next_seq(), &request, exchange.url().as_str(), EffectState::Failed);
+                shown.error = Some(why.clone());
+                self.shown.push(shown);
+                return Err(Break::Diverged(why));
+            }
+            Decision::Replay(row) => {
+                let mut shown = ShownEffect::new(self.next_seq(), &request, &row.url, EffectState::Done);
+                shown.key = Some(row.key.clone());
+                shown.status = row.status;
+                shown.replayed = true;
+                self.shown.push(shown);
+                return match journal::recorded_response(&row) {
+                    Ok(response) => Ok(Ok(response)),
+                    Err(why) => Err(Break::Store(why)),
+                };
+            }
+            Decision::Send(row) => *row,
+        };
+        row.seq = self.next_seq();
+        row.run.clone_from(&self.id.run);
+        row.attempt = self.id.number;
+        row.started_at = Timestamp::now();
+        row.request_body = (request.body.len() <= MAX_KEPT_BODY).then(|| request.body.clone());
+        self.intend(&row).await?;
+        let (sent, result) = self.outbound.exchange(exchange, Some(&row.key), self.time_left(), &self.cancel).await;
+        self.attached = sent.attached.or(self.attached.take());
+        self.note_credential(&result);
+        row.duration_ms = Some(millis(sent.duration));
+        journal::settle(&mut row, &result);
+        self.store.outcome(self.id.fence, row.clone()).await?;
+        let mut shown = ShownEffect::new(row.seq, &request, &row.url, row.state);
+        shown.key = Some(row.key.clone());
+        shown.status = result.as_ref().ok().map(|response| response.status);
+        shown.duration_ms = millis(sent.duration);
+        shown.error = result.as_ref().err().map(ToString::to_string);
+        self.shown.push(shown);
+        self.journal.record(row);
+        Ok(result)
+    }
+
+    /// Makes the intent durable, and with the first one everything the attempt stands on.
+    async fn intend(&mut self, row: &crate::store::EffectRow) -> Result<(), Break> {
+        let opening = (!self.opened).then(|| Opening {
+            started_at: self.started_at,
+            clock_start: self.clock.start(),
+            input: self.input.clone(),
+            plugin: self.id.plugin.clone(),
+            reads: self.keys.unclaimed(),
+        });
+        self.store.intend(Intent { fence: self.id.fence, effect: row.clone(), opening }).await?;
+        self.opened = true;
+        self.keys.claimed();
+        Ok(())
+    }
+
+    fn refuse(&mut self, request: &Request, error: HttpError) -> HttpError {
+        let mut shown = ShownEffect::new(self.next_seq(), request, &request.url, EffectState::Failed);
+        shown.error = Some(error.to_string());
+        self.shown.push(shown);
+        error
+    }
+
+    fn note_credential(&mut self, result: &Result<Response, HttpError>) {
+        if let Err(HttpError::Credential(why)) = result {
+            self.credential_error = Some(why.clone());
+        }
+    }
+
+    fn next_seq(&self) -> u32 {
+        u32::try_from(self.shown.len()).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    fn time_left(&self) -> Duration {
+        self.limits.ends.saturating_duration_since(Instant::now())
+    }
+
+    /// The value of a key.
+    pub async fn key_get(&mut self, key: &str) -> Result<Option<Vec<u8>>, KeyError> {
+        self.keys.get(&self.store, key).await
+    }
+
+    /// Sets a key with the step's success.
+    pub async fn key_set(&mut self, key: &str, value: Vec<u8>) -> Result<(), KeyError> {
+        self.keys.set(&self.store, key, Some(value)).await
+    }
+
+    /// Removes a key with the step's success.
+    pub async fn key_delete(&mut self, key: &str) -> Result<(), KeyError> {
+        self.keys.set(&self.store, key, None).await
+    }
+
+    /// Adds to a number.
+    pub async fn key_increment(&mut self, key: &str, delta: i64) -> Result<i64, KeyError> {
+        self.keys.increment(&self.store, key, delta).await
+    }
+
+    /// Sets a key if it has the expected value.
+    pub async fn key_compare_and_swap(&mut self, key: &str, expected: Option<Vec<u8>>, value: Vec<u8>) -> Result<bool, KeyError> {
+        self.keys.compare_and_swap(&self.store, key, expected, value).await
+    }
+
+    /// A page of keys.
+    pub async fn key_list(&mut self, prefix: &str, cursor: Option<String>, limit: u32) -> Result<(Vec<String>, Option<String>), KeyError> {
+        self.keys.list(&self.store, prefix, cursor, limit).await
+    }
+
+    /// What is kept of it. The attempt is over.
+    pub fn finish(mut self) -> AttemptRecord {
+        let mut effects = self.shown;
+        for (key, removed) in self.keys.written() {
+            let seq = u32::try_from(effects.len()).unwrap_or(u32::MAX).saturating_add(1);
+            effects.push(ShownEffect::key_value(seq, key, removed));
+        }
+        AttemptRecord {
+            started_at: self.started_at,
+            clock_start: self.clock.start(),
+            input: self.input,
+            effects,
+            log: self.log.take(),
+            keys: self.keys.settlement(&self.id),
+            attached: self.attached.take(),
+            credential_error: self.credential_error.take(),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

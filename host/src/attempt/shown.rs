@@ -1,0 +1,71 @@
+//! An effect as people see it in the timeline of an attempt.
+
+use serde::{Deserialize, Serialize};
+
+use crate::outbound::Request;
+use crate::store::EffectState;
+
+/// Longest URL that is shown.
+const MAX_URL: usize = 2048;
+
+/// One effect of one attempt.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ShownEffect {
+    /// Place in the attempt, from 1.
+    pub seq: u32,
+    /// `http` or `key-value`.
+    pub kind: String,
+    /// Name of the write, or the key.
+    pub name: Option<String>,
+    /// Idempotency key of a write.
+    pub key: Option<String>,
+    /// HTTP method, `set` or `delete`.
+    pub method: String,
+    /// URL; empty for key-value.
+    pub url: String,
+    /// HTTP status.
+    pub status: Option<u16>,
+    /// Where it is.
+    pub state: EffectState,
+    /// How long it took.
+    pub duration_ms: i64,
+    /// Answered from the journal, nothing was sent.
+    pub replayed: bool,
+    /// Why there was no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl ShownEffect {
+    pub(super) fn new(seq: u32, request: &Request, url: &str, state: EffectState) -> ShownEffect {
+        ShownEffect {
+            seq,
+            kind: "http".to_owned(),
+            name: request.name.clone(),
+            key: None,
+            method: request.method.clone(),
+            url: url.chars().take(MAX_URL).collect(),
+            status: None,
+            state,
+            duration_ms: 0,
+            replayed: false,
+            error: None,
+        }
+    }
+
+    pub(super) fn key_value(seq: u32, key: String, removed: bool) -> ShownEffect {
+        ShownEffect {
+            seq,
+            kind: "key-value".to_owned(),
+            name: Some(key),
+            key: None,
+            method: if removed { "delete" } else { "set" }.to_owned(),
+            url: String::new(),
+            status: None,
+            state: EffectState::Done,
+            duration_ms: 0,
+            replayed: false,
+            error: None,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! `sangam check`.
+
+use std::collections::BTreeMap;
+
+use super::{ConfigArg, Failure, plain};
+use crate::config::{self, Loaded, Problem, Severity};
+use crate::registry::{Component, Descriptor};
+use crate::telemetry;
+
+/// Validates the configuration: every expression, every plugin and its grants. Reports all mistakes at once; runs no plugin code (a component
+/// without an embedded descriptor is asked once to describe itself, with every import trapping).
+#[derive(Debug, clap::Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+impl Check {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let loaded = config::load(&self.config.config).map_err(|problems| Failure::Usage(summed(&problems.to_string(), &problems.list)))?;
+        let mut problems = loaded.warnings.clone();
+        let mut facts = BTreeMap::new();
+        let mut seen = Vec::new();
+        for (name, plugin) in &loaded.config.plugins {
+            match look(&plugin.component, plugin.digest.as_deref()).await {
+                Ok((component, descriptor, described)) => {
+                    seen.push((name.clone(), component, descriptor.clone(), described));
+                    facts.insert(name.clone(), descriptor.facts());
+                }
+                Err(why) => problems.push(loaded.problem_at(&format!("plugins.{name}.component"), Severity::Error, format!("plugin {name}: {why}"))),
+            }
+        }
+        problems.extend(config::check_plugins(&loaded, &facts));
+        let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+        let shown = loaded.problems(problems.clone());
+        if errors > 0 {
+            return Err(Failure::Usage(summed(&shown.to_string(), &shown.list)));
+        }
+        anstream::eprint!("{shown}");
+        report(&loaded, &seen);
+        Ok(())
+    }
+}
+
+fn summed(text: &str, list: &[Problem]) -> String {
+    let count = |severity| list.iter().filter(|problem| problem.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let plural = |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
+    let warnings = if warnings > 0 { format!(", {}", plural(warnings, "warning")) } else { String::new() };
+    format!("{}\n{}{warnings}", text.trim_end(), plural(errors, "error"))
+}
+
+async fn look(source: &config::ComponentSource, pinned: Option<&str>) -> Result<(Component, Descriptor, bool), String> {
+    let component = Component::fetch(source, pinned).map_err(|error| telemetry::chain(&error))?;
+    if let Some(descriptor) = &component.inspection.descriptor {
+        let descriptor = descriptor.clone();
+        return Ok((component, descriptor, false));
+    }
+    let descriptor = super::plugin::describe(&component).await?;
+    Ok((component, descriptor, true))
+}
+
+fn report(loaded: &Loaded, plugins: &[(String, Component, Descriptor, bool)]) {
+    for (name, component, descriptor, described) in plugins {
+        let how = if *described { ", described by running it" } else { "" };
+        anstream::println!(
+            "plugin {name}: {} {} ({} KiB, {}{how})",
+            plain(&descriptor.title),
+            plain(&descriptor.version),
+            component.inspection.size >> 10,
+            &component.digest[..19],
+        );
+    }
+    for route in &loaded.config.routes {
+        let steps: Vec<String> = route.steps.iter().map(|step| format!("{} ({}.{})", step.name, step.plugin, step.action)).collect();
+        anstream::println!("route {}: {}", route.name, steps.join(" -> "));
+    }
+    let count = |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
+    anstream::println!("{}: {}, {}, no mistakes", loaded.file, count(plugins.len(), "plugin"), count(loaded.config.routes.len(), "route"));
+}

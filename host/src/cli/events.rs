@@ -1,0 +1,217 @@
+//! `sangam events`.
+
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::{Failure, plain, timeline};
+
+/// Looks at and handles events.
+#[derive(Debug, clap::Args)]
+pub(super) struct Events {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// List events, newest first
+    List {
+        /// unrouted, pending, running, waiting, succeeded, dead or cancelled
+        #[arg(long)]
+        status: Option<String>,
+        /// Exact event type
+        #[arg(long = "type", value_name = "TYPE")]
+        kind: Option<String>,
+        /// Exact event source
+        #[arg(long)]
+        source: Option<String>,
+        /// Events that a route wanted
+        #[arg(long)]
+        route: Option<String>,
+        /// Received at or after (RFC 3339)
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// Received before (RFC 3339)
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+        /// Text within the event
+        #[arg(long = "search", short = 'q', value_name = "TEXT")]
+        text: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        client: Client,
+    },
+    /// Show an event: its runs, steps, attempts and effects
+    Show {
+        /// The event
+        eid: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        client: Client,
+    },
+    /// Run an event again: writes that were done are not done twice
+    Replay {
+        /// The event
+        eid: String,
+        /// Only this route
+        #[arg(long)]
+        route: Option<String>,
+        /// Where to start: at the steps that failed, or from the start
+        #[arg(long, default_value = "failed", value_parser = ["failed", "start"])]
+        from: String,
+        /// same: finished writes stay done; new: do everything all over again
+        #[arg(long, default_value = "same", value_parser = ["same", "new"])]
+        keys: String,
+        /// present: with the configuration as it is now; pinned: with the run's own
+        #[arg(long, default_value = "present", value_parser = ["present", "pinned"])]
+        plugins: String,
+        /// With --keys new: don't ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        client: Client,
+    },
+    /// Cancel the runs of an event that have not ended
+    Cancel {
+        /// The event
+        eid: String,
+        #[command(flatten)]
+        client: Client,
+    },
+    /// List dead letters, the latest first
+    Dead {
+        /// Of one route
+        #[arg(long)]
+        route: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Replay all that are listed
+        #[arg(long)]
+        replay: bool,
+        #[command(flatten)]
+        client: Client,
+    },
+}
+
+impl Events {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        match self.verb {
+            Verb::List { status, kind, source, route, since, until, text, limit, json, client } => {
+                let mut query = vec![("limit", limit.to_string())];
+                let filters =
+                    [("status", status), ("type", kind), ("source", source), ("route", route), ("since", since), ("until", until), ("q", text)];
+                query.extend(filters.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))));
+                let page = client.get("/v1/events", &query).await?;
+                if json { print_json(&page) } else { list(&page) }
+                Ok(())
+            }
+            Verb::Show { eid, json, client } => {
+                let event = client.get(&format!("/v1/events/{}", segment(&eid)), &[]).await?;
+                if json { print_json(&event) } else { anstream::print!("{}", timeline::draw(&event)) }
+                Ok(())
+            }
+            Verb::Replay { eid, route, from, keys, plugins, yes, client } => {
+                if keys == "new" && !yes && !confirmed("This does every write again, also those that were done. Go on? [y/N] ") {
+                    return Err(Failure::Usage("nothing was replayed; --yes goes on without asking".to_owned()));
+                }
+                let body = json!({ "route": route, "from": from, "keys": keys, "plugins": plugins });
+                let answer = client.post(&format!("/v1/events/{}/replay", segment(&eid)), body).await?;
+                replays(&answer);
+                anstream::println!("`sangam events show {eid}` shows how it goes");
+                Ok(())
+            }
+            Verb::Cancel { eid, client } => {
+                let answer = client.post(&format!("/v1/events/{}/cancel", segment(&eid)), json!({})).await?;
+                for run in answer["cancelled"].as_array().into_iter().flatten() {
+                    anstream::println!("cancelled run {}", run.as_str().unwrap_or(""));
+                }
+                Ok(())
+            }
+            Verb::Dead { route, limit, json, replay, client } => {
+                let mut query = vec![("limit", limit.to_string())];
+                query.extend(route.clone().map(|route| ("route", route)));
+                if replay {
+                    let answer = client.post("/v1/dead-letters/replay", json!({ "route": route, "limit": limit })).await?;
+                    if json { print_json(&answer) } else { replays(&answer) }
+                    return Ok(());
+                }
+                let letters = client.get("/v1/dead-letters", &query).await?;
+                if json { print_json(&letters) } else { dead(&letters) }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn print_json(value: &Value) {
+    anstream::println!("{value:#}");
+}
+
+fn segment(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+fn confirmed(question: &str) -> bool {
+    use std::io::{IsTerminal as _, Write as _};
+    if !std::io::stdin().is_terminal() {
+        return false;
+    }
+    anstream::eprint!("{question}");
+    let _ = std::io::stderr().flush();
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}
+
+fn list(page: &Value) {
+    let events = page["events"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if events.is_empty() {
+        anstream::println!("no events");
+        return;
+    }
+    for event in events {
+        anstream::println!("{}", timeline::line(event));
+    }
+    if !page["next_cursor"].is_null() {
+        anstream::println!("… there are more; --limit shows them, --status, --type and --search narrow the list down");
+    }
+}
+
+fn replays(answer: &Value) {
+    for replay in answer["replays"].as_array().into_iter().flatten() {
+        anstream::println!(
+            "run {} replays {} (route {}, revision {})",
+            replay["run"].as_str().unwrap_or(""),
+            replay["replay_of"].as_str().unwrap_or(""),
+            plain(replay["route"].as_str().unwrap_or("")),
+            replay["revision"]
+        );
+    }
+    for refused in answer["refused"].as_array().into_iter().flatten() {
+        anstream::println!("not replayed: {}: {}", refused["run"].as_str().unwrap_or(""), plain(refused["detail"].as_str().unwrap_or("")));
+    }
+}
+
+fn dead(letters: &Value) {
+    let letters = letters["dead_letters"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if letters.is_empty() {
+        anstream::println!("no dead letters");
+        return;
+    }
+    for letter in letters {
+        let text = |name: &str| plain(letter[name].as_str().unwrap_or(""));
+        anstream::println!("{}  {}  {}  {} {}", text("eid"), text("died_at"), text("route"), text("type"), text("id"));
+        anstream::println!("    {}", text("reason"));
+    }
+    anstream::println!("`sangam events show EID` shows all attempts, `sangam events replay EID` tries again");
+}

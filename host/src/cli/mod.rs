@@ -1,0 +1,127 @@
+//! The command line: one file per verb.
+
+mod check;
+mod client;
+
+mod events;
+mod init;
+mod plugin;
+mod schema;
+mod secret;
+mod send;
+mod timeline;
+mod token;
+mod up;
+
+pub use timeline::draw;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+/// Integration runtime: takes business events in, keeps them safely, and routes each through sandboxed connectors.
+#[derive(Debug, Parser)]
+#[command(name = "sangam", version, max_term_width = 100, after_help = "Exit codes: 0 done, 1 it failed, 2 bad usage or configuration, 3 host not reachable.")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// Which configuration.
+#[derive(Debug, clap::Args)]
+struct ConfigArg {
+    /// Configuration file
+    #[arg(long, env = "SANGAM_CONFIG", default_value = "sangam.toml", value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Write a working configuration, an example event and a first route
+    Init(init::Init),
+    /// Run the host
+    Up(up::Up),
+    /// Find every mistake in the configuration, its expressions, plugins and grants
+    Check(check::Check),
+    /// Send an event, or a batch of events, to a running host
+    Send(send::Send),
+    /// Look at and handle events
+    Events(events::Events),
+    /// Build and inspect plugins
+    Plugin(plugin::Plugin),
+    /// Keep secrets in the store
+    Secret(secret::Secret),
+    /// Make and revoke API tokens
+    Token(token::Token),
+    /// Print the published JSON Schemas
+    Schema(schema::Schema),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How a verb fails.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// It failed.
+    #[error("{0}")]
+    Failed(String),
+    /// Usage or configuration is wrong. Already readable.
+    #[error("{0}")]
+    Usage(String),
+    /// No host answers.
+    #[error("{0}")]
+    Unreachable(String),
+}
+
+impl Failure {
+    fn failed(error: impl std::fmt::Display) -> Failure {
+        Failure::Failed(error.to_string())
+    }
+
+    fn error(error: &dyn std::error::Error) -> Failure {
+        Failure::Failed(crate::telemetry::chain(error))
+    }
+
+    fn code(&self) -> u8 {
+        match self {
+            Failure::Failed(_) => 1,
+            Failure::Usage(_) => 2,
+            Failure::Unreachable(_) => 3,
+        }
+    }
+}
+
+/// Does what the command line asks for.
+pub async fn run() -> ExitCode {
+    let done = match Cli::parse().verb {
+        Verb::Init(verb) => verb.run(),
+        Verb::Up(verb) => verb.run().await,
+        Verb::Check(verb) => verb.run().await,
+        Verb::Send(verb) => verb.run().await,
+        Verb::Events(verb) => verb.run().await,
+        Verb::Plugin(verb) => verb.run().await,
+        Verb::Secret(verb) => verb.run().await,
+        Verb::Token(verb) => verb.run().await,
+        Verb::Schema(verb) => verb.run(),
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "sangam", &mut std::io::stdout());
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            anstream::eprintln!("{}", failure.to_string().trim_end());
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// Text of a plugin or a sender, safe for a terminal: control characters are shown, not obeyed.
+fn plain(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() && character != '\n' { character.escape_default().to_string() } else { character.to_string() }).collect()
+}

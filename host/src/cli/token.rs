@@ -1,0 +1,112 @@
+//! `sangam token`.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::{ConfigArg, Failure};
+use crate::config;
+use crate::credentials::{Role, api_token};
+use crate::store::Store;
+
+/// Makes and revokes API tokens.
+#[derive(Debug, clap::Args)]
+pub(super) struct Token {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Make a token; it is shown once
+    Create {
+        /// For people: who or what uses it
+        #[arg(long, default_value = "unnamed")]
+        name: String,
+        /// admin, operator, sender or viewer
+        #[arg(long, default_value = "admin")]
+        role: String,
+        /// How long it is good for, such as 90d
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// List tokens, without their values
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Revoke a token at once
+    Revoke {
+        /// Its id, from `list`
+        id: String,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+}
+
+impl Token {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        match self.verb {
+            Verb::Create { name, role, expires, config } => {
+                let role: Role = role.parse().map_err(|error: crate::credentials::api_token::UnknownRole| Failure::Usage(error.to_string()))?;
+                let now = Timestamp::now();
+                let expires_at = expires
+                    .map(|text| config::parse_duration(&text).map_err(|error| Failure::Usage(format!("--expires: {error}"))))
+                    .transpose()?
+                    .and_then(|length| SignedDuration::try_from(length).ok())
+                    .and_then(|length| now.checked_add(length).ok());
+                let (token, row) = api_token::issue(&name, role, now, expires_at);
+                let store = open(&config).await?;
+                store.token_insert(row).await.map_err(|error| Failure::error(&error))?;
+                store.close().await;
+                // Alone on standard output, so that a script can take it.
+                anstream::println!("{}", token.expose());
+                anstream::eprintln!("this is shown once; give it as SANGAM_TOKEN or --token");
+            }
+            Verb::List { json, config } => {
+                let store = open(&config).await?;
+                let tokens = store.token_list().await.map_err(|error| Failure::error(&error))?;
+                store.close().await;
+                if json {
+                    let list: Vec<_> = tokens
+                        .iter()
+                        .map(|token| {
+                            json!({
+                                "id": token.id,
+                                "name": token.name,
+                                "role": token.role.as_str(),
+                                "created_at": token.created_at.to_string(),
+                                "expires_at": token.expires_at.map(|time| time.to_string()),
+                            })
+                        })
+                        .collect();
+                    anstream::println!("{:#}", json!({ "tokens": list }));
+                } else {
+                    for token in &tokens {
+                        let expires = token.expires_at.map_or("never".to_owned(), |time| time.to_string());
+                        anstream::println!("{}  {:20} {:9} expires {expires}", token.id, super::plain(&token.name), token.role.as_str());
+                    }
+                }
+            }
+            Verb::Revoke { id, config } => {
+                let store = open(&config).await?;
+                let revoked = store.token_revoke(&id).await.map_err(|error| Failure::error(&error))?;
+                store.close().await;
+                if !revoked {
+                    return Err(Failure::Failed(format!("there is no token {id:?}")));
+                }
+                anstream::println!("revoked {id}");
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn open(config: &ConfigArg) -> Result<Store, Failure> {
+    let loaded = config::load(&config.config).map_err(|problems| Failure::Usage(problems.to_string()))?;
+    Store::open_beside(&loaded.config.store.url).await.map_err(|error| Failure::error(&error))
+}

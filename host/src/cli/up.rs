@@ -1,0 +1,101 @@
+//! `sangam up`.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{ConfigArg, Failure};
+use crate::api;
+use crate::clock::Clock;
+use crate::runtime::{ApplyError, Runtime};
+use crate::store::StoreError;
+use crate::{telemetry, worker};
+
+/// How often changed secrets behind credentials are looked for.
+const RECHECK: Duration = Duration::from_secs(5);
+/// How often what is over is pruned.
+const PRUNE: Duration = Duration::from_secs(60);
+
+/// Runs the host. Prints one line, `listening on http://ADDR`, when it is ready. SIGTERM and SIGINT let it finish and exit 0; SIGHUP
+/// applies the configuration file again.
+#[derive(Debug, clap::Args)]
+pub(super) struct Up {
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+impl Up {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        telemetry::start_log();
+        let runtime = Runtime::start(&self.config.config, Clock::system()).await.map_err(start_failure)?;
+        let listener = tokio::net::TcpListener::bind(runtime.server.listen)
+            .await
+            .map_err(|error| Failure::failed(format!("can't listen on {}: {error} (server.listen)", runtime.server.listen)))?;
+        let address = listener.local_addr().map_err(Failure::failed)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
+        let mut hangup = signal(SignalKind::hangup()).map_err(Failure::failed)?;
+        let worker = tokio::spawn(worker::work(runtime.clone()));
+        let upkeep = tokio::spawn(upkeep(runtime.clone()));
+        let stopping = runtime.stopping.clone();
+        let server = axum::serve(listener, api::router(runtime.clone())).with_graceful_shutdown(async move { stopping.cancelled().await });
+        let server = tokio::spawn(server.into_future());
+        // Scripts wait for this line.
+        println!("listening on http://{address}");
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => match runtime.reload().await {
+                    Ok(revision) => tracing::info!(revision, "the configuration file was applied"),
+                    Err(error) => tracing::error!(error = telemetry::chain(&error), "the configuration file is refused; the present one stays"),
+                },
+            }
+        }
+        tracing::info!(grace = ?runtime.server.shutdown_grace, "stopping: nothing new begins, what is under way may finish");
+        runtime.stopping.cancel();
+        worker.await.map_err(Failure::failed)?;
+        upkeep.await.map_err(Failure::failed)?;
+        // Requests that still wait for their runs get no longer than that.
+        let _ = tokio::time::timeout(Duration::from_secs(2), server).await;
+        runtime.broker.close().await;
+        runtime.store.clone().close().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+fn start_failure(error: ApplyError) -> Failure {
+    match error {
+        ApplyError::Problems(problems) => Failure::Usage(problems.to_string()),
+        ApplyError::Store(error @ StoreError::Locked(_)) => Failure::Failed(error.to_string()),
+        error => Failure::error(&error),
+    }
+}
+
+/// What has to be done from time to time.
+async fn upkeep(runtime: std::sync::Arc<Runtime>) {
+    let mut recheck = tokio::time::interval(RECHECK);
+    let mut prune = tokio::time::interval(PRUNE);
+    let mut changes = runtime.broker.changes();
+    loop {
+        tokio::select! {
+            () = runtime.stopping.cancelled() => return,
+            _ = recheck.tick() => runtime.broker.recheck().await,
+            changed = changes.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                if let Err(error) = runtime.store.wake("credential", runtime.clock.now()).await {
+                    tracing::error!(error = telemetry::chain(&error), "runs that wait for a credential could not be woken");
+                }
+                runtime.due.notify_one();
+            }
+            _ = prune.tick() => {
+                if let Err(error) = runtime.prune().await {
+                    tracing::error!(error = telemetry::chain(&error), "what is over could not be pruned");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The file as a whole: its tables, read one after another and then held against each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use toml::de::DeTable;
+
+use super::item::Item;
+use super::model::{Config, Route};
+use super::position::Positions;
+use super::reader::{Reader, not_yet};
+use super::section::Section;
+use super::{coverage, credentials, name, plugins, routes, server, steps};
+
+/// Reads all tables. `None`: there are mistakes, which the reader has.
+pub(super) fn config(
+    r: &mut Reader<'_>,
+    root: &DeTable<'_>,
+    positions: &Positions,
+) -> Option<Config> {
+    let empty = DeTable::new();
+    let mut file = Section::new(root, 0..0, "the file");
+    let mut own = |r: &mut Reader<'_>, key: &'static str| {
+        let label = format!("[{key}]");
+        let section = file.get(key).and_then(|item| item.table(r, label.clone()));
+        section.unwrap_or_else(|| Section::new(&empty, 0..0, label))
+    };
+    let (server, store, secrets) = (own(r, "server"), own(r, "store"), own(r, "secrets"));
+    let server = server::server(r, server);
+    let store = server::store(r, store);
+    let secrets = server::secrets(r, secrets);
+
+    let credential_items = named(r, &mut file, "credentials", "credential");
+    let plugin_items = named(r, &mut file, "plugins", "plugin");
+    let credential_names: BTreeSet<String> = credential_items
+        .iter()
+        .map(|item| item.name.clone())
+        .collect();
+    let plugin_names: BTreeSet<String> =
+        plugin_items.iter().map(|item| item.name.clone()).collect();
+    let mut complete = true;
+    let mut credentials = BTreeMap::new();
+    for item in credential_items {
+        let section = item.table(r, format!("[credentials.{}]", item.name));
+        match section.and_then(|section| credentials::credential(r, &item.name, section)) {
+            Some(credential) => drop(credentials.insert(item.name, Arc::new(credential))),
+            None => complete = false,
+        }
+    }
+    let mut plugins = BTreeMap::new();
+    for item in plugin_items {
+        if item.name == steps::RESERVED_PLUGIN {
+            r.error(
+                &item.key,
+                "the plugin name `sangam` is reserved for the host's own steps",
+            )
+            .help("take another name");
+        }
+        let section = item.table(r, format!("[plugins.{}]", item.name));
+        match section.and_then(|section| plugins::plugin(r, &item.name, section, &credential_names))
+        {
+            Some(plugin) => drop(plugins.insert(item.name, Arc::new(plugin))),
+            None => complete = false,
+        }
+    }
+    let routes = file
+        .get("routes")
+        .map(|item| routes::routes(r, &item, &plugin_names))
+        .unwrap_or_default();
+    if let Some(item) = file.get("sources") {
+        not_yet(
+            r,
+            &item.key,
+            "`[[sources]]`",
+            "let the sender post CloudEvents to /v1/events instead",
+        );
+    }
+    if let Some(item) = file.get("mail") {
+        not_yet(
+            r,
+            &item.key,
+            "`[mail]`",
+            "use builtin:http with the HTTP API of a mail service instead",
+        );
+    }
+    file.finish(r);
+    coverage::check(r, positions, &credentials, &plugins);
+    let routes: Option<Vec<Arc<Route>>> = routes
+        .into_iter()
+        .map(|route| route.map(Arc::new))
+        .collect();
+    let base = PathBuf::from(r.base);
+    routes.filter(|_| complete).map(|routes| Config {
+        server,
+        store,
+        secrets,
+        credentials,
+        plugins,
+        routes,
+        base,
+    })
+}
+
+/// The members of `[key.NAME]` tables, their names checked.
+fn named<'t>(
+    r: &mut Reader<'_>,
+    file: &mut Section<'t>,
+    key: &'static str,
+    what: &str,
+) -> Vec<Item<'t>> {
+    let table = file
+        .get(key)
+        .and_then(|item| item.table(r, format!("[{key}]")));
+    let members = table.map(|table| table.members()).unwrap_or_default();
+    for member in &members {
+        name::check(r, &member.key, what, &member.name);
+    }
+    members
+}

@@ -1,0 +1,241 @@
+//! The TOML file: parsed, checked as a whole, turned into domain types.
+//!
+//! [`load`] and [`parse`] find all mistakes in one pass, each with line, column and what to do; [`check_plugins`]
+//! compares the result with what the plugins say of themselves. Nobody else knows TOML.
+
+mod check;
+mod clear_text;
+mod coverage;
+mod credentials;
+mod expectation;
+mod expression;
+mod facts;
+mod file;
+mod grants;
+mod header;
+pub mod init;
+mod item;
+mod limits;
+mod model;
+mod name;
+mod needs;
+mod oauth2;
+mod origin;
+mod outside;
+mod plugins;
+mod position;
+mod problems;
+mod reader;
+mod reference;
+mod revision;
+mod routes;
+mod section;
+mod server;
+mod steps;
+mod units;
+mod with;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+use toml::de::DeTable;
+
+pub use self::check::check_plugins;
+pub use self::facts::{ActionFacts, PluginFacts};
+pub use self::model::*;
+pub use self::outside::Outside;
+pub use self::position::{Position, Positions};
+pub use self::problems::{Problem, Problems, Severity};
+pub use self::reference::ReferenceError;
+
+use self::outside::read_bounded;
+use self::problems::Source;
+use self::reader::Reader;
+
+/// Largest configuration file, in bytes.
+pub const MAX_FILE_SIZE: u64 = 4 << 20;
+
+/// A valid file: what it means, and what is needed to speak of its lines.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// What it means.
+    pub config: Config,
+    /// Where everything stands.
+    pub positions: Positions,
+    /// The text.
+    pub text: Arc<str>,
+    /// The file's name as it was given.
+    pub file: String,
+    /// What is allowed but probably not meant.
+    pub warnings: Vec<Problem>,
+    revision: Value,
+}
+
+impl Loaded {
+    /// What makes the revision, as JSON: everything but `[server]`, `[store]` and `[secrets]`, references
+    /// unresolved, so that no secret is in it. [`parse_revision`] reads it back.
+    pub fn revision_content(&self) -> &Value {
+        &self.revision
+    }
+
+    /// `sha256:…` of [`Loaded::revision_content`]: the same for files that differ in comments and order only.
+    pub fn revision_digest(&self) -> String {
+        revision::digest(&self.revision)
+    }
+
+    /// Problems of this file ready to be shown, such as those of [`check_plugins`] and `warnings`.
+    pub fn problems(&self, list: Vec<Problem>) -> Problems {
+        Problems::new(self.file.clone(), self.text.clone(), list)
+    }
+}
+
+/// Reads and checks a configuration file. Relative paths in it are relative to its folder.
+///
+/// # Errors
+///
+/// Everything that is wrong with it, or the one reason why it can't be read.
+pub fn load(path: &Path) -> Result<Loaded, Problems> {
+    let file = path.display().to_string();
+    let failed = |message: String, help: &str| {
+        let mut problem = Problem::at(&Source::new("".into()), &(0..0), Severity::Error, message);
+        problem.help(help);
+        Problems::new(file.clone(), "".into(), vec![problem])
+    };
+    let text = read_bounded(path, MAX_FILE_SIZE).map_err(|error| {
+        let help = match error.kind() {
+            io::ErrorKind::NotFound => {
+                "`sangam init` writes a working one; `--config FILE` names another"
+            }
+            _ => "check that it is a text file which the user of the host may read",
+        };
+        failed(format!("can't read the configuration: {error}"), help)
+    })?;
+    let absolute = std::path::absolute(path).map_err(|error| {
+        failed(
+            format!("can't tell the folder of the configuration: {error}"),
+            "name it by its full path",
+        )
+    })?;
+    let base = absolute.parent().unwrap_or(Path::new("/"));
+    parse(&text, &file, base, &Outside::process())
+}
+
+/// Checks the text of a configuration. `base` is the absolute folder that relative paths are relative to.
+///
+/// # Errors
+///
+/// Everything that is wrong with it. Where the syntax is wrong, only that.
+pub fn parse(
+    text: &str,
+    file: &str,
+    base: &Path,
+    outside: &Outside<'_>,
+) -> Result<Loaded, Problems> {
+    let source = Source::new(text.into());
+    let mut reader = Reader {
+        source: &source,
+        base,
+        outside,
+        problems: Vec::new(),
+        hidden: Vec::new(),
+    };
+    let r = &mut reader;
+    let (root, syntax_errors) = DeTable::parse_recoverable(text);
+    let readable = report_syntax(r, &syntax_errors);
+    let root = root.get_ref();
+    let positions = Positions::of(root);
+    let read = if readable {
+        file::config(r, root, &positions)
+    } else {
+        None
+    };
+    let revision = if readable {
+        revision::content(r, root)
+    } else {
+        Value::Null
+    };
+    let Reader {
+        problems, hidden, ..
+    } = reader;
+    let masked = masked(text, &hidden);
+    let list = Problems::new(file, masked, problems);
+    match read {
+        Some(config) if !list.has_errors() => Ok(Loaded {
+            config,
+            positions,
+            text: source.text().clone(),
+            file: file.to_owned(),
+            warnings: list.list,
+            revision,
+        }),
+        _ => Err(list),
+    }
+}
+
+/// Reads back what [`Loaded::revision_content`] gave, perhaps long ago. Variables and files are looked up anew;
+/// `[server]`, `[store]` and `[secrets]` have their defaults, since they are no part of it.
+///
+/// # Errors
+///
+/// What is wrong with it for this version and this machine.
+pub fn parse_revision(
+    content: &Value,
+    base: &Path,
+    outside: &Outside<'_>,
+) -> Result<Loaded, Problems> {
+    parse(&revision::toml_text(content), "revision", base, outside)
+}
+
+/// Says whether the values can be trusted in spite of the errors.
+fn report_syntax(r: &mut Reader<'_>, errors: &[toml::de::Error]) -> bool {
+    let mut readable = true;
+    for error in errors {
+        let span = error.span().unwrap_or(0..0);
+        // A key that stands twice leaves everything else as it was.
+        if error.message() == "duplicate key" {
+            let key = r
+                .source
+                .text()
+                .get(span.clone())
+                .unwrap_or_default()
+                .to_owned();
+            r.error(&span, format!("`{key}` is there already"))
+                .help("keep one of the two");
+        } else {
+            readable = false;
+            r.error(&span, format!("this is not TOML: {}", error.message()));
+        }
+    }
+    readable
+}
+
+/// The text with secrets in clear text made unreadable, for showing lines of it.
+fn masked(text: &str, hidden: &[std::ops::Range<usize>]) -> Arc<str> {
+    let secret = |at: usize| hidden.iter().any(|range| range.contains(&at));
+    text.char_indices()
+        .map(|(at, c)| if secret(at) && c != '\n' { '*' } else { c })
+        .collect::<String>()
+        .into()
+}
+
+impl Loaded {
+    /// A problem at the place of a path such as `plugins.crm.component`.
+    pub fn problem_at(&self, path: &str, severity: Severity, message: impl Into<String>) -> Problem {
+        let span = self.positions.get(path).map_or(0..0, |position| position.value.clone());
+        Problem::at(&Source::new(self.text.clone()), &span, severity, message)
+    }
+}
+
+/// A duration as the file writes it, such as `"30s"`.
+///
+/// # Errors
+///
+/// What is wrong with it, for people.
+pub fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    units::duration(text)
+}

@@ -1,0 +1,413 @@
+//! What a valid configuration means: the domain types that everyone else works with.
+//!
+//! Nothing here knows TOML. Durations and sizes are already numbers, expressions already compile, names already refer
+//! to something that exists.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::mapping::{Expr, Template};
+
+/// The whole file, valid.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `[server]`, this host's own.
+    pub server: Server,
+    /// `[store]`, this host's own.
+    pub store: Store,
+    /// `[secrets]`, this host's own.
+    pub secrets: Secrets,
+    /// `[credentials.NAME]`.
+    pub credentials: BTreeMap<String, Arc<Credential>>,
+    /// `[plugins.NAME]`.
+    pub plugins: BTreeMap<String, Arc<Plugin>>,
+    /// `[[routes]]`, in the order of the file.
+    pub routes: Vec<Arc<Route>>,
+    /// Folder that relative paths of the file are relative to.
+    pub base: PathBuf,
+}
+
+/// `[server]`.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// What the outside sees, without a trailing slash.
+    pub public_url: Option<String>,
+    /// Largest event taken in, in bytes.
+    pub max_event_size: usize,
+    /// Most runs that may wait; beyond it events are refused with 503.
+    pub max_backlog: u64,
+    /// Who may ask.
+    pub access: Access,
+    /// How long a shutdown waits for running steps.
+    pub shutdown_grace: Duration,
+}
+
+/// `access`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Every request carries an API token.
+    Tokens,
+    /// Nobody is asked; only on a loopback address.
+    Open,
+}
+
+/// `[store]`.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// `sqlite://PATH`, the path made absolute.
+    pub url: String,
+    /// How long events whose runs have ended are kept.
+    pub retention: Retention,
+    /// How long dead letters are kept.
+    pub dead_letter_retention: Retention,
+    /// How long (`source`, `id`) pairs are remembered.
+    pub dedup_window: Duration,
+}
+
+/// For how long something is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retention {
+    /// Until it is this old.
+    For(Duration),
+    /// `"forever"`.
+    Forever,
+}
+
+/// `[secrets]`: where the key that seals secrets comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Secrets {
+    /// A file, made at first use with mode 0600.
+    File(PathBuf),
+    /// An environment variable that holds the key, base64.
+    Env(String),
+    /// A command whose standard output is the key, base64.
+    Command(Vec<String>),
+}
+
+/// A text with references to what is not in the file. Resolved when it is used; never printed resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// Literal text and references in turn.
+    pub parts: Vec<ReferencePart>,
+}
+
+/// One piece of a [`Reference`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReferencePart {
+    /// As written.
+    Text(String),
+    /// `${env:NAME}`.
+    Env(String),
+    /// `${file:PATH}`, the path made absolute.
+    File(PathBuf),
+    /// `${secret:NAME}`.
+    Secret(String),
+}
+
+/// `[credentials.NAME]`.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// Its name.
+    pub name: String,
+    /// The origins it is attached to, exactly: `https://host[:port]`, lower case, default port left out.
+    pub hosts: Vec<String>,
+    /// How it is attached.
+    pub kind: CredentialKind,
+}
+
+/// `type` of a credential with the keys of that type.
+#[derive(Debug, Clone)]
+pub enum CredentialKind {
+    /// `Authorization: Bearer TOKEN`.
+    Bearer {
+        /// `token`
+        token: Reference,
+    },
+    /// `Authorization: Basic …` (RFC 7617).
+    Basic {
+        /// `username`
+        username: Reference,
+        /// `password`
+        password: Reference,
+    },
+    /// Any header.
+    Header {
+        /// `name` of the header.
+        name: String,
+        /// `value`
+        value: Reference,
+    },
+    /// RFC 6749 section 4.4.
+    OAuth2ClientCredentials(OAuth2Client),
+    /// RFC 6749 section 6. The refresh token comes from the file once; what the server rotates it to is kept in the store.
+    OAuth2RefreshToken {
+        /// The client.
+        client: OAuth2Client,
+        /// `refresh-token`: the first one.
+        refresh_token: Reference,
+    },
+    /// RFC 7523 section 2.1.
+    OAuth2JwtBearer {
+        /// The client; its secret may be absent.
+        client: OAuth2Client,
+        /// `issuer`; default the client id.
+        issuer: Option<Reference>,
+        /// `subject`
+        subject: Reference,
+        /// `private-key`, PEM (PKCS#8 or PKCS#1).
+        private_key: Reference,
+        /// `algorithm`; RS256.
+        algorithm: JwtAlgorithm,
+    },
+}
+
+/// The keys that all OAuth2 types share.
+#[derive(Debug, Clone)]
+pub struct OAuth2Client {
+    /// `token-url`; https, or http to loopback.
+    pub token_url: String,
+    /// `client-id`
+    pub client_id: Reference,
+    /// `client-secret`
+    pub client_secret: Option<Reference>,
+    /// `client-auth`
+    pub client_auth: ClientAuth,
+    /// `scopes`
+    pub scopes: Vec<String>,
+    /// `audience`
+    pub audience: Option<String>,
+}
+
+/// How the client proves who it is at the token endpoint (RFC 6749 section 2.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// `"basic"`, the default.
+    Basic,
+    /// `"body"`.
+    Body,
+}
+
+/// Signature algorithm of a JWT assertion (RFC 7518).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JwtAlgorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+}
+
+/// `[plugins.NAME]`.
+#[derive(Debug, Clone)]
+pub struct Plugin {
+    /// Its name.
+    pub name: String,
+    /// Where the component is.
+    pub component: ComponentSource,
+    /// `digest`: `sha256:` and 64 hexadecimal digits.
+    pub digest: Option<String>,
+    /// What it may reach.
+    pub grants: Grants,
+    /// `config`, as JSON.
+    pub config: Value,
+    /// `limits`.
+    pub limits: Limits,
+    /// Calls at the same time.
+    pub concurrency: u32,
+    /// `rate-limit`.
+    pub rate_limit: Option<RateLimit>,
+    /// `breaker`.
+    pub breaker: Option<Breaker>,
+    /// `instances`
+    pub instances: Instances,
+    /// `idempotency-header`; `None`: not sent.
+    pub idempotency_header: Option<String>,
+}
+
+/// `component`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ComponentSource {
+    /// A file, absolute.
+    Path(PathBuf),
+    /// `builtin:NAME`.
+    Builtin(String),
+}
+
+/// What an administrator allows a plugin.
+#[derive(Debug, Clone)]
+pub struct Grants {
+    /// `allow-hosts`.
+    pub hosts: Vec<HostPattern>,
+    /// `allow-private-addresses`.
+    pub private_addresses: Vec<ipnet::IpNet>,
+    /// `credentials`, by name.
+    pub credentials: Vec<String>,
+    /// `emits`: event types, with `*`.
+    pub emits: Vec<crate::router::Pattern>,
+    /// `read-only`.
+    pub read_only: Vec<RequestPattern>,
+}
+
+/// `scheme://host[:port]`, the host with at most one leading `*.` label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPattern {
+    /// `https` or `http`.
+    pub scheme: String,
+    /// Lower case, without `*.`; an IPv6 address without brackets.
+    pub host: String,
+    /// Any one label before `host`.
+    pub wildcard: bool,
+    /// The scheme's default where none is written.
+    pub port: u16,
+}
+
+/// `METHOD /path`, `*` standing for one segment, a last `**` for the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestPattern {
+    /// Upper case.
+    pub method: String,
+    /// Segments between slashes.
+    pub segments: Vec<String>,
+}
+
+/// `limits`: of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Linear memory, bytes.
+    pub memory: usize,
+    /// Wall time, host calls included.
+    pub time: Duration,
+    /// Time in guest code.
+    pub cpu: Duration,
+    /// Requests.
+    pub http_calls: u32,
+    /// Body of one response, bytes.
+    pub response_size: usize,
+    /// Output data, bytes.
+    pub output_size: usize,
+}
+
+/// `rate-limit`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// This many requests
+    pub requests: u32,
+    /// in this time.
+    pub per: Duration,
+}
+
+/// `breaker`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breaker {
+    /// Opens after this many failures in a row
+    pub failures: u32,
+    /// for this long.
+    pub cooldown: Duration,
+}
+
+/// `instances`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instances {
+    /// A fresh instance for each call.
+    PerCall,
+    /// A trusted plugin keeps its instance.
+    Reuse,
+}
+
+/// `[[routes]]`.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Its name.
+    pub name: String,
+    /// `on.type`: any of them.
+    pub types: Vec<crate::router::Pattern>,
+    /// `on.source`: any of them; empty means every source.
+    pub sources: Vec<crate::router::Pattern>,
+    /// `when`
+    pub when: Option<Arc<Expr>>,
+    /// `order-by`
+    pub order_by: Option<Arc<Expr>>,
+    /// `order-on-dead`
+    pub order_on_dead: OrderOnDead,
+    /// `deadline` of the whole run.
+    pub deadline: Duration,
+    /// `redact`: paths like `.event.data.customer.email`.
+    pub redact: Vec<String>,
+    /// In the order of the file. `needs` is acyclic and names only steps of this route.
+    pub steps: Vec<Step>,
+}
+
+/// `order-on-dead`: what a dead run does with its `order-by` key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderOnDead {
+    /// `"release"`, the default: the next run goes on, a replay goes to the end.
+    Release,
+    /// `"hold"`: those behind it wait; its replay takes its place, `cancel` gives it up.
+    Hold,
+}
+
+/// `[[routes.steps]]`.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Its name.
+    pub name: String,
+    /// `uses`: plugin name.
+    pub plugin: String,
+    /// `uses`: action name.
+    pub action: String,
+    /// `with`; `None` means `.event.data`.
+    pub with: Option<Arc<Template>>,
+    /// Indexes of the steps before it. Default: the step before, `[]` starts at once.
+    pub needs: Vec<usize>,
+    /// `when`
+    pub when: Option<Arc<Expr>>,
+    /// `timeout` of one attempt.
+    pub timeout: Duration,
+    /// `retry`
+    pub retry: Retry,
+    /// `on-failure`
+    pub on_failure: OnFailure,
+    /// `on-doubt`
+    pub on_doubt: OnDoubt,
+}
+
+/// `retry`: delay before attempt n+1 is `initial * factor^(n-1)`, at most `max`, spread by `jitter`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Retry {
+    /// Attempts in all.
+    pub max_attempts: u32,
+    /// First delay.
+    pub initial: Duration,
+    /// Growth.
+    pub factor: f64,
+    /// Longest delay.
+    pub max: Duration,
+    /// Share of the delay that is random, 0 to 1.
+    pub jitter: f64,
+}
+
+/// `on-failure`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The run is dead once what does not depend on the step has finished.
+    DeadLetter,
+    /// The step counts as met, status `failed`.
+    Continue,
+    /// Finished steps are undone in reverse order.
+    Undo,
+}
+
+/// `on-doubt`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDoubt {
+    /// Send again with the same key.
+    Resend,
+    /// A person decides.
+    Hold,
+}

@@ -1,0 +1,125 @@
+//! What of a file makes a revision: all but `[server]`, `[store]` and `[secrets]`, with references unresolved.
+//!
+//! The content is JSON with sorted keys, so that neither comments nor the order of tables make a new revision. It is
+//! written as TOML again to be read back, so that old revisions go through the same checks as files.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use toml::de::DeTable;
+
+use super::reader::{Reader, json};
+
+/// The tables that each host has for itself.
+const OWN: [&str; 3] = ["server", "store", "secrets"];
+
+/// Takes the content out of a file. Values that JSON can't hold are reported.
+pub(super) fn content(r: &mut Reader<'_>, root: &DeTable<'_>) -> Value {
+    let mut members = Map::new();
+    for (key, value) in root.iter() {
+        if OWN.contains(&key.get_ref().as_ref()) {
+            continue;
+        }
+        if let Some(value) = json(r, &value.span(), value.get_ref()) {
+            members.insert(key.get_ref().clone().into_owned(), value);
+        }
+    }
+    Value::Object(members)
+}
+
+/// `sha256:` and 64 hexadecimal digits of a content.
+pub(super) fn digest(content: &Value) -> String {
+    let mut text = String::from("sha256:");
+    for byte in Sha256::digest(canonical(content).as_bytes()) {
+        write!(text, "{byte:02x}").expect("writing to a string can't fail");
+    }
+    text
+}
+
+/// JSON text with sorted keys, whatever map serde_json was built with.
+fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let mut sorted: Vec<(&String, &Value)> = members.iter().collect();
+            sorted.sort_by_key(|(key, _)| *key);
+            let members = sorted
+                .iter()
+                .map(|(key, value)| format!("{}:{}", string(key), canonical(value)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+        }
+        Value::Array(items) => format!(
+            "[{}]",
+            items.iter().map(canonical).collect::<Vec<_>>().join(",")
+        ),
+        other => other.to_string(),
+    }
+}
+
+/// A content as TOML, a table with a header for each credential, plugin, route and step.
+pub(super) fn toml_text(content: &Value) -> String {
+    let mut text = String::new();
+    let Value::Object(sections) = content else {
+        return text;
+    };
+    for (name, section) in sections {
+        match section {
+            Value::Object(tables) => {
+                for (key, table) in tables {
+                    write_table(
+                        &mut text,
+                        &format!("[{}.{}]", string(name), string(key)),
+                        table,
+                        "",
+                    );
+                }
+            }
+            Value::Array(items) => {
+                for item in items {
+                    write_table(&mut text, &format!("[[{}]]", string(name)), item, "steps");
+                    let steps = item.get("steps").and_then(Value::as_array);
+                    for step in steps.into_iter().flatten() {
+                        write_table(&mut text, &format!("[[{}.steps]]", string(name)), step, "");
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    text
+}
+
+fn write_table(text: &mut String, header: &str, table: &Value, except: &str) {
+    text.push_str(header);
+    text.push('\n');
+    for (key, value) in table
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(key, _)| *key != except)
+    {
+        text.push_str(&format!("{} = {}\n", string(key), inline(value)));
+    }
+}
+
+fn inline(value: &Value) -> String {
+    match value {
+        Value::String(text) => string(text),
+        Value::Array(items) => format!(
+            "[{}]",
+            items.iter().map(inline).collect::<Vec<_>>().join(", ")
+        ),
+        Value::Object(members) => {
+            let members = members
+                .iter()
+                .map(|(key, value)| format!("{} = {}", string(key), inline(value)));
+            format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A basic string. JSON's escapes are TOML's, except that TOML wants DEL escaped too.
+fn string(text: &str) -> String {
+    Value::from(text).to_string().replace('\u{7f}', "\\u007f")
+}

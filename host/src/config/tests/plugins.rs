@@ -1,0 +1,173 @@
+//! Files against what plugins say of themselves.
+
+use super::*;
+
+fn facts() -> BTreeMap<String, PluginFacts> {
+    let input = json!({
+        "type": "object",
+        "required": ["case_id"],
+        "additionalProperties": false,
+        "properties": {
+            "case_id": {"type": "string"},
+            "count": {"type": "integer"},
+            "status": {"$ref": "#/$defs/status"},
+            "tags": {"type": "array", "items": {"type": "string"}},
+        },
+        "$defs": {"status": {"enum": ["open", "closed"]}},
+    });
+    let action = ActionFacts {
+        input,
+        undo: None,
+        idempotent: false,
+    };
+    let facts = PluginFacts {
+        name: "salesforce".into(),
+        version: "1.0.0".into(),
+        config_schema: json!({
+            "type": "object",
+            "required": ["instance"],
+            "additionalProperties": false,
+            "properties": {"instance": {"type": "string"}, "api-version": {"type": "string", "pattern": "^v[0-9]+"}},
+        }),
+        hosts: vec![
+            "${instance}/services".into(),
+            "https://login.example.com".into(),
+        ],
+        read_only: vec!["POST /crm/*/search".into()],
+        actions: BTreeMap::from([("resolve-case".to_owned(), action)]),
+    };
+    BTreeMap::from([("crm".to_owned(), facts)])
+}
+
+fn found(plugin: &str, step: &str) -> Vec<String> {
+    let text = format!(
+        "[plugins.crm]\ncomponent='c.wasm'\nallow-hosts=['https://a.example.com','https://login.example.com']\n\
+         read-only=['POST /crm/*/search']\n{plugin}\n[[routes]]\nname='r'\non={{type='a'}}\n[[routes.steps]]\nname='s'\n{step}\n"
+    );
+    let loaded = valid(&text);
+    let problems = loaded.problems(check_plugins(&loaded, &facts()));
+    let show = |problem: &Problem| {
+        let help = problem
+            .help
+            .as_ref()
+            .map(|help| format!(" / {help}"))
+            .unwrap_or_default();
+        format!(
+            "{}:{} {}{help}",
+            problem.line, problem.column, problem.message
+        )
+    };
+    problems.list.iter().map(show).collect()
+}
+
+const GOOD_PLUGIN: &str = "config={instance='https://a.example.com'}";
+const GOOD_STEP: &str = "uses='crm.resolve-case'\nwith={case_id='${ .event.data.id }',count='${ .event.data.n }',tags=['x']}";
+
+#[test]
+fn what_fits_passes() {
+    assert_eq!(found(GOOD_PLUGIN, GOOD_STEP), Vec::<String>::new());
+    assert_eq!(
+        found(GOOD_PLUGIN, "uses='crm.resolve-case'"),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        found(
+            GOOD_PLUGIN,
+            "uses='crm.resolve-case'\nwith='${ .event.data }'"
+        ),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn a_configuration_fits_the_schema() {
+    let plugin = "[plugins.crm.config]\ninstance='https://a.example.com'\napi-versio='v66'\napi-version='66'";
+    assert_eq!(
+        found(plugin, GOOD_STEP),
+        [
+            "7:1 plugin `crm` does not take this as `api-versio`: `api-versio` is not known here / did you mean `api-version`?",
+            "8:1 plugin `crm` does not take this as `api-version`: value does not match \"^v[0-9]+\"",
+        ]
+    );
+    assert_eq!(
+        found("", GOOD_STEP),
+        ["1:10 plugin `crm` does not take this as `config`: `instance` is missing"]
+    );
+}
+
+#[test]
+fn an_input_fits_the_schema_as_far_as_can_be_told() {
+    let with = |with: &str| {
+        found(
+            GOOD_PLUGIN,
+            &format!("uses='crm.resolve-case'\nwith={with}"),
+        )
+    };
+    let says = |text: &str| vec![text.to_owned()];
+    assert_eq!(
+        with("{}"),
+        says("12:1 `crm.resolve-case` does not take this: `case_id` is missing")
+    );
+    assert_eq!(
+        with("{case_id='1',coutn=2}"),
+        says(
+            "12:19 `crm.resolve-case` does not take this: `coutn` is not known here / did you mean `count`?"
+        )
+    );
+    assert_eq!(
+        with("{case_id=1}"),
+        says("12:7 `crm.resolve-case` does not take this: it must be string, but this is a number")
+    );
+    assert_eq!(
+        with("{case_id='1',count='${ .a } pieces'}"),
+        says(
+            "12:19 `crm.resolve-case` does not take this: it must be integer, but this is a string"
+        )
+    );
+    assert_eq!(
+        with("{case_id='1',status='shut'}"),
+        says("12:19 `crm.resolve-case` does not take this: it must be one of \"open\", \"closed\"")
+    );
+    assert_eq!(
+        with("{case_id='1',tags=['a',2]}"),
+        says(
+            "12:29 `crm.resolve-case` does not take this: it must be string, but this is a number"
+        )
+    );
+}
+
+#[test]
+fn unknown_actions_and_missing_undo_are_found() {
+    assert_eq!(
+        found(GOOD_PLUGIN, "uses='crm.resolv-case'"),
+        ["11:1 plugin `crm` has no action `resolv-case` / did you mean `resolve-case`?"]
+    );
+    assert_eq!(
+        found(GOOD_PLUGIN, "uses='crm.resolve-case'\non-failure='undo'"),
+        [
+            "12:1 `crm.resolve-case` can't be undone: the plugin names no action for it / what the step has done stays; the steps before it are undone"
+        ]
+    );
+}
+
+#[test]
+fn missing_grants_come_with_the_line_to_add() {
+    assert_eq!(
+        found("config={instance='https://b.example.com/x'}", GOOD_STEP),
+        [
+            "3:1 plugin `crm` expects to reach https://b.example.com, which it is not allowed to / if you agree, write allow-hosts = [\"https://a.example.com\", \"https://login.example.com\", \"https://b.example.com\"]"
+        ]
+    );
+    let mut asking = facts();
+    asking.get_mut("crm").expect("the plugin").read_only =
+        vec!["POST /query".into(), "nonsense".into()];
+    let loaded = valid(
+        "[plugins.crm]\ncomponent='c.wasm'\nallow-hosts=['https://login.example.com']\nconfig={instance=''}",
+    );
+    let problems = check_plugins(&loaded, &asking);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(
+        problems[0].help.as_deref(),
+        Some("if you agree, write read-only = [\"POST /query\"]")
+    );
+}

@@ -1,0 +1,251 @@
+//! Where the sealing key comes from: a file, an environment variable or a command.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use tokio::io::AsyncReadExt;
+use zeroize::Zeroizing;
+
+use super::key::{KEY_BYTES, SealingKey};
+use crate::config::Secrets;
+
+/// Most bytes read as a key: the 44 characters of its base64 with room for white space.
+const MOST_TEXT: u64 = 1024;
+/// How long a key command may take, for example to ask a vault in the network.
+const COMMAND_TIME: Duration = Duration::from_secs(30);
+
+/// What to do where a key file does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// Make it with a fresh key: nothing was sealed before.
+    Create,
+    /// Refuse: something was sealed with the key that was in it.
+    Refuse,
+}
+
+/// Why there is no sealing key. Trying again can't help, except with a command.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The file is gone, but the store holds what it sealed.
+    #[error(
+        "the key file {} is missing, and the store holds secrets sealed with its key: restore the file from a backup",
+        path.display()
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file can't be read or made.
+    #[error("reading or making the key file {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Others on this machine can read the file.
+    #[error("the key file {0} can be read by other users (mode {mode:04o}): run `chmod 600 {0}`", path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The variable does not exist.
+    #[error("the environment variable {name}, named by `key-env`, is not set")]
+    Variable {
+        /// Its name.
+        name: String,
+    },
+    /// The command could not be run.
+    #[error("running the key command `{program}`")]
+    Command {
+        /// Its first word; the others may be secret.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The command ended badly or took too long.
+    #[error("the key command `{program}` {problem}")]
+    CommandFailed {
+        /// Its first word.
+        program: String,
+        /// How it ended.
+        problem: String,
+    },
+    /// What was read is no key.
+    #[error(
+        "{origin} holds no sealing key: expected 32 bytes in base64, as `openssl rand -base64 32` prints them"
+    )]
+    Malformed {
+        /// The file, variable or command.
+        origin: String,
+    },
+}
+
+/// Reads the key, making its file at first use where `missing` allows.
+pub async fn load(secrets: &Secrets, missing: Missing) -> Result<SealingKey, KeyError> {
+    let (text, origin) = match secrets {
+        // A few bytes, once, before the host serves anyone: not worth a blocking thread.
+        Secrets::File(path) => (
+            from_file(path, missing)?,
+            format!("the key file {}", path.display()),
+        ),
+        Secrets::Env(name) => {
+            let text =
+                std::env::var(name).map_err(|_| KeyError::Variable { name: name.clone() })?;
+            (
+                Zeroizing::new(text.into_bytes()),
+                format!("the environment variable {name}"),
+            )
+        }
+        Secrets::Command(command) => {
+            let program = command.first().map_or("", String::as_str);
+            let text =
+                match tokio::time::timeout(COMMAND_TIME, from_command(program, command)).await {
+                    Ok(text) => text?,
+                    Err(_) => {
+                        return Err(failed(
+                            program,
+                            format!("gave no key within {} s", COMMAND_TIME.as_secs()),
+                        ));
+                    }
+                };
+            (text, format!("the output of the key command `{program}`"))
+        }
+    };
+    parse(&text).ok_or(KeyError::Malformed { origin })
+}
+
+fn parse(text: &[u8]) -> Option<SealingKey> {
+    let bytes = Zeroizing::new(STANDARD.decode(text.trim_ascii()).ok()?);
+    <&[u8; KEY_BYTES]>::try_from(bytes.as_slice())
+        .ok()
+        .map(SealingKey::new)
+}
+
+fn from_file(path: &Path, missing: Missing) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let failed = |source| KeyError::File {
+        path: path.to_path_buf(),
+        source,
+    };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match missing {
+            Missing::Refuse => {
+                return Err(KeyError::Missing {
+                    path: path.to_path_buf(),
+                });
+            }
+            Missing::Create => {
+                match create(path) {
+                    Ok(()) => {}
+                    // Another process made it first: its key counts.
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    Err(error) => return Err(failed(error)),
+                }
+                File::open(path).map_err(failed)?
+            }
+        },
+        Err(error) => return Err(failed(error)),
+    };
+    let metadata = file.metadata().map_err(failed)?;
+    if let Some(mode) = exposed(&metadata) {
+        return Err(KeyError::Exposed {
+            path: path.to_path_buf(),
+            mode,
+        });
+    }
+    let mut text = Zeroizing::new(Vec::with_capacity(MOST_TEXT as usize));
+    file.take(MOST_TEXT)
+        .read_to_end(&mut text)
+        .map_err(failed)?;
+    Ok(text)
+}
+
+/// Makes the file, which must not exist, so that no two processes use different keys. On disk when this returns: a key
+/// that is lost after a power cut would take every secret with it.
+fn create(path: &Path) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    let mut text = Zeroizing::new(STANDARD.encode(*SealingKey::generate()));
+    text.push('\n');
+    let written = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| sync(folder));
+    if written.is_err() {
+        // Half a key would be found at the next start. Where even this fails, its message says what to do.
+        let _ = fs::remove_file(path);
+    }
+    written
+}
+
+#[cfg(unix)]
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync(_folder: &Path) -> io::Result<()> {
+    Ok(()) // folders can't be opened as files there
+}
+
+/// The mode, if anyone but the owner has any right.
+#[cfg(unix)]
+fn exposed(metadata: &fs::Metadata) -> Option<u32> {
+    let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
+    (mode & 0o077 != 0).then_some(mode)
+}
+
+#[cfg(not(unix))]
+fn exposed(_metadata: &fs::Metadata) -> Option<u32> {
+    None // access lists are inherited from the user's folder there
+}
+
+async fn from_command(program: &str, command: &[String]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let could_not = |source| KeyError::Command {
+        program: program.to_owned(),
+        source,
+    };
+    let mut child = tokio::process::Command::new(program)
+        .args(command.get(1..).unwrap_or_default())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit()) // its own words about what went wrong are better than ours
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(could_not)?;
+    let output = child.stdout.take().expect("standard output was asked for");
+    let mut text = Zeroizing::new(Vec::with_capacity(MOST_TEXT as usize));
+    output
+        .take(MOST_TEXT)
+        .read_to_end(&mut text)
+        .await
+        .map_err(could_not)?;
+    let status = child.wait().await.map_err(could_not)?;
+    if !status.success() {
+        return Err(failed(program, format!("ended with {status}")));
+    }
+    Ok(text)
+}
+
+fn failed(program: &str, problem: String) -> KeyError {
+    KeyError::CommandFailed {
+        program: program.to_owned(),
+        problem,
+    }
+}

@@ -1,0 +1,45 @@
+//! Credentials: secrets at rest, API tokens, and the broker that puts credentials onto requests.
+//!
+//! - [`Vault`] keeps named secrets in the store, sealed with the host's [`SealingKey`], and resolves the references of
+//!   the configuration.
+//! - [`Broker`] attaches credentials to outgoing requests, by exact origin, and keeps OAuth2 tokens alive: one refresh
+//!   at a time, across all hosts of a store, the next refresh token durable before anything uses what came with it.
+//! - [`api_token`] issues and verifies the tokens of this host's own API.
+//!
+//! A secret leaves this module on a request to its own origin and in no other way.
+
+pub mod api_token;
+mod broker;
+mod context;
+mod endpoint;
+mod error;
+mod fixed;
+mod jwt;
+mod key;
+mod key_source;
+mod oauth2;
+mod origin;
+mod redact;
+mod renewable;
+mod renewal;
+mod secret;
+mod sources;
+mod status;
+mod token;
+mod trouble;
+mod vault;
+
+pub use api_token::{Permission, Role, allows};
+pub use broker::{Attached, Broker};
+pub use endpoint::{EndpointError, MOST_ANSWER, REQUEST_TIME, TokenClient};
+pub use error::{CredentialError, Remedy, Unreadable, VendorAnswer};
+pub use jwt::JwtError;
+pub use key::{OpenError, Purpose, SealingKey};
+pub use key_source::KeyError;
+pub use redact::MASK;
+pub use secret::Secret;
+pub use status::{State, Status};
+pub use vault::{MOST_SECRET, SecretError, Vault, VaultError};
+
+#[cfg(test)]
+mod tests;

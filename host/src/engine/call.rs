@@ -1,0 +1,220 @@
+//! One call of a plugin, from a fresh instance to a value.
+
+use std::time::Duration;
+
+use wasmtime::{Store, Trap};
+
+use super::Engine;
+use super::bindings::types::{Failure, Problem};
+use super::component::LoadedComponent;
+use super::limits::Limits;
+use super::state::HostState;
+use crate::attempt::{Attempt, AttemptRecord, Break};
+use crate::config;
+
+/// Longest reason kept.
+const MAX_REASON: usize = 4 << 10;
+/// Longest details kept.
+const MAX_DETAILS: usize = 64 << 10;
+/// Most events that one call may bring in.
+const MAX_EVENTS: usize = 1000;
+
+/// What is asked of a plugin. Texts are JSON.
+#[derive(Debug, Clone)]
+pub enum Call {
+    /// `actions.invoke`.
+    Invoke {
+        /// Name of the action.
+        action: String,
+        /// Checked against its schema.
+        input: String,
+        /// See `context.schema.json`.
+        context: String,
+    },
+    /// `events.poll`.
+    Poll {
+        /// Name of the stream.
+        stream: String,
+        /// Where the page before ended.
+        cursor: Option<String>,
+        /// Most events wanted.
+        limit: u32,
+        /// See `context.schema.json`.
+        context: String,
+    },
+}
+
+/// How a call ended, and what is kept of it.
+#[derive(Debug)]
+pub struct CallEnd {
+    /// How.
+    pub outcome: CallOutcome,
+    /// Effects, log lines, key-value writes.
+    pub record: AttemptRecord,
+    /// Time spent in guest code.
+    pub cpu: Duration,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub enum CallOutcome {
+    /// `invoke` succeeded: JSON data, and events as JSON texts.
+    Output {
+        /// Unchecked.
+        data: String,
+        /// Unchecked.
+        events: Vec<String>,
+    },
+    /// `poll` succeeded.
+    Page(PolledPage),
+    /// The plugin said no.
+    Failure(PluginFailure),
+    /// It trapped: why.
+    Trap(String),
+    /// It was stopped at a limit: which.
+    Limit(String),
+    /// It took longer than it may.
+    TimedOut,
+    /// The engine has no room for another instance now.
+    Busy(String),
+    /// The attempt can't go on.
+    Broken(Break),
+}
+
+/// One page of a stream. Texts are unchecked JSON.
+#[derive(Debug, Clone)]
+pub struct PolledPage {
+    /// Oldest first.
+    pub events: Vec<String>,
+    /// Where the next poll starts.
+    pub next_cursor: Option<String>,
+    /// There is more now.
+    pub more: bool,
+    /// Records that can't be events, each with its reason.
+    pub set_aside: Vec<(String, String)>,
+}
+
+/// A failure as the plugin classified it.
+#[derive(Debug, Clone)]
+pub struct PluginFailure {
+    /// Again, or never?
+    pub kind: PluginFailureKind,
+    /// One sentence.
+    pub reason: String,
+    /// When trying again makes sense.
+    pub after: Option<Duration>,
+    /// JSON text, unchecked.
+    pub details: Option<String>,
+}
+
+/// The cases of the contract's `failure`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PluginFailureKind {
+    /// It may work later.
+    Retry,
+    /// The system asks for patience.
+    RateLimited,
+    /// The credential was refused.
+    Unauthorized,
+    /// Trying again can't help.
+    Rejected,
+}
+
+impl Engine {
+    /// Calls a plugin in a fresh instance, within its limits.
+    pub async fn call(&self, component: &LoadedComponent, limits: &config::Limits, attempt: Attempt, call: Call) -> CallEnd {
+        let engine = self.clone();
+        let component = component.clone();
+        let limits = *limits;
+        let task = self.guests().spawn(async move { engine.call_here(&component, &limits, attempt, call).await });
+        match task.await {
+            Ok(end) => end,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// [`Engine::call`] on the present thread: for measuring the call itself.
+    pub async fn call_here(&self, component: &LoadedComponent, limits: &config::Limits, attempt: Attempt, call: Call) -> CallEnd {
+        let state = HostState::new(attempt, Limits::new(limits.memory, limits.cpu));
+        let mut store = Store::new(&self.0.wasmtime, state);
+        store.limiter(|state| &mut state.limits);
+        // Host calls may copy at most this much out of the guest at once.
+        store.set_hostcall_fuel(2 * limits.memory.min(64 << 20));
+        // Before instantiation: start functions run guest code too. One tick, since a deadline of 0 would trap at once.
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut store| Ok(store.data_mut().limits.tick()));
+        let result = tokio::time::timeout(limits.time, run(&mut store, component, call)).await;
+        let state = store.into_data();
+        let outcome = match result {
+            Err(_) => CallOutcome::TimedOut,
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) => trapped(&error, &state.limits, limits.memory, limits.cpu),
+        };
+        let cpu = state.limits.cpu_used();
+        let attempt = state.attempt.expect("a call has its attempt");
+        CallEnd { outcome, record: attempt.finish(), cpu }
+    }
+}
+
+async fn run(store: &mut Store<HostState>, component: &LoadedComponent, call: Call) -> wasmtime::Result<CallOutcome> {
+    match call {
+        Call::Invoke { action, input, context } => {
+            let Some(connector) = &component.connector else {
+                return Ok(CallOutcome::Trap("the component has no actions".to_owned()));
+            };
+            let instance = connector.instantiate_async(&mut *store).await?;
+            let result = instance.sangam_connector_actions().call_invoke(&mut *store, &action, &input, &context).await?;
+            Ok(match result {
+                Ok(output) if output.events.len() > MAX_EVENTS => CallOutcome::Limit(format!("it brought in more than {MAX_EVENTS} events")),
+                Ok(output) => CallOutcome::Output { data: output.data, events: output.events },
+                Err(failure) => CallOutcome::Failure(plugin_failure(failure)),
+            })
+        }
+        Call::Poll { stream, cursor, limit, context } => {
+            let Some(source) = &component.source else {
+                return Ok(CallOutcome::Trap("the component has no streams".to_owned()));
+            };
+            let instance = source.instantiate_async(&mut *store).await?;
+            let result = instance.sangam_connector_events().call_poll(&mut *store, &stream, cursor.as_deref(), limit, &context).await?;
+            Ok(match result {
+                Ok(page) => CallOutcome::Page(PolledPage {
+                    events: page.events,
+                    next_cursor: page.next_cursor,
+                    more: page.more,
+                    set_aside: page.set_aside.into_iter().map(|record| (record.data, record.reason)).collect(),
+                }),
+                Err(failure) => CallOutcome::Failure(plugin_failure(failure)),
+            })
+        }
+    }
+}
+
+fn trapped(error: &wasmtime::Error, used: &Limits, memory: usize, cpu: Duration) -> CallOutcome {
+    if let Some(why) = error.downcast_ref::<Break>() {
+        return CallOutcome::Broken(why.clone());
+    }
+    if used.cpu_spent {
+        return CallOutcome::Limit(format!("it used up its {cpu:?} of processor time (limits.cpu)"));
+    }
+    if used.memory_refused {
+        return CallOutcome::Limit(format!("it asked for more than its {} MiB of memory (limits.memory)", memory >> 20));
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => CallOutcome::Limit("its call stack overflowed".to_owned()),
+        Some(trap) => CallOutcome::Trap(trap.to_string()),
+        None if error.is::<wasmtime::PoolConcurrencyLimitError>() => CallOutcome::Busy("all instances are taken".to_owned()),
+        None => CallOutcome::Trap(format!("{error:#}")),
+    }
+}
+
+fn plugin_failure(failure: Failure) -> PluginFailure {
+    let (kind, Problem { mut reason, after_ms, details }) = match failure {
+        Failure::Retry(problem) => (PluginFailureKind::Retry, problem),
+        Failure::RateLimited(problem) => (PluginFailureKind::RateLimited, problem),
+        Failure::Unauthorized(problem) => (PluginFailureKind::Unauthorized, problem),
+        Failure::Rejected(problem) => (PluginFailureKind::Rejected, problem),
+    };
+    reason.truncate(reason.floor_char_boundary(MAX_REASON.min(reason.len())));
+    let details = details.filter(|details| details.len() <= MAX_DETAILS);
+    PluginFailure { kind, reason, after: after_ms.map(Duration::from_millis), details }
+}

@@ -1,0 +1,197 @@
+//! WASI 0.2 for languages whose toolchains need it, with nothing behind it: no files, sockets or environment; a virtual clock, keyed
+//! randomness, and standard output that goes to the plugin's log.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::clocks::{HostMonotonicClock, HostWallClock};
+use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
+use wasmtime_wasi::p2::{DynPollable, OutputStream, Pollable, StreamResult, subscribe};
+use wasmtime_wasi::{WasiCtx, WasiView as _, async_trait};
+
+use super::state::HostState;
+use crate::attempt::{KeyedRandom, Level, LogBuffer, VirtualClock};
+
+/// Most random bytes of one call of `get-random-bytes`.
+const MAX_RANDOM: u64 = 64 << 10;
+/// Bytes that standard output takes at a time.
+const OUTPUT_CHUNK: usize = 4 << 10;
+
+pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    // The clock is ours: it moves with each reading and each sleep.
+    linker.allow_shadowing(true);
+    monotonic_clock::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+pub(super) fn context(log: &LogBuffer, clock: &VirtualClock, random: &KeyedRandom) -> WasiCtx {
+    let mut seed = random.fork("insecure-seed");
+    let seed = u128::from(next(&mut seed)) << 64 | u128::from(next(&mut seed));
+    WasiCtx::builder()
+        .stdout(Lines { log: log.clone(), level: Level::Info })
+        .stderr(Lines { log: log.clone(), level: Level::Warn })
+        .wall_clock(Clock(clock.clone()))
+        .monotonic_clock(Clock(clock.clone()))
+        .secure_random(random.fork("random"))
+        .insecure_random(random.fork("insecure"))
+        .insecure_random_seed(seed)
+        .max_random_size(MAX_RANDOM)
+        .allow_ip_name_lookup(false)
+        .allow_tcp(false)
+        .allow_udp(false)
+        .build()
+}
+
+fn next(random: &mut KeyedRandom) -> u64 {
+    let Ok(number) = rand_core::TryRng::try_next_u64(random);
+    number
+}
+
+#[derive(Debug)]
+struct Clock(VirtualClock);
+
+impl HostWallClock for Clock {
+    fn resolution(&self) -> Duration {
+        Duration::from_micros(1)
+    }
+
+    fn now(&self) -> Duration {
+        self.0.wall()
+    }
+}
+
+impl HostMonotonicClock for Clock {
+    fn resolution(&self) -> u64 {
+        1_000
+    }
+
+    fn now(&self) -> u64 {
+        self.0.monotonic()
+    }
+}
+
+impl monotonic_clock::Host for HostState {
+    fn now(&mut self) -> wasmtime::Result<u64> {
+        Ok(self.clock.monotonic())
+    }
+
+    fn resolution(&mut self) -> wasmtime::Result<u64> {
+        Ok(1_000)
+    }
+
+    fn subscribe_instant(&mut self, when: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        let left = when.saturating_sub(self.clock.monotonic());
+        self.subscribe_duration(left)
+    }
+
+    fn subscribe_duration(&mut self, nanoseconds: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        let length = Duration::from_nanos(nanoseconds);
+        let until = tokio::time::Instant::now().checked_add(length);
+        let sleep = Sleep { until, length, clock: self.clock.clone(), done: false };
+        let table = self.ctx().table;
+        let sleep = table.push(sleep)?;
+        subscribe(table, sleep)
+    }
+}
+
+/// A sleep that really waits and then moves the plugin's clock.
+struct Sleep {
+    until: Option<tokio::time::Instant>,
+    length: Duration,
+    clock: VirtualClock,
+    done: bool,
+}
+
+#[async_trait]
+impl Pollable for Sleep {
+    async fn ready(&mut self) {
+        if self.done {
+            return;
+        }
+        match self.until {
+            // Lets others run, even when the plugin polls in a loop.
+            Some(_) if self.length.is_zero() => tokio::task::yield_now().await,
+            Some(until) => tokio::time::sleep_until(until).await,
+            None => std::future::pending().await,
+        }
+        self.done = true;
+        self.clock.advance(self.length);
+    }
+}
+
+/// Standard output or error: lines for the plugin's log.
+#[derive(Clone)]
+struct Lines {
+    log: LogBuffer,
+    level: Level,
+}
+
+impl IsTerminal for Lines {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Lines {
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
+        // Only the 0.2 stream below is linked.
+        Box::new(tokio::io::sink())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(LineStream { lines: self.clone(), partial: Vec::new() })
+    }
+}
+
+struct LineStream {
+    lines: Lines,
+    partial: Vec<u8>,
+}
+
+impl LineStream {
+    fn emit(&mut self, line: &[u8]) {
+        let text = String::from_utf8_lossy(line);
+        if !text.trim().is_empty() {
+            self.lines.log.add(self.lines.level, text.trim_end(), Vec::new());
+        }
+    }
+}
+
+#[async_trait]
+impl Pollable for LineStream {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for LineStream {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.partial.extend_from_slice(&bytes);
+        while let Some(end) = self.partial.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = self.partial.drain(..=end).collect();
+            self.emit(&line);
+        }
+        if self.partial.len() >= OUTPUT_CHUNK {
+            let line = std::mem::take(&mut self.partial);
+            self.emit(&line);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(OUTPUT_CHUNK)
+    }
+}
+
+impl Drop for LineStream {
+    fn drop(&mut self) {
+        let line = std::mem::take(&mut self.partial);
+        self.emit(&line);
+    }
+}

@@ -1,0 +1,70 @@
+//! The HTTP protocol binding's binary mode: attributes in headers, data in the body.
+
+use serde_json::Value;
+
+use super::attributes::{Attributes, is_json};
+use super::{Data, Event, EventError};
+
+/// What headers of attributes begin with.
+const PREFIX: &str = "ce-";
+
+impl Event {
+    /// Reads an event from headers and a body. The body is JSON if `content-type` says so, else text if it is UTF-8,
+    /// else bytes; an empty one is no data. Headers without `ce-` are passed over. Every value is a string.
+    pub fn from_binary<'a>(
+        headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+        body: &[u8],
+    ) -> Result<Self, EventError> {
+        let mut attributes = Attributes::default();
+        for (name, value) in headers {
+            let name = name.to_ascii_lowercase();
+            let name = match name.strip_prefix(PREFIX) {
+                // It is the header `content-type` that says this.
+                Some("datacontenttype") => continue,
+                Some(attribute) => attribute,
+                None if name == "content-type" => "datacontenttype",
+                None => continue,
+            };
+            let text = decode(value).ok_or_else(|| EventError::Type {
+                name: name.to_owned(),
+                expected: "UTF-8, percent-encoded",
+            })?;
+            attributes.set(name, &Value::String(text))?;
+        }
+        let data = if body.is_empty() {
+            Data::None
+        } else if is_json(attributes.datacontenttype()) {
+            let json = serde_json::from_slice(body);
+            Data::Json(json.map_err(|error| EventError::Json(error.to_string()))?)
+        } else {
+            match std::str::from_utf8(body) {
+                Ok(text) => Data::Json(Value::String(text.to_owned())),
+                Err(_) => Data::Binary(body.to_vec()),
+            }
+        };
+        attributes.finish(data)
+    }
+}
+
+/// Undoes the percent-encoding of section 3.1.3.2. A `%` without two digits stands for itself, as senders that encode
+/// nothing write it.
+fn decode(value: &[u8]) -> Option<String> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value;
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        let encoded = match (first, tail) {
+            (b'%', [high, low, ..]) => digit(high).zip(digit(low)),
+            _ => None,
+        };
+        match encoded {
+            Some((high, low)) => {
+                bytes.push((high * 16 + low) as u8);
+                rest = &tail[2..];
+            }
+            None => bytes.push(*first),
+        }
+    }
+    String::from_utf8(bytes).ok()
+}

@@ -1,0 +1,42 @@
+//! The three content modes of CloudEvents over HTTP (HTTP Protocol Binding 1.0.2, section 3).
+
+use axum::http::{HeaderMap, StatusCode, header};
+use serde_json::json;
+
+use crate::api::Problem;
+use crate::event::Event;
+
+/// Reads the events of a request.
+pub(super) fn events(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Event>, Problem> {
+    let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let media = media.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    match media.as_str() {
+        "application/cloudevents+json" => {
+            let event = Event::from_structured(&parse(body)?).map_err(|error| Problem::bad_request(error.to_string()))?;
+            Ok(vec![event])
+        }
+        "application/cloudevents-batch+json" => Event::from_batch(&parse(body)?).map_err(|errors| {
+            let detail = match errors.as_slice() {
+                [(index, error)] => format!("event {index} of the batch is refused, and with it the whole batch: {error}"),
+                errors => format!("{} events of the batch are refused, and with them the whole batch", errors.len()),
+            };
+            let errors: Vec<_> = errors.iter().map(|(index, error)| json!({ "index": index, "detail": error.to_string() })).collect();
+            Problem::bad_request(detail).with("errors", json!(errors))
+        }),
+        _ if headers.contains_key("ce-specversion") || headers.contains_key("ce-id") => {
+            let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+            let event = Event::from_binary(pairs, body).map_err(|error| Problem::bad_request(error.to_string()))?;
+            Ok(vec![event])
+        }
+        other => Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            format!(
+                "content type {other:?} carries no CloudEvent: send application/cloudevents+json, application/cloudevents-batch+json, or any type with ce-* headers"
+            ),
+        )),
+    }
+}
+
+fn parse(body: &[u8]) -> Result<serde_json::Value, Problem> {
+    serde_json::from_slice(body).map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}")))
+}

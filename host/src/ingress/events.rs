@@ -1,0 +1,111 @@
+//! `POST /v1/events`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::content;
+use crate::api::{Problem, event_document};
+use crate::runtime::{Intake, Runtime};
+use crate::store::Accepted;
+use crate::telemetry;
+
+/// Longest `?wait`.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+
+/// Query of `POST /v1/events`.
+#[derive(Debug, Deserialize)]
+pub struct Wait {
+    wait: Option<String>,
+}
+
+/// Takes events in; answers when they are durable, or, with `?wait`, when their runs have ended.
+pub async fn post_events(
+    State(runtime): State<Arc<Runtime>>,
+    Query(query): Query<Wait>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let wait = query.wait.as_deref().map(wait_time).transpose()?;
+    if runtime.stopping.is_cancelled() {
+        return Err(Problem::unavailable("the host is shutting down", Duration::from_secs(5)));
+    }
+    check_backlog(&runtime).await?;
+    let events = content::events(&headers, &body)?;
+    let intake = Intake::new(&runtime);
+    let mut rows = Vec::with_capacity(events.len());
+    for event in &events {
+        rows.push(intake.prepare(event, None).await.map_err(|error| Problem::bad_request(error.to_string()))?);
+    }
+    let accepted = runtime.store.accept(rows).await.map_err(|error| {
+        tracing::error!(error = telemetry::chain(&error), "events could not be taken in");
+        Problem::unavailable("the store can't be written now; nothing was taken in", Duration::from_secs(1))
+    })?;
+    runtime.due.notify_one();
+    for (event, outcome) in events.iter().zip(&accepted) {
+        runtime.metrics.accepted(&event.source, outcome.duplicate);
+    }
+    let answer = accepted_json(&events, &accepted);
+    if let Some(wait) = wait
+        && all_ended(&runtime, &accepted, wait).await?
+    {
+        let mut documents = Vec::new();
+        for outcome in &accepted {
+            documents.push(event_document(&runtime, &outcome.eid).await?);
+        }
+        let mut answer = answer;
+        answer["events"] = Value::Array(documents);
+        return Ok(Json(answer).into_response());
+    }
+    let location = accepted.first().map(|first| format!("/v1/events/{}", first.eid)).unwrap_or_default();
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(answer)).into_response())
+}
+
+fn wait_time(text: &str) -> Result<Duration, Problem> {
+    let wait = crate::config::parse_duration(text).map_err(|error| Problem::bad_request(format!("wait: {error}")))?;
+    Ok(wait.min(MAX_WAIT))
+}
+
+fn accepted_json(events: &[crate::event::Event], accepted: &[Accepted]) -> Value {
+    let accepted: Vec<Value> = events
+        .iter()
+        .zip(accepted)
+        .map(|(event, outcome)| {
+            json!({ "eid": outcome.eid, "id": event.id, "source": event.source, "duplicate": outcome.duplicate, "differs": outcome.differs })
+        })
+        .collect();
+    json!({ "accepted": accepted })
+}
+
+/// Refuses what the host can't work off.
+async fn check_backlog(runtime: &Runtime) -> Result<(), Problem> {
+    if runtime.backlog_is_full().await {
+        let why = format!("{} runs wait already (server.max-backlog); try again later", runtime.server.max_backlog);
+        return Err(Problem::unavailable(&why, Duration::from_secs(10)));
+    }
+    Ok(())
+}
+
+/// Waits until all runs of the events have ended; says whether they have.
+async fn all_ended(runtime: &Runtime, accepted: &[Accepted], wait: Duration) -> Result<bool, Problem> {
+    let eids: Vec<String> = accepted.iter().map(|outcome| outcome.eid.clone()).collect();
+    let mut ended = runtime.ended.subscribe();
+    let until = tokio::time::Instant::now() + wait;
+    loop {
+        if runtime.store.all_ended(&eids).await? {
+            return Ok(true);
+        }
+        tokio::select! {
+            // Closed only with the runtime, which this request holds.
+            _ = ended.changed() => {}
+            () = tokio::time::sleep_until(until) => return Ok(runtime.store.all_ended(&eids).await?),
+        }
+    }
+}

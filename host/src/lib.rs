@@ -1,0 +1,30 @@
+//! Sangam: an integration runtime. It takes business events in, keeps them safely, and routes each through a chain of
+//! sandboxed WebAssembly connectors.
+//!
+//! The modules, in the order in which an event travels:
+
+pub mod config;
+
+pub mod event;
+pub mod ingress;
+pub mod store;
+
+pub mod mapping;
+pub mod router;
+pub mod schema;
+
+pub mod attempt;
+pub mod engine;
+pub mod outbound;
+pub mod run;
+pub mod worker;
+
+pub mod credentials;
+pub mod registry;
+pub mod tls;
+
+pub mod api;
+pub mod cli;
+pub mod clock;
+pub mod runtime;
+pub mod telemetry;

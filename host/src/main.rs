@@ -1,0 +1,8 @@
+//! `sangam`: see [`sangam::cli`].
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    sangam::cli::run().await
+}

@@ -1,0 +1,161 @@
+//! Evaluation off the async threads, bounded in time and in number.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use serde_json::Value;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
+
+use super::meter::{STACK, metered};
+use super::value::Val;
+use super::{EvalError, Expr, Limits, Scope, Template};
+
+/// Evaluates expressions, each call on a fresh thread: nothing of one evaluation, neither stack nor budget, is left for
+/// the next.
+#[derive(Debug)]
+pub struct Evaluator {
+    limits: Limits,
+    slots: Arc<Semaphore>,
+}
+
+impl Evaluator {
+    /// An evaluator that works on at most `at_once` calls at the same time; others wait, without their time counting.
+    pub fn new(limits: Limits, at_once: usize) -> Self {
+        Self {
+            limits,
+            slots: Arc::new(Semaphore::new(at_once.max(1))),
+        }
+    }
+
+    /// The value of an expression.
+    pub async fn expr(&self, expr: Arc<Expr>, scope: Arc<Scope>) -> Result<Value, EvalError> {
+        self.run(move |session| session.expr(&expr, &scope)).await
+    }
+
+    /// The value of a template.
+    pub async fn template(
+        &self,
+        template: Arc<Template>,
+        scope: Arc<Scope>,
+    ) -> Result<Value, EvalError> {
+        self.run(move |session| session.template(&template, &scope))
+            .await
+    }
+
+    /// Several evaluations on one thread, under one limit of time. Dropping the future stops them.
+    pub async fn run<T, F>(&self, work: F) -> Result<T, EvalError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Session) -> Result<T, EvalError> + Send + 'static,
+    {
+        let slot = Arc::clone(&self.slots)
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
+        let stop = StopOnDrop(Arc::default());
+        let session = Session {
+            limits: self.limits,
+            stop: Arc::clone(&stop.0),
+        };
+        let (answer, mut answered) = oneshot::channel();
+        thread::Builder::new()
+            .name("mapping".to_owned())
+            .stack_size(STACK)
+            .spawn(move || {
+                let result = work(&session);
+                // Nobody listens if the future was dropped.
+                _ = answer.send(result);
+                drop(slot);
+            })
+            .map_err(|error| EvalError::Thread(error.to_string()))?;
+        let answer = match timeout(self.limits.time, &mut answered).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => {
+                stop.0.store(true, Ordering::Relaxed);
+                // It ends at its next step. No function of the library runs for long between two of them.
+                answered.await
+            }
+        };
+        answer.unwrap_or(Err(EvalError::Broken))
+    }
+}
+
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Proof that the current thread can evaluate: its stack is large enough for what the limits allow.
+#[derive(Debug)]
+pub struct Session {
+    limits: Limits,
+    stop: Arc<AtomicBool>,
+}
+
+impl Session {
+    /// The value of an expression.
+    pub fn expr(&self, expr: &Expr, scope: &Scope) -> Result<Value, EvalError> {
+        self.metered(|| {
+            expr.run(scope.input(), &self.limits)?
+                .to_json()
+                .ok_or(EvalError::NotJson)
+        })
+    }
+
+    /// Whether the value of an expression is neither false nor null.
+    pub fn truth(&self, expr: &Expr, scope: &Scope) -> Result<bool, EvalError> {
+        self.metered(|| {
+            Ok(jaq_core::ValT::as_bool(
+                &expr.run(scope.input(), &self.limits)?,
+            ))
+        })
+    }
+
+    /// The value of a template.
+    pub fn template(&self, template: &Template, scope: &Scope) -> Result<Value, EvalError> {
+        template.eval(self, scope)
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The value of an expression as an expression sees it.
+    pub(super) fn part(&self, expr: &Expr, scope: &Scope) -> Result<Val, EvalError> {
+        self.metered(|| expr.run(scope.input(), &self.limits))
+    }
+
+    fn metered<T>(&self, work: impl FnOnce() -> Result<T, EvalError>) -> Result<T, EvalError> {
+        metered(&self.limits, &self.stop, work)
+    }
+}
+
+/// Evaluates on a thread of its own while this one waits, without a limit of time. For commands and tests.
+pub fn evaluate<T: Send>(
+    limits: &Limits,
+    work: impl FnOnce(&Session) -> Result<T, EvalError> + Send,
+) -> Result<T, EvalError> {
+    let session = Session {
+        limits: *limits,
+        stop: Arc::default(),
+    };
+    on_large_stack(move || work(&session))?
+}
+
+/// Runs something recursive on a thread with a large stack.
+pub(super) fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, EvalError> {
+    thread::scope(|scope| {
+        thread::Builder::new()
+            .name("mapping".to_owned())
+            .stack_size(STACK)
+            .spawn_scoped(scope, work)
+            .map_err(|error| EvalError::Thread(error.to_string()))?
+            .join()
+            .map_err(|_panic| EvalError::Broken)
+    })
+}

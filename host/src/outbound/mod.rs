@@ -1,0 +1,222 @@
+//! HTTP that leaves on a plugin's behalf: granted hosts only, addresses checked when they are dialled, credentials attached
+//! by the host, one pool of connections for each plugin, everything bounded.
+//!
+//! What is done once and what is repeated is not decided here but in [`crate::attempt`], the journal of one try.
+
+mod address;
+mod breaker;
+mod policy;
+mod rate;
+mod request;
+mod resolver;
+#[cfg(test)]
+mod tests;
+
+pub use address::{AddressGuard, Blocked};
+pub use policy::Policy;
+pub use request::{Exchange, HttpError, Request, Response};
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use futures::StreamExt as _;
+use http::{HeaderMap, HeaderValue};
+use tokio_util::sync::CancellationToken;
+
+use crate::config;
+use crate::credentials::{Attached, Broker};
+use breaker::Breaker;
+use rate::RateLimiter;
+use request::Prepared;
+use resolver::GuardedResolver;
+
+/// Time to reach a host: name, connection, TLS.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Idle connections kept for each host of a plugin.
+const IDLE_PER_HOST: usize = 32;
+/// How long an idle connection is kept.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bytes of header names and values of a response that are kept.
+const MAX_RESPONSE_HEADERS: usize = 64 << 10;
+/// What we say we are.
+const USER_AGENT: &str = concat!("sangam/", env!("CARGO_PKG_VERSION"));
+
+/// A plugin's way out.
+pub struct Outbound {
+    policy: Policy,
+    idempotency_header: Option<http::HeaderName>,
+    credentials: Vec<String>,
+    response_size: usize,
+    client: reqwest::Client,
+    broker: Arc<Broker>,
+    rate: Option<RateLimiter>,
+    breaker: Option<Breaker>,
+}
+
+impl std::fmt::Debug for Outbound {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Outbound").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+/// What a request became besides its answer.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// The credential that was attached, for the case that it is refused.
+    pub attached: Option<Attached>,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+impl Outbound {
+    /// The way out for a plugin with its present grants.
+    ///
+    /// # Errors
+    /// When the client can't be built.
+    pub fn new(plugin: &config::Plugin, broker: Arc<Broker>, tls: rustls::ClientConfig) -> Result<Outbound, reqwest::Error> {
+        let guard = AddressGuard::new(plugin.grants.private_addresses.clone());
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .dns_resolver(GuardedResolver::new(guard.clone()))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_PER_HOST)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .tcp_nodelay(true)
+            .user_agent(USER_AGENT)
+            .build()?;
+        Ok(Outbound {
+            policy: Policy::new(&plugin.grants, guard),
+            idempotency_header: plugin.idempotency_header.as_deref().and_then(|name| name.parse().ok()),
+            credentials: plugin.grants.credentials.clone(),
+            response_size: plugin.limits.response_size,
+            client,
+            broker,
+            rate: plugin.rate_limit.map(RateLimiter::new),
+            breaker: plugin.breaker.map(Breaker::new),
+        })
+    }
+
+    /// Checks a request against the grants. Nothing leaves.
+    ///
+    /// # Errors
+    /// [`HttpError::Denied`], [`HttpError::InvalidRequest`].
+    pub fn prepare(&self, request: &Request) -> Result<Exchange, HttpError> {
+        let prepared = Prepared::new(request)?;
+        self.policy.check(&prepared.url)?;
+        let reads = self.policy.reads(&prepared.method, prepared.url.path(), request.read_only);
+        Ok(Exchange { prepared, reads })
+    }
+
+    /// Sends a request and reads the whole answer, within `timeout`. `key` is the idempotency key of a write.
+    pub async fn exchange(
+        &self,
+        exchange: &Exchange,
+        key: Option<&str>,
+        timeout: Duration,
+        cancel: &CancellationToken,
+    ) -> (Sent, Result<Response, HttpError>) {
+        let started = Instant::now();
+        let mut sent = Sent::default();
+        let timeout = exchange.prepared.timeout.map_or(timeout, |wanted| wanted.min(timeout));
+        let work = self.attempt(exchange, key, &mut sent);
+        let result = tokio::select! {
+            result = tokio::time::timeout(timeout, work) => match result {
+                Ok(result) => result,
+                Err(_) => Err(HttpError::Timeout(format!("{} did not answer completely within {timeout:?}", exchange.host()))),
+            },
+            () = cancel.cancelled() => Err(HttpError::Connection("the host is shutting down".to_owned())),
+        };
+        sent.duration = started.elapsed();
+        if let Some(breaker) = &self.breaker {
+            match &result {
+                Ok(response) => breaker.record(exchange.host(), response.status < 500, Instant::now()),
+                Err(HttpError::NotSent(_) | HttpError::Timeout(_) | HttpError::Connection(_)) => breaker.record(exchange.host(), false, Instant::now()),
+                // Says nothing about the host.
+                Err(_) => {}
+            }
+        }
+        (sent, result)
+    }
+
+    async fn attempt(&self, exchange: &Exchange, key: Option<&str>, sent: &mut Sent) -> Result<Response, HttpError> {
+        if let Some(breaker) = &self.breaker {
+            breaker.check(exchange.host(), Instant::now()).map_err(HttpError::Unavailable)?;
+        }
+        if let Some(rate) = &self.rate {
+            rate.wait().await;
+        }
+        let prepared = &exchange.prepared;
+        let mut headers = prepared.headers.clone();
+        if let (Some(key), Some(name)) = (key, &self.idempotency_header)
+            && !headers.contains_key(name)
+        {
+            headers.insert(name.clone(), HeaderValue::from_str(key).expect("a UUID is a header value"));
+        }
+        sent.attached = self
+            .broker
+            .attach(&self.credentials, &prepared.url, &mut headers)
+            .await
+            .map_err(|error| HttpError::Credential(crate::telemetry::chain(&error)))?;
+        let request = self.client.request(prepared.method.clone(), prepared.url.clone()).headers(headers);
+        let request = if prepared.body.is_empty() && exchange.reads { request } else { request.body(prepared.body.clone()) };
+        let response = request.send().await.map_err(|error| failed(&error, exchange.host()))?;
+        self.collect(response, exchange.host()).await
+    }
+
+    async fn collect(&self, response: reqwest::Response, host: &str) -> Result<Response, HttpError> {
+        let status = response.status().as_u16();
+        let headers = self.headers(response.headers());
+        let mut body = BytesMut::new();
+        if let Some(length) = response.content_length() {
+            if length > self.response_size as u64 {
+                return Err(HttpError::ResponseTooLarge(self.response_size as u64));
+            }
+            body.reserve(usize::try_from(length).unwrap_or(0));
+        }
+        let mut chunks = response.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|error| failed(&error, host))?;
+            if body.len() + chunk.len() > self.response_size {
+                return Err(HttpError::ResponseTooLarge(self.response_size as u64));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let body = self.broker.redact(&body).into_owned();
+        Ok(Response { status, headers, body })
+    }
+
+    fn headers(&self, headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+        let mut left = MAX_RESPONSE_HEADERS;
+        headers
+            .iter()
+            .take_while(|(name, value)| {
+                let size = name.as_str().len() + value.len();
+                let fits = size <= left;
+                left = left.saturating_sub(size);
+                fits
+            })
+            .map(|(name, value)| (name.as_str().to_owned(), self.broker.redact(value.as_bytes()).into_owned()))
+            .collect()
+    }
+}
+
+/// Says whether the request can have left.
+fn failed(error: &reqwest::Error, host: &str) -> HttpError {
+    let mut cause: &dyn std::error::Error = error;
+    let mut text = String::new();
+    while let Some(source) = cause.source() {
+        if let Some(blocked) = source.downcast_ref::<Blocked>() {
+            return HttpError::Denied(blocked.to_string());
+        }
+        text = source.to_string();
+        cause = source;
+    }
+    let text = if text.is_empty() { error.to_string() } else { text };
+    if error.is_connect() {
+        HttpError::NotSent(format!("can't connect to {host}: {text}"))
+    } else {
+        HttpError::Connection(format!("the exchange with {host} broke off: {text}"))
+    }
+}

@@ -1,0 +1,169 @@
+//! What a plugin asks for, what it gets, and why it gets nothing.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use url::Url;
+
+/// Longest URL.
+const MAX_URL: usize = 16 << 10;
+/// Most headers of a request.
+const MAX_HEADERS: usize = 128;
+/// Longest header value.
+const MAX_HEADER_VALUE: usize = 16 << 10;
+/// Headers that belong to the connection (RFC 9110 section 7.6.1) or to the host's client.
+const RESERVED: &[&str] =
+    &["host", "connection", "content-length", "transfer-encoding", "te", "trailer", "upgrade", "keep-alive", "expect"];
+
+/// A request as a plugin gave it.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// HTTP method.
+    pub method: String,
+    /// Absolute URL.
+    pub url: String,
+    /// Names and values.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Empty: none.
+    pub body: Vec<u8>,
+    /// Of the whole exchange.
+    pub timeout: Option<Duration>,
+    /// Name of a write.
+    pub name: Option<String>,
+    /// The plugin says it only reads.
+    pub read_only: bool,
+}
+
+/// A complete answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// HTTP status.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Whole.
+    pub body: Vec<u8>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HttpError {
+    /// Policy forbids it. Nothing left.
+    #[error("{0}")]
+    Denied(String),
+    /// The request is malformed. Nothing left.
+    #[error("{0}")]
+    InvalidRequest(String),
+    /// A write of that name has succeeded in this attempt.
+    #[error("a write named {0:?} has already succeeded in this attempt")]
+    NameUsed(String),
+    /// No complete answer in time.
+    #[error("{0}")]
+    Timeout(String),
+    /// Provably nothing left: there was no connection.
+    #[error("{0}")]
+    NotSent(String),
+    /// Broke off after it may have left.
+    #[error("{0}")]
+    Connection(String),
+    /// The answer is larger than allowed.
+    #[error("the answer is larger than {0} bytes (limits.response-size)")]
+    ResponseTooLarge(u64),
+    /// The call has used up its requests.
+    #[error("the call has made its {0} requests (limits.http-calls)")]
+    TooManyCalls(u32),
+    /// No credential to send it with. Nothing left.
+    #[error("{0}")]
+    Credential(String),
+    /// The host can't now: the breaker is open, or the store can't be written. Nothing left.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl HttpError {
+    /// Whether the request may have reached the other side.
+    pub fn may_have_left(&self) -> bool {
+        match self {
+            HttpError::Timeout(_) | HttpError::Connection(_) | HttpError::ResponseTooLarge(_) => true,
+            HttpError::Denied(_)
+            | HttpError::InvalidRequest(_)
+            | HttpError::NameUsed(_)
+            | HttpError::NotSent(_)
+            | HttpError::TooManyCalls(_)
+            | HttpError::Credential(_)
+            | HttpError::Unavailable(_) => false,
+        }
+    }
+}
+
+/// A request that may leave.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    pub(super) prepared: Prepared,
+    /// It changes nothing on the other side.
+    pub reads: bool,
+}
+
+impl Exchange {
+    /// The host it goes to.
+    pub fn host(&self) -> &str {
+        self.prepared.url.host_str().unwrap_or("")
+    }
+
+    /// HTTP method.
+    pub fn method(&self) -> &str {
+        self.prepared.method.as_str()
+    }
+
+    /// The URL, normalised.
+    pub fn url(&self) -> &Url {
+        &self.prepared.url
+    }
+}
+
+/// A request in the client's own types.
+#[derive(Debug, Clone)]
+pub(super) struct Prepared {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) body: bytes::Bytes,
+    pub(super) timeout: Option<Duration>,
+}
+
+impl Prepared {
+    pub(super) fn new(request: &Request) -> Result<Prepared, HttpError> {
+        let invalid = |what: String| HttpError::InvalidRequest(what);
+        let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| invalid(format!("{:?} is not an HTTP method", request.method)))?;
+        if method == Method::CONNECT || method == Method::TRACE {
+            return Err(HttpError::Denied(format!("method {method} is not available to plugins")));
+        }
+        if request.url.len() > MAX_URL {
+            return Err(invalid(format!("the URL is longer than {MAX_URL} bytes")));
+        }
+        let mut url = Url::parse(&request.url).map_err(|error| invalid(format!("{:?} is not an absolute URL: {error}", request.url)))?;
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return Err(invalid(format!("{:?} is not an http or https URL", request.url)));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(HttpError::Denied("a URL with user information is refused; credentials are attached by the host".to_owned()));
+        }
+        url.set_fragment(None);
+        if request.headers.len() > MAX_HEADERS {
+            return Err(invalid(format!("more than {MAX_HEADERS} headers")));
+        }
+        let mut headers = HeaderMap::with_capacity(request.headers.len() + 2);
+        for (name, value) in &request.headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid(format!("{name:?} is not a header name")))?;
+            if RESERVED.contains(&name.as_str()) || name.as_str().starts_with("proxy-") {
+                return Err(HttpError::Denied(format!("header {name} is set by the host")));
+            }
+            if value.len() > MAX_HEADER_VALUE {
+                return Err(invalid(format!("the value of header {name} is longer than {MAX_HEADER_VALUE} bytes")));
+            }
+            let value = HeaderValue::from_bytes(value).map_err(|_| invalid(format!("the value of header {name} has control characters")))?;
+            headers.append(name, value);
+        }
+        Ok(Prepared { method, url, headers, body: bytes::Bytes::copy_from_slice(&request.body), timeout: request.timeout })
+    }
+}

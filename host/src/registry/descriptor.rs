@@ -1,0 +1,152 @@
+//! What a plugin says of itself: data, bounded and checked, never trusted.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::config::{ActionFacts, PluginFacts};
+
+/// Most actions and streams.
+const MAX_ENTRIES: usize = 256;
+/// Longest text that people read.
+const MAX_TEXT: usize = 4000;
+/// Longest name.
+const MAX_NAME: usize = 64;
+
+/// See `wit/descriptor.schema.json`. Members it does not know are ignored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Descriptor {
+    /// Its own name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// For people.
+    pub title: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// JSON Schema of its configuration.
+    pub configuration: Value,
+    /// Origins it expects to reach.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// Requests that only read.
+    #[serde(default)]
+    pub read_only: Vec<String>,
+    /// What it can do.
+    #[serde(default)]
+    pub actions: Vec<Action>,
+    /// What it can bring in.
+    #[serde(default)]
+    pub streams: Vec<Stream>,
+}
+
+/// One action.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Action {
+    /// Its name.
+    pub name: String,
+    /// For people.
+    pub title: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// JSON Schema.
+    pub input: Value,
+    /// JSON Schema.
+    pub output: Value,
+    /// Doing it twice is the same as doing it once.
+    #[serde(default)]
+    pub idempotent: bool,
+    /// The action that undoes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<String>,
+}
+
+/// One stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stream {
+    /// Its name.
+    pub name: String,
+    /// For people.
+    pub title: String,
+    /// It can be polled.
+    #[serde(default)]
+    pub poll: bool,
+    /// It takes webhooks.
+    #[serde(default)]
+    pub receive: bool,
+    /// Types of its events.
+    #[serde(default)]
+    pub types: Vec<String>,
+}
+
+/// Why a descriptor is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("its descriptor is not valid: {0}")]
+pub struct DescriptorError(String);
+
+impl Descriptor {
+    /// Reads and checks a descriptor.
+    pub fn parse(text: &str) -> Result<Descriptor, DescriptorError> {
+        let descriptor: Descriptor = serde_json::from_str(text).map_err(|error| DescriptorError(error.to_string()))?;
+        descriptor.check().map_err(DescriptorError)?;
+        Ok(descriptor)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let is_name = |text: &str| {
+            text.len() <= MAX_NAME
+                && text.starts_with(|first: char| first.is_ascii_lowercase())
+                && text.chars().all(|character| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-')
+        };
+        if self.actions.len() > MAX_ENTRIES || self.streams.len() > MAX_ENTRIES || self.hosts.len() > 64 || self.read_only.len() > 64 {
+            return Err("it lists more than it may".to_owned());
+        }
+        let names = std::iter::once(&self.name).chain(self.actions.iter().map(|action| &action.name)).chain(self.streams.iter().map(|stream| &stream.name));
+        for name in names {
+            if !is_name(name) {
+                return Err(format!("{name:?} is not a name of lower-case letters, digits and hyphens"));
+            }
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        for action in &self.actions {
+            if !seen.insert(&action.name) {
+                return Err(format!("action {} is there twice", action.name));
+            }
+            if let Some(undo) = &action.undo
+                && !self.actions.iter().any(|other| other.name == *undo)
+            {
+                return Err(format!("action {} is undone by {undo:?}, which is no action", action.name));
+            }
+        }
+        let texts = [&self.title, &self.description, &self.version].into_iter().chain(self.actions.iter().flat_map(|action| [&action.title, &action.description]));
+        for text in texts {
+            if text.len() > MAX_TEXT {
+                return Err(format!("a text has more than {MAX_TEXT} bytes"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a configuration is checked against.
+    pub fn facts(&self) -> PluginFacts {
+        let actions: BTreeMap<String, ActionFacts> = self
+            .actions
+            .iter()
+            .map(|action| {
+                let facts = ActionFacts { input: action.input.clone(), undo: action.undo.clone(), idempotent: action.idempotent };
+                (action.name.clone(), facts)
+            })
+            .collect();
+        PluginFacts {
+            name: self.name.clone(),
+            version: self.version.clone(),
+            config_schema: self.configuration.clone(),
+            hosts: self.hosts.clone(),
+            read_only: self.read_only.clone(),
+            actions,
+        }
+    }
+}

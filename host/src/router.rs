@@ -1,0 +1,69 @@
+//! Which routes want an event.
+
+use std::fmt;
+
+use crate::config::Route;
+
+/// Longest pattern, in bytes.
+pub const MAX_PATTERN: usize = 1024;
+
+/// A text to be met exactly, in which `*` stands for any run of characters, also none.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Pattern(String);
+
+/// Why a text is no pattern.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// It would match nothing.
+    #[error("a pattern can't be empty; `*` matches everything")]
+    Empty,
+    /// It is longer than [`MAX_PATTERN`].
+    #[error("a pattern has at most {MAX_PATTERN} bytes")]
+    TooLong,
+}
+
+impl Pattern {
+    /// Takes a pattern as it is written in the configuration.
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        match text.len() {
+            0 => Err(PatternError::Empty),
+            1..=MAX_PATTERN => Ok(Self(text.to_owned())),
+            _ => Err(PatternError::TooLong),
+        }
+    }
+
+    /// Whether all of `text` fits. Takes time in proportion to both lengths at worst.
+    pub fn matches(&self, text: &str) -> bool {
+        let mut pieces = self.0.split('*');
+        let first = pieces.next().expect("split gives at least one piece");
+        let Some(mut rest) = text.strip_prefix(first) else {
+            return false;
+        };
+        let Some(last) = pieces.next_back() else {
+            return rest.is_empty();
+        };
+        // The earliest place for each piece leaves the most room for those after it.
+        for piece in pieces {
+            match rest.find(piece) {
+                Some(at) => rest = &rest[at + piece.len()..],
+                None => return false,
+            }
+        }
+        rest.ends_with(last)
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether a route wants events of this type from this source. Its `when` is asked afterwards, by whoever evaluates.
+pub fn wants(route: &Route, event_type: &str, source: &str) -> bool {
+    let any = |patterns: &[Pattern], text| patterns.iter().any(|pattern| pattern.matches(text));
+    any(&route.types, event_type) && (route.sources.is_empty() || any(&route.sources, source))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! From a CloudEvent to what is stored: identity, routes that want it, their order keys.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Revision, Runtime};
+use crate::config::Route;
+use crate::event::Event;
+use crate::mapping::{EvalError, Scope};
+use crate::router;
+use crate::store::{NewEvent, NewRun};
+use crate::telemetry;
+
+/// Most plugins in a chain of events that bring each other in.
+pub const MAX_HOPS: u32 = 8;
+/// Longest order key.
+const MAX_ORDER_KEY: usize = 1024;
+
+/// Where an event that a plugin brought in comes from.
+#[derive(Debug, Clone)]
+pub struct Cause {
+    /// The event that led to it.
+    pub eid: String,
+    /// The run of that.
+    pub run: String,
+    /// The step of that.
+    pub step: String,
+    /// Hops of that event.
+    pub hops: u32,
+}
+
+/// Turns events into rows.
+#[derive(Debug)]
+pub struct Intake<'a> {
+    runtime: &'a Runtime,
+    revision: Arc<Revision>,
+}
+
+/// Why an event can't be taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// Its chain is too long.
+    #[error("it is more than {MAX_HOPS} plugins away from an event of the outside")]
+    TooManyHops,
+}
+
+impl<'a> Intake<'a> {
+    /// For the present configuration.
+    pub fn new(runtime: &'a Runtime) -> Intake<'a> {
+        Intake { runtime, revision: runtime.present().revision.clone() }
+    }
+
+    /// What is to be stored for an event.
+    pub async fn prepare(&self, event: &Event, cause: Option<&Cause>) -> Result<NewEvent, IntakeError> {
+        let hops = cause.map_or(0, |cause| cause.hops + 1);
+        if hops > MAX_HOPS {
+            return Err(IntakeError::TooManyHops);
+        }
+        let now = self.runtime.clock.now();
+        let eid = uuid::Uuid::now_v7().to_string();
+        let structured = event.to_structured();
+        let mut runs = Vec::new();
+        let wanting: Vec<&Arc<Route>> =
+            self.revision.config.routes.iter().filter(|route| router::wants(route, &event.event_type, &event.source)).collect();
+        let scope = if wanting.iter().any(|route| route.when.is_some() || route.order_by.is_some()) {
+            Some(Scope::from_json(&json!({ "event": structured })).map(Arc::new))
+        } else {
+            None
+        };
+        for route in wanting {
+            let judged = match &scope {
+                Some(Ok(scope)) => self.judge(route, scope).await,
+                // Nothing to evaluate, or nothing that can be: then only routes with expressions fail.
+                None => Ok(Some(None)),
+                Some(Err(_)) if route.when.is_none() && route.order_by.is_none() => Ok(Some(None)),
+                Some(Err(error)) => Err(error.to_string()),
+            };
+            let (order_key, dead) = match judged {
+                Ok(None) => continue,
+                Ok(Some(order_key)) => (order_key, None),
+                Err(reason) => (None, Some(reason)),
+            };
+            runs.push(NewRun {
+                id: uuid::Uuid::now_v7().to_string(),
+                route: route.name.clone(),
+                revision: self.revision.number,
+                order_key,
+                deadline_at: later(now, route.deadline),
+                dead,
+            });
+        }
+        Ok(NewEvent {
+            eid,
+            source: event.source.clone(),
+            id: event.id.clone(),
+            kind: event.event_type.clone(),
+            digest: event.digest(),
+            body: structured.to_string(),
+            received_at: now,
+            seen_until: later(now, self.runtime.store_config.dedup_window),
+            hops,
+            cause: cause.map(|cause| json!({ "eid": cause.eid, "run": cause.run, "step": cause.step }).to_string()),
+            runs,
+        })
+    }
+
+    /// Whether a route wants the event after all, and under which order key.
+    async fn judge(&self, route: &Arc<Route>, scope: &Arc<Scope>) -> Result<Option<Option<String>>, String> {
+        if route.when.is_none() && route.order_by.is_none() {
+            return Ok(Some(None));
+        }
+        let (route, scope) = (route.clone(), scope.clone());
+        let judged = self
+            .runtime
+            .evaluator
+            .run(move |session| {
+                let what = |name: &'static str| move |error: EvalError| Ok::<_, EvalError>((name, telemetry::chain(&error)));
+                if let Some(when) = &route.when {
+                    match session.truth(when, &scope) {
+                        Ok(true) => {}
+                        Ok(false) => return Ok(Ok(None)),
+                        Err(error) => return what("when")(error).map(Err),
+                    }
+                }
+                match route.order_by.as_ref().map(|order_by| session.expr(order_by, &scope)) {
+                    None => Ok(Ok(Some(None))),
+                    Some(Ok(key)) => Ok(Ok(Some(order_key(&key)))),
+                    Some(Err(error)) => what("order-by")(error).map(Err),
+                }
+            })
+            .await;
+        match judged {
+            Ok(Ok(Some(Some(key)))) if key.len() > MAX_ORDER_KEY => Err(format!("order-by gave a key of more than {MAX_ORDER_KEY} bytes")),
+            Ok(Ok(wanted)) => Ok(wanted),
+            Ok(Err((name, why))) => Err(format!("the route's {name} failed: {why}")),
+            Err(error) => Err(format!("the route's expressions failed: {}", telemetry::chain(&error))),
+        }
+    }
+}
+
+/// A string is its own key, anything else its JSON text; null is none.
+fn order_key(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+fn later(time: jiff::Timestamp, by: std::time::Duration) -> jiff::Timestamp {
+    jiff::SignedDuration::try_from(by).ok().and_then(|by| time.checked_add(by).ok()).unwrap_or(jiff::Timestamp::MAX)
+}

@@ -1,0 +1,327 @@
+//! One running host: the parts put together, the present configuration, and how it is replaced.
+
+mod intake;
+mod revision;
+
+pub use intake::{Cause, Intake, IntakeError, MAX_HOPS};
+pub use revision::{ActionSchemas, BuildError, LoadedPlugin, Revision};
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, RwLock};
+
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::{self, Loaded, Outside, Problems};
+use crate::credentials::{Broker, TokenClient, Vault};
+use crate::engine::Engine;
+use crate::mapping::{self, Evaluator};
+use crate::outbound::Outbound;
+use crate::registry::Component;
+use crate::store::{Store, StoreError};
+use crate::telemetry::{self, Metrics};
+
+/// Evaluations of expressions at the same time.
+const EVALUATIONS: usize = 8;
+/// How long a count of the backlog is believed.
+const BACKLOG_AGE: std::time::Duration = std::time::Duration::from_secs(1);
+/// Name of the store's secret that clocks and random numbers of plugins derive from.
+const RANDOM_SECRET: &str = "random-secret";
+/// Name of the store's secret that authenticates compiled code.
+const CACHE_SECRET: &str = "cache-secret";
+
+/// Why a host does not start, or does not take a new configuration. Nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The file has mistakes.
+    #[error("{0}")]
+    Problems(Problems),
+    /// A part does not start.
+    #[error("{0}")]
+    Start(String),
+    /// The store can't be used.
+    #[error("the store can't be used")]
+    Store(#[from] StoreError),
+    /// A stored revision can't be built on this host.
+    #[error("revision {number} can't run on this host: {why}")]
+    Revision {
+        /// Its number.
+        number: i64,
+        /// Why not.
+        why: String,
+    },
+}
+
+impl From<Problems> for ApplyError {
+    fn from(problems: Problems) -> ApplyError {
+        ApplyError::Problems(problems)
+    }
+}
+
+/// What is configured now, with what belongs to each plugin across calls.
+#[derive(Debug)]
+pub struct Present {
+    /// The revision that new events run on.
+    pub revision: Arc<Revision>,
+    /// Ways out by plugin, with the present grants.
+    pub plugins: BTreeMap<String, Arc<PresentPlugin>>,
+}
+
+/// A plugin as configured now.
+#[derive(Debug)]
+pub struct PresentPlugin {
+    /// Its configuration: the present grants and limits.
+    pub config: Arc<config::Plugin>,
+    /// Its way out.
+    pub outbound: Arc<Outbound>,
+    /// Calls at the same time.
+    pub slots: Arc<Semaphore>,
+}
+
+/// A running host. Shared by everything that runs in it.
+pub struct Runtime {
+    /// The configuration file.
+    pub config_file: PathBuf,
+    /// `[server]`.
+    pub server: config::Server,
+    /// `[store]`.
+    pub store_config: config::Store,
+    /// The store.
+    pub store: Store,
+    /// The engine.
+    pub engine: Engine,
+    /// The broker.
+    pub broker: Arc<Broker>,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Evaluates expressions.
+    pub evaluator: Evaluator,
+    /// Counts.
+    pub metrics: Metrics,
+    /// Runs may be due.
+    pub due: Notify,
+    /// Counts runs that ended.
+    pub ended: watch::Sender<u64>,
+    /// The host is to stop: nothing new begins.
+    pub stopping: CancellationToken,
+    /// The grace is over: what still runs is broken off.
+    pub abandon: CancellationToken,
+    /// Secret that what plugins see as random derives from.
+    pub random_secret: [u8; 32],
+    /// Name of this host in leases.
+    pub owner: String,
+    tls: rustls::ClientConfig,
+    present: RwLock<Arc<Present>>,
+    revisions: Mutex<BTreeMap<i64, Arc<Revision>>>,
+    reloading: tokio::sync::Mutex<()>,
+    backlog: Mutex<Option<(std::time::Instant, bool)>>,
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Runtime").field("config_file", &self.config_file).finish_non_exhaustive()
+    }
+}
+
+impl Runtime {
+    /// Opens the store, starts the engine, and applies the configuration file.
+    pub async fn start(config_file: &Path, clock: Clock) -> Result<Arc<Runtime>, ApplyError> {
+        let loaded = config::load(config_file)?;
+        warn(&loaded);
+        let start = |error: &dyn std::error::Error| ApplyError::Start(telemetry::chain(error));
+        let store = Store::open(&loaded.config.store.url).await?;
+        let tls = crate::tls::client_config().map_err(|error| start(&error))?;
+        let vault = Vault::open(store.clone(), &loaded.config.secrets, clock.clone()).await.map_err(|error| start(&error))?;
+        let tokens = TokenClient::new(tls.clone()).map_err(|error| start(&error))?;
+        let broker = Arc::new(Broker::new(vault, BTreeMap::new(), tokens));
+        let cache_secret = store_secret(&store, CACHE_SECRET).await?;
+        let engine = Engine::start(Some(cache_folder(&loaded.config.store.url)), cache_secret).map_err(|error| start(&error))?;
+        let random_secret = store_secret(&store, RANDOM_SECRET).await?;
+        let empty = Arc::new(Present { revision: Arc::new(Revision::empty(&loaded.config)), plugins: BTreeMap::new() });
+        let runtime = Arc::new(Runtime {
+            config_file: config_file.to_owned(),
+            server: loaded.config.server.clone(),
+            store_config: loaded.config.store.clone(),
+            engine,
+            broker,
+            evaluator: Evaluator::new(mapping::Limits::default(), EVALUATIONS),
+            metrics: Metrics::default(),
+            due: Notify::new(),
+            ended: watch::Sender::new(0),
+            stopping: CancellationToken::new(),
+            abandon: CancellationToken::new(),
+            random_secret,
+            owner: uuid::Uuid::new_v4().to_string(),
+            tls,
+            present: RwLock::new(empty),
+            revisions: Mutex::default(),
+            reloading: tokio::sync::Mutex::default(),
+            backlog: Mutex::default(),
+            store,
+            clock,
+        });
+        runtime.apply(loaded, Start::AtStart).await?;
+        let now = runtime.clock.now();
+        let released = runtime.store.release_all(now).await?;
+        if released > 0 {
+            tracing::info!(runs = released, "runs that were under way when the host stopped go on");
+        }
+        // What waited for a credential may find it mended: the configuration has just been read anew.
+        runtime.store.wake("credential", now).await?;
+        Ok(runtime)
+    }
+
+    /// Applies the configuration file as it is now, or refuses it whole. Gives the revision's number.
+    pub async fn reload(&self) -> Result<i64, ApplyError> {
+        let loaded = config::load(&self.config_file)?;
+        warn(&loaded);
+        let number = self.apply(loaded, Start::Reload).await?;
+        self.store.wake("credential", self.clock.now()).await?;
+        self.due.notify_one();
+        Ok(number)
+    }
+
+    /// What is configured now.
+    pub fn present(&self) -> Arc<Present> {
+        self.present.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// The configuration that a run was accepted on.
+    pub async fn revision(&self, number: i64) -> Result<Arc<Revision>, ApplyError> {
+        let present = self.present();
+        if present.revision.number == number {
+            return Ok(present.revision.clone());
+        }
+        let known = self.revisions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(&number).cloned();
+        if let Some(revision) = known {
+            return Ok(revision);
+        }
+        let revision = Arc::new(self.stored_revision(number).await?);
+        self.revisions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(number, revision.clone());
+        Ok(revision)
+    }
+
+    /// Removes what is over, portion by portion, so that writers in between are not held up.
+    pub async fn prune(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let before = |retention: config::Retention| match retention {
+            config::Retention::For(age) => jiff::SignedDuration::try_from(age).ok().and_then(|age| now.checked_sub(age).ok()),
+            config::Retention::Forever => None,
+        };
+        let (ended, dead) = (before(self.store_config.retention), before(self.store_config.dead_letter_retention));
+        while self.store.prune(ended, dead, now).await? && !self.stopping.is_cancelled() {}
+        Ok(())
+    }
+
+    /// Whether no more events are taken in. Asked anew at most once a second: the count need not be exact.
+    pub async fn backlog_is_full(&self) -> bool {
+        let now = std::time::Instant::now();
+        {
+            let known = self.backlog.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            if let Some((at, full)) = *known
+                && now.duration_since(at) < BACKLOG_AGE
+            {
+                return full;
+            }
+        }
+        // A store that can't be asked refuses the event itself.
+        let full = self.store.backlog().await.is_ok_and(|(count, _)| count >= self.server.max_backlog);
+        *self.backlog.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some((now, full));
+        full
+    }
+
+    async fn apply(&self, loaded: Loaded, when: Start) -> Result<i64, ApplyError> {
+        let _one_at_a_time = self.reloading.lock().await;
+        let components = revision::fetch(&loaded).await?;
+        let revision = revision::build(&self.engine, &loaded, components).await?;
+        let digest = revision.digest(&loaded);
+        let latest = self.store.revision(None).await?;
+        let number = match latest {
+            Some(latest) if latest.digest == digest => latest.number,
+            Some(latest) if when == Start::AtStart && self.store.revision_with(&digest).await?.is_some() => {
+                tracing::warn!(
+                    revision = latest.number,
+                    "the configuration file is an earlier revision; the host runs the latest one (`POST /v1/reload` goes back to the file)"
+                );
+                let revision = self.stored_revision(latest.number).await?;
+                self.install(revision)?;
+                return Ok(latest.number);
+            }
+            _ => {
+                let components = revision.component_digests();
+                let bytes = revision.component_bytes();
+                let content = loaded.revision_content().to_string();
+                self.store.revise(content, digest, components, bytes, self.clock.now()).await?
+            }
+        };
+        self.install(Revision { number, ..revision })?;
+        Ok(number)
+    }
+
+    fn install(&self, revision: Revision) -> Result<(), ApplyError> {
+        let mut plugins = BTreeMap::new();
+        for (name, plugin) in &revision.config.plugins {
+            let outbound = Outbound::new(plugin, self.broker.clone(), self.tls.clone()).map_err(|error| ApplyError::Start(telemetry::chain(&error)))?;
+            let slots = Arc::new(Semaphore::new(plugin.concurrency as usize));
+            plugins.insert(name.clone(), Arc::new(PresentPlugin { config: plugin.clone(), outbound: Arc::new(outbound), slots }));
+        }
+        self.broker.replace(revision.config.credentials.clone());
+        let revision = Arc::new(revision);
+        self.revisions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(revision.number, revision.clone());
+        *self.present.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(Present { revision, plugins });
+        Ok(())
+    }
+
+    async fn stored_revision(&self, number: i64) -> Result<Revision, ApplyError> {
+        let failed = |why: String| ApplyError::Revision { number, why };
+        let row = self.store.revision(Some(number)).await?.ok_or_else(|| failed("it is not in the store".to_owned()))?;
+        let content = serde_json::from_str(&row.content).map_err(|error| failed(error.to_string()))?;
+        let base = self.present().revision.config.base.clone();
+        let loaded = config::parse_revision(&content, &base, &Outside::process()).map_err(|problems| failed(problems.to_string()))?;
+        let digests: BTreeMap<String, String> = serde_json::from_str(&row.components).map_err(|error| failed(error.to_string()))?;
+        let mut components = BTreeMap::new();
+        for (plugin, digest) in digests {
+            let bytes = self.store.component(&digest).await?.ok_or_else(|| failed(format!("component {digest} is not in the store")))?;
+            components.insert(plugin, Component::new(bytes).map_err(|error| failed(telemetry::chain(&error)))?);
+        }
+        let revision = revision::build(&self.engine, &loaded, components).await.map_err(|error| failed(error.to_string()))?;
+        Ok(Revision { number, ..revision })
+    }
+}
+
+/// When a configuration is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    /// The host starts: a file that is an earlier revision does not undo a later one.
+    AtStart,
+    /// Somebody asked for it.
+    Reload,
+}
+
+fn warn(loaded: &Loaded) {
+    for problem in &loaded.warnings {
+        tracing::warn!(file = loaded.file, line = problem.line, "{}", problem.message);
+    }
+}
+
+/// Compiled code lives beside the database.
+fn cache_folder(url: &str) -> PathBuf {
+    let path = url.trim_start_matches("sqlite://").split('?').next().unwrap_or_default();
+    Path::new(path).parent().unwrap_or(Path::new(".")).join("cache")
+}
+
+/// A random value made once for each store.
+async fn store_secret(store: &Store, name: &str) -> Result<[u8; 32], StoreError> {
+    if let Some(known) = store.meta_get(name).await?
+        && let Ok(secret) = <[u8; 32]>::try_from(known)
+    {
+        return Ok(secret);
+    }
+    let mut secret = [0; 32];
+    secret[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+    secret[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+    store.meta_put(name, &secret).await?;
+    Ok(secret)
+}

@@ -1,0 +1,172 @@
+//! One numbered configuration, ready to run: its components loaded, its schemas compiled.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::ApplyError;
+use crate::config::{self, Config, Loaded, PluginFacts, Problem, Route, Severity};
+use crate::engine::{Engine, EngineError, LoadedComponent};
+use crate::registry::{Component, ComponentError, Descriptor, DescriptorError};
+use crate::schema::{Schema, SchemaError};
+use crate::telemetry;
+
+/// A configuration that can run.
+#[derive(Debug)]
+pub struct Revision {
+    /// From 1; 0 before it is stored.
+    pub number: i64,
+    /// The configuration.
+    pub config: Config,
+    /// Its plugins by name.
+    pub plugins: BTreeMap<String, Arc<LoadedPlugin>>,
+}
+
+/// A plugin of a revision.
+#[derive(Debug)]
+pub struct LoadedPlugin {
+    /// Its configuration in this revision.
+    pub config: Arc<config::Plugin>,
+    /// Its bytes.
+    pub component: Component,
+    /// Ready to be called.
+    pub code: LoadedComponent,
+    /// What it says of itself.
+    pub descriptor: Descriptor,
+    /// The descriptor was not embedded: `describe` had to be run.
+    pub described: bool,
+    /// Schemas of its actions.
+    pub actions: BTreeMap<String, ActionSchemas>,
+}
+
+/// Compiled schemas of an action.
+#[derive(Debug)]
+pub struct ActionSchemas {
+    /// Of its input.
+    pub input: Arc<Schema>,
+}
+
+/// Why a plugin can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// No component.
+    #[error(transparent)]
+    Component(#[from] ComponentError),
+    /// It can't be compiled, or does not describe itself.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Its descriptor is not valid.
+    #[error(transparent)]
+    Descriptor(#[from] DescriptorError),
+    /// The embedded descriptor is not what it says.
+    #[error("its embedded descriptor and what it says when asked differ; build it again")]
+    OtherDescriptor,
+    /// One of its schemas can't be used.
+    #[error("the input schema of its action {action} can't be used")]
+    Schema {
+        /// The action.
+        action: String,
+        /// Why not.
+        #[source]
+        source: SchemaError,
+    },
+    /// The work was broken off.
+    #[error("loading was broken off")]
+    Broken,
+}
+
+impl Revision {
+    /// A configuration with nothing in it, before the first is applied.
+    pub(super) fn empty(config: &Config) -> Revision {
+        let config = Config { credentials: BTreeMap::new(), plugins: BTreeMap::new(), routes: Vec::new(), ..config.clone() };
+        Revision { number: 0, config, plugins: BTreeMap::new() }
+    }
+
+    /// A route of this revision.
+    pub fn route(&self, name: &str) -> Option<&Arc<Route>> {
+        self.config.routes.iter().find(|route| route.name == name)
+    }
+
+    /// SHA-256 of the content and the components.
+    pub(super) fn digest(&self, loaded: &Loaded) -> String {
+        let mut hasher = Sha256::new();
+        hasher.update(loaded.revision_digest());
+        hasher.update(self.component_digests());
+        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    pub(super) fn component_digests(&self) -> String {
+        let digests: BTreeMap<&str, &str> = self.plugins.iter().map(|(name, plugin)| (name.as_str(), plugin.component.digest.as_str())).collect();
+        serde_json::to_string(&digests).expect("a map of strings is JSON")
+    }
+
+    pub(super) fn component_bytes(&self) -> Vec<(String, Arc<Vec<u8>>)> {
+        self.plugins.values().map(|plugin| (plugin.component.digest.clone(), plugin.component.bytes.clone())).collect()
+    }
+}
+
+/// Fetches the components of a file.
+pub(super) async fn fetch(loaded: &Loaded) -> Result<BTreeMap<String, Component>, ApplyError> {
+    let mut components = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (name, plugin) in &loaded.config.plugins {
+        let (source, pinned) = (plugin.component.clone(), plugin.digest.clone());
+        let fetched = tokio::task::spawn_blocking(move || Component::fetch(&source, pinned.as_deref())).await;
+        match fetched.map_err(|_| BuildError::Broken).and_then(|fetched| fetched.map_err(BuildError::Component)) {
+            Ok(component) => {
+                components.insert(name.clone(), component);
+            }
+            Err(error) => problems.push(problem(loaded, name, &error)),
+        }
+    }
+    if problems.is_empty() { Ok(components) } else { Err(loaded.problems(problems).into()) }
+}
+
+/// Loads the components of a configuration and checks it against what they say of themselves.
+pub(super) async fn build(engine: &Engine, loaded: &Loaded, components: BTreeMap<String, Component>) -> Result<Revision, ApplyError> {
+    let mut plugins = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (name, component) in components {
+        let Some(config) = loaded.config.plugins.get(&name) else { continue };
+        match load(engine, config.clone(), component).await {
+            Ok(plugin) => {
+                plugins.insert(name, Arc::new(plugin));
+            }
+            Err(error) => problems.push(problem(loaded, &name, &error)),
+        }
+    }
+    let facts: BTreeMap<String, PluginFacts> = plugins.iter().map(|(name, plugin)| (name.clone(), plugin.descriptor.facts())).collect();
+    let found = config::check_plugins(loaded, &facts);
+    for warning in found.iter().filter(|problem| problem.severity == Severity::Warning) {
+        tracing::warn!(file = loaded.file, line = warning.line, "{}", warning.message);
+    }
+    problems.extend(found.into_iter().filter(|problem| problem.severity == Severity::Error));
+    if !problems.is_empty() {
+        return Err(loaded.problems(problems).into());
+    }
+    Ok(Revision { number: 0, config: loaded.config.clone(), plugins })
+}
+
+async fn load(engine: &Engine, config: Arc<config::Plugin>, component: Component) -> Result<LoadedPlugin, BuildError> {
+    let (compiler, digest, bytes) = (engine.clone(), component.digest.clone(), component.bytes.clone());
+    let code = tokio::task::spawn_blocking(move || compiler.load(&digest, &bytes)).await.map_err(|_| BuildError::Broken)??;
+    let said = Descriptor::parse(&engine.describe(&code).await?)?;
+    let described = match &component.inspection.descriptor {
+        Some(embedded) if *embedded != said => return Err(BuildError::OtherDescriptor),
+        Some(_) => false,
+        None => true,
+    };
+    let mut actions = BTreeMap::new();
+    for action in &said.actions {
+        let schema = Schema::compile(&action.input).map_err(|source| BuildError::Schema { action: action.name.clone(), source })?;
+        actions.insert(action.name.clone(), ActionSchemas { input: Arc::new(schema) });
+    }
+    Ok(LoadedPlugin { config, component, code, descriptor: said, described, actions })
+}
+
+/// A plugin's problem, at its `component` in the file.
+fn problem(loaded: &Loaded, plugin: &str, error: &BuildError) -> Problem {
+    let message = format!("plugin {plugin}: {}", telemetry::chain(error));
+    loaded.problem_at(&format!("plugins.{plugin}.component"), Severity::Error, message)
+}

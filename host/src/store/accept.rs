@@ -1,0 +1,153 @@
+//! Events taken in: each with one run for every route that wants it, in one transaction.
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+use super::{Store, StoreError, millis};
+
+/// Rows of one insert. 200 rows of 8 columns stay far below the limit on bound values.
+const ROWS: usize = 200;
+
+/// An event ready to be stored.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// Given by the host.
+    pub eid: String,
+    /// CloudEvents `source`.
+    pub source: String,
+    /// CloudEvents `id`.
+    pub id: String,
+    /// CloudEvents `type`.
+    pub kind: String,
+    /// Structured JSON.
+    pub body: String,
+    /// Digest of what makes two events with the same identity differ.
+    pub digest: [u8; 32],
+    /// When it came.
+    pub received_at: Timestamp,
+    /// Until when its identity is remembered.
+    pub seen_until: Timestamp,
+    /// How many plugins brought in the chain of events that led here.
+    pub hops: u32,
+    /// JSON `{eid, run, step}` for an event that a plugin brought in.
+    pub cause: Option<String>,
+    /// One for every route that wants it.
+    pub runs: Vec<NewRun>,
+}
+
+/// A run to be.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// Given by the host.
+    pub id: String,
+    /// The route's name.
+    pub route: String,
+    /// Number of the configuration it runs on.
+    pub revision: i64,
+    /// Runs with the same key of the same route go one after another.
+    pub order_key: Option<String>,
+    /// When it is given up.
+    pub deadline_at: Timestamp,
+    /// Dead from the start, with this reason: an expression of the route failed.
+    pub dead: Option<String>,
+}
+
+/// What became of one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Of this event, or of the original.
+    pub eid: String,
+    /// The pair (`source`, `id`) was known.
+    pub duplicate: bool,
+    /// …with other content.
+    pub differs: bool,
+}
+
+impl Store {
+    /// Makes events and their runs durable. All or none; answered after the flush to disk.
+    pub async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+        self.writer.accept(events).await
+    }
+}
+
+/// Inserts several intakes at once; gives the outcomes per intake.
+pub(super) async fn insert(connection: &mut SqliteConnection, groups: &[&[NewEvent]]) -> Result<Vec<Vec<Accepted>>, StoreError> {
+    let all: Vec<&NewEvent> = groups.iter().flat_map(|group| group.iter()).collect();
+    let mut new = std::collections::HashSet::with_capacity(all.len());
+    for rows in all.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new("insert into seen (source, id, eid, digest, until) ");
+        query.push_values(rows, |mut row, event| {
+            row.push_bind(&event.source).push_bind(&event.id).push_bind(&event.eid);
+            row.push_bind(event.digest.as_slice()).push_bind(millis(event.seen_until));
+        });
+        query.push(" on conflict (source, id) do nothing returning eid");
+        let inserted = query.build().fetch_all(&mut *connection).await.map_err(StoreError::doing("take in events"))?;
+        for row in inserted {
+            new.insert(row.get::<String, _>(0));
+        }
+    }
+    let fresh: Vec<&NewEvent> = all.iter().copied().filter(|event| new.contains(&event.eid)).collect();
+    for rows in fresh.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new("insert into event (eid, source, id, type, received_at, hops, cause, body) ");
+        query.push_values(rows, |mut row, event| {
+            row.push_bind(&event.eid).push_bind(&event.source).push_bind(&event.id).push_bind(&event.kind);
+            row.push_bind(millis(event.received_at)).push_bind(event.hops).push_bind(&event.cause).push_bind(&event.body);
+        });
+        query.build().execute(&mut *connection).await.map_err(StoreError::doing("take in events"))?;
+    }
+    insert_runs(connection, &fresh).await?;
+    let mut outcomes = Vec::with_capacity(groups.len());
+    for group in groups {
+        let mut outcome = Vec::with_capacity(group.len());
+        for event in *group {
+            outcome.push(if new.contains(&event.eid) {
+                Accepted { eid: event.eid.clone(), duplicate: false, differs: false }
+            } else {
+                original(connection, event).await?
+            });
+        }
+        outcomes.push(outcome);
+    }
+    Ok(outcomes)
+}
+
+async fn original(connection: &mut SqliteConnection, event: &NewEvent) -> Result<Accepted, StoreError> {
+    let row = sqlx::query("select eid, digest from seen where source = ? and id = ?")
+        .bind(&event.source)
+        .bind(&event.id)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(StoreError::doing("look up a duplicate"))?;
+    Ok(Accepted { eid: row.get(0), duplicate: true, differs: row.get::<Vec<u8>, _>(1) != event.digest })
+}
+
+async fn insert_runs(connection: &mut SqliteConnection, events: &[&NewEvent]) -> Result<(), StoreError> {
+    let runs: Vec<(&NewEvent, &NewRun)> = events.iter().flat_map(|event| event.runs.iter().map(move |run| (*event, run))).collect();
+    for rows in runs.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "insert into run (id, eid, route, revision, root, status, status_reason, order_key, due_at, created_at, deadline_at, ended_at) ",
+        );
+        query.push_values(rows, |mut row, (event, run)| {
+            let received = millis(event.received_at);
+            let dead = run.dead.is_some();
+            row.push_bind(&run.id).push_bind(&event.eid).push_bind(&run.route).push_bind(run.revision).push_bind(&run.id);
+            row.push_bind(if dead { "dead" } else { "pending" }).push_bind(&run.dead).push_bind(&run.order_key);
+            row.push_bind((!dead).then_some(received)).push_bind(received).push_bind(millis(run.deadline_at));
+            row.push_bind(dead.then_some(received));
+        });
+        query.build().execute(&mut *connection).await.map_err(StoreError::doing("take in runs"))?;
+    }
+    // A run behind another of the same key is not due: whoever ends the one before makes it so.
+    for (_, run) in runs.iter().filter(|(_, run)| run.order_key.is_some() && run.dead.is_none()) {
+        sqlx::query(
+            "update run set due_at = null where id = ? and exists (select 1 from run before where before.route = run.route \
+             and before.order_key = run.order_key and before.ended_at is null and before.seq < run.seq)",
+        )
+        .bind(&run.id)
+        .execute(&mut *connection)
+        .await
+        .map_err(StoreError::doing("put runs in order"))?;
+    }
+    Ok(())
+}

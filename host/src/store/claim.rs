@@ -1,0 +1,157 @@
+//! Runs given to workers, under a lease with a fencing number.
+
+use jiff::Timestamp;
+use sqlx::Row;
+
+use super::{Store, StoreError, millis, optional_timestamp, timestamp};
+
+/// A run under lease.
+#[derive(Debug, Clone)]
+pub struct ClaimedRun {
+    /// Its id.
+    pub id: String,
+    /// Of its event.
+    pub eid: String,
+    /// The route's name.
+    pub route: String,
+    /// Number of the configuration it runs on.
+    pub revision: i64,
+    /// First run of its line; keys derive from it.
+    pub root: String,
+    /// The run it replays.
+    pub replay_of: Option<String>,
+    /// Its place in the order of its key.
+    pub order_key: Option<String>,
+    /// Every claim raises it; writes with a smaller one match nothing.
+    pub fence: i64,
+    /// State as last settled; `None` before the first step.
+    pub state: Option<String>,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When it is given up.
+    pub deadline_at: Timestamp,
+    /// The event, structured JSON.
+    pub event: String,
+    /// See [`super::NewEvent::hops`].
+    pub hops: u32,
+}
+
+impl ClaimedRun {
+    /// Whether nothing can have been journalled for its line yet.
+    pub fn is_fresh(&self) -> bool {
+        self.fence == 1 && self.replay_of.is_none()
+    }
+}
+
+impl Store {
+    /// Leases up to `limit` due runs, the longest due first.
+    pub async fn claim(&self, owner: &str, now: Timestamp, lease_until: Timestamp, limit: u32) -> Result<Vec<ClaimedRun>, StoreError> {
+        let owner = owner.to_owned();
+        self.writer
+            .write(move |connection| {
+                let owner = owner.clone();
+                Box::pin(async move {
+                    let rows = sqlx::query(
+                        "update run set status = 'running', status_reason = null, due_at = ?, lease_owner = ?, fence = fence + 1 \
+                         where seq in (select seq from run where due_at <= ? order by due_at, seq limit ?) \
+                         returning seq, id, eid, route, revision, root, replay_of, order_key, fence, state, created_at, deadline_at, \
+                         (select body from event where event.eid = run.eid) as body, \
+                         (select hops from event where event.eid = run.eid) as hops",
+                    )
+                    .bind(millis(lease_until))
+                    .bind(owner)
+                    .bind(millis(now))
+                    .bind(limit)
+                    .fetch_all(connection)
+                    .await
+                    .map_err(StoreError::doing("claim runs"))?;
+                    let mut claimed = rows
+                        .into_iter()
+                        .map(|row| {
+                            Ok((
+                                row.get::<i64, _>("seq"),
+                                ClaimedRun {
+                                    id: row.get("id"),
+                                    eid: row.get("eid"),
+                                    route: row.get("route"),
+                                    revision: row.get("revision"),
+                                    root: row.get("root"),
+                                    replay_of: row.get("replay_of"),
+                                    order_key: row.get("order_key"),
+                                    fence: row.get("fence"),
+                                    state: row.get("state"),
+                                    created_at: timestamp(row.get("created_at"))?,
+                                    deadline_at: timestamp(row.get("deadline_at"))?,
+                                    event: row.get("body"),
+                                    hops: row.get("hops"),
+                                },
+                            ))
+                        })
+                        .collect::<Result<Vec<_>, StoreError>>()?;
+                    claimed.sort_by_key(|(seq, _)| *seq);
+                    Ok(claimed.into_iter().map(|(_, run)| run).collect())
+                })
+            })
+            .await
+    }
+
+    /// Moves the end of the leases of runs that are still being worked on.
+    pub async fn renew(&self, runs: Vec<(String, i64)>, lease_until: Timestamp) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                let runs = runs.clone();
+                Box::pin(async move {
+                    for (id, fence) in runs {
+                        sqlx::query("update run set due_at = ? where id = ? and fence = ? and status = 'running'")
+                            .bind(millis(lease_until))
+                            .bind(id)
+                            .bind(fence)
+                            .execute(&mut *connection)
+                            .await
+                            .map_err(StoreError::doing("renew leases"))?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// When the next run becomes due, if one is.
+    pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let due: Option<i64> = sqlx::query_scalar("select min(due_at) from run where due_at is not null")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(StoreError::doing("look for due runs"))?;
+        optional_timestamp(due)
+    }
+
+    /// Takes back the leases of a host that is known to be gone: its own former life on this file.
+    ///
+    /// One host has the file, so every lease found at start is of a host that no longer is; waiting for their end would only delay.
+    pub async fn release_all(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let done = sqlx::query("update run set due_at = ? where status = 'running'")
+                        .bind(millis(now))
+                        .execute(connection)
+                        .await
+                        .map_err(StoreError::doing("release leases"))?;
+                    Ok(done.rows_affected())
+                })
+            })
+            .await
+    }
+
+    /// How many runs have not ended, and since when the oldest due one has waited.
+    pub async fn backlog(&self) -> Result<(u64, Option<Timestamp>), StoreError> {
+        let row = sqlx::query(
+            "select (select count(*) from run where ended_at is null), (select min(due_at) from run where due_at is not null and status = 'pending')",
+        )
+        .fetch_one(&self.readers)
+        .await
+        .map_err(StoreError::doing("count the backlog"))?;
+        let count: i64 = row.get(0);
+        Ok((u64::try_from(count).unwrap_or(0), optional_timestamp(row.get(1))?))
+    }
+}

@@ -1,0 +1,334 @@
+//! The journal: every write intended before it leaves, and its outcome after.
+
+use jiff::Timestamp;
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::key_value::{self, Claim, SeenValue};
+use super::{Store, StoreError, millis, timestamp};
+
+/// What identifies a write in the line of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EffectId {
+    /// First run of the line.
+    pub root: String,
+    /// Step name.
+    pub step: String,
+    /// Round of the step, from 0.
+    pub round: u32,
+    /// How often the step was undone.
+    pub undos: u32,
+    /// `n:` and the name, or `u:` and a digest of method, URL, body and ordinal.
+    pub identity: String,
+    /// Raised when the vendor refused the write and a new one is due.
+    pub generation: u32,
+}
+
+/// Where a write is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EffectState {
+    /// About to leave. Found after a crash, it is in doubt.
+    Intent,
+    /// Answered, and done.
+    Done,
+    /// Answered, and not done; or it provably never left.
+    Failed,
+    /// Not answered completely, or answered 408 or 5xx.
+    InDoubt,
+}
+
+impl EffectState {
+    /// As stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            EffectState::Intent => "intent",
+            EffectState::Done => "done",
+            EffectState::Failed => "failed",
+            EffectState::InDoubt => "in-doubt",
+        }
+    }
+
+    fn parse(text: &str) -> Result<EffectState, StoreError> {
+        match text {
+            "intent" => Ok(EffectState::Intent),
+            "done" => Ok(EffectState::Done),
+            "failed" => Ok(EffectState::Failed),
+            "in-doubt" => Ok(EffectState::InDoubt),
+            other => Err(StoreError::invalid("an effect", format!("state {other:?}"))),
+        }
+    }
+}
+
+/// One write as journalled.
+#[derive(Debug, Clone)]
+pub struct EffectRow {
+    /// Its identity.
+    pub id: EffectId,
+    /// As given by the plugin.
+    pub name: Option<String>,
+    /// Idempotency key.
+    pub key: String,
+    /// HTTP method.
+    pub method: String,
+    /// URL, without credentials.
+    pub url: String,
+    /// Headers that the plugin set, JSON list of pairs.
+    pub request_headers: String,
+    /// Body, if it is small enough to keep.
+    pub request_body: Option<Vec<u8>>,
+    /// SHA-256 of the body.
+    pub request_digest: Vec<u8>,
+    /// Where it is.
+    pub state: EffectState,
+    /// It was in doubt once; after that no 4xx proves anything.
+    pub doubted: bool,
+    /// Of the last answer.
+    pub status: Option<u16>,
+    /// JSON list of pairs.
+    pub response_headers: Option<String>,
+    /// Whole.
+    pub response_body: Option<Vec<u8>>,
+    /// The run that sent it last.
+    pub run: String,
+    /// The attempt that sent it last.
+    pub attempt: u32,
+    /// Its place in that attempt.
+    pub seq: u32,
+    /// When it left last.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration_ms: Option<i64>,
+}
+
+/// What an attempt starts from: the line's journal for its step.
+#[derive(Debug, Clone, Default)]
+pub struct JournalSnapshot {
+    /// When the step's clock started, if it did.
+    pub clock_start: Option<Timestamp>,
+    /// How often the step was undone.
+    pub undos: u32,
+    /// Its key-value writes have taken effect.
+    pub applied: bool,
+    /// All its writes since the last undo, in order.
+    pub effects: Vec<EffectRow>,
+    /// Keys it holds, with what it saw; `None`: nothing was claimed yet.
+    pub claims: Option<Vec<(Claim, SeenValue)>>,
+}
+
+/// A write about to leave, with what must be durable before it.
+#[derive(Debug, Clone)]
+pub struct Intent {
+    /// Lease of the run.
+    pub fence: i64,
+    /// The write; state [`EffectState::Intent`].
+    pub effect: EffectRow,
+    /// With the first intent of an attempt: its start, its input, and the claims on what it has read.
+    pub opening: Option<Opening>,
+}
+
+/// What the first write of an attempt makes durable with it.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// When the attempt started.
+    pub started_at: Timestamp,
+    /// Start of the step's clock.
+    pub clock_start: Timestamp,
+    /// The step's input, JSON.
+    pub input: String,
+    /// Plugin whose key-value space is meant.
+    pub plugin: String,
+    /// What it has read.
+    pub reads: Vec<(Claim, SeenValue)>,
+}
+
+impl Store {
+    /// Makes an intent durable. May be followed by the request only when this has returned.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`], [`StoreError::KeyConflict`]: the attempt ends. Others: the request must not leave.
+    pub async fn intend(&self, intent: Intent) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                let intent = intent.clone();
+                Box::pin(async move { Ok(insert_intent(connection, &intent).await) })
+            })
+            .await?
+    }
+
+    /// Records the outcome of a write. Returns once it is queued behind its intent: whatever this run makes durable later comes after it.
+    pub async fn outcome(&self, fence: i64, effect: EffectRow) -> Result<(), StoreError> {
+        // Not awaited: a crash before the flush leaves the write in doubt, and it goes out again under the same key.
+        let _ = self
+            .writer
+            .queue(move |connection| {
+                let effect = effect.clone();
+                Box::pin(async move {
+                    let id = &effect.id;
+                    sqlx::query(
+                        "update effect set state = ?, doubted = ?, status = ?, response_headers = ?, response_body = ?, duration_ms = ? \
+                         where root = ? and step = ? and round = ? and undos = ? and identity = ? and generation = ? \
+                         and exists (select 1 from run where run.id = effect.run and run.id = ? and run.fence = ?)",
+                    )
+                    .bind(effect.state.as_str())
+                    .bind(effect.doubted)
+                    .bind(effect.status)
+                    .bind(&effect.response_headers)
+                    .bind(&effect.response_body)
+                    .bind(effect.duration_ms)
+                    .bind(&id.root)
+                    .bind(&id.step)
+                    .bind(id.round)
+                    .bind(id.undos)
+                    .bind(&id.identity)
+                    .bind(id.generation)
+                    .bind(&effect.run)
+                    .bind(fence)
+                    .execute(connection)
+                    .await
+                    .map_err(StoreError::doing("record the outcome of a write"))?;
+                    Ok(())
+                })
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// The journal of a step in its line.
+    pub async fn journal(&self, root: &str, step: &str, round: u32, plugin: &str) -> Result<JournalSnapshot, StoreError> {
+        let mut snapshot = JournalSnapshot::default();
+        let line = sqlx::query("select clock_start, undos, applied from line_step where root = ? and step = ? and round = ?")
+            .bind(root)
+            .bind(step)
+            .bind(round)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(StoreError::doing("read the journal"))?;
+        let Some(line) = line else { return Ok(snapshot) };
+        snapshot.clock_start = Some(timestamp(line.get("clock_start"))?);
+        snapshot.undos = line.get("undos");
+        snapshot.applied = line.get("applied");
+        let rows = sqlx::query(
+            "select * from effect where root = ? and step = ? and round = ? and undos = ? order by started_at, seq, generation",
+        )
+        .bind(root)
+        .bind(step)
+        .bind(round)
+        .bind(snapshot.undos)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(StoreError::doing("read the journal"))?;
+        snapshot.effects = rows.iter().map(effect_row).collect::<Result<_, _>>()?;
+        let claims = key_value::claims_of(&self.readers, root, step, plugin).await?;
+        if !claims.is_empty() || !snapshot.effects.is_empty() {
+            snapshot.claims = Some(claims);
+        }
+        Ok(snapshot)
+    }
+}
+
+/// Checks everything before it writes anything: a refusal must leave the shared transaction clean.
+async fn insert_intent(connection: &mut SqliteConnection, intent: &Intent) -> Result<(), StoreError> {
+    let effect = &intent.effect;
+    fenced(connection, &effect.run, intent.fence).await?;
+    if let Some(opening) = &intent.opening {
+        key_value::check(connection, &opening.plugin, &effect.id.root, &effect.id.step, &opening.reads).await?;
+        key_value::claim(connection, &opening.plugin, &effect.id.root, &effect.id.step, &effect.run, &opening.reads).await?;
+        sqlx::query("insert into line_step (root, step, round, clock_start) values (?, ?, ?, ?) on conflict do nothing")
+            .bind(&effect.id.root)
+            .bind(&effect.id.step)
+            .bind(effect.id.round)
+            .bind(millis(opening.clock_start))
+            .execute(&mut *connection)
+            .await
+            .map_err(StoreError::doing("open an attempt"))?;
+        sqlx::query("insert into step (run, name, input) values (?, ?, ?) on conflict (run, name) do update set input = excluded.input")
+            .bind(&effect.run)
+            .bind(&effect.id.step)
+            .bind(&opening.input)
+            .execute(&mut *connection)
+            .await
+            .map_err(StoreError::doing("open an attempt"))?;
+        sqlx::query("insert into attempt (run, step, number, started_at) values (?, ?, ?, ?) on conflict do nothing")
+            .bind(&effect.run)
+            .bind(&effect.id.step)
+            .bind(effect.attempt)
+            .bind(millis(opening.started_at))
+            .execute(&mut *connection)
+            .await
+            .map_err(StoreError::doing("open an attempt"))?;
+    }
+    let id = &effect.id;
+    sqlx::query(
+        "insert into effect (root, step, round, undos, identity, generation, name, key, method, url, request_headers, request_body, \
+         request_digest, state, doubted, run, attempt, seq, started_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         on conflict (root, step, round, undos, identity, generation) do update set state = excluded.state, doubted = excluded.doubted, \
+         url = excluded.url, request_headers = excluded.request_headers, request_body = excluded.request_body, \
+         request_digest = excluded.request_digest, run = excluded.run, attempt = excluded.attempt, seq = excluded.seq, \
+         started_at = excluded.started_at, duration_ms = null",
+    )
+    .bind(&id.root)
+    .bind(&id.step)
+    .bind(id.round)
+    .bind(id.undos)
+    .bind(&id.identity)
+    .bind(id.generation)
+    .bind(&effect.name)
+    .bind(&effect.key)
+    .bind(&effect.method)
+    .bind(&effect.url)
+    .bind(&effect.request_headers)
+    .bind(&effect.request_body)
+    .bind(&effect.request_digest)
+    .bind(effect.state.as_str())
+    .bind(effect.doubted)
+    .bind(&effect.run)
+    .bind(effect.attempt)
+    .bind(effect.seq)
+    .bind(millis(effect.started_at))
+    .execute(&mut *connection)
+    .await
+    .map_err(StoreError::doing("journal a write"))?;
+    Ok(())
+}
+
+/// A stale worker's write matches no row.
+pub(super) async fn fenced(connection: &mut SqliteConnection, run: &str, fence: i64) -> Result<(), StoreError> {
+    let held: Option<i64> = sqlx::query_scalar("select 1 from run where id = ? and fence = ? and ended_at is null")
+        .bind(run)
+        .bind(fence)
+        .fetch_optional(connection)
+        .await
+        .map_err(StoreError::doing("check a lease"))?;
+    held.map(|_| ()).ok_or(StoreError::Fenced)
+}
+
+pub(super) fn effect_row(row: &SqliteRow) -> Result<EffectRow, StoreError> {
+    Ok(EffectRow {
+        id: EffectId {
+            root: row.get("root"),
+            step: row.get("step"),
+            round: row.get("round"),
+            undos: row.get("undos"),
+            identity: row.get("identity"),
+            generation: row.get("generation"),
+        },
+        name: row.get("name"),
+        key: row.get("key"),
+        method: row.get("method"),
+        url: row.get("url"),
+        request_headers: row.get("request_headers"),
+        request_body: row.get("request_body"),
+        request_digest: row.get("request_digest"),
+        state: EffectState::parse(row.get("state"))?,
+        doubted: row.get("doubted"),
+        status: row.get("status"),
+        response_headers: row.get("response_headers"),
+        response_body: row.get("response_body"),
+        run: row.get("run"),
+        attempt: row.get("attempt"),
+        seq: row.get("seq"),
+        started_at: timestamp(row.get("started_at"))?,
+        duration_ms: row.get("duration_ms"),
+    })
+}

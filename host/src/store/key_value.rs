@@ -1,0 +1,226 @@
+//! The plugins' key-value spaces, and the claims that make read-compute-write safe.
+
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use sqlx::Row;
+
+use super::{Store, StoreError};
+
+/// What a step has read: a key, or all keys with a prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Claim {
+    /// Key or prefix.
+    pub key: String,
+    /// It is a prefix.
+    pub prefix: bool,
+}
+
+/// What was there.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SeenValue {
+    /// No such key.
+    Absent,
+    /// The value and its version.
+    Value(#[serde(with = "bytes")] Vec<u8>, i64),
+    /// Keys with their versions.
+    Keys(Vec<(String, i64)>),
+}
+
+mod bytes {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD as BASE64;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        BASE64.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+/// A present value, for a read.
+pub type KeyRead = Option<(Vec<u8>, i64)>;
+
+/// Key-value writes that take effect with a step.
+#[derive(Debug, Clone)]
+pub struct KeySettlement {
+    /// Whose space.
+    pub plugin: String,
+    /// First run of the line.
+    pub root: String,
+    /// The step.
+    pub step: String,
+    /// What was read and not claimed yet: compared now.
+    pub unclaimed: Vec<(Claim, SeenValue)>,
+    /// New values, `None` for a removal. Empty where the step's writes took effect before.
+    pub writes: Vec<(String, Option<Vec<u8>>)>,
+    /// The version that the written values get: random, so that no two writes share one.
+    pub version: i64,
+}
+
+impl Store {
+    /// The value of a key.
+    pub async fn key_get(&self, plugin: &str, key: &str) -> Result<KeyRead, StoreError> {
+        let row = sqlx::query("select value, version from key_value where plugin = ? and key = ?")
+            .bind(plugin)
+            .bind(key)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(StoreError::doing("read a key"))?;
+        Ok(row.map(|row| (row.get(0), row.get(1))))
+    }
+
+    /// All keys with a prefix, in byte order, with their versions.
+    pub async fn key_list(&self, plugin: &str, prefix: &str) -> Result<Vec<(String, i64)>, StoreError> {
+        let rows = sqlx::query("select key, version from key_value where plugin = ? and key >= ? and substr(key, 1, length(?)) = ? order by key")
+            .bind(plugin)
+            .bind(prefix)
+            .bind(prefix)
+            .bind(prefix)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(StoreError::doing("list keys"))?;
+        Ok(rows.into_iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    /// Bytes that a plugin's space takes.
+    pub async fn key_space(&self, plugin: &str) -> Result<u64, StoreError> {
+        let size: Option<i64> = sqlx::query_scalar("select sum(length(key) + length(value)) from key_value where plugin = ?")
+            .bind(plugin)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(StoreError::doing("measure a key-value space"))?;
+        Ok(size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0))
+    }
+}
+
+/// Claims that a step holds, with what it saw.
+pub(super) async fn claims_of(pool: &SqlitePool, root: &str, step: &str, plugin: &str) -> Result<Vec<(Claim, SeenValue)>, StoreError> {
+    let rows = sqlx::query("select key, prefix, seen from key_claim where root = ? and step = ? and plugin = ?")
+        .bind(root)
+        .bind(step)
+        .bind(plugin)
+        .fetch_all(pool)
+        .await
+        .map_err(StoreError::doing("read claims"))?;
+    rows.into_iter()
+        .map(|row| {
+            let seen = serde_json::from_str(row.get(2)).map_err(|error| StoreError::invalid("a claim", error))?;
+            Ok((Claim { key: row.get(0), prefix: row.get(1) }, seen))
+        })
+        .collect()
+}
+
+/// Whether everything read is still as it was read, and claimed by nobody else.
+pub(super) async fn check(
+    connection: &mut SqliteConnection,
+    plugin: &str,
+    root: &str,
+    step: &str,
+    reads: &[(Claim, SeenValue)],
+) -> Result<(), StoreError> {
+    for (claim, seen) in reads {
+        let elsewhere: Option<String> = sqlx::query_scalar(
+            "select key from key_claim where plugin = ?1 and not (root = ?2 and step = ?3) and ( \
+             (prefix = 0 and ?5 = 0 and key = ?4) or (prefix = 1 and ?5 = 0 and substr(?4, 1, length(key)) = key) \
+             or (?5 = 1 and (substr(key, 1, length(?4)) = ?4 or (prefix = 1 and substr(?4, 1, length(key)) = key)))) limit 1",
+        )
+        .bind(plugin)
+        .bind(root)
+        .bind(step)
+        .bind(&claim.key)
+        .bind(claim.prefix)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(StoreError::doing("check claims"))?;
+        if let Some(key) = elsewhere {
+            return Err(StoreError::KeyConflict(key));
+        }
+        let same = if claim.prefix {
+            let rows = sqlx::query("select key, version from key_value where plugin = ? and key >= ? and substr(key, 1, length(?)) = ? order by key")
+                .bind(plugin)
+                .bind(&claim.key)
+                .bind(&claim.key)
+                .bind(&claim.key)
+                .fetch_all(&mut *connection)
+                .await
+                .map_err(StoreError::doing("check claims"))?;
+            let present: Vec<(String, i64)> = rows.into_iter().map(|row| (row.get(0), row.get(1))).collect();
+            *seen == SeenValue::Keys(present)
+        } else {
+            let version: Option<i64> = sqlx::query_scalar("select version from key_value where plugin = ? and key = ?")
+                .bind(plugin)
+                .bind(&claim.key)
+                .fetch_optional(&mut *connection)
+                .await
+                .map_err(StoreError::doing("check claims"))?;
+            match seen {
+                SeenValue::Absent => version.is_none(),
+                SeenValue::Value(_, seen) => version == Some(*seen),
+                SeenValue::Keys(_) => false,
+            }
+        };
+        if !same {
+            return Err(StoreError::KeyConflict(claim.key.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Claims what was checked.
+pub(super) async fn claim(
+    connection: &mut SqliteConnection,
+    plugin: &str,
+    root: &str,
+    step: &str,
+    run: &str,
+    reads: &[(Claim, SeenValue)],
+) -> Result<(), StoreError> {
+    for (claim, seen) in reads {
+        let seen = serde_json::to_string(seen).expect("a seen value is plain data");
+        sqlx::query("insert into key_claim (plugin, key, prefix, root, step, run, seen) values (?, ?, ?, ?, ?, ?, ?) on conflict do nothing")
+            .bind(plugin)
+            .bind(&claim.key)
+            .bind(claim.prefix)
+            .bind(root)
+            .bind(step)
+            .bind(run)
+            .bind(seen)
+            .execute(&mut *connection)
+            .await
+            .map_err(StoreError::doing("claim keys"))?;
+    }
+    Ok(())
+}
+
+/// Applies the writes of a step that succeeded. What was read is checked by the caller before.
+pub(super) async fn apply(connection: &mut SqliteConnection, settlement: &KeySettlement) -> Result<(), StoreError> {
+    for (key, value) in &settlement.writes {
+        let query = match value {
+            Some(value) => sqlx::query(
+                "insert into key_value (plugin, key, value, version) values (?, ?, ?, ?) \
+                 on conflict (plugin, key) do update set value = excluded.value, version = excluded.version",
+            )
+            .bind(&settlement.plugin)
+            .bind(key)
+            .bind(value)
+            .bind(settlement.version),
+            None => sqlx::query("delete from key_value where plugin = ? and key = ?").bind(&settlement.plugin).bind(key),
+        };
+        query.execute(&mut *connection).await.map_err(StoreError::doing("write keys"))?;
+    }
+    Ok(())
+}
+
+/// Ends the claims of a step that settled, or of all steps of a run that ended.
+pub(super) async fn release(connection: &mut SqliteConnection, run: &str, step: Option<&str>) -> Result<(), StoreError> {
+    sqlx::query("delete from key_claim where run = ?1 and (?2 is null or step = ?2)")
+        .bind(run)
+        .bind(step)
+        .execute(connection)
+        .await
+        .map_err(StoreError::doing("release claims"))?;
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! The only SQL. One file per table or statement family; everything here takes and gives domain types.
+//!
+//! Writers share transactions: every write is a closure handed to one [`writer`], which runs all that wait in one
+//! transaction and answers them after the flush to disk. Readers have connections of their own (WAL).
+//!
+//! The dialect is SQLite's; statements keep to what PostgreSQL understands as well wherever they can.
+
+mod accept;
+mod claim;
+mod effect;
+mod key_value;
+mod migration;
+mod query;
+mod registry;
+mod run;
+mod secret;
+mod writer;
+
+pub use accept::{Accepted, NewEvent, NewRun};
+pub use claim::ClaimedRun;
+pub use effect::{EffectId, EffectRow, EffectState, Intent, JournalSnapshot, Opening};
+pub use key_value::{Claim, KeyRead, KeySettlement, SeenValue};
+pub use query::{AttemptRow, DeadLetter, EventFilter, EventPage, EventRow, RunRow, StepRow};
+pub use registry::RevisionRow;
+pub use run::{AttemptEnd, NewReplay, ReplayRefused, RunSettlement, StepValue};
+pub use secret::{ApiTokenRow, CredentialRow, SecretInfo};
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+use writer::Writer;
+
+/// How many connections read at the same time.
+const READERS: u32 = 4;
+/// How long a statement waits for a lock that another process holds, such as a backup.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why the store could not do it. All but [`StoreError::Invalid`] may work later.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused or could not be reached.
+    #[error("the store could not {doing}")]
+    Database {
+        /// What was tried.
+        doing: &'static str,
+        /// Why not.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The database can't be opened.
+    #[error("can't open the store at {url}")]
+    Open {
+        /// Without a password.
+        url: String,
+        /// Why not.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// Migrations did not run.
+    #[error("can't bring the store to this version's schema")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+    /// Another host has this file.
+    #[error("{0} is in use by another sangam host; one SQLite file serves one host")]
+    Locked(String),
+    /// What is stored does not have the form this version wrote.
+    #[error("the store holds {what} that this version can't read: {why}")]
+    Invalid {
+        /// The thing.
+        what: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The lease ended and another worker has the run.
+    #[error("the run was taken over by another worker")]
+    Fenced,
+    /// A key was claimed or changed by another step since it was read.
+    #[error("key {0:?} is claimed or was changed by another step")]
+    KeyConflict(String),
+    /// The store is closing.
+    #[error("the store is shutting down")]
+    Closed,
+}
+
+impl StoreError {
+    fn doing(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+        move |source| StoreError::Database { doing, source }
+    }
+
+    fn invalid(what: &'static str, why: impl ToString) -> StoreError {
+        StoreError::Invalid { what, why: why.to_string() }
+    }
+}
+
+/// The store. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    readers: SqlitePool,
+    writer: Writer,
+}
+
+impl Store {
+    /// Opens (and makes) the database at `sqlite://PATH` for a host: brings the schema up to date and takes the lock
+    /// that keeps a second host off the file.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`], [`StoreError::Migrate`], [`StoreError::Locked`].
+    pub async fn open(url: &str) -> Result<Store, StoreError> {
+        Store::connect(url, true).await
+    }
+
+    /// Opens the database beside a running host, for the verbs that look after secrets and tokens.
+    pub async fn open_beside(url: &str) -> Result<Store, StoreError> {
+        Store::connect(url, false).await
+    }
+
+    async fn connect(url: &str, host: bool) -> Result<Store, StoreError> {
+        let open = |source| StoreError::Open { url: url.to_owned(), source };
+        let options = SqliteConnectOptions::from_str(url)
+            .map_err(open)?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .pragma("temp_store", "memory")
+            // The log is brought back into the database every 16 MiB rather than every 4, off the path of most commits.
+            .pragma("wal_autocheckpoint", "4000");
+        let path = options.get_filename().to_owned();
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|error| open(sqlx::Error::Io(error)))?;
+        }
+        let lock = if host { Some(lock_file(&path)?) } else { None };
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.clone())
+            .await
+            .map_err(open)?;
+        migration::run(&readers).await?;
+        let writer = Writer::start(&options, lock).await.map_err(open)?;
+        Ok(Store { readers, writer })
+    }
+
+    /// Waits for the writes under way, then closes.
+    pub async fn close(self) {
+        self.writer.close().await;
+        self.readers.close().await;
+    }
+
+    /// Whether a write can be made durable now: for `/readyz`.
+    pub async fn check_writable(&self) -> Result<(), StoreError> {
+        self.meta_put("ready", b"1").await
+    }
+}
+
+/// Takes an advisory lock beside the database; held as long as the returned file is open.
+fn lock_file(database: &Path) -> Result<std::fs::File, StoreError> {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".lock");
+    let failed = |error| StoreError::Open { url: database.display().to_string(), source: sqlx::Error::Io(error) };
+    let file = std::fs::File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Locked(database.display().to_string())),
+        Err(std::fs::TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// As stored.
+fn millis(time: Timestamp) -> i64 {
+    time.as_millisecond()
+}
+
+/// From the store.
+fn timestamp(millis: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millisecond(millis).map_err(|error| StoreError::invalid("a time", error))
+}
+
+fn optional_timestamp(millis: Option<i64>) -> Result<Option<Timestamp>, StoreError> {
+    millis.map(timestamp).transpose()
+}

@@ -1,0 +1,383 @@
+//! What people and programs ask: events with their runs, lists, dead letters; and the pruning of what is over.
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+use super::effect::{EffectRow, effect_row};
+use super::{Store, StoreError, millis, optional_timestamp, timestamp};
+
+/// Rows pruned in one transaction, so that pruning never holds up the others for long.
+const PRUNE_ROWS: i64 = 500;
+
+/// An event as stored.
+#[derive(Debug, Clone)]
+pub struct EventRow {
+    /// Given by the host.
+    pub eid: String,
+    /// Structured JSON.
+    pub body: String,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// JSON `{eid, run, step}` where a plugin brought it in.
+    pub cause: Option<String>,
+}
+
+/// A run as stored.
+#[derive(Debug, Clone)]
+pub struct RunRow {
+    /// Its id.
+    pub id: String,
+    /// Its event.
+    pub eid: String,
+    /// The route's name.
+    pub route: String,
+    /// `pending`, `running`, `waiting`, `succeeded`, `dead`, `cancelled`.
+    pub status: String,
+    /// Why.
+    pub status_reason: Option<String>,
+    /// Whether an undo was complete.
+    pub undone: Option<bool>,
+    /// Configuration it runs on.
+    pub revision: i64,
+    /// First of its line.
+    pub root: String,
+    /// The run it replays.
+    pub replay_of: Option<String>,
+    /// A newer run of its line exists.
+    pub superseded: bool,
+    /// Its order.
+    pub order_key: Option<String>,
+    /// When it will be tried (again).
+    pub due_at: Option<Timestamp>,
+    /// JSON.
+    pub state: Option<String>,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// Input and output of a step of a run.
+#[derive(Debug, Clone)]
+pub struct StepRow {
+    /// The run.
+    pub run: String,
+    /// The step.
+    pub name: String,
+    /// JSON.
+    pub input: Option<String>,
+    /// JSON.
+    pub output: Option<String>,
+}
+
+/// An attempt as stored. One without `outcome` is under way or was broken off by a crash.
+#[derive(Debug, Clone)]
+pub struct AttemptRow {
+    /// The run.
+    pub run: String,
+    /// The step.
+    pub step: String,
+    /// From 1.
+    pub number: u32,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration_ms: Option<i64>,
+    /// See [`super::AttemptEnd::outcome`].
+    pub outcome: Option<String>,
+    /// JSON.
+    pub error: Option<String>,
+    /// JSON list.
+    pub logs: Option<String>,
+    /// JSON list.
+    pub effects: Option<String>,
+}
+
+/// Which events a list is about. Empty fields don't filter.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Event status, or `unrouted`.
+    pub status: Option<String>,
+    /// Exact type.
+    pub kind: Option<String>,
+    /// Exact source.
+    pub source: Option<String>,
+    /// Events with a run of that route.
+    pub route: Option<String>,
+    /// Received at or after.
+    pub since: Option<Timestamp>,
+    /// Received before.
+    pub until: Option<Timestamp>,
+    /// Text within the event, its id or eid.
+    pub text: Option<String>,
+    /// At most so many.
+    pub limit: u32,
+    /// Where the page before ended: time and eid.
+    pub after: Option<(Timestamp, String)>,
+}
+
+/// One page, newest first.
+#[derive(Debug, Clone)]
+pub struct EventPage {
+    /// Events, each with its runs.
+    pub events: Vec<(EventRow, Vec<RunRow>)>,
+    /// There may be more.
+    pub more: bool,
+}
+
+/// A dead run that nothing has superseded.
+#[derive(Debug, Clone)]
+pub struct DeadLetter {
+    /// The run.
+    pub run: RunRow,
+    /// Type of its event.
+    pub kind: String,
+    /// Source of its event.
+    pub source: String,
+    /// Id of its event.
+    pub id: String,
+}
+
+impl Store {
+    /// An event.
+    pub async fn event(&self, eid: &str) -> Result<Option<EventRow>, StoreError> {
+        let row = sqlx::query("select eid, body, received_at, cause from event where eid = ?")
+            .bind(eid)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(StoreError::doing("read an event"))?;
+        row.as_ref().map(event_row).transpose()
+    }
+
+    /// The runs of an event, in order of acceptance.
+    pub async fn runs(&self, eid: &str) -> Result<Vec<RunRow>, StoreError> {
+        let rows = sqlx::query("select * from run where eid = ? order by seq")
+            .bind(eid)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(StoreError::doing("read runs"))?;
+        rows.iter().map(run_row).collect()
+    }
+
+    /// Whether all runs of these events have ended.
+    pub async fn all_ended(&self, eids: &[String]) -> Result<bool, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new("select not exists (select 1 from run where ended_at is null and eid in (");
+        let mut list = query.separated(", ");
+        for eid in eids {
+            list.push_bind(eid);
+        }
+        query.push("))");
+        query.build_query_scalar().fetch_one(&self.readers).await.map_err(StoreError::doing("look for unfinished runs"))
+    }
+
+    /// Steps of a run that have an input or output.
+    pub async fn steps(&self, run: &str) -> Result<Vec<StepRow>, StoreError> {
+        let rows = sqlx::query("select run, name, input, output from step where run = ?")
+            .bind(run)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(StoreError::doing("read steps"))?;
+        Ok(rows.iter().map(|row| StepRow { run: row.get(0), name: row.get(1), input: row.get(2), output: row.get(3) }).collect())
+    }
+
+    /// All attempts of a run, in order.
+    pub async fn attempts(&self, run: &str) -> Result<Vec<AttemptRow>, StoreError> {
+        let rows = sqlx::query("select * from attempt where run = ? order by started_at, number")
+            .bind(run)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(StoreError::doing("read attempts"))?;
+        rows.iter()
+            .map(|row| {
+                Ok(AttemptRow {
+                    run: row.get("run"),
+                    step: row.get("step"),
+                    number: row.get("number"),
+                    started_at: timestamp(row.get("started_at"))?,
+                    duration_ms: row.get("duration_ms"),
+                    outcome: row.get("outcome"),
+                    error: row.get("error"),
+                    logs: row.get("logs"),
+                    effects: row.get("effects"),
+                })
+            })
+            .collect()
+    }
+
+    /// Writes whose latest sender is this run: shows what an attempt without an outcome had sent.
+    pub async fn effects_of(&self, run: &str) -> Result<Vec<EffectRow>, StoreError> {
+        let rows = sqlx::query("select * from effect where run = ? order by attempt, seq")
+            .bind(run)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(StoreError::doing("read effects"))?;
+        rows.iter().map(effect_row).collect()
+    }
+
+    /// The steps of a line that have a write done or in doubt.
+    pub async fn steps_with_writes(&self, root: &str) -> Result<Vec<String>, StoreError> {
+        sqlx::query_scalar("select distinct step from effect where root = ? and state <> 'failed'")
+            .bind(root)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(StoreError::doing("read effects"))
+    }
+
+    /// A page of events, newest first.
+    pub async fn events(&self, filter: &EventFilter) -> Result<EventPage, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new("select eid, body, received_at, cause from event where 1 = 1");
+        if let Some(kind) = &filter.kind {
+            query.push(" and type = ").push_bind(kind);
+        }
+        if let Some(source) = &filter.source {
+            query.push(" and source = ").push_bind(source);
+        }
+        if let Some(since) = filter.since {
+            query.push(" and received_at >= ").push_bind(millis(since));
+        }
+        if let Some(until) = filter.until {
+            query.push(" and received_at < ").push_bind(millis(until));
+        }
+        if let Some(route) = &filter.route {
+            query.push(" and exists (select 1 from run where run.eid = event.eid and run.route = ").push_bind(route).push(")");
+        }
+        if let Some(text) = &filter.text {
+            query.push(" and (instr(body, ").push_bind(text).push(") > 0 or eid = ").push_bind(text).push(")");
+        }
+        if let Some(status) = &filter.status {
+            push_status(&mut query, status);
+        }
+        if let Some((time, eid)) = &filter.after {
+            query.push(" and (received_at, eid) < (").push_bind(millis(*time)).push(", ").push_bind(eid).push(")");
+        }
+        query.push(" order by received_at desc, eid desc limit ").push_bind(i64::from(filter.limit) + 1);
+        let rows = query.build().fetch_all(&self.readers).await.map_err(StoreError::doing("list events"))?;
+        let more = rows.len() > filter.limit as usize;
+        let mut events = Vec::new();
+        for row in rows.iter().take(filter.limit as usize) {
+            let event = event_row(row)?;
+            let runs = self.runs(&event.eid).await?;
+            events.push((event, runs));
+        }
+        Ok(EventPage { events, more })
+    }
+
+    /// Dead runs that nothing has superseded, the latest first.
+    pub async fn dead_letters(&self, route: Option<&str>, limit: u32) -> Result<Vec<DeadLetter>, StoreError> {
+        let rows = sqlx::query(
+            "select run.*, event.type as event_type, event.source as event_source, event.id as event_id from run join event on event.eid = run.eid \
+             where run.status = 'dead' and run.superseded = 0 and (?1 is null or run.route = ?1) order by run.ended_at desc, run.seq desc limit ?2",
+        )
+        .bind(route)
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(StoreError::doing("list dead letters"))?;
+        rows.iter()
+            .map(|row| Ok(DeadLetter { run: run_row(row)?, kind: row.get("event_type"), source: row.get("event_source"), id: row.get("event_id") }))
+            .collect()
+    }
+
+    /// Runs per route and status.
+    pub async fn run_counts(&self) -> Result<Vec<(String, String, u64)>, StoreError> {
+        let rows = sqlx::query("select route, status, count(*) from run where superseded = 0 group by route, status")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(StoreError::doing("count runs"))?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1), u64::try_from(row.get::<i64, _>(2)).unwrap_or(0))).collect())
+    }
+
+    /// Removes one portion of what is over: events whose runs have all ended before `ended_before` (those with a dead letter before
+    /// `dead_before`, `None`: never), and identities remembered until `now`. Says whether there is more.
+    pub async fn prune(&self, ended_before: Option<Timestamp>, dead_before: Option<Timestamp>, now: Timestamp) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let mut removed = 0;
+                    if let Some(ended_before) = ended_before {
+                        let doing = || StoreError::doing("prune events");
+                        let eids: Vec<String> = sqlx::query_scalar(
+                            "select eid from event where received_at < ?1 and not exists (select 1 from run where run.eid = event.eid and \
+                             (run.ended_at is null or run.ended_at >= ?1 or (run.status = 'dead' and run.superseded = 0 and (?2 is null or run.ended_at >= ?2)))) \
+                             limit ?3",
+                        )
+                        .bind(millis(ended_before))
+                        .bind(dead_before.map(millis))
+                        .bind(PRUNE_ROWS)
+                        .fetch_all(&mut *connection)
+                        .await
+                        .map_err(doing())?;
+                        for eid in &eids {
+                            for statement in [
+                                "delete from effect where root in (select root from run where eid = ?)",
+                                "delete from line_step where root in (select root from run where eid = ?)",
+                                "delete from event where eid = ?",
+                            ] {
+                                sqlx::query(statement).bind(eid).execute(&mut *connection).await.map_err(doing())?;
+                            }
+                        }
+                        removed += eids.len() as i64;
+                    }
+                    let seen = sqlx::query("delete from seen where rowid in (select rowid from seen where until < ? and not exists (select 1 from event where event.eid = seen.eid) limit ?)")
+                        .bind(millis(now))
+                        .bind(PRUNE_ROWS)
+                        .execute(&mut *connection)
+                        .await
+                        .map_err(StoreError::doing("prune identities"))?;
+                    removed = removed.max(i64::try_from(seen.rows_affected()).unwrap_or(0));
+                    Ok(removed >= PRUNE_ROWS)
+                })
+            })
+            .await
+    }
+}
+
+/// Event status as `interfaces` defines it, from the newest run of every line.
+fn push_status(query: &mut QueryBuilder<Sqlite>, status: &str) {
+    const RUN: &str = "exists (select 1 from run where run.eid = event.eid and run.superseded = 0 and run.status = '";
+    let before: &[&str] = match status {
+        "unrouted" => {
+            query.push(" and not exists (select 1 from run where run.eid = event.eid)");
+            return;
+        }
+        "running" => &[],
+        "waiting" => &["running"],
+        "pending" => &["running", "waiting"],
+        "dead" => &["running", "waiting", "pending"],
+        "cancelled" => &["running", "waiting", "pending", "dead"],
+        "succeeded" => &["running", "waiting", "pending", "dead", "cancelled"],
+        _ => {
+            query.push(" and 1 = 0");
+            return;
+        }
+    };
+    query.push(" and ").push(RUN).push(status).push("')");
+    for earlier in before {
+        query.push(" and not ").push(RUN).push(*earlier).push("')");
+    }
+}
+
+fn event_row(row: &SqliteRow) -> Result<EventRow, StoreError> {
+    Ok(EventRow { eid: row.get("eid"), body: row.get("body"), received_at: timestamp(row.get("received_at"))?, cause: row.get("cause") })
+}
+
+fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
+    Ok(RunRow {
+        id: row.get("id"),
+        eid: row.get("eid"),
+        route: row.get("route"),
+        status: row.get("status"),
+        status_reason: row.get("status_reason"),
+        undone: row.get("undone"),
+        revision: row.get("revision"),
+        root: row.get("root"),
+        replay_of: row.get("replay_of"),
+        superseded: row.get("superseded"),
+        order_key: row.get("order_key"),
+        due_at: optional_timestamp(row.get("due_at"))?,
+        state: row.get("state"),
+        created_at: timestamp(row.get("created_at"))?,
+        ended_at: optional_timestamp(row.get("ended_at"))?,
+    })
+}

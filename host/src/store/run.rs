@@ -1,0 +1,348 @@
+//! Runs settled, replayed and cancelled.
+
+use jiff::Timestamp;
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::accept::{self, NewEvent};
+use super::effect::fenced;
+use super::key_value::{self, KeySettlement};
+use super::{Store, StoreError, millis};
+
+/// What a worker makes durable after a step, or when it lets go of a run.
+#[derive(Debug, Clone)]
+pub struct RunSettlement {
+    /// The run.
+    pub run: String,
+    /// Its lease.
+    pub fence: i64,
+    /// `pending`, `running`, `waiting`, `succeeded`, `dead`, `cancelled`.
+    pub status: &'static str,
+    /// Why, for people.
+    pub status_reason: Option<String>,
+    /// What ends a `waiting`: `credential`.
+    pub waits_for: Option<&'static str>,
+    /// State of the run, JSON.
+    pub state: String,
+    /// When it is due again; `None` with `running`: the lease stays as it is.
+    pub due_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Attempts that ended.
+    pub attempts: Vec<AttemptEnd>,
+    /// Steps whose input or output is known now.
+    pub steps: Vec<StepValue>,
+    /// Key-value writes of a step that succeeded.
+    pub keys: Option<KeySettlement>,
+    /// Events that a step brought in.
+    pub emitted: Vec<NewEvent>,
+}
+
+/// How one try at one step went.
+#[derive(Debug, Clone)]
+pub struct AttemptEnd {
+    /// The step.
+    pub step: String,
+    /// From 1.
+    pub number: u32,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration_ms: i64,
+    /// `succeeded`, `retry`, `rate-limited`, `unauthorized`, `rejected`, `trap`, `timeout`, `diverged`, `conflict`, `interrupted`.
+    pub outcome: String,
+    /// JSON `{kind, reason, details}`.
+    pub error: Option<String>,
+    /// JSON list of lines.
+    pub logs: String,
+    /// JSON list of effects as shown.
+    pub effects: String,
+}
+
+/// Input and output of a step.
+#[derive(Debug, Clone)]
+pub struct StepValue {
+    /// The step.
+    pub name: String,
+    /// Round, from 0.
+    pub round: u32,
+    /// JSON.
+    pub input: Option<String>,
+    /// JSON; set when the step succeeded.
+    pub output: Option<String>,
+    /// Start of the step's clock.
+    pub clock_start: Option<Timestamp>,
+}
+
+/// A run that goes again.
+#[derive(Debug, Clone)]
+pub struct NewReplay {
+    /// Its id.
+    pub id: String,
+    /// The run it replays.
+    pub of: String,
+    /// First run of its line; its own id with new keys.
+    pub root: String,
+    /// Revision it runs on.
+    pub revision: i64,
+    /// State to start from, JSON: steps that keep their outputs.
+    pub state: Option<String>,
+    /// `failed` or `start`.
+    pub from: &'static str,
+    /// Steps whose input and output are taken over.
+    pub keep: Vec<String>,
+    /// When it is given up.
+    pub deadline_at: Timestamp,
+}
+
+/// Why a replay can't be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayRefused {
+    /// No such run.
+    #[error("there is no run {0}")]
+    Unknown(String),
+    /// Another run of the line has not ended.
+    #[error("run {0} of the same line has not ended")]
+    Unfinished(String),
+    /// Not the newest of its line.
+    #[error("run {0} has already been replayed; replay the newest run of its line")]
+    Superseded(String),
+}
+
+impl Store {
+    /// Makes the outcome of a step or run durable.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`]: another worker has the run, nothing was written. [`StoreError::KeyConflict`]: what the step read has changed,
+    /// nothing was written, and the step is to be tried again.
+    pub async fn settle(&self, settlement: RunSettlement) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                let settlement = settlement.clone();
+                Box::pin(async move { Ok(settle(connection, &settlement).await) })
+            })
+            .await?
+    }
+
+    /// Adds a replay to the line of a run that ended.
+    pub async fn replay(&self, replay: NewReplay, now: Timestamp) -> Result<Result<(), ReplayRefused>, StoreError> {
+        self.writer
+            .write(move |connection| {
+                let replay = replay.clone();
+                Box::pin(async move { insert_replay(connection, &replay, now).await })
+            })
+            .await
+    }
+
+    /// Makes every run due that waits for something that has happened now.
+    pub async fn wake(&self, waits_for: &'static str, now: Timestamp) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    sqlx::query("update run set due_at = ? where status = 'waiting' and waits_for = ?")
+                        .bind(millis(now))
+                        .bind(waits_for)
+                        .execute(connection)
+                        .await
+                        .map_err(StoreError::doing("wake waiting runs"))?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Cancels the runs of an event that have not ended; a running step's outcome is then discarded by its fence.
+    /// Gives the ids of the runs it ended.
+    pub async fn cancel(&self, eid: &str, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        let eid = eid.to_owned();
+        self.writer
+            .write(move |connection| {
+                let eid = eid.clone();
+                Box::pin(async move {
+                    let rows = sqlx::query(
+                        "update run set status = 'cancelled', status_reason = 'cancelled by a person', ended_at = ?, due_at = null, fence = fence + 1 \
+                         where eid = ? and ended_at is null returning id, route, order_key",
+                    )
+                    .bind(millis(now))
+                    .bind(eid)
+                    .fetch_all(&mut *connection)
+                    .await
+                    .map_err(StoreError::doing("cancel an event"))?;
+                    let mut cancelled = Vec::new();
+                    for row in rows {
+                        let id: String = row.get(0);
+                        key_value::release(connection, &id, None).await?;
+                        wake_next(connection, &id, now).await?;
+                        cancelled.push(id);
+                    }
+                    Ok(cancelled)
+                })
+            })
+            .await
+    }
+}
+
+/// Checks before it writes: a refusal leaves the shared transaction clean.
+async fn settle(connection: &mut SqliteConnection, settlement: &RunSettlement) -> Result<(), StoreError> {
+    let run = &settlement.run;
+    fenced(connection, run, settlement.fence).await?;
+    if let Some(keys) = &settlement.keys {
+        key_value::check(connection, &keys.plugin, &keys.root, &keys.step, &keys.unclaimed).await?;
+    }
+    for step in &settlement.steps {
+        sqlx::query(
+            "insert into step (run, name, input, output) values (?, ?, ?, ?) \
+             on conflict (run, name) do update set input = coalesce(excluded.input, input), output = excluded.output",
+        )
+        .bind(run)
+        .bind(&step.name)
+        .bind(&step.input)
+        .bind(&step.output)
+        .execute(&mut *connection)
+        .await
+        .map_err(StoreError::doing("settle a step"))?;
+        if let Some(start) = step.clock_start {
+            sqlx::query(
+                "insert into line_step (root, step, round, clock_start, applied) select root, ?, ?, ?, ? from run where id = ? \
+                 on conflict (root, step, round) do update set applied = max(applied, excluded.applied)",
+            )
+            .bind(&step.name)
+            .bind(step.round)
+            .bind(millis(start))
+            .bind(step.output.is_some())
+            .bind(run)
+            .execute(&mut *connection)
+            .await
+            .map_err(StoreError::doing("settle a step"))?;
+        }
+        if step.output.is_some() {
+            key_value::release(connection, run, Some(&step.name)).await?;
+        }
+    }
+    for attempt in &settlement.attempts {
+        upsert_attempt(connection, run, attempt).await?;
+    }
+    if let Some(keys) = &settlement.keys {
+        key_value::apply(connection, keys).await?;
+    }
+    if !settlement.emitted.is_empty() {
+        accept::insert(connection, &[&settlement.emitted]).await?;
+    }
+    let released = settlement.status != "running";
+    sqlx::query(
+        "update run set status = ?1, status_reason = ?2, state = ?3, due_at = case when ?4 then ?5 else due_at end, \
+         ended_at = ?6, waits_for = ?9 where id = ?7 and fence = ?8",
+    )
+    .bind(settlement.status)
+    .bind(&settlement.status_reason)
+    .bind(&settlement.state)
+    .bind(released)
+    .bind(settlement.due_at.map(millis))
+    .bind(settlement.ended_at.map(millis))
+    .bind(run)
+    .bind(settlement.fence)
+    .bind(settlement.waits_for)
+    .execute(&mut *connection)
+    .await
+    .map_err(StoreError::doing("settle a run"))?;
+    if let Some(now) = settlement.ended_at {
+        key_value::release(connection, run, None).await?;
+        wake_next(connection, run, now).await?;
+    }
+    Ok(())
+}
+
+async fn upsert_attempt(connection: &mut SqliteConnection, run: &str, attempt: &AttemptEnd) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into attempt (run, step, number, started_at, duration_ms, outcome, error, logs, effects) values (?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         on conflict (run, step, number) do update set duration_ms = excluded.duration_ms, outcome = excluded.outcome, \
+         error = excluded.error, logs = excluded.logs, effects = excluded.effects",
+    )
+    .bind(run)
+    .bind(&attempt.step)
+    .bind(attempt.number)
+    .bind(millis(attempt.started_at))
+    .bind(attempt.duration_ms)
+    .bind(&attempt.outcome)
+    .bind(&attempt.error)
+    .bind(&attempt.logs)
+    .bind(&attempt.effects)
+    .execute(connection)
+    .await
+    .map_err(StoreError::doing("record an attempt"))?;
+    Ok(())
+}
+
+/// The run behind one that ended becomes due.
+async fn wake_next(connection: &mut SqliteConnection, ended: &str, now: Timestamp) -> Result<(), StoreError> {
+    sqlx::query(
+        "update run set due_at = ?1 where seq = (select next.seq from run ended join run next on next.route = ended.route \
+         and next.order_key = ended.order_key and next.ended_at is null where ended.id = ?2 and ended.order_key is not null \
+         order by next.seq limit 1) and status = 'pending' and due_at is null",
+    )
+    .bind(millis(now))
+    .bind(ended)
+    .execute(connection)
+    .await
+    .map_err(StoreError::doing("wake the next run of an order"))?;
+    Ok(())
+}
+
+async fn insert_replay(connection: &mut SqliteConnection, replay: &NewReplay, now: Timestamp) -> Result<Result<(), ReplayRefused>, StoreError> {
+    let doing = || StoreError::doing("add a replay");
+    let Some(of) = sqlx::query("select root, superseded, ended_at from run where id = ?")
+        .bind(&replay.of)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(doing())?
+    else {
+        return Ok(Err(ReplayRefused::Unknown(replay.of.clone())));
+    };
+    let unfinished: Option<String> = sqlx::query_scalar("select id from run where root = ? and ended_at is null limit 1")
+        .bind(of.get::<String, _>(0))
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(doing())?;
+    if let Some(id) = unfinished {
+        return Ok(Err(ReplayRefused::Unfinished(id)));
+    }
+    if of.get::<bool, _>(1) {
+        return Ok(Err(ReplayRefused::Superseded(replay.of.clone())));
+    }
+    sqlx::query(
+        "insert into run (id, eid, route, revision, root, replay_of, replay_from, status, order_key, due_at, state, created_at, deadline_at) \
+         select ?, eid, route, ?, ?, id, ?, 'pending', order_key, ?, ?, ?, ? from run where id = ?",
+    )
+    .bind(&replay.id)
+    .bind(replay.revision)
+    .bind(&replay.root)
+    .bind(replay.from)
+    .bind(millis(now))
+    .bind(&replay.state)
+    .bind(millis(now))
+    .bind(millis(replay.deadline_at))
+    .bind(&replay.of)
+    .execute(&mut *connection)
+    .await
+    .map_err(doing())?;
+    for step in &replay.keep {
+        sqlx::query("insert into step (run, name, input, output) select ?, name, input, output from step where run = ? and name = ?")
+            .bind(&replay.id)
+            .bind(&replay.of)
+            .bind(step)
+            .execute(&mut *connection)
+            .await
+            .map_err(doing())?;
+    }
+    sqlx::query("update run set superseded = 1 where id = ?").bind(&replay.of).execute(&mut *connection).await.map_err(doing())?;
+    // The end of its order: behind every unfinished run of its key.
+    sqlx::query(
+        "update run set due_at = null where id = ? and exists (select 1 from run before where before.route = run.route \
+         and before.order_key = run.order_key and before.ended_at is null and before.seq < run.seq)",
+    )
+    .bind(&replay.id)
+    .execute(&mut *connection)
+    .await
+    .map_err(doing())?;
+    Ok(Ok(()))
+}

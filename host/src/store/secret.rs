@@ -1,0 +1,268 @@
+//! Sealed secrets, credentials' states, API tokens, and the store's own few values. Everything secret comes sealed.
+
+use jiff::Timestamp;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use crate::credentials::Role;
+
+use super::{Store, StoreError, millis, optional_timestamp, timestamp};
+
+/// A secret's name and age.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretInfo {
+    /// Its name.
+    pub name: String,
+    /// When it was set.
+    pub updated_at: Timestamp,
+}
+
+/// State of a credential.
+#[derive(Debug, Clone)]
+pub struct CredentialRow {
+    /// Raised with every change.
+    pub version: i64,
+    /// Sealed.
+    pub sealed: Vec<u8>,
+    /// Somebody is refreshing it until then.
+    pub lease_until: Option<Timestamp>,
+}
+
+/// An API token, of which only the digest is kept.
+#[derive(Debug, Clone)]
+pub struct ApiTokenRow {
+    /// Short, for `revoke`.
+    pub id: String,
+    /// SHA-256 of the token.
+    pub digest: [u8; 32],
+    /// For people.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Store {
+    /// Sets a secret.
+    pub async fn secret_put(&self, name: &str, sealed: &[u8], now: Timestamp) -> Result<(), StoreError> {
+        let (name, sealed) = (name.to_owned(), sealed.to_vec());
+        self.writer
+            .write(move |connection| {
+                let (name, sealed) = (name.clone(), sealed.clone());
+                Box::pin(async move {
+                    sqlx::query(
+                        "insert into secret (name, sealed, updated_at) values (?, ?, ?) \
+                         on conflict (name) do update set sealed = excluded.sealed, updated_at = excluded.updated_at",
+                    )
+                    .bind(name)
+                    .bind(sealed)
+                    .bind(millis(now))
+                    .execute(connection)
+                    .await
+                    .map_err(StoreError::doing("set a secret"))?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// A secret, sealed.
+    pub async fn secret_get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        sqlx::query_scalar("select sealed from secret where name = ?")
+            .bind(name)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(StoreError::doing("read a secret"))
+    }
+
+    /// Names of all secrets.
+    pub async fn secret_names(&self) -> Result<Vec<SecretInfo>, StoreError> {
+        let rows = sqlx::query("select name, updated_at from secret order by name")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(StoreError::doing("list secrets"))?;
+        rows.iter().map(|row| Ok(SecretInfo { name: row.get(0), updated_at: timestamp(row.get(1))? })).collect()
+    }
+
+    /// Removes a secret; says whether there was one.
+    pub async fn secret_remove(&self, name: &str) -> Result<bool, StoreError> {
+        self.remove("delete from secret where name = ?", name).await
+    }
+
+    /// State of a credential.
+    pub async fn credential_state(&self, name: &str) -> Result<Option<CredentialRow>, StoreError> {
+        let row = sqlx::query("select version, sealed, lease_until from credential where name = ?")
+            .bind(name)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(StoreError::doing("read a credential"))?;
+        row.map(|row| Ok(CredentialRow { version: row.get(0), sealed: row.get(1), lease_until: optional_timestamp(row.get(2))? })).transpose()
+    }
+
+    /// Takes the right to refresh a credential, if its version is still that and nobody else has it. Version 0: no state yet.
+    pub async fn credential_lease(&self, name: &str, version: i64, holder: &str, until: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
+        let (name, holder) = (name.to_owned(), holder.to_owned());
+        self.writer
+            .write(move |connection| {
+                let (name, holder) = (name.clone(), holder.clone());
+                Box::pin(async move {
+                    let done = sqlx::query(
+                        "insert into credential (name, version, sealed, lease_holder, lease_until) select ?1, 0, x'', ?3, ?4 where ?2 = 0 \
+                         on conflict (name) do update set lease_holder = excluded.lease_holder, lease_until = excluded.lease_until \
+                         where credential.version = ?2 and (credential.lease_until is null or credential.lease_until <= ?5 or credential.lease_holder = ?3)",
+                    )
+                    .bind(&name)
+                    .bind(version)
+                    .bind(&holder)
+                    .bind(millis(until))
+                    .bind(millis(now))
+                    .execute(&mut *connection)
+                    .await
+                    .map_err(StoreError::doing("lease a credential"))?;
+                    if done.rows_affected() > 0 || version == 0 {
+                        return Ok(done.rows_affected() > 0);
+                    }
+                    let done = sqlx::query(
+                        "update credential set lease_holder = ?3, lease_until = ?4 where name = ?1 and version = ?2 \
+                         and (lease_until is null or lease_until <= ?5 or lease_holder = ?3)",
+                    )
+                    .bind(&name)
+                    .bind(version)
+                    .bind(&holder)
+                    .bind(millis(until))
+                    .bind(millis(now))
+                    .execute(&mut *connection)
+                    .await
+                    .map_err(StoreError::doing("lease a credential"))?;
+                    Ok(done.rows_affected() > 0)
+                })
+            })
+            .await
+    }
+
+    /// Keeps a new state of a credential if its version is still the expected one; ends the lease.
+    pub async fn credential_save(&self, name: &str, expected_version: i64, holder: &str, sealed: &[u8]) -> Result<bool, StoreError> {
+        let (name, holder, sealed) = (name.to_owned(), holder.to_owned(), sealed.to_vec());
+        self.writer
+            .write(move |connection| {
+                let (name, holder, sealed) = (name.clone(), holder.clone(), sealed.clone());
+                Box::pin(async move {
+                    let done = sqlx::query(
+                        "update credential set version = version + 1, sealed = ?, lease_holder = null, lease_until = null \
+                         where name = ? and version = ? and (lease_holder is null or lease_holder = ?)",
+                    )
+                    .bind(sealed)
+                    .bind(name)
+                    .bind(expected_version)
+                    .bind(holder)
+                    .execute(connection)
+                    .await
+                    .map_err(StoreError::doing("keep a credential"))?;
+                    Ok(done.rows_affected() > 0)
+                })
+            })
+            .await
+    }
+
+    /// Keeps a new API token.
+    pub async fn token_insert(&self, token: ApiTokenRow) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                let token = token.clone();
+                Box::pin(async move {
+                    sqlx::query("insert into api_token (id, digest, name, role, created_at, expires_at) values (?, ?, ?, ?, ?, ?)")
+                        .bind(token.id)
+                        .bind(token.digest.as_slice())
+                        .bind(token.name)
+                        .bind(token.role.as_str())
+                        .bind(millis(token.created_at))
+                        .bind(token.expires_at.map(millis))
+                        .execute(connection)
+                        .await
+                        .map_err(StoreError::doing("keep a token"))?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// The token with a digest.
+    pub async fn token_by_digest(&self, digest: &[u8; 32]) -> Result<Option<ApiTokenRow>, StoreError> {
+        let row = sqlx::query("select * from api_token where digest = ?")
+            .bind(digest.as_slice())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(StoreError::doing("look a token up"))?;
+        row.as_ref().map(token_row).transpose()
+    }
+
+    /// All tokens.
+    pub async fn token_list(&self) -> Result<Vec<ApiTokenRow>, StoreError> {
+        let rows = sqlx::query("select * from api_token order by created_at")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(StoreError::doing("list tokens"))?;
+        rows.iter().map(token_row).collect()
+    }
+
+    /// Ends a token; says whether there was one.
+    pub async fn token_revoke(&self, id: &str) -> Result<bool, StoreError> {
+        self.remove("delete from api_token where id = ?", id).await
+    }
+
+    /// One of the store's own values.
+    pub async fn meta_get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        sqlx::query_scalar("select value from meta where key = ?")
+            .bind(key)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(StoreError::doing("read a value"))
+    }
+
+    /// Sets one of the store's own values.
+    pub async fn meta_put(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        let (key, value) = (key.to_owned(), value.to_vec());
+        self.writer
+            .write(move |connection| {
+                let (key, value) = (key.clone(), value.clone());
+                Box::pin(async move {
+                    sqlx::query("insert into meta (key, value) values (?, ?) on conflict (key) do update set value = excluded.value")
+                        .bind(key)
+                        .bind(value)
+                        .execute(connection)
+                        .await
+                        .map_err(StoreError::doing("keep a value"))?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    async fn remove(&self, statement: &'static str, key: &str) -> Result<bool, StoreError> {
+        let key = key.to_owned();
+        self.writer
+            .write(move |connection| {
+                let key = key.clone();
+                Box::pin(async move {
+                    let done = sqlx::query(statement).bind(key).execute(connection).await.map_err(StoreError::doing("remove a row"))?;
+                    Ok(done.rows_affected() > 0)
+                })
+            })
+            .await
+    }
+}
+
+fn token_row(row: &SqliteRow) -> Result<ApiTokenRow, StoreError> {
+    let digest: Vec<u8> = row.get("digest");
+    Ok(ApiTokenRow {
+        id: row.get("id"),
+        digest: digest.try_into().map_err(|_| StoreError::invalid("a token", "its digest is not 32 bytes"))?,
+        name: row.get("name"),
+        role: row.get::<String, _>("role").parse().map_err(|error| StoreError::invalid("a token", error))?,
+        created_at: timestamp(row.get("created_at"))?,
+        expires_at: optional_timestamp(row.get("expires_at"))?,
+    })
+}

@@ -1,0 +1,35 @@
+//! How this program opens TLS: one configuration for everyone, *ring* underneath, trust from the operating system.
+
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls_platform_verifier::BuilderVerifierExt;
+
+/// Why TLS can't be opened from this machine. Trying again can't help until the machine is changed.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The operating system has no usable certificate store.
+    #[error(
+        "no trusted root certificates on this machine: install its `ca-certificates` package, or name a PEM file \
+         in SSL_CERT_FILE"
+    )]
+    Roots(#[source] rustls::Error),
+    /// The provider lacks the protocol versions that rustls calls safe.
+    #[error("TLS 1.2 and 1.3 are not available in this build")]
+    Versions(#[source] rustls::Error),
+}
+
+/// The client side of TLS 1.2 and 1.3, certificates judged by the operating system's trust store.
+///
+/// Reads the store each time it is called (some milliseconds): make one and clone it.
+pub fn client_config() -> Result<ClientConfig, TlsError> {
+    // The provider is named here, since a process-wide default would be a static that tests and libraries fight over.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Versions)?
+        .with_platform_verifier()
+        .map_err(TlsError::Roots)?
+        .with_no_client_auth();
+    Ok(config)
+}

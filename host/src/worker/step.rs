@@ -1,0 +1,363 @@
+//! One attempt at one step: input, call, and what its end means.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{drive, outputs};
+use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Break, NewAttempt};
+use crate::config::{self, Step};
+use crate::engine::{Call, CallOutcome};
+use crate::mapping::Scope;
+use crate::run::{FailureKind, Outcome, StepFailure, StepStatus};
+use crate::runtime::{LoadedPlugin, PresentPlugin, Revision, Runtime};
+use crate::store::{AttemptEnd, ClaimedRun, JournalSnapshot, KeySettlement, NewEvent, StepValue};
+use crate::telemetry;
+
+/// How long an attempt waits for one of its plugin's slots before it makes room for other runs.
+const SLOT_WAIT: Duration = Duration::from_secs(2);
+/// Input of which the schema is checked on the spot; larger ones off the async threads.
+const SMALL_INPUT: usize = 16 << 10;
+
+/// All a step needs to be tried.
+pub(super) struct StepCall {
+    pub(super) runtime: Arc<Runtime>,
+    pub(super) revision: Option<Arc<Revision>>,
+    pub(super) run: ClaimedRun,
+    pub(super) deadline: Timestamp,
+    /// Nothing can be in the journal for it.
+    pub(super) fresh: bool,
+    pub(super) step: Step,
+    pub(super) number: u32,
+    pub(super) inputs: StepInputs,
+}
+
+/// What expressions of the step see, and its input where it was made before.
+pub(super) struct StepInputs {
+    pub(super) event: Arc<Value>,
+    pub(super) steps: Vec<(String, StepStatus, Option<StepFailure>)>,
+    pub(super) outputs: BTreeMap<String, Arc<Value>>,
+    pub(super) stored: Option<String>,
+}
+
+/// How a try ended, and what of it becomes durable.
+pub(super) struct StepEnd {
+    pub(super) outcome: Outcome,
+    pub(super) attempt: Option<AttemptEnd>,
+    pub(super) value: Option<StepValue>,
+    pub(super) output: Option<Arc<Value>>,
+    pub(super) keys: Option<KeySettlement>,
+    pub(super) emitted: Vec<NewEvent>,
+    /// The credential was refused and there is nothing newer.
+    pub(super) cannot_renew: bool,
+}
+
+impl StepEnd {
+    fn without_call(outcome: Outcome) -> StepEnd {
+        StepEnd { outcome, attempt: None, value: None, output: None, keys: None, emitted: Vec::new(), cannot_renew: false }
+    }
+
+    fn failed(kind: FailureKind, reason: impl Into<String>) -> StepEnd {
+        StepEnd::without_call(Outcome::Failed(StepFailure::new(kind, reason)))
+    }
+}
+
+impl StepCall {
+    pub(super) async fn run(self) -> StepEnd {
+        let started = Instant::now();
+        let started_at = self.runtime.clock.now();
+        let mut end = self.tried(started_at).await;
+        // An attempt that never reached its plugin leaves a trace too.
+        if let (Outcome::Failed(failure), None) = (&end.outcome, &end.attempt) {
+            end.attempt = Some(AttemptEnd {
+                step: self.step.name.clone(),
+                number: self.number,
+                started_at,
+                duration_ms: millis(started.elapsed()),
+                outcome: failure.kind.as_str().to_owned(),
+                error: serde_json::to_string(failure).ok(),
+                logs: "[]".to_owned(),
+                effects: "[]".to_owned(),
+            });
+        }
+        if let Some(attempt) = &end.attempt {
+            let seconds = started.elapsed().as_secs_f64();
+            let call_seconds = attempt.duration_ms as f64 / 1000.0;
+            self.runtime.metrics.attempt_ended(&self.step.plugin, &self.step.action, &attempt.outcome, seconds, call_seconds);
+        }
+        end
+    }
+
+    async fn tried(&self, started_at: Timestamp) -> StepEnd {
+        let input = match self.input().await {
+            Ok(Some(input)) => input,
+            Ok(None) => return StepEnd::without_call(Outcome::Skipped),
+            Err(reason) => return StepEnd::failed(FailureKind::Expression, reason),
+        };
+        let Some(plugin) = self.revision.as_ref().and_then(|revision| revision.plugins.get(&self.step.plugin)) else {
+            return StepEnd::failed(FailureKind::Unavailable, format!("plugin {:?} is not in the run's configuration", self.step.plugin));
+        };
+        let present = self.runtime.present();
+        let Some(grants) = present.plugins.get(&self.step.plugin) else {
+            let reason = format!("the present configuration no longer has plugin {:?}", self.step.plugin);
+            return StepEnd::failed(FailureKind::Unavailable, reason);
+        };
+        if let Err(failure) = self.check(plugin, &input).await {
+            let mut end = StepEnd::without_call(Outcome::Failed(failure));
+            end.value = Some(StepValue { name: self.step.name.clone(), round: 0, input: Some(input), output: None, clock_start: None });
+            return end;
+        }
+        let Ok(slot) = tokio::time::timeout(SLOT_WAIT, grants.slots.acquire()).await else {
+            return StepEnd::failed(FailureKind::Busy, format!("plugin {} has all its {} calls under way (concurrency)", self.step.plugin, grants.config.concurrency));
+        };
+        let end = self.call(plugin, grants, input, started_at).await;
+        drop(slot);
+        end
+    }
+
+    /// The step's input as JSON text: as stored, or computed now. `None`: the step is skipped.
+    async fn input(&self) -> Result<Option<String>, String> {
+        if let Some(stored) = &self.inputs.stored {
+            return Ok(Some(stored.clone()));
+        }
+        if self.step.when.is_none() && self.step.with.is_none() {
+            let data = self.inputs.event.get("data").cloned().unwrap_or(Value::Null);
+            return Ok(Some(data.to_string()));
+        }
+        let scope = self.scope()?;
+        let (when, with) = (self.step.when.clone(), self.step.with.clone());
+        let event = self.inputs.event.clone();
+        let computed = self
+            .runtime
+            .evaluator
+            .run(move |session| {
+                if let Some(when) = &when {
+                    match session.truth(when, &scope) {
+                        Ok(true) => {}
+                        Ok(false) => return Ok(Ok(None)),
+                        Err(error) => return Ok(Err(format!("`when` failed: {error}"))),
+                    }
+                }
+                let input = match &with {
+                    None => Ok(event.get("data").cloned().unwrap_or(Value::Null)),
+                    Some(with) => session.template(with, &scope).map_err(|error| format!("`with` failed: {error}")),
+                };
+                Ok(input.map(Some))
+            })
+            .await;
+        match computed {
+            Ok(Ok(input)) => Ok(input.map(|input| input.to_string())),
+            Ok(Err(reason)) => Err(reason),
+            Err(error) => Err(telemetry::chain(&error)),
+        }
+    }
+
+    fn scope(&self) -> Result<Scope, String> {
+        let deep = |error: crate::mapping::TooDeep| error.to_string();
+        let mut scope = Scope::new();
+        scope.set(&["event"], &self.inputs.event).map_err(deep)?;
+        scope.set(&["run", "id"], &json!(self.run.id)).map_err(deep)?;
+        scope.set(&["steps"], &json!({})).map_err(deep)?;
+        for (name, status, error) in &self.inputs.steps {
+            let error = error.as_ref().map(|error| json!({ "kind": error.kind.as_str(), "reason": error.reason, "details": error.details }));
+            scope.set(&["steps", name.as_str()], &json!({ "status": status.as_str(), "error": error, "output": null })).map_err(deep)?;
+            if let Some(output) = self.inputs.outputs.get(name) {
+                scope.set(&["steps", name.as_str(), "output"], output).map_err(deep)?;
+            }
+        }
+        Ok(scope)
+    }
+
+    async fn check(&self, plugin: &LoadedPlugin, input: &str) -> Result<(), StepFailure> {
+        let Some(action) = plugin.actions.get(&self.step.action) else {
+            let reason = format!("plugin {:?} has no action {:?}", self.step.plugin, self.step.action);
+            return Err(StepFailure::new(FailureKind::Unavailable, reason));
+        };
+        let schema = action.input.clone();
+        let text = input.to_owned();
+        let check = move || match serde_json::from_str(&text) {
+            Ok(value) => schema.check(&value),
+            Err(error) => vec![crate::schema::Violation { pointer: String::new(), message: error.to_string() }],
+        };
+        let violations = if input.len() <= SMALL_INPUT {
+            check()
+        } else {
+            tokio::task::spawn_blocking(check).await.unwrap_or_default()
+        };
+        let Some(first) = violations.first() else { return Ok(()) };
+        let place = if first.pointer.is_empty() { "the input" } else { first.pointer.as_str() };
+        let mut failure = StepFailure::new(
+            FailureKind::InvalidInput,
+            format!("the input does not fit {}.{}: {place}: {}", self.step.plugin, self.step.action, first.message),
+        );
+        let list: Vec<Value> = violations.iter().map(|violation| json!({ "pointer": violation.pointer, "message": violation.message })).collect();
+        failure.details = Some(json!({ "violations": list }));
+        Err(failure)
+    }
+
+    async fn call(&self, plugin: &LoadedPlugin, present: &PresentPlugin, input: String, started_at: Timestamp) -> StepEnd {
+        let started = Instant::now();
+        let id = AttemptId {
+            run: self.run.id.clone(),
+            root: self.run.root.clone(),
+            fence: self.run.fence,
+            step: self.step.name.clone(),
+            round: 0,
+            number: self.number,
+            plugin: self.step.plugin.clone(),
+        };
+        let snapshot = if self.fresh {
+            JournalSnapshot::default()
+        } else {
+            match self.runtime.store.journal(&id.root, &id.step, id.round, &id.plugin).await {
+                Ok(snapshot) => snapshot,
+                Err(error) => return StepEnd::failed(FailureKind::Busy, telemetry::chain(&error)),
+            }
+        };
+        let limits = self.limits(&present.config, started_at);
+        let attempt = Attempt::new(NewAttempt {
+            id: id.clone(),
+            abilities: Abilities::Act,
+            limits: AttemptLimits { http_calls: limits.http_calls, ends: started + limits.time },
+            input: input.clone(),
+            started_at,
+            store: self.runtime.store.clone(),
+            outbound: present.outbound.clone(),
+            snapshot,
+            random_secret: self.runtime.random_secret,
+            cancel: self.runtime.abandon.clone(),
+        });
+        let step_key = attempt.step_key();
+        let context = self.context(&attempt, &step_key, plugin, limits.time);
+        let call = Call::Invoke { action: self.step.action.clone(), input, context };
+        let end = self.runtime.engine.call(&plugin.code, &limits, attempt, call).await;
+        for effect in end.record.effects.iter().filter(|effect| effect.kind == "http" && !effect.replayed) {
+            let host = url::Url::parse(&effect.url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+            self.runtime.metrics.request_sent(&self.step.plugin, &host, effect.status);
+        }
+        self.judged(end.outcome, end.record, present, &step_key, &limits, started.elapsed()).await
+    }
+
+    /// The smallest of what plugin, step and run allow.
+    fn limits(&self, plugin: &config::Plugin, now: Timestamp) -> config::Limits {
+        let left = Duration::try_from(self.deadline.duration_since(now)).unwrap_or(Duration::ZERO).max(Duration::from_millis(1));
+        config::Limits { time: plugin.limits.time.min(self.step.timeout).min(left), ..plugin.limits }
+    }
+
+    fn context(&self, attempt: &Attempt, step_key: &str, plugin: &LoadedPlugin, time: Duration) -> String {
+        let trace = self.run.root.replace('-', "");
+        let span = step_key.replace('-', "");
+        json!({
+            "event": *self.inputs.event,
+            "run": { "id": self.run.id, "root": self.run.root, "route": self.run.route },
+            "step": { "name": self.step.name, "uses": format!("{}.{}", self.step.plugin, self.step.action), "round": 0 },
+            "attempt": self.number,
+            "idempotency_key": step_key,
+            "deadline": attempt.clock().after(time).to_string(),
+            "traceparent": format!("00-{trace}-{}-01", &span[..16]),
+            "configuration": plugin.config.config,
+        })
+        .to_string()
+    }
+
+    async fn judged(
+        &self,
+        outcome: CallOutcome,
+        record: AttemptRecord,
+        present: &PresentPlugin,
+        step_key: &str,
+        limits: &config::Limits,
+        took: Duration,
+    ) -> StepEnd {
+        let mut emitted = Vec::new();
+        let mut output = None;
+        let failure = match outcome {
+            CallOutcome::Output { data, events } => match self.output(&data, limits.output_size) {
+                Ok(value) => match drive::emitted(&self.runtime, &self.run, &self.step.name, &present.config, step_key, &events).await {
+                    Ok(events) => {
+                        emitted = events;
+                        output = Some((data, Arc::new(value)));
+                        None
+                    }
+                    Err(reason) => Some(StepFailure::new(FailureKind::InvalidOutput, reason)),
+                },
+                Err(reason) => Some(StepFailure::new(FailureKind::InvalidOutput, reason)),
+            },
+            CallOutcome::Page(_) => Some(StepFailure::new(FailureKind::InvalidOutput, "the plugin answered with a page of events")),
+            CallOutcome::Failure(failure) => Some(outputs::step_failure(failure)),
+            CallOutcome::Trap(why) => Some(StepFailure::new(FailureKind::Trap, format!("the plugin trapped: {why}"))),
+            CallOutcome::Limit(why) => Some(StepFailure::new(FailureKind::Trap, format!("the plugin was stopped: {why}"))),
+            CallOutcome::TimedOut => Some(StepFailure::new(FailureKind::Timeout, format!("the attempt took longer than {:?}", limits.time))),
+            CallOutcome::Busy(why) => Some(StepFailure::new(FailureKind::Busy, why)),
+            CallOutcome::Broken(why) => Some(StepFailure::new(
+                match &why {
+                    Break::Conflict(_) => FailureKind::Conflict,
+                    Break::Diverged(_) => FailureKind::Diverged,
+                    Break::Fenced | Break::Store(_) => FailureKind::Busy,
+                },
+                why.to_string(),
+            )),
+        };
+        let (failure, cannot_renew) = self.credential(failure, &record).await;
+        let attempt = AttemptEnd {
+            step: self.step.name.clone(),
+            number: self.number,
+            started_at: record.started_at,
+            duration_ms: millis(took),
+            outcome: failure.as_ref().map_or("succeeded", |failure| failure.kind.as_str()).to_owned(),
+            error: failure.as_ref().and_then(|failure| serde_json::to_string(failure).ok()),
+            logs: serde_json::to_string(&record.log).unwrap_or_else(|_| "[]".to_owned()),
+            effects: serde_json::to_string(&record.effects).unwrap_or_else(|_| "[]".to_owned()),
+        };
+        let (text, parsed) = output.map_or((None, None), |(text, value)| (Some(text), Some(value)));
+        let value = StepValue {
+            name: self.step.name.clone(),
+            round: 0,
+            input: Some(record.input),
+            output: text,
+            clock_start: Some(record.clock_start),
+        };
+        StepEnd {
+            keys: failure.is_none().then_some(record.keys),
+            outcome: failure.map_or(Outcome::Succeeded, Outcome::Failed),
+            attempt: Some(attempt),
+            value: Some(value),
+            output: parsed,
+            emitted,
+            cannot_renew,
+        }
+    }
+
+    fn output(&self, data: &str, most: usize) -> Result<Value, String> {
+        if data.len() > most {
+            return Err(format!("its output has {} bytes; at most {most} (limits.output-size)", data.len()));
+        }
+        serde_json::from_str(data).map_err(|error| format!("its output is not JSON: {error}"))
+    }
+
+    /// A refused credential is renewed once; one that can't be had pauses the step, like one that was refused for good.
+    async fn credential(&self, failure: Option<StepFailure>, record: &AttemptRecord) -> (Option<StepFailure>, bool) {
+        match failure {
+            Some(mut failure) if failure.kind == FailureKind::Retry && record.credential_error.is_some() => {
+                failure.kind = FailureKind::Unauthorized;
+                failure.reason = record.credential_error.clone().unwrap_or_default();
+                (Some(failure), true)
+            }
+            Some(failure) if failure.kind == FailureKind::Unauthorized => {
+                let renewed = match &record.attached {
+                    Some(attached) => self.runtime.broker.refused(attached).await.unwrap_or(false),
+                    None => false,
+                };
+                (Some(failure), !renewed)
+            }
+            other => (other, false),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

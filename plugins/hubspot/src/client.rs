@@ -1,0 +1,113 @@
+//! Requests to the CRM: records, searches and associations.
+
+use sangam_sdk::prelude::*;
+
+use crate::{config::Config, errors::ok};
+
+/// Associations in a page, and records in a batch: the most that HubSpot gives.
+const ASSOCIATIONS: usize = 500;
+const BATCH: usize = 100;
+
+/// URL of a resource of records, such as `contacts/101`.
+pub fn objects(cx: &Context<Config>, resource: &str) -> String {
+    let (origin, version) = api(cx);
+    match version {
+        "v3" => format!("{origin}/crm/v3/objects/{resource}"),
+        date => format!("{origin}/crm/objects/{date}/{resource}"),
+    }
+}
+
+/// URL of a resource of pipelines, such as `tickets`.
+pub fn pipelines(cx: &Context<Config>, resource: &str) -> String {
+    let (origin, version) = api(cx);
+    match version {
+        "v3" => format!("{origin}/crm/v3/pipelines/{resource}"),
+        date => format!("{origin}/crm/pipelines/{date}/{resource}"),
+    }
+}
+
+/// URL of the associations of a record, such as `contacts/101` to `tickets`.
+pub fn associations(cx: &Context<Config>, of: &str, to: &str) -> String {
+    let (origin, version) = api(cx);
+    match version {
+        // Version 3 shows them in another shape, and has no default ones.
+        "v3" => format!("{origin}/crm/v4/objects/{of}/associations/{to}"),
+        date => format!("{origin}/crm/objects/{date}/{of}/associations/{to}"),
+    }
+}
+
+/// Reads.
+pub fn get(request: Request) -> Result<Value, Failure> {
+    request.send().and_then(ok)?.json()
+}
+
+/// Ids of the records of a type that are associated with one, oldest first. Unlike a search it sees what was written just now.
+pub fn associated(cx: &Context<Config>, of: &str, to: &str) -> Result<Vec<String>, Failure> {
+    let mut ids = Vec::new();
+    let mut after = None;
+    loop {
+        let mut request = cx
+            .get(associations(cx, of, to))
+            .query("limit", ASSOCIATIONS);
+        if let Some(after) = &after {
+            request = request.query("after", after);
+        }
+        let page = get(request)?;
+        for result in page["results"].as_array().into_iter().flatten() {
+            ids.extend(id(&result["toObjectId"]));
+        }
+        after = page["paging"]["next"]["after"].as_str().map(str::to_owned);
+        if after.is_none() {
+            break;
+        }
+    }
+    // Ids are numbers that grow; one can be associated in several ways.
+    ids.sort_by_key(|id| id.parse::<u64>().unwrap_or(u64::MAX));
+    ids.dedup();
+    Ok(ids)
+}
+
+/// Reads records by id, at most [`BATCH`] in a request. Those that are gone are left out.
+pub fn read(
+    cx: &Context<Config>,
+    object: &str,
+    ids: &[String],
+    properties: &[&str],
+) -> Result<Vec<Value>, Failure> {
+    let mut records = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(BATCH) {
+        let inputs: Vec<Value> = ids.iter().map(|id| json!({ "id": id })).collect();
+        let request = cx
+            .post(objects(cx, &format!("{object}/batch/read")))
+            .read_only();
+        let mut found = get(request.json(&json!({ "inputs": inputs, "properties": properties })))?;
+        if let Value::Array(results) = found["results"].take() {
+            records.extend(results);
+        }
+    }
+    Ok(records)
+}
+
+/// An id, which HubSpot writes as text or as a number.
+pub fn id(value: &Value) -> Option<String> {
+    match value {
+        Value::String(id) => Some(id.clone()),
+        Value::Number(id) => Some(id.to_string()),
+        _ => None,
+    }
+}
+
+/// A property of a record; none where it is empty or not asked for.
+pub fn property(record: &Value, name: &str) -> Option<String> {
+    record["properties"][name]
+        .as_str()
+        .filter(|value| !value.is_empty())
+        .map(str::to_owned)
+}
+
+fn api(cx: &Context<Config>) -> (&str, &str) {
+    (
+        cx.config.base_url.trim_end_matches('/'),
+        &cx.config.api_version,
+    )
+}

@@ -1,0 +1,7 @@
+//! The connector against the stand-in of QuickBooks Online, over real HTTP that loses answers.
+
+mod books;
+
+mod customers;
+mod invoices;
+mod times;

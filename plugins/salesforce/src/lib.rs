@@ -1,0 +1,63 @@
+//! Connector `salesforce`: cases, comments, accounts and contacts over the REST API.
+
+// What every action stands on: the org's names, requests, and what its refusals mean.
+mod client;
+mod config;
+mod errors;
+
+// The actions.
+mod account;
+mod case;
+mod client_context;
+mod comment;
+mod contact;
+mod resolution;
+mod upsert;
+
+#[cfg(test)]
+mod tests;
+
+use sangam_sdk::prelude::*;
+
+use config::Config;
+
+struct Salesforce;
+
+impl Plugin for Salesforce {
+    type Config = Config;
+    const NAME: &'static str = "salesforce";
+    const TITLE: &'static str = "Salesforce";
+    const DESCRIPTION: &'static str = "Finds and resolves cases, adds technicians' comments, keeps accounts and contacts by external id, and reads what a technician needs to know of a client before a visit.";
+    const HOSTS: &'static [&'static str] = &["${base-url}"];
+}
+
+impl Connector for Salesforce {
+    fn actions(a: &mut Actions<Self>) {
+        a.action("find-case", "Find a case", case::find_case)
+            .idempotent();
+        a.action("resolve-case", "Resolve a case", resolution::resolve_case)
+            .undo("reopen-case");
+        a.action("reopen-case", "Reopen a case", resolution::reopen_case)
+            .description("Gives a case that `resolve-case` closed its former status again, and deletes the comment that came with it.");
+        a.action("add-comment", "Comment on a case", comment::add_comment)
+            .undo("delete-comment");
+        a.action(
+            "delete-comment",
+            "Delete a comment",
+            comment::delete_comment,
+        )
+        .description("Deletes the comment that `add-comment` made.");
+        a.action("upsert-account", "Keep an account", account::upsert_account)
+            .idempotent();
+        a.action("upsert-contact", "Keep a contact", contact::upsert_contact)
+            .idempotent();
+        a.action(
+            "client-context",
+            "Read a client's context",
+            client_context::client_context,
+        )
+        .idempotent();
+    }
+}
+
+sangam_sdk::export!(Salesforce);

@@ -1,0 +1,121 @@
+//! Asks a host over HTTP, as any other program would.
+
+use anyhow::Context as _;
+use reqwest::Method;
+use serde_json::Value;
+
+/// An answer of whatever status.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// As it came.
+    pub text: String,
+    /// JSON, or null where it is none.
+    pub json: Value,
+}
+
+impl Answer {
+    /// A header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A client of one host.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// Without a trailing slash.
+    pub url: String,
+    /// Sent as a bearer token.
+    pub token: Option<String>,
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// A client of the host at an address.
+    pub fn new(url: &str) -> Client {
+        // Plain HTTP to loopback; the client still wants to know how TLS would be done.
+        let tls = rustls::ClientConfig::builder_with_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("ring has the default versions")
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        let http = reqwest::Client::builder().tls_backend_preconfigured(tls).build().expect("a client can be built");
+        Client { url: url.to_owned(), token: None, http }
+    }
+
+    /// Sends a request.
+    pub async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> anyhow::Result<Answer> {
+        let mut request = self.http.request(method, format!("{}{path}", self.url)).body(body);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.with_context(|| format!("asking {path}"))?;
+        let status = response.status().as_u16();
+        let headers = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        let text = response.text().await?;
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Ok(Answer { status, headers, text, json })
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+        self.ask(Method::GET, path, &[], Vec::new()).await
+    }
+
+    /// POST of JSON.
+    pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+        self.ask(Method::POST, path, &[("content-type", "application/json")], body.to_string().into_bytes()).await
+    }
+
+    /// Sends an event (structured) and gives its `eid`.
+    pub async fn send(&self, event: &Value) -> anyhow::Result<String> {
+        let answer = self.send_raw(event, "").await?;
+        anyhow::ensure!(answer.status == 202, "the event was refused: {} {}", answer.status, answer.text);
+        Ok(answer.json["accepted"][0]["eid"].as_str().context("an accepted event has an eid")?.to_owned())
+    }
+
+    /// Sends an event and waits until its runs have ended; gives its document.
+    pub async fn send_and_wait(&self, event: &Value) -> anyhow::Result<Value> {
+        let answer = self.send_raw(event, "?wait=30s").await?;
+        anyhow::ensure!(answer.status == 200, "the runs did not end: {} {}", answer.status, answer.text);
+        Ok(answer.json["events"][0].clone())
+    }
+
+    /// Sends an event or a batch, with a query such as `?wait=5s`.
+    pub async fn send_raw(&self, event: &Value, query: &str) -> anyhow::Result<Answer> {
+        let kind = if event.is_array() { "application/cloudevents-batch+json" } else { "application/cloudevents+json" };
+        self.ask(Method::POST, &format!("/v1/events{query}"), &[("content-type", kind)], event.to_string().into_bytes()).await
+    }
+
+    /// The document of an event.
+    pub async fn event(&self, eid: &str) -> anyhow::Result<Value> {
+        let answer = self.get(&format!("/v1/events/{eid}")).await?;
+        anyhow::ensure!(answer.status == 200, "no event {eid}: {}", answer.text);
+        Ok(answer.json)
+    }
+
+    /// The document of an event once it has that status; fails after 30 s.
+    pub async fn until(&self, eid: &str, status: &str) -> anyhow::Result<Value> {
+        let end = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+        loop {
+            let event = self.event(eid).await?;
+            if event["status"] == status {
+                return Ok(event);
+            }
+            anyhow::ensure!(tokio::time::Instant::now() < end, "event {eid} is {} and not {status}: {event:#}", event["status"]);
+            // The API has no notification yet; a look every 20 ms is bounded by the 30 s above.
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+}

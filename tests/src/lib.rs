@@ -1,0 +1,9 @@
+//! A host under test: the real program in a folder of its own, started, asked, killed.
+
+mod client;
+mod host;
+mod paths;
+
+pub use client::{Answer, Client};
+pub use host::{Host, HostFolder};
+pub use paths::{fresh_guest, guest, plugin, sangam};

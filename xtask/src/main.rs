@@ -1,0 +1,44 @@
+//! The commands of the README: `cargo xtask demo` and `cargo xtask test`; and what they are made of.
+
+mod build;
+mod commands;
+mod tools;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  demo [--stay]   builds everything, starts stand-in business systems and the host, and sends a morning of events
+  test [FILTER]   runs all tests
+  build           makes the release host (release/sangam) and the components (release/plugins/NAME.wasm)
+  bench [ARGS]    measures and prints the figures, as a table and as JSON
+  lint            formatting and clippy, warnings as errors
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = arguments.split_first().map_or(("help", &[][..]), |(command, rest)| (command.as_str(), rest));
+    let done = match command {
+        "build" => build::all().map(|_| ()),
+        "demo" => commands::demo(rest),
+        "test" => commands::test(rest),
+        "bench" => commands::bench(rest),
+        "lint" => commands::lint(),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => {
+            eprintln!("no command {other:?}\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What a machine needs, and how it is had.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+
+/// Root of the checkout.
+pub(crate) fn root() -> PathBuf {
+    // xtask/ is a folder of the root.
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+/// Where cargo builds: `CARGO_TARGET_DIR`, or `target`.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
+}
+
+/// Where the release is.
+pub(crate) fn release() -> PathBuf {
+    target().join("release")
+}
+
+/// Runs a command; its failure is ours.
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
+    let shown = format!("{command:?}");
+    let status = command.status().with_context(|| format!("can't start {shown}"))?;
+    if !status.success() {
+        bail!("{shown} failed ({status})");
+    }
+    Ok(())
+}
+
+/// Cargo, at the root.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// Does something that takes a while, and says how long it took.
+pub(crate) fn step<T>(what: &str, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    eprintln!("── {what}");
+    let started = Instant::now();
+    let done = work().with_context(|| what.to_owned())?;
+    eprintln!("── {what}: {:.1} s", started.elapsed().as_secs_f64());
+    Ok(done)
+}
+
+/// Adds the target that components are built for, where rustup manages the toolchain.
+pub(crate) fn wasm_target() -> anyhow::Result<()> {
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).current_dir(root()).output().context("rustc is not there: install Rust with rustup")?;
+    let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
+    if sysroot.join("lib/rustlib/wasm32-wasip2").is_dir() {
+        return Ok(());
+    }
+    run(Command::new("rustup").args(["target", "add", "wasm32-wasip2"]).current_dir(root()))
+        .context("the target wasm32-wasip2 is missing and rustup could not add it; where Rust comes from a package, install its wasm32-wasip2 standard library")
+}
