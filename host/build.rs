@@ -20,7 +20,21 @@ fn main() {
         None => build(&out),
     };
     let bytes = std::fs::read(&component).unwrap_or_else(|error| panic!("can't read {}: {error}", component.display()));
-    std::fs::write(out.join("http.wasm"), bytes).expect("OUT_DIR can be written");
+    std::fs::write(out.join("http.wasm"), embed(bytes, &http::descriptor())).expect("OUT_DIR can be written");
+}
+
+/// The connector itself, natively: says here what its component says when it is asked, so that no host has to run it for that.
+#[path = "../plugins/http/src/lib.rs"]
+#[allow(dead_code, reason = "only its descriptor is wanted")]
+mod http;
+
+/// The component with its descriptor as a custom section (see `registry::custom_section`).
+fn embed(mut component: Vec<u8>, descriptor: &str) -> Vec<u8> {
+    use wasm_encoder::{CustomSection, Encode as _, Section as _};
+    let section = CustomSection { name: "sangam:descriptor".into(), data: descriptor.as_bytes().into() };
+    component.push(section.id());
+    section.encode(&mut component);
+    component
 }
 
 fn build(out: &Path) -> PathBuf {

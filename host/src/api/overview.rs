@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -126,14 +126,16 @@ pub(super) async fn sources() -> Json<Value> {
     Json(json!({ "sources": [] }))
 }
 
-pub(super) async fn metrics(State(runtime): State<Arc<Runtime>>) -> Result<Response, Problem> {
+pub(super) async fn metrics(State(runtime): State<Arc<Runtime>>, headers: HeaderMap) -> Result<Response, Problem> {
     let (depth, oldest) = runtime.store.backlog().await?;
     let now = runtime.clock.now();
     let waited = oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
     let refreshes: Vec<(String, u64, u64)> =
         runtime.broker.status().into_iter().map(|status| (status.name, status.refreshes, status.failures)).collect();
     let text = runtime.metrics.encode(depth, waited, &refreshes);
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    // The text is both; a scraper that does not ask for OpenMetrics gets it as the older format.
+    let asks = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("application/openmetrics-text"));
+    let kind = if asks { "application/openmetrics-text; version=1.0.0; charset=utf-8" } else { "text/plain; version=0.0.4; charset=utf-8" };
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }
 

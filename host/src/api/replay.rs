@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -61,7 +62,7 @@ struct Replay {
 pub(super) async fn replay(State(runtime): State<Arc<Runtime>>, Path(eid): Path<String>, body: Bytes) -> Result<Json<Value>, Problem> {
     let wish: Replay = parse(&body)?;
     if wish.dry_run {
-        return Err(Problem::new(axum::http::StatusCode::NOT_IMPLEMENTED, "this version does not offer dry_run yet; nothing was replayed"));
+        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "this version does not offer dry_run yet; nothing was replayed"));
     }
     if runtime.store.event(&eid).await?.is_none() {
         return Err(Problem::not_found(format!("there is no event {eid}")));
@@ -142,9 +143,13 @@ pub(super) async fn cancel(State(runtime): State<Arc<Runtime>>, Path(eid): Path<
     if cancelled.is_empty() {
         return Err(Problem::conflict(format!("all runs of event {eid} have ended")));
     }
+    for (_, route) in &cancelled {
+        runtime.metrics.run_ended(route, "cancelled");
+    }
     runtime.ended.send_modify(|count| *count += 1);
     runtime.due.notify_one();
-    Ok(Json(json!({ "cancelled": cancelled })))
+    let ids: Vec<&str> = cancelled.iter().map(|(id, _)| id.as_str()).collect();
+    Ok(Json(json!({ "cancelled": ids })))
 }
 
 #[derive(Debug, Deserialize, Default)]

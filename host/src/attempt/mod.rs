@@ -10,12 +10,14 @@ mod key_value;
 mod log;
 mod random;
 mod shown;
+mod surroundings;
 
 pub use clock::VirtualClock;
 pub use key_value::KeyError;
 pub use log::{Level, LogBuffer, LogLine};
 pub use random::KeyedRandom;
 pub use shown::ShownEffect;
+pub use surroundings::{Present, Surroundings};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -110,9 +112,7 @@ pub struct Attempt {
     outbound: Arc<Outbound>,
     journal: Journal,
     keys: KeyValue,
-    clock: VirtualClock,
-    random: KeyedRandom,
-    log: LogBuffer,
+    surroundings: Surroundings,
     shown: Vec<ShownEffect>,
     calls: u32,
     opened: bool,
@@ -170,13 +170,13 @@ pub struct AttemptRecord {
 impl Attempt {
     /// An attempt about to begin.
     pub fn new(new: NewAttempt) -> Attempt {
-        let clock_start = new.snapshot.clock_start.unwrap_or(new.started_at);
+        // The store keeps milliseconds: the first attempt must not see a finer start than the next ones.
+        let whole = Timestamp::from_millisecond(new.started_at.as_millisecond()).unwrap_or(new.started_at);
+        let clock_start = new.snapshot.clock_start.unwrap_or(whole);
         Attempt {
             journal: Journal::new(&new.id, &new.snapshot),
             keys: KeyValue::new(new.id.plugin.clone(), &new.snapshot),
-            clock: VirtualClock::new(clock_start),
-            random: KeyedRandom::new(&new.random_secret, &new.id),
-            log: LogBuffer::default(),
+            surroundings: Surroundings::new(VirtualClock::new(clock_start), &KeyedRandom::new(&new.random_secret, &new.id)),
             shown: Vec::new(),
             calls: 0,
             opened: false,
@@ -193,19 +193,14 @@ impl Attempt {
         }
     }
 
-    /// The clock the plugin sees.
-    pub fn clock(&self) -> &VirtualClock {
-        &self.clock
-    }
-
-    /// The random stream the plugin sees.
-    pub fn random(&self) -> &KeyedRandom {
-        &self.random
+    /// What the plugin sees through WASI.
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
     }
 
     /// The plugin's log.
     pub fn log(&self) -> &LogBuffer {
-        &self.log
+        &self.surroundings.log
     }
 
     /// The key of a named write in its present generation.
@@ -308,7 +303,7 @@ impl Attempt {
     async fn intend(&mut self, row: &crate::store::EffectRow) -> Result<(), Break> {
         let opening = (!self.opened).then(|| Opening {
             started_at: self.started_at,
-            clock_start: self.clock.start(),
+            clock_start: self.surroundings.clock.start(),
             input: self.input.clone(),
             plugin: self.id.plugin.clone(),
             reads: self.keys.unclaimed(),
@@ -379,10 +374,10 @@ impl Attempt {
         }
         AttemptRecord {
             started_at: self.started_at,
-            clock_start: self.clock.start(),
+            clock_start: self.surroundings.clock.start(),
             input: self.input,
             effects,
-            log: self.log.take(),
+            log: self.surroundings.log.take(),
             keys: self.keys.settlement(&self.id),
             attached: self.attached.take(),
             credential_error: self.credential_error.take(),

@@ -4,8 +4,6 @@
 //! Block n is HMAC-SHA256(key, n) with key = HMAC-SHA256(secret, root ‖ 0 ‖ step ‖ 0 ‖ round). Written out here because the stream is part of what
 //! stored runs rely on: it must not change with a library's version.
 
-use std::convert::Infallible;
-
 use ring::hmac;
 
 use super::AttemptId;
@@ -20,7 +18,8 @@ pub struct KeyedRandom {
 }
 
 impl KeyedRandom {
-    pub(super) fn new(secret: &[u8; 32], id: &AttemptId) -> KeyedRandom {
+    /// The stream of an attempt.
+    pub fn new(secret: &[u8; 32], id: &AttemptId) -> KeyedRandom {
         let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, secret));
         context.update(id.root.as_bytes());
         context.update(&[0]);
@@ -37,7 +36,8 @@ impl KeyedRandom {
         KeyedRandom { key, block: 0, buffer: [0; 32], used: 32 }
     }
 
-    fn fill(&mut self, target: &mut [u8]) {
+    /// The next bytes of the stream.
+    pub fn fill(&mut self, target: &mut [u8]) {
         for byte in target {
             if self.used == self.buffer.len() {
                 self.buffer.copy_from_slice(hmac::sign(&self.key, &self.block.to_be_bytes()).as_ref());
@@ -47,26 +47,5 @@ impl KeyedRandom {
             *byte = self.buffer[self.used];
             self.used += 1;
         }
-    }
-}
-
-impl rand_core::TryRng for KeyedRandom {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        let mut bytes = [0; 4];
-        self.fill(&mut bytes);
-        Ok(u32::from_le_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        let mut bytes = [0; 8];
-        self.fill(&mut bytes);
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, target: &mut [u8]) -> Result<(), Infallible> {
-        self.fill(target);
-        Ok(())
     }
 }

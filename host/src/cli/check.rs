@@ -72,8 +72,12 @@ fn report(loaded: &Loaded, plugins: &[(String, Component, Descriptor, bool)]) {
         );
     }
     for route in &loaded.config.routes {
-        let steps: Vec<String> = route.steps.iter().map(|step| format!("{} ({}.{})", step.name, step.plugin, step.action)).collect();
-        anstream::println!("route {}: {}", route.name, steps.join(" -> "));
+        anstream::println!("route {}", route.name);
+        for step in &route.steps {
+            let needs: Vec<&str> = step.needs.iter().map(|&need| route.steps[need].name.as_str()).collect();
+            let after = if needs.is_empty() { "at once".to_owned() } else { format!("after {}", needs.join(", ")) };
+            anstream::println!("  {} {}.{}, {after}", step.name, step.plugin, step.action);
+        }
     }
     let count = |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
     anstream::println!("{}: {}, {}, no mistakes", loaded.file, count(plugins.len(), "plugin"), count(loaded.config.routes.len(), "route"));

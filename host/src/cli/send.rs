@@ -1,12 +1,16 @@
 //! `sangam send`.
 
 use std::io::Read as _;
+use std::time::{Duration, Instant};
 
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use super::client::Client;
 use super::{Failure, timeline};
+
+/// Longest that one request waits.
+const LONGEST_WAIT: Duration = Duration::from_secs(50);
 
 /// Sends an event (structured CloudEvents JSON), or a batch (a JSON array of them).
 #[derive(Debug, clap::Args)]
@@ -33,8 +37,8 @@ impl Send {
         let value: Value = serde_json::from_str(&text)
             .map_err(|error| Failure::Usage(format!("{}:{}:{}: error: not JSON: {error}", self.file, error.line(), error.column())))?;
         let kind = if value.is_array() { "application/cloudevents-batch+json" } else { "application/cloudevents+json" };
-        let query = if self.wait { vec![("wait", self.timeout.clone())] } else { Vec::new() };
-        let (status, answer) = self.client.ask(Method::POST, "/v1/events", &query, Some((kind, text.into_bytes()))).await?;
+        let timeout = crate::config::parse_duration(&self.timeout).map_err(|error| Failure::Usage(format!("--timeout: {error}")))?;
+        let (status, answer) = self.send(kind, text.into_bytes(), Instant::now() + timeout).await?;
         if self.json {
             anstream::println!("{answer:#}");
         } else {
@@ -51,6 +55,23 @@ impl Send {
             return Err(Failure::Failed(format!("{dead} of the events ended dead")));
         }
         Ok(())
+    }
+
+    /// Sends, and with `--wait` asks again until the time is over: a host waits for a minute at most, and takes a repeated event for what it is.
+    async fn send(&self, kind: &str, body: Vec<u8>, until: Instant) -> Result<(StatusCode, Value), Failure> {
+        let mut first = None;
+        loop {
+            let left = until.saturating_duration_since(Instant::now()).min(LONGEST_WAIT);
+            let query = if self.wait { vec![("wait", format!("{}ms", left.as_millis().max(1)))] } else { Vec::new() };
+            let (status, answer) = self.client.ask(Method::POST, "/v1/events", &query, Some((kind, body.clone()))).await?;
+            // Later answers would call the event a duplicate of itself.
+            let accepted = first.get_or_insert_with(|| answer["accepted"].clone()).clone();
+            let mut answer = answer;
+            answer["accepted"] = accepted;
+            if !self.wait || status != StatusCode::ACCEPTED || Instant::now() >= until {
+                return Ok((status, answer));
+            }
+        }
     }
 
     fn read(&self) -> Result<String, Failure> {

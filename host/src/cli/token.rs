@@ -52,7 +52,7 @@ impl Token {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self.verb {
             Verb::Create { name, role, expires, config } => {
-                let role: Role = role.parse().map_err(|error: crate::credentials::api_token::UnknownRole| Failure::Usage(error.to_string()))?;
+                let role: Role = role.parse().map_err(|error: api_token::UnknownRole| Failure::Usage(error.to_string()))?;
                 let now = Timestamp::now();
                 let expires_at = expires
                     .map(|text| config::parse_duration(&text).map_err(|error| Failure::Usage(format!("--expires: {error}"))))

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::expectation::{covers, expected_host};
 use super::facts::PluginFacts;
-use super::model::{OnFailure, Plugin, RequestPattern, Step};
+use super::model::{Plugin, RequestPattern, Step};
 use super::problems::{Problem, Severity, Source, did_you_mean, near};
 use super::{Loaded, with};
 use crate::schema::{Schema, SchemaError};
@@ -164,15 +164,6 @@ impl Check<'_> {
             self.report(&place, Severity::Error, message, help);
             return;
         };
-        if step.on_failure == OnFailure::Undo && action.undo.is_none() {
-            let place = self.place(&format!("{path}.on-failure"), "");
-            let message = format!(
-                "`{}.{}` can't be undone: the plugin names no action for it",
-                step.plugin, step.action
-            );
-            let help = "what the step has done stays; the steps before it are undone".to_owned();
-            self.report(&place, Severity::Warning, message, Some(help));
-        }
         let key = (step.plugin.clone(), step.action.clone());
         let unusable = self
             .inputs

@@ -15,8 +15,8 @@ pub(super) const DEFAULT_LIMITS: Limits = Limits {
     response_size: 4 << 20,
     output_size: 1 << 20,
 };
-/// WebAssembly's own end: 32-bit addresses.
-const LARGEST_MEMORY: u64 = 4 << 30;
+/// What one slot of the engine's pool holds.
+const LARGEST_MEMORY: u64 = 1 << 30;
 /// Responses to writes are kept whole in the store.
 const LARGEST_RESPONSE: u64 = 256 << 20;
 /// No call may hold a worker for longer than this.

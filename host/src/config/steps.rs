@@ -94,13 +94,23 @@ fn step(
         ("continue", OnFailure::Continue),
         ("undo", OnFailure::Undo),
     ];
-    let on_failure = section
-        .get("on-failure")
+    let on_failure_item = section.get("on-failure");
+    let on_failure = on_failure_item
+        .as_ref()
         .and_then(|item| item.choice(r, &choices));
+    if let (Some(item), Some(OnFailure::Undo)) = (&on_failure_item, on_failure) {
+        let instead = "leave it out: the run becomes a dead letter, and its writes can be undone by hand";
+        not_yet(r, &item.span, "`on-failure = \"undo\"`", instead);
+    }
     let choices = [("resend", OnDoubt::Resend), ("hold", OnDoubt::Hold)];
-    let on_doubt = section
-        .get("on-doubt")
+    let on_doubt_item = section.get("on-doubt");
+    let on_doubt = on_doubt_item
+        .as_ref()
         .and_then(|item| item.choice(r, &choices));
+    if let (Some(item), Some(OnDoubt::Hold)) = (&on_doubt_item, on_doubt) {
+        let instead = "leave it out: a write in doubt is sent again with the same idempotency key";
+        not_yet(r, &item.span, "`on-doubt = \"hold\"`", instead);
+    }
     section.later(
         r,
         "repeat",

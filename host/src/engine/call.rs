@@ -5,12 +5,14 @@ use std::time::Duration;
 use wasmtime::{Store, Trap};
 
 use super::Engine;
+use super::bindings::connector::Connector;
 use super::bindings::types::{Failure, Problem};
 use super::component::LoadedComponent;
 use super::limits::Limits;
 use super::state::HostState;
+use super::warm::Warm;
 use crate::attempt::{Attempt, AttemptRecord, Break};
-use crate::config;
+use crate::config::{self, Instances};
 
 /// Longest reason kept.
 const MAX_REASON: usize = 4 << 10;
@@ -121,12 +123,12 @@ pub enum PluginFailureKind {
 }
 
 impl Engine {
-    /// Calls a plugin in a fresh instance, within its limits.
-    pub async fn call(&self, component: &LoadedComponent, limits: &config::Limits, attempt: Attempt, call: Call) -> CallEnd {
+    /// Calls a plugin within its limits: in a fresh instance, or, where the administrator trusts it, in one that served calls before.
+    pub async fn call(&self, component: &LoadedComponent, limits: &config::Limits, instances: Instances, attempt: Attempt, call: Call) -> CallEnd {
         let engine = self.clone();
         let component = component.clone();
         let limits = *limits;
-        let task = self.guests().spawn(async move { engine.call_here(&component, &limits, attempt, call).await });
+        let task = self.guests().spawn(async move { engine.call_here(&component, &limits, instances, attempt, call).await });
         match task.await {
             Ok(end) => end,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -134,8 +136,41 @@ impl Engine {
     }
 
     /// [`Engine::call`] on the present thread: for measuring the call itself.
-    pub async fn call_here(&self, component: &LoadedComponent, limits: &config::Limits, attempt: Attempt, call: Call) -> CallEnd {
-        let state = HostState::new(attempt, Limits::new(limits.memory, limits.cpu));
+    pub async fn call_here(&self, component: &LoadedComponent, limits: &config::Limits, instances: Instances, attempt: Attempt, call: Call) -> CallEnd {
+        match call {
+            Call::Invoke { action, input, context } => {
+                let invoke = Invoke { action, input, context };
+                self.invoke(component, limits, instances, attempt, invoke).await
+            }
+            Call::Poll { stream, cursor, limit, context } => {
+                let mut store = self.store(HostState::new(attempt, Limits::new(limits.memory, limits.cpu)), limits);
+                let poll = poll(&mut store, component, &stream, cursor.as_deref(), limit, &context);
+                let result = tokio::time::timeout(limits.time, poll).await;
+                ended(&mut store, result, limits)
+            }
+        }
+    }
+
+    async fn invoke(&self, component: &LoadedComponent, limits: &config::Limits, instances: Instances, attempt: Attempt, invoke: Invoke) -> CallEnd {
+        let warm = if instances == Instances::Reuse { component.warm.take() } else { None };
+        let (mut store, mut instance, calls) = match warm {
+            Some(mut warm) => {
+                warm.store.data_mut().begin(attempt, limits.memory, limits.cpu);
+                warm.store.set_epoch_deadline(1);
+                (warm.store, Some(warm.instance), warm.calls)
+            }
+            None => (self.store(HostState::new(attempt, Limits::new(limits.memory, limits.cpu)), limits), None, 0),
+        };
+        let result = tokio::time::timeout(limits.time, invoke.run(&mut store, component, &mut instance)).await;
+        let end = ended(&mut store, result, limits);
+        let well = matches!(end.outcome, CallOutcome::Output { .. } | CallOutcome::Failure(_));
+        if let (Instances::Reuse, true, Some(instance)) = (instances, well, instance) {
+            component.warm.keep(Warm { store, instance, calls: calls + 1 });
+        }
+        end
+    }
+
+    fn store(&self, state: HostState, limits: &config::Limits) -> Store<HostState> {
         let mut store = Store::new(&self.0.wasmtime, state);
         store.limiter(|state| &mut state.limits);
         // Host calls may copy at most this much out of the guest at once.
@@ -143,50 +178,70 @@ impl Engine {
         // Before instantiation: start functions run guest code too. One tick, since a deadline of 0 would trap at once.
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().limits.tick()));
-        let result = tokio::time::timeout(limits.time, run(&mut store, component, call)).await;
-        let state = store.into_data();
-        let outcome = match result {
-            Err(_) => CallOutcome::TimedOut,
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(error)) => trapped(&error, &state.limits, limits.memory, limits.cpu),
-        };
-        let cpu = state.limits.cpu_used();
-        let attempt = state.attempt.expect("a call has its attempt");
-        CallEnd { outcome, record: attempt.finish(), cpu }
+        store
     }
 }
 
-async fn run(store: &mut Store<HostState>, component: &LoadedComponent, call: Call) -> wasmtime::Result<CallOutcome> {
-    match call {
-        Call::Invoke { action, input, context } => {
-            let Some(connector) = &component.connector else {
-                return Ok(CallOutcome::Trap("the component has no actions".to_owned()));
-            };
-            let instance = connector.instantiate_async(&mut *store).await?;
-            let result = instance.sangam_connector_actions().call_invoke(&mut *store, &action, &input, &context).await?;
-            Ok(match result {
-                Ok(output) if output.events.len() > MAX_EVENTS => CallOutcome::Limit(format!("it brought in more than {MAX_EVENTS} events")),
-                Ok(output) => CallOutcome::Output { data: output.data, events: output.events },
-                Err(failure) => CallOutcome::Failure(plugin_failure(failure)),
-            })
-        }
-        Call::Poll { stream, cursor, limit, context } => {
-            let Some(source) = &component.source else {
-                return Ok(CallOutcome::Trap("the component has no streams".to_owned()));
-            };
-            let instance = source.instantiate_async(&mut *store).await?;
-            let result = instance.sangam_connector_events().call_poll(&mut *store, &stream, cursor.as_deref(), limit, &context).await?;
-            Ok(match result {
-                Ok(page) => CallOutcome::Page(PolledPage {
-                    events: page.events,
-                    next_cursor: page.next_cursor,
-                    more: page.more,
-                    set_aside: page.set_aside.into_iter().map(|record| (record.data, record.reason)).collect(),
-                }),
-                Err(failure) => CallOutcome::Failure(plugin_failure(failure)),
-            })
-        }
+/// An action's name, input and context.
+struct Invoke {
+    action: String,
+    input: String,
+    context: String,
+}
+
+impl Invoke {
+    async fn run(&self, store: &mut Store<HostState>, component: &LoadedComponent, instance: &mut Option<Connector>) -> wasmtime::Result<CallOutcome> {
+        let Some(connector) = &component.connector else {
+            return Ok(CallOutcome::Trap("the component has no actions".to_owned()));
+        };
+        let instance = match instance {
+            Some(instance) => instance,
+            None => instance.insert(connector.instantiate_async(&mut *store).await?),
+        };
+        let result = instance.sangam_connector_actions().call_invoke(&mut *store, &self.action, &self.input, &self.context).await?;
+        Ok(match result {
+            Ok(output) if output.events.len() > MAX_EVENTS => CallOutcome::Limit(format!("it brought in more than {MAX_EVENTS} events")),
+            Ok(output) => CallOutcome::Output { data: output.data, events: output.events },
+            Err(failure) => CallOutcome::Failure(plugin_failure(failure)),
+        })
     }
+}
+
+async fn poll(
+    store: &mut Store<HostState>,
+    component: &LoadedComponent,
+    stream: &str,
+    cursor: Option<&str>,
+    limit: u32,
+    context: &str,
+) -> wasmtime::Result<CallOutcome> {
+    let Some(source) = &component.source else {
+        return Ok(CallOutcome::Trap("the component has no streams".to_owned()));
+    };
+    let instance = source.instantiate_async(&mut *store).await?;
+    let result = instance.sangam_connector_events().call_poll(&mut *store, stream, cursor, limit, context).await?;
+    Ok(match result {
+        Ok(page) => CallOutcome::Page(PolledPage {
+            events: page.events,
+            next_cursor: page.next_cursor,
+            more: page.more,
+            set_aside: page.set_aside.into_iter().map(|record| (record.data, record.reason)).collect(),
+        }),
+        Err(failure) => CallOutcome::Failure(plugin_failure(failure)),
+    })
+}
+
+/// What a call leaves behind; its attempt is over.
+fn ended(store: &mut Store<HostState>, result: Result<wasmtime::Result<CallOutcome>, tokio::time::error::Elapsed>, limits: &config::Limits) -> CallEnd {
+    let state = store.data_mut();
+    let outcome = match result {
+        Err(_) => CallOutcome::TimedOut,
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(error)) => trapped(&error, &state.limits, limits.memory, limits.cpu),
+    };
+    let cpu = state.limits.cpu_used();
+    let attempt = state.attempt.take().expect("a call has its attempt");
+    CallEnd { outcome, record: attempt.finish(), cpu }
 }
 
 fn trapped(error: &wasmtime::Error, used: &Limits, memory: usize, cpu: Duration) -> CallOutcome {

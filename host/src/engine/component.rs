@@ -8,6 +8,7 @@ use wasmtime::Store;
 use super::bindings::{connector, source};
 use super::limits::Limits;
 use super::state::HostState;
+use super::warm::WarmInstances;
 use super::{Engine, EngineError};
 
 /// Longest time `describe` may take.
@@ -24,6 +25,7 @@ pub(crate) const MAX_DESCRIPTOR: usize = 1 << 20;
 pub struct LoadedComponent {
     pub(super) connector: Option<Arc<connector::ConnectorPre<HostState>>>,
     pub(super) source: Option<Arc<source::SourcePre<HostState>>>,
+    pub(super) warm: Arc<WarmInstances>,
 }
 
 impl std::fmt::Debug for LoadedComponent {
@@ -50,7 +52,7 @@ impl Engine {
         if let (Err(error), Err(_)) = (&connector, &source) {
             return Err(EngineError::compile(error));
         }
-        Ok(LoadedComponent { connector: connector.ok().map(Arc::new), source: source.ok().map(Arc::new) })
+        Ok(LoadedComponent { connector: connector.ok().map(Arc::new), source: source.ok().map(Arc::new), warm: Arc::default() })
     }
 
     /// Runs `describe`, with every import trapping.

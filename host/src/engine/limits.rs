@@ -24,15 +24,12 @@ pub(super) struct Limits {
 
 impl Limits {
     pub(super) fn new(memory: usize, cpu: Duration) -> Limits {
-        let ticks = cpu.as_nanos().div_ceil(TICK.as_nanos()).max(1);
-        Limits {
-            memory,
-            ticks: u64::try_from(ticks).unwrap_or(u64::MAX),
-            ticks_used: 0,
-            memory_used: 0,
-            memory_refused: false,
-            cpu_spent: false,
-        }
+        Limits { memory, ticks: ticks(cpu), ticks_used: 0, memory_used: 0, memory_refused: false, cpu_spent: false }
+    }
+
+    /// For another call of the same instance, which keeps its memory.
+    pub(super) fn renew(&mut self, memory: usize, cpu: Duration) {
+        *self = Limits { memory_used: self.memory_used, ..Limits::new(memory, cpu) };
     }
 
     /// Time spent in guest code, in whole ticks.
@@ -50,6 +47,10 @@ impl Limits {
         // A plain yield may be polled again at once and starve the timers (wasmtime, spin #3278).
         UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
     }
+}
+
+fn ticks(cpu: Duration) -> u64 {
+    u64::try_from(cpu.as_nanos().div_ceil(TICK.as_nanos()).max(1)).unwrap_or(u64::MAX)
 }
 
 impl ResourceLimiter for Limits {

@@ -12,6 +12,7 @@ mod key_value;
 mod limits;
 mod log;
 mod state;
+mod warm;
 mod wasi;
 
 pub use call::{Call, CallEnd, CallOutcome, PluginFailure, PluginFailureKind, PolledPage};

@@ -1,40 +1,46 @@
 //! What belongs to one call: the attempt it acts through, its limits, and the little of WASI that it gets.
 
+use std::time::Duration;
+
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::limits::Limits;
 use super::wasi;
-use crate::attempt::{Attempt, Break, VirtualClock};
+use crate::attempt::{Attempt, AttemptId, Break, KeyedRandom, Present, Surroundings, VirtualClock};
 
 /// Most resources (streams, pollables) of a call.
 const MAX_RESOURCES: usize = 1000;
 
 /// The data of a wasmtime store.
 pub(super) struct HostState {
-    /// `None` while the plugin describes itself: then every import traps.
+    /// `None` while the plugin describes itself, when every import traps, and between the calls of a reused instance.
     pub(super) attempt: Option<Attempt>,
     pub(super) limits: Limits,
-    pub(super) clock: VirtualClock,
+    pub(super) present: Present,
     table: ResourceTable,
     wasi: WasiCtx,
 }
 
 impl HostState {
     pub(super) fn new(attempt: Attempt, limits: Limits) -> HostState {
-        let clock = attempt.clock().clone();
-        let wasi = wasi::context(attempt.log(), &clock, attempt.random());
-        HostState { attempt: Some(attempt), limits, clock, table: table(), wasi }
+        let present = Present::new(attempt.surroundings().clone());
+        let wasi = wasi::context(&present);
+        HostState { attempt: Some(attempt), limits, present, table: table(), wasi }
+    }
+
+    /// Makes the state of a reused instance that of another attempt.
+    pub(super) fn begin(&mut self, attempt: Attempt, memory: usize, cpu: Duration) {
+        self.present.set(attempt.surroundings().clone());
+        self.attempt = Some(attempt);
+        self.limits.renew(memory, cpu);
     }
 
     pub(super) fn describing(limits: Limits) -> HostState {
-        HostState {
-            attempt: None,
-            limits,
-            clock: VirtualClock::new(jiff::Timestamp::UNIX_EPOCH),
-            table: table(),
-            wasi: WasiCtx::builder().build(),
-        }
+        let nobody = AttemptId { run: String::new(), root: String::new(), fence: 0, step: String::new(), round: 0, number: 0, plugin: String::new() };
+        let random = KeyedRandom::new(&[0; 32], &nobody);
+        let present = Present::new(Surroundings::new(VirtualClock::new(jiff::Timestamp::UNIX_EPOCH), &random));
+        HostState { attempt: None, limits, wasi: wasi::context(&present), present, table: table() }
     }
 
     pub(super) fn attempt(&mut self) -> wasmtime::Result<&mut Attempt> {

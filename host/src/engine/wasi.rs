@@ -1,6 +1,8 @@
 //! WASI 0.2 for languages whose toolchains need it, with nothing behind it: no files, sockets or environment; a virtual clock, keyed
 //! randomness, and standard output that goes to the plugin's log.
 
+use std::convert::Infallible;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +14,7 @@ use wasmtime_wasi::p2::{DynPollable, OutputStream, Pollable, StreamResult, subsc
 use wasmtime_wasi::{WasiCtx, WasiView as _, async_trait};
 
 use super::state::HostState;
-use crate::attempt::{KeyedRandom, Level, LogBuffer, VirtualClock};
+use crate::attempt::{Level, Present, VirtualClock};
 
 /// Most random bytes of one call of `get-random-bytes`.
 const MAX_RANDOM: u64 = 64 << 10;
@@ -28,17 +30,18 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-pub(super) fn context(log: &LogBuffer, clock: &VirtualClock, random: &KeyedRandom) -> WasiCtx {
-    let mut seed = random.fork("insecure-seed");
-    let seed = u128::from(next(&mut seed)) << 64 | u128::from(next(&mut seed));
+pub(super) fn context(present: &Present) -> WasiCtx {
+    let stream = |which| Stream { present: present.clone(), which };
+    let mut seed = [0; 16];
+    present.get().insecure.lock().unwrap_or_else(PoisonError::into_inner).fork("seed").fill(&mut seed);
     WasiCtx::builder()
-        .stdout(Lines { log: log.clone(), level: Level::Info })
-        .stderr(Lines { log: log.clone(), level: Level::Warn })
-        .wall_clock(Clock(clock.clone()))
-        .monotonic_clock(Clock(clock.clone()))
-        .secure_random(random.fork("random"))
-        .insecure_random(random.fork("insecure"))
-        .insecure_random_seed(seed)
+        .stdout(Lines { present: present.clone(), level: Level::Info })
+        .stderr(Lines { present: present.clone(), level: Level::Warn })
+        .wall_clock(Clock(present.clone()))
+        .monotonic_clock(Clock(present.clone()))
+        .secure_random(stream(Which::Random))
+        .insecure_random(stream(Which::Insecure))
+        .insecure_random_seed(u128::from_le_bytes(seed))
         .max_random_size(MAX_RANDOM)
         .allow_ip_name_lookup(false)
         .allow_tcp(false)
@@ -46,13 +49,52 @@ pub(super) fn context(log: &LogBuffer, clock: &VirtualClock, random: &KeyedRando
         .build()
 }
 
-fn next(random: &mut KeyedRandom) -> u64 {
-    let Ok(number) = rand_core::TryRng::try_next_u64(random);
-    number
+/// One of the random streams of the present call.
+struct Stream {
+    present: Present,
+    which: Which,
+}
+
+#[derive(Clone, Copy)]
+enum Which {
+    Random,
+    Insecure,
+}
+
+impl Stream {
+    fn fill(&self, target: &mut [u8]) {
+        let present = self.present.get();
+        let stream = match self.which {
+            Which::Random => &present.random,
+            Which::Insecure => &present.insecure,
+        };
+        stream.lock().unwrap_or_else(PoisonError::into_inner).fill(target);
+    }
+}
+
+impl rand_core::TryRng for Stream {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        self.fill(&mut bytes);
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.fill(&mut bytes);
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, target: &mut [u8]) -> Result<(), Infallible> {
+        self.fill(target);
+        Ok(())
+    }
 }
 
 #[derive(Debug)]
-struct Clock(VirtualClock);
+struct Clock(Present);
 
 impl HostWallClock for Clock {
     fn resolution(&self) -> Duration {
@@ -60,7 +102,7 @@ impl HostWallClock for Clock {
     }
 
     fn now(&self) -> Duration {
-        self.0.wall()
+        self.0.get().clock.wall()
     }
 }
 
@@ -70,13 +112,13 @@ impl HostMonotonicClock for Clock {
     }
 
     fn now(&self) -> u64 {
-        self.0.monotonic()
+        self.0.get().clock.monotonic()
     }
 }
 
 impl monotonic_clock::Host for HostState {
     fn now(&mut self) -> wasmtime::Result<u64> {
-        Ok(self.clock.monotonic())
+        Ok(self.present.get().clock.monotonic())
     }
 
     fn resolution(&mut self) -> wasmtime::Result<u64> {
@@ -84,14 +126,14 @@ impl monotonic_clock::Host for HostState {
     }
 
     fn subscribe_instant(&mut self, when: u64) -> wasmtime::Result<Resource<DynPollable>> {
-        let left = when.saturating_sub(self.clock.monotonic());
+        let left = when.saturating_sub(self.present.get().clock.monotonic());
         self.subscribe_duration(left)
     }
 
     fn subscribe_duration(&mut self, nanoseconds: u64) -> wasmtime::Result<Resource<DynPollable>> {
         let length = Duration::from_nanos(nanoseconds);
         let until = tokio::time::Instant::now().checked_add(length);
-        let sleep = Sleep { until, length, clock: self.clock.clone(), done: false };
+        let sleep = Sleep { until, length, clock: self.present.get().clock, done: false };
         let table = self.ctx().table;
         let sleep = table.push(sleep)?;
         subscribe(table, sleep)
@@ -126,7 +168,7 @@ impl Pollable for Sleep {
 /// Standard output or error: lines for the plugin's log.
 #[derive(Clone)]
 struct Lines {
-    log: LogBuffer,
+    present: Present,
     level: Level,
 }
 
@@ -156,7 +198,7 @@ impl LineStream {
     fn emit(&mut self, line: &[u8]) {
         let text = String::from_utf8_lossy(line);
         if !text.trim().is_empty() {
-            self.lines.log.add(self.lines.level, text.trim_end(), Vec::new());
+            self.lines.present.get().log.add(self.lines.level, text.trim_end(), Vec::new());
         }
     }
 }

@@ -44,13 +44,18 @@ pub async fn post_events(
     for event in &events {
         rows.push(intake.prepare(event, None).await.map_err(|error| Problem::bad_request(error.to_string()))?);
     }
+    let dead: Vec<Vec<String>> =
+        rows.iter().map(|row| row.runs.iter().filter(|run| run.dead.is_some()).map(|run| run.route.clone()).collect()).collect();
     let accepted = runtime.store.accept(rows).await.map_err(|error| {
         tracing::error!(error = telemetry::chain(&error), "events could not be taken in");
         Problem::unavailable("the store can't be written now; nothing was taken in", Duration::from_secs(1))
     })?;
     runtime.due.notify_one();
-    for (event, outcome) in events.iter().zip(&accepted) {
+    for ((event, outcome), dead) in events.iter().zip(&accepted).zip(dead) {
         runtime.metrics.accepted(&event.source, outcome.duplicate);
+        for route in dead.iter().filter(|_| !outcome.duplicate) {
+            runtime.metrics.run_ended(route, "dead");
+        }
     }
     let answer = accepted_json(&events, &accepted);
     if let Some(wait) = wait

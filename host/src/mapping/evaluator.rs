@@ -1,23 +1,37 @@
 //! Evaluation off the async threads, bounded in time and in number.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 use std::thread;
 
 use serde_json::Value;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::meter::{STACK, metered};
 use super::value::Val;
 use super::{EvalError, Expr, Limits, Scope, Template};
 
-/// Evaluates expressions, each call on a fresh thread: nothing of one evaluation, neither stack nor budget, is left for
-/// the next.
+/// Evaluates expressions on threads of its own, with stacks large enough for what the limits allow. A thread serves one call at a
+/// time and is kept for the next, unless the call ran into a limit: then its stack may have grown, and it ends.
 #[derive(Debug)]
 pub struct Evaluator {
     limits: Limits,
     slots: Arc<Semaphore>,
+    idle: Arc<Idle>,
+}
+
+/// Threads that wait for work.
+type Idle = Mutex<Vec<mpsc::Sender<Job>>>;
+
+/// Work for a thread; says whether the thread may be kept.
+type Work = Box<dyn FnOnce() -> bool + Send>;
+
+/// Work, and the way to the thread that does it, to be kept for the next.
+struct Job {
+    work: Work,
+    way: mpsc::Sender<Job>,
+    slot: OwnedSemaphorePermit,
 }
 
 impl Evaluator {
@@ -26,6 +40,7 @@ impl Evaluator {
         Self {
             limits,
             slots: Arc::new(Semaphore::new(at_once.max(1))),
+            idle: Arc::default(),
         }
     }
 
@@ -60,16 +75,14 @@ impl Evaluator {
             stop: Arc::clone(&stop.0),
         };
         let (answer, mut answered) = oneshot::channel();
-        thread::Builder::new()
-            .name("mapping".to_owned())
-            .stack_size(STACK)
-            .spawn(move || {
-                let result = work(&session);
-                // Nobody listens if the future was dropped.
-                _ = answer.send(result);
-                drop(slot);
-            })
-            .map_err(|error| EvalError::Thread(error.to_string()))?;
+        let work = Box::new(move || {
+            let result = work(&session);
+            let keep = !matches!(result, Err(EvalError::Overrun(_) | EvalError::Broken));
+            // Nobody listens if the future was dropped.
+            _ = answer.send(result);
+            keep
+        });
+        self.hand_over(work, slot)?;
         let answer = match timeout(self.limits.time, &mut answered).await {
             Ok(answer) => answer,
             Err(_elapsed) => {
@@ -80,6 +93,40 @@ impl Evaluator {
         };
         answer.unwrap_or(Err(EvalError::Broken))
     }
+}
+
+impl Evaluator {
+    fn hand_over(&self, work: Work, slot: OwnedSemaphorePermit) -> Result<(), EvalError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let way = match idle {
+            Some(way) => way,
+            None => start(Arc::downgrade(&self.idle))?,
+        };
+        let job = Job { work, way: way.clone(), slot };
+        way.send(job)
+            .map_err(|_gone| EvalError::Thread("a thread that waited for work is gone".to_owned()))
+    }
+}
+
+/// Starts a thread that works until it is not kept, or nobody can reach it any more.
+fn start(idle: Weak<Idle>) -> Result<mpsc::Sender<Job>, EvalError> {
+    let (way, jobs) = mpsc::channel::<Job>();
+    thread::Builder::new()
+        .name("mapping".to_owned())
+        .stack_size(STACK)
+        .spawn(move || {
+            while let Ok(Job { work, way, slot }) = jobs.recv() {
+                if !work() {
+                    return;
+                }
+                // Without an evaluator there is no next call.
+                let Some(idle) = idle.upgrade() else { return };
+                idle.lock().unwrap_or_else(PoisonError::into_inner).push(way);
+                drop(slot);
+            }
+        })
+        .map_err(|error| EvalError::Thread(error.to_string()))?;
+    Ok(way)
 }
 
 struct StopOnDrop(Arc<AtomicBool>);

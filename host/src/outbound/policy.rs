@@ -29,7 +29,7 @@ impl Policy {
             Some(Host::Ipv6(address)) => (address.to_string(), Some(address.into())),
             None => return Err(HttpError::InvalidRequest("a URL without a host".to_owned())),
         };
-        if !self.hosts.iter().any(|pattern| matches(pattern, url.scheme(), &host, port)) {
+        if !self.hosts.iter().any(|pattern| pattern.matches(url.scheme(), &host, port)) {
             let origin = url.origin().ascii_serialization();
             return Err(HttpError::Denied(format!("{origin} is not granted; the administrator can add it to allow-hosts of this plugin")));
         }
@@ -42,27 +42,6 @@ impl Policy {
     /// GET, HEAD and OPTIONS read; others do where plugin and administrator agree.
     pub(super) fn reads(&self, method: &Method, path: &str, marked: bool) -> bool {
         matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
-            || (marked && self.read_only.iter().any(|pattern| pattern.method == method.as_str() && path_matches(&pattern.segments, path)))
+            || (marked && self.read_only.iter().any(|pattern| pattern.matches(method.as_str(), path)))
     }
-}
-
-fn matches(pattern: &HostPattern, scheme: &str, host: &str, port: u16) -> bool {
-    pattern.scheme == scheme
-        && pattern.port == port
-        && if pattern.wildcard {
-            // Exactly one label stands for the star.
-            host.strip_suffix(&pattern.host)
-                .and_then(|rest| rest.strip_suffix('.'))
-                .is_some_and(|label| !label.is_empty() && !label.contains('.'))
-        } else {
-            host == pattern.host
-        }
-}
-
-fn path_matches(pattern: &[String], path: &str) -> bool {
-    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-    let rest = pattern.last().is_some_and(|last| last == "**");
-    let fixed = if rest { &pattern[..pattern.len() - 1] } else { pattern };
-    (if rest { segments.len() >= fixed.len() } else { segments.len() == fixed.len() })
-        && fixed.iter().zip(&segments).all(|(pattern, segment)| pattern == "*" || pattern == segment)
 }

@@ -194,8 +194,8 @@ impl Store {
         Ok(())
     }
 
-    /// The journal of a step in its line.
-    pub async fn journal(&self, root: &str, step: &str, round: u32, plugin: &str) -> Result<JournalSnapshot, StoreError> {
+    /// The journal of a step in its line, and the claims of the run that asks.
+    pub async fn journal(&self, root: &str, run: &str, step: &str, round: u32, plugin: &str) -> Result<JournalSnapshot, StoreError> {
         let mut snapshot = JournalSnapshot::default();
         let line = sqlx::query("select clock_start, undos, applied from line_step where root = ? and step = ? and round = ?")
             .bind(root)
@@ -220,7 +220,9 @@ impl Store {
         .map_err(StoreError::doing("read the journal"))?;
         snapshot.effects = rows.iter().map(effect_row).collect::<Result<_, _>>()?;
         let claims = key_value::claims_of(&self.readers, root, step, plugin).await?;
-        if !claims.is_empty() || !snapshot.effects.is_empty() {
+        // Its first intent made its claim complete. Writes of a run that is over say nothing: its claims ended with it, and a replay
+        // reads anew.
+        if !claims.is_empty() || snapshot.effects.iter().any(|effect| effect.run == run) {
             snapshot.claims = Some(claims);
         }
         Ok(snapshot)

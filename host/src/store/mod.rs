@@ -133,6 +133,7 @@ impl Store {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|error| open(sqlx::Error::Io(error)))?;
         }
+        private_file(&path).map_err(|error| open(sqlx::Error::Io(error)))?;
         let lock = if host { Some(lock_file(&path)?) } else { None };
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
@@ -157,6 +158,12 @@ impl Store {
     pub async fn check_writable(&self) -> Result<(), StoreError> {
         self.meta_put("ready", b"1").await
     }
+}
+
+/// Makes the database file readable for its owner only: it holds events in clear text. SQLite gives its log the same mode.
+fn private_file(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    std::fs::File::options().create(true).append(true).mode(0o600).open(path).map(drop)
 }
 
 /// Takes an advisory lock beside the database; held as long as the returned file is open.

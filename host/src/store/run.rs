@@ -152,8 +152,8 @@ impl Store {
     }
 
     /// Cancels the runs of an event that have not ended; a running step's outcome is then discarded by its fence.
-    /// Gives the ids of the runs it ended.
-    pub async fn cancel(&self, eid: &str, now: Timestamp) -> Result<Vec<String>, StoreError> {
+    /// Gives ids and routes of the runs it ended.
+    pub async fn cancel(&self, eid: &str, now: Timestamp) -> Result<Vec<(String, String)>, StoreError> {
         let eid = eid.to_owned();
         self.writer
             .write(move |connection| {
@@ -173,7 +173,7 @@ impl Store {
                         let id: String = row.get(0);
                         key_value::release(connection, &id, None).await?;
                         wake_next(connection, &id, now).await?;
-                        cancelled.push(id);
+                        cancelled.push((id, row.get(1)));
                     }
                     Ok(cancelled)
                 })

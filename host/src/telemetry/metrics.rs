@@ -1,6 +1,6 @@
 //! The metrics, by the names that dashboards rely on.
 
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -62,7 +62,7 @@ pub struct Metrics {
     requests: Family<RequestLabel, Counter>,
     queue_depth: Gauge<i64, AtomicI64>,
     oldest_pending: Gauge<f64, AtomicU64>,
-    refreshes: Family<RefreshLabel, Gauge>,
+    refreshes: Family<RefreshLabel, Counter>,
     sources: std::sync::Mutex<std::collections::HashSet<String>>,
 }
 
@@ -97,7 +97,7 @@ impl Default for Metrics {
         registry.register("outbound_requests", "Requests sent for plugins", metrics.requests.clone());
         registry.register("queue_depth", "Runs that have not ended", metrics.queue_depth.clone());
         registry.register("oldest_pending_seconds", "Age of the oldest due run that waits for a worker", metrics.oldest_pending.clone());
-        registry.register("credential_refreshes_total", "Refreshes of credentials", metrics.refreshes.clone());
+        registry.register("credential_refreshes", "Refreshes of credentials", metrics.refreshes.clone());
         Metrics { registry, ..metrics }
     }
 }
@@ -141,7 +141,8 @@ impl Metrics {
         for (credential, well, badly) in refreshes {
             for (outcome, count) in [("ok", well), ("failed", badly)] {
                 let label = RefreshLabel { credential: credential.clone(), outcome: outcome.to_owned() };
-                self.refreshes.get_or_create(&label).set(i64::try_from(*count).unwrap_or(i64::MAX));
+                // The broker counts; this shows its count.
+                self.refreshes.get_or_create(&label).inner().store(*count, Ordering::Relaxed);
             }
         }
         let mut text = String::new();

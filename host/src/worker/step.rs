@@ -212,7 +212,7 @@ impl StepCall {
         let snapshot = if self.fresh {
             JournalSnapshot::default()
         } else {
-            match self.runtime.store.journal(&id.root, &id.step, id.round, &id.plugin).await {
+            match self.runtime.store.journal(&id.root, &id.run, &id.step, id.round, &id.plugin).await {
                 Ok(snapshot) => snapshot,
                 Err(error) => return StepEnd::failed(FailureKind::Busy, telemetry::chain(&error)),
             }
@@ -233,7 +233,7 @@ impl StepCall {
         let step_key = attempt.step_key();
         let context = self.context(&attempt, &step_key, plugin, limits.time);
         let call = Call::Invoke { action: self.step.action.clone(), input, context };
-        let end = self.runtime.engine.call(&plugin.code, &limits, attempt, call).await;
+        let end = self.runtime.engine.call(&plugin.code, &limits, present.config.instances, attempt, call).await;
         for effect in end.record.effects.iter().filter(|effect| effect.kind == "http" && !effect.replayed) {
             let host = url::Url::parse(&effect.url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
             self.runtime.metrics.request_sent(&self.step.plugin, &host, effect.status);
@@ -256,7 +256,7 @@ impl StepCall {
             "step": { "name": self.step.name, "uses": format!("{}.{}", self.step.plugin, self.step.action), "round": 0 },
             "attempt": self.number,
             "idempotency_key": step_key,
-            "deadline": attempt.clock().after(time).to_string(),
+            "deadline": attempt.surroundings().clock.after(time).to_string(),
             "traceparent": format!("00-{trace}-{}-01", &span[..16]),
             "configuration": plugin.config.config,
         })

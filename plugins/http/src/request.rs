@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sangam_sdk::{Write, prelude::*};
 
-use crate::Config;
+use super::Config;
 
 /// Sends a request and returns the answer if it is a success (2xx). 408, 425 and 5xx are tried again, 429 waits as long
 /// as `Retry-After` says, 401 renews the credential, and everything else is rejected. Redirects are not followed.

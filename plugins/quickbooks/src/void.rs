@@ -44,7 +44,7 @@ fn made(undo: &Undo<CreateInvoice, CreatedInvoice>, cx: &Cx) -> Result<Option<St
         Some(effect) if effect.state == EffectState::Failed => Ok(None),
         Some(effect) => match made_by(effect, ENTITY) {
             Some(id) => Ok(Some(id)),
-            None => Ok(None),
+            None => marked(cx, effect),
         },
     }
 }
