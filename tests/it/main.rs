@@ -1,1 +1,20 @@
-//! The edge, tested.
+//! The edge, tested from outside: the real program in a folder of its own, real components, a real sink.
+
+mod outcome;
+mod scene;
+
+mod command_line;
+mod components;
+mod connectors;
+mod crash;
+mod effects;
+mod house;
+mod intake;
+mod key_value;
+mod order;
+mod reload;
+mod replay;
+mod routing;
+mod sandbox;
+mod security;
+mod steps;

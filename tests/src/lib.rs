@@ -1,7 +1,9 @@
 //! A host under test: the real program in a folder of its own, started, asked, killed.
 
 mod client;
+pub mod company;
 mod host;
+pub mod morning;
 mod paths;
 
 pub use client::{Answer, Client};

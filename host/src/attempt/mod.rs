@@ -11,6 +11,8 @@ mod log;
 mod random;
 mod shown;
 mod surroundings;
+#[cfg(test)]
+mod tests;
 
 pub use clock::VirtualClock;
 pub use key_value::KeyError;
@@ -25,7 +27,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::credentials::Attached;
+use crate::credentials::{Attached, Remedy};
 use crate::outbound::{HttpError, Outbound, Request, Response};
 use crate::store::{EffectState, Intent, JournalSnapshot, KeySettlement, Opening, Store, StoreError};
 use journal::{Decision, Journal};
@@ -117,7 +119,7 @@ pub struct Attempt {
     calls: u32,
     opened: bool,
     attached: Option<Attached>,
-    credential_error: Option<String>,
+    obstacle: Option<(String, Remedy)>,
     cancel: CancellationToken,
 }
 
@@ -163,8 +165,8 @@ pub struct AttemptRecord {
     pub keys: KeySettlement,
     /// Credential that was attached last.
     pub attached: Option<Attached>,
-    /// Why a credential could not be attached.
-    pub credential_error: Option<String>,
+    /// Why the last request was not sent (no credential, open breaker), and what would help.
+    pub obstacle: Option<(String, Remedy)>,
 }
 
 impl Attempt {
@@ -181,7 +183,7 @@ impl Attempt {
             calls: 0,
             opened: false,
             attached: None,
-            credential_error: None,
+            obstacle: None,
             id: new.id,
             abilities: new.abilities,
             limits: new.limits,
@@ -243,7 +245,7 @@ impl Attempt {
     async fn read(&mut self, request: &Request, exchange: &crate::outbound::Exchange) -> Result<Response, HttpError> {
         let (sent, result) = self.outbound.exchange(exchange, None, self.time_left(), &self.cancel).await;
         self.attached = sent.attached.or(self.attached.take());
-        self.note_credential(&result);
+        self.note_obstacle(&result);
         let state = if result.is_ok() { EffectState::Done } else { EffectState::Failed };
         let status = result.as_ref().ok().map(|response| response.status);
         let mut shown = ShownEffect::new(self.next_seq(), request, exchange.url().as_str(), state);
@@ -285,7 +287,7 @@ impl Attempt {
         self.intend(&row).await?;
         let (sent, result) = self.outbound.exchange(exchange, Some(&row.key), self.time_left(), &self.cancel).await;
         self.attached = sent.attached.or(self.attached.take());
-        self.note_credential(&result);
+        self.note_obstacle(&result);
         row.duration_ms = Some(millis(sent.duration));
         journal::settle(&mut row, &result);
         self.store.outcome(self.id.fence, row.clone()).await?;
@@ -321,10 +323,16 @@ impl Attempt {
         error
     }
 
-    fn note_credential(&mut self, result: &Result<Response, HttpError>) {
-        if let Err(HttpError::Credential(why)) = result {
-            self.credential_error = Some(why.clone());
-        }
+    /// The last request counts: a plugin that got over an earlier one fails for reasons of its own.
+    fn note_obstacle(&mut self, result: &Result<Response, HttpError>) {
+        self.obstacle = match result {
+            Err(HttpError::Credential(why, remedy)) => Some((why.clone(), *remedy)),
+            Err(HttpError::Unavailable { why, after }) => {
+                let again = jiff::SignedDuration::try_from(*after).ok().and_then(|after| Timestamp::now().checked_add(after).ok());
+                Some((why.clone(), again.map_or(Remedy::Later, Remedy::At)))
+            }
+            _ => None,
+        };
     }
 
     fn next_seq(&self) -> u32 {
@@ -380,7 +388,7 @@ impl Attempt {
             log: self.surroundings.log.take(),
             keys: self.keys.settlement(&self.id),
             attached: self.attached.take(),
-            credential_error: self.credential_error.take(),
+            obstacle: self.obstacle.take(),
         }
     }
 }

@@ -38,6 +38,6 @@ fn shown(error: HttpError) -> Error {
         HttpError::NotSent(why) | HttpError::Connection(why) => Error::Connection(why),
         HttpError::ResponseTooLarge(limit) => Error::ResponseTooLarge(limit),
         HttpError::TooManyCalls(limit) => Error::TooManyCalls(limit),
-        HttpError::Credential(why) | HttpError::Unavailable(why) => Error::Unavailable(why),
+        HttpError::Credential(why, _) | HttpError::Unavailable { why, .. } => Error::Unavailable(why),
     }
 }

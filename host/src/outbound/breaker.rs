@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Instant;
 
+use super::request::HttpError;
 use crate::config;
 
 /// Hosts remembered; beyond it the table starts afresh.
@@ -27,13 +28,14 @@ impl Breaker {
     }
 
     /// Whether requests may go to a host; after the cool-down one finds out.
-    pub(super) fn check(&self, host: &str, now: Instant) -> Result<(), String> {
+    pub(super) fn check(&self, host: &str, now: Instant) -> Result<(), HttpError> {
         let mut hosts = self.hosts.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let Some(state) = hosts.get_mut(host) else { return Ok(()) };
         match state.open_until {
             Some(until) if now < until => {
-                let left = (until - now).as_secs().max(1);
-                Err(format!("{host} failed {} times in a row and is left alone for another {left} s (breaker)", state.failures))
+                let left = until - now;
+                let why = format!("{host} failed {} times in a row and is left alone for another {} s (breaker)", state.failures, left.as_secs().max(1));
+                Err(HttpError::Unavailable { why, after: left })
             }
             Some(_) => {
                 state.open_until = Some(now + self.policy.cooldown);

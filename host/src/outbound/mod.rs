@@ -142,7 +142,7 @@ impl Outbound {
 
     async fn attempt(&self, exchange: &Exchange, key: Option<&str>, sent: &mut Sent) -> Result<Response, HttpError> {
         if let Some(breaker) = &self.breaker {
-            breaker.check(exchange.host(), Instant::now()).map_err(HttpError::Unavailable)?;
+            breaker.check(exchange.host(), Instant::now())?;
         }
         if let Some(rate) = &self.rate {
             rate.wait().await;
@@ -158,7 +158,7 @@ impl Outbound {
             .broker
             .attach(&self.credentials, &prepared.url, &mut headers)
             .await
-            .map_err(|error| HttpError::Credential(crate::telemetry::chain(&error)))?;
+            .map_err(|error| HttpError::Credential(crate::telemetry::chain(&error), error.remedy()))?;
         let request = self.client.request(prepared.method.clone(), prepared.url.clone()).headers(headers);
         let request = if prepared.body.is_empty() && exchange.reads { request } else { request.body(prepared.body.clone()) };
         let response = request.send().await.map_err(|error| failed(&error, exchange.host()))?;

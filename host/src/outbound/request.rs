@@ -5,6 +5,8 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use url::Url;
 
+use crate::credentials::Remedy;
+
 /// Longest URL.
 const MAX_URL: usize = 16 << 10;
 /// Most headers of a request.
@@ -72,12 +74,17 @@ pub enum HttpError {
     /// The call has used up its requests.
     #[error("the call has made its {0} requests (limits.http-calls)")]
     TooManyCalls(u32),
-    /// No credential to send it with. Nothing left.
+    /// No credential to send it with, and what would help. Nothing left.
     #[error("{0}")]
-    Credential(String),
-    /// The host can't now: the breaker is open, or the store can't be written. Nothing left.
-    #[error("{0}")]
-    Unavailable(String),
+    Credential(String, Remedy),
+    /// The host is left alone: its breaker is open. Nothing left.
+    #[error("{why}")]
+    Unavailable {
+        /// Which host, and since what.
+        why: String,
+        /// How much longer.
+        after: Duration,
+    },
 }
 
 impl HttpError {
@@ -90,8 +97,8 @@ impl HttpError {
             | HttpError::NameUsed(_)
             | HttpError::NotSent(_)
             | HttpError::TooManyCalls(_)
-            | HttpError::Credential(_)
-            | HttpError::Unavailable(_) => false,
+            | HttpError::Credential(..)
+            | HttpError::Unavailable { .. } => false,
         }
     }
 }

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use super::step::{StepCall, StepEnd, StepInputs};
 use crate::config::Route;
 use crate::event::Event;
-use crate::run::{FailureKind, Outcome, RunState, StepFailure, Verdict};
+use crate::run::{FailureKind, Outcome, RunState, StepFailure, StepStatus, Verdict};
 use crate::runtime::{Cause, Revision, Runtime};
-use crate::store::{AttemptEnd, ClaimedRun, KeySettlement, NewEvent, RunSettlement, StepValue, StoreError};
+use crate::store::{AttemptEnd, AttemptRow, ClaimedRun, KeySettlement, NewEvent, RunSettlement, StepValue, StoreError};
 use crate::telemetry;
 
 /// Tries to make a settlement durable; after that the lease is left to end.
@@ -103,34 +103,43 @@ impl Driver {
     /// Steps that were under way when their worker went away count as interrupted.
     async fn recover(&mut self) -> Result<(), StoreError> {
         let now = self.runtime.clock.now();
-        self.state.claimed(now);
+        let running = self.state.claimed(now);
         let known = if self.run.fence > 1 { self.runtime.store.attempts(&self.run.id).await? } else { Vec::new() };
         // The journal says which attempts had begun to write; the state of the run is settled only after them.
-        for attempt in known.into_iter().filter(|attempt| attempt.outcome.is_none()) {
+        let open: Vec<AttemptRow> = known.into_iter().filter(|attempt| attempt.outcome.is_none()).collect();
+        for attempt in &open {
             let Some(index) = self.state.steps.iter().position(|step| step.name == attempt.step) else { continue };
             self.state.steps[index].tries = self.state.steps[index].tries.max(attempt.number);
-            let failure = StepFailure::new(FailureKind::Interrupted, "the host went away in the middle of this attempt");
-            let error = serde_json::to_string(&failure).expect("a failure is plain data");
-            self.apply(index, Outcome::Failed(failure), now);
-            let effects = self.runtime.store.effects_of(&self.run.id).await?;
-            let effects: Vec<Value> = effects
-                .iter()
-                .filter(|effect| effect.id.step == attempt.step && effect.attempt == attempt.number)
-                .map(super::outputs::shown_row)
-                .collect();
-            let end = AttemptEnd {
-                step: attempt.step,
-                number: attempt.number,
-                started_at: attempt.started_at,
-                duration_ms: 0,
-                outcome: FailureKind::Interrupted.as_str().to_owned(),
-                error: Some(error),
-                logs: "[]".to_owned(),
-                effects: Value::Array(effects).to_string(),
-            };
-            self.settle(Some(end), None, None, Vec::new(), "running", None).await?;
+            self.interrupted(index, attempt.number, attempt.started_at, now).await?;
+        }
+        // The others had not: nothing but the state, settled with another step's end, knows of them.
+        for index in running {
+            if self.state.steps[index].status == StepStatus::Running {
+                self.interrupted(index, self.state.steps[index].tries, now, now).await?;
+            }
         }
         Ok(())
+    }
+
+    async fn interrupted(&mut self, index: usize, number: u32, started_at: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+        let failure = StepFailure::new(FailureKind::Interrupted, "the host went away in the middle of this attempt");
+        let error = serde_json::to_string(&failure).expect("a failure is plain data");
+        self.apply(index, Outcome::Failed(failure), now);
+        let step = self.state.steps[index].name.clone();
+        let effects = self.runtime.store.effects_of(&self.run.id).await?;
+        let effects: Vec<Value> =
+            effects.iter().filter(|effect| effect.id.step == step && effect.attempt == number).map(super::outputs::shown_row).collect();
+        let end = AttemptEnd {
+            step,
+            number,
+            started_at,
+            duration_ms: 0,
+            outcome: FailureKind::Interrupted.as_str().to_owned(),
+            error: Some(error),
+            logs: "[]".to_owned(),
+            effects: Value::Array(effects).to_string(),
+        };
+        self.settle(Some(end), None, None, Vec::new(), "running", None).await
     }
 
     async fn go(&mut self) {

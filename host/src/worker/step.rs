@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{drive, outputs};
 use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Break, NewAttempt};
 use crate::config::{self, Step};
+use crate::credentials::Remedy;
 use crate::engine::{Call, CallOutcome};
 use crate::mapping::Scope;
 use crate::run::{FailureKind, Outcome, StepFailure, StepStatus};
@@ -341,10 +342,19 @@ impl StepCall {
     /// A refused credential is renewed once; one that can't be had pauses the step, like one that was refused for good.
     async fn credential(&self, failure: Option<StepFailure>, record: &AttemptRecord) -> (Option<StepFailure>, bool) {
         match failure {
-            Some(mut failure) if failure.kind == FailureKind::Retry && record.credential_error.is_some() => {
-                failure.kind = FailureKind::Unauthorized;
-                failure.reason = record.credential_error.clone().unwrap_or_default();
-                (Some(failure), true)
+            // The plugin saw a request that could not be sent; why it could not decides.
+            Some(mut failure) if failure.kind == FailureKind::Retry && record.obstacle.is_some() => {
+                let (reason, remedy) = record.obstacle.clone().unwrap_or((String::new(), Remedy::Later));
+                failure.reason = reason;
+                match remedy {
+                    Remedy::Change => failure.kind = FailureKind::Unauthorized,
+                    Remedy::Later => failure.kind = FailureKind::Busy,
+                    Remedy::At(time) => {
+                        failure.kind = FailureKind::Busy;
+                        failure.after = Duration::try_from(time.duration_since(self.runtime.clock.now())).ok();
+                    }
+                }
+                (Some(failure), remedy == Remedy::Change)
             }
             Some(failure) if failure.kind == FailureKind::Unauthorized => {
                 let renewed = match &record.attached {

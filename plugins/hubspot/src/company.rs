@@ -64,7 +64,7 @@ fn by_domain(
             cx.patch(objects(cx, &format!("companies/{id}"))).name("update").json(&body).send().and_then(ok)?;
             Ok(Upserted { id, created: false })
         }
-        None if cx.attempt.is_multiple_of(2) => Err(Failure::retry(format!(
+        None if cx.attempt.is_multiple_of(2) => Err(Failure::rate_limited(format!(
             "HubSpot's search shows no company of {domain}, but may be late with one of an earlier attempt"
         ))
         .after(INDEX_LAG)),

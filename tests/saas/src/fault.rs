@@ -37,7 +37,7 @@ pub enum FaultAct {
         #[serde(default)]
         body: String,
     },
-    /// Waits, then answers as usual.
+    /// Waits, then does what was asked and answers, also when the client has gone meanwhile.
     Delay {
         /// Milliseconds.
         ms: u64,

@@ -87,8 +87,15 @@ async fn answer(
     let response = match act {
         None => ask(&shared, request).await,
         Some(FaultAct::Delay { ms }) => {
-            tokio::time::sleep(Duration::from_millis(ms)).await;
-            ask(&shared, request).await
+            // A system ends what it has begun, whether or not somebody still waits for the answer.
+            let shared = Arc::clone(&shared);
+            let begun = tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                let response = ask(&shared, request).await;
+                shared.answered(number, response.status().as_u16());
+                response
+            });
+            begun.await.map_err(io::Error::other)?
         }
         Some(FaultAct::Status {
             status,

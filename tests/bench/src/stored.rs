@@ -1,0 +1,39 @@
+//! What is in a store, read from its file once the host is gone.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use anyhow::Context as _;
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+
+/// A host's database, opened to be read.
+#[derive(Debug)]
+pub(crate) struct Stored(SqliteConnection);
+
+impl Stored {
+    /// The database that a host in this folder has by default.
+    pub(crate) async fn open(folder: &Path) -> anyhow::Result<Stored> {
+        let options = SqliteConnectOptions::new().filename(folder.join("data/sangam.db")).create_if_missing(false);
+        let mut connection = SqliteConnection::connect_with(&options).await.context("opening the host's store")?;
+        let mode: String = sqlx::query_scalar("pragma journal_mode").fetch_one(&mut connection).await?;
+        anyhow::ensure!(mode == "wal", "the store's journal is {mode:?} and not a write-ahead log: the durability is another than stated");
+        Ok(Stored(connection))
+    }
+
+    /// Serial numbers of all events.
+    pub(crate) async fn serials(&mut self) -> anyhow::Result<HashSet<u64>> {
+        let ids: Vec<String> = sqlx::query_scalar("select id from event").fetch_all(&mut self.0).await?;
+        let count = ids.len();
+        let serials: HashSet<u64> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+        anyhow::ensure!(serials.len() == count, "{count} events are stored under {} ids", serials.len());
+        Ok(serials)
+    }
+
+    /// How many runs have that status, and how many there are.
+    pub(crate) async fn runs(&mut self, status: &str) -> anyhow::Result<(u64, u64)> {
+        let row: (i64, i64) =
+            sqlx::query_as("select count(*) filter (where status = ?), count(*) from run").bind(status).fetch_one(&mut self.0).await?;
+        Ok((u64::try_from(row.0)?, u64::try_from(row.1)?))
+    }
+}
