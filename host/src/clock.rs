@@ -59,10 +59,7 @@ impl Clock {
                 }
             }
             Source::Manual(time) => {
-                time.subscribe()
-                    .wait_for(|now| *now >= at)
-                    .await
-                    .expect("`self` holds a sender, so the channel is open");
+                time.subscribe().wait_for(|now| *now >= at).await.expect("`self` holds a sender, so the channel is open");
             }
         }
     }
@@ -80,9 +77,7 @@ pub fn later(from: Timestamp, by: Duration) -> Timestamp {
 
 /// The time from `now` to `at`; `None` once it has passed.
 pub fn remaining(now: Timestamp, at: Timestamp) -> Option<Duration> {
-    Duration::try_from(at.duration_since(now))
-        .ok()
-        .filter(|left| !left.is_zero())
+    Duration::try_from(at.duration_since(now)).ok().filter(|left| !left.is_zero())
 }
 
 #[cfg(test)]

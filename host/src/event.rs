@@ -94,9 +94,7 @@ pub enum EventError {
     #[error("the attribute `specversion` is {0:?}; this host knows 1.0")]
     Version(String),
     /// A name that no attribute has.
-    #[error(
-        "{0:?} is no name of an attribute: lower-case letters and digits, at most {MAX_EXTENSION_NAME}"
-    )]
+    #[error("{0:?} is no name of an attribute: lower-case letters and digits, at most {MAX_EXTENSION_NAME}")]
     Name(String),
     /// More extensions than [`MAX_EXTENSIONS`].
     #[error("an event has at most {MAX_EXTENSIONS} extension attributes")]
@@ -114,9 +112,7 @@ pub enum EventError {
     #[error("the data is not JSON: {0}")]
     Json(String),
     /// Levels within one another are more than [`MAX_DATA_DEPTH`].
-    #[error(
-        "`data` has more than {MAX_DATA_DEPTH} levels of arrays and objects within one another"
-    )]
+    #[error("`data` has more than {MAX_DATA_DEPTH} levels of arrays and objects within one another")]
     TooDeep,
 }
 
@@ -137,10 +133,6 @@ impl Event {
                 Err(error) => errors.push((index, error)),
             }
         }
-        if errors.is_empty() {
-            Ok(events)
-        } else {
-            Err(errors)
-        }
+        if errors.is_empty() { Ok(events) } else { Err(errors) }
     }
 }

@@ -40,9 +40,7 @@ pub enum SchemaError {
         pointer: String,
     },
     /// A reference to a file, a URL or an anchor.
-    #[error(
-        "the schema refers to `{reference}` at `{pointer}`; only references into itself (#/$defs/…) are followed"
-    )]
+    #[error("the schema refers to `{reference}` at `{pointer}`; only references into itself (#/$defs/…) are followed")]
     Reference {
         /// Where.
         pointer: String,
@@ -100,24 +98,18 @@ impl Schema {
     /// What makes it unusable.
     pub fn compile(schema: &Value) -> Result<Self, SchemaError> {
         if depth_exceeds(schema, MAX_DEPTH) {
-            return Err(SchemaError::TooDeep {
-                pointer: String::new(),
-            });
+            return Err(SchemaError::TooDeep { pointer: String::new() });
         }
         if schema.to_string().len() > MAX_SIZE {
             return Err(SchemaError::TooLarge);
         }
         let shape = Shape::of(schema)?;
-        let patterns = PatternOptions::regex()
-            .size_limit(MAX_PATTERN_SIZE)
-            .dfa_size_limit(2 * MAX_PATTERN_SIZE);
+        let patterns = PatternOptions::regex().size_limit(MAX_PATTERN_SIZE).dfa_size_limit(2 * MAX_PATTERN_SIZE);
         let validator = jsonschema::options()
             .offline()
             .with_pattern_options(patterns)
             .build(schema)
-            .map_err(|error| SchemaError::Invalid {
-                message: shortened(&error.masked().to_string()),
-            })?;
+            .map_err(|error| SchemaError::Invalid { message: shortened(&error.masked().to_string()) })?;
         Ok(Self { validator, shape })
     }
 
@@ -125,12 +117,7 @@ impl Schema {
     ///
     /// Takes time in proportion to value and schema: large values are checked off the async threads.
     pub fn check(&self, value: &Value) -> Vec<Violation> {
-        let whole = |message: &str| {
-            vec![Violation {
-                pointer: String::new(),
-                message: message.to_owned(),
-            }]
-        };
+        let whole = |message: &str| vec![Violation { pointer: String::new(), message: message.to_owned() }];
         if depth_exceeds(value, MAX_DEPTH) {
             return whole("the value is nested too deeply to be checked");
         }
@@ -158,40 +145,18 @@ fn violations_of(error: &ValidationError<'_>, value: &Value) -> Vec<Violation> {
     };
     match error.kind() {
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
-            unexpected
-                .iter()
-                .take(MAX_VIOLATIONS)
-                .map(unknown)
-                .collect()
+            unexpected.iter().take(MAX_VIOLATIONS).map(unknown).collect()
         }
         // Where a schema names no member at all, the validator does not say which ones are too many.
-        Kind::FalseSchema
-            if error
-                .schema_path()
-                .as_str()
-                .ends_with("/additionalProperties") =>
-        {
-            let members = value
-                .pointer(&pointer)
-                .and_then(Value::as_object)
-                .into_iter()
-                .flatten();
-            members
-                .map(|(name, _)| unknown(name))
-                .take(MAX_VIOLATIONS)
-                .collect()
+        Kind::FalseSchema if error.schema_path().as_str().ends_with("/additionalProperties") => {
+            let members = value.pointer(&pointer).and_then(Value::as_object).into_iter().flatten();
+            members.map(|(name, _)| unknown(name)).take(MAX_VIOLATIONS).collect()
         }
         Kind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
-            vec![Violation {
-                pointer,
-                message: shortened(&format!("`{name}` is missing")),
-            }]
+            vec![Violation { pointer, message: shortened(&format!("`{name}` is missing")) }]
         }
-        _ => vec![Violation {
-            pointer,
-            message: shortened(&error.masked().to_string()),
-        }],
+        _ => vec![Violation { pointer, message: shortened(&error.masked().to_string()) }],
     }
 }
 
@@ -202,17 +167,8 @@ pub(crate) fn escaped(name: &str) -> String {
 
 /// Text of a plugin's making, bounded and with control characters escaped.
 fn shortened(message: &str) -> String {
-    let mut text: String = message
-        .chars()
-        .take(MAX_MESSAGE)
-        .flat_map(|c| {
-            if c.is_control() {
-                c.escape_default().collect()
-            } else {
-                vec![c]
-            }
-        })
-        .collect();
+    let mut text: String =
+        message.chars().take(MAX_MESSAGE).flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
     if message.chars().nth(MAX_MESSAGE).is_some() {
         text.push('…');
     }
@@ -222,12 +178,7 @@ fn shortened(message: &str) -> String {
 fn depth_exceeds(value: &Value, left: usize) -> bool {
     match value {
         Value::Array(items) => left == 0 || items.iter().any(|item| depth_exceeds(item, left - 1)),
-        Value::Object(members) => {
-            left == 0
-                || members
-                    .values()
-                    .any(|member| depth_exceeds(member, left - 1))
-        }
+        Value::Object(members) => left == 0 || members.values().any(|member| depth_exceeds(member, left - 1)),
         _ => false,
     }
 }

@@ -175,7 +175,9 @@ fn there_are_no_process_wide_statics() {
         none(&mentions(word, &meter), "state belongs to somebody");
     }
     none(&mentions("thread_local!", &meter), "state belongs to somebody");
-    let item = |line: &str| ["static ", "pub static ", "pub(crate) static ", "pub(super) static "].iter().any(|start| line.trim_start().starts_with(start));
+    let item = |line: &str| {
+        ["static ", "pub static ", "pub(crate) static ", "pub(super) static "].iter().any(|start| line.trim_start().starts_with(start))
+    };
     let outside = house().into_iter().filter(|source| !source.is_in(&meter));
     let statics: Vec<String> = outside.filter(|source| source.lines.iter().any(|(_, line)| item(line))).map(|source| source.path).collect();
     none(&statics, "state belongs to somebody");

@@ -66,7 +66,8 @@ fn raw(package: &str) -> PathBuf {
 fn embed(raw: &Path, plugin: &Path) -> anyhow::Result<()> {
     let changed = |file: &Path| std::fs::metadata(file).and_then(|found| found.modified()).ok();
     let host = release().join("sangam");
-    let fresh = changed(plugin).is_some_and(|made| changed(raw).is_some_and(|raw| raw < made) && changed(&host).is_some_and(|host| host < made));
+    let fresh =
+        changed(plugin).is_some_and(|made| changed(raw).is_some_and(|raw| raw < made) && changed(&host).is_some_and(|host| host < made));
     if fresh {
         return Ok(());
     }

@@ -50,7 +50,11 @@ pub(crate) fn step<T>(what: &str, work: impl FnOnce() -> anyhow::Result<T>) -> a
 
 /// Adds the target that components are built for, where rustup manages the toolchain.
 pub(crate) fn wasm_target() -> anyhow::Result<()> {
-    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).current_dir(root()).output().context("rustc is not there: install Rust with rustup")?;
+    let sysroot = Command::new("rustc")
+        .args(["--print", "sysroot"])
+        .current_dir(root())
+        .output()
+        .context("rustc is not there: install Rust with rustup")?;
     let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
     if sysroot.join("lib/rustlib/wasm32-wasip2").is_dir() {
         return Ok(());

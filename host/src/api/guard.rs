@@ -16,10 +16,15 @@ use crate::credentials::{Permission, allows};
 use crate::runtime::Runtime;
 
 /// Lets a request through whose token's role includes what it needs.
-pub(super) async fn authorize(State((runtime, permission)): State<(Arc<Runtime>, Permission)>, request: Request, next: Next) -> Result<Response, Problem> {
+pub(super) async fn authorize(
+    State((runtime, permission)): State<(Arc<Runtime>, Permission)>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     if runtime.server.access == Access::Tokens {
-        let token = bearer(request.headers())
-            .ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "send an API token as `Authorization: Bearer …`; `sangam token create` makes one"))?;
+        let token = bearer(request.headers()).ok_or_else(|| {
+            Problem::new(StatusCode::UNAUTHORIZED, "send an API token as `Authorization: Bearer …`; `sangam token create` makes one")
+        })?;
         let row = api_token::verify(&runtime.store, token, runtime.clock.now()).await.map_err(|error| match error {
             TokenError::Store(error) => Problem::from(error),
             refused => Problem::new(StatusCode::UNAUTHORIZED, refused.to_string()),
@@ -57,7 +62,10 @@ pub(super) async fn same_site(State(runtime): State<Arc<Runtime>>, request: Requ
         let allowed = own.iter().any(|own| own.eq_ignore_ascii_case(origin))
             || public.is_some_and(|public| public.origin().ascii_serialization() == origin);
         if !allowed {
-            return Err(Problem::new(StatusCode::FORBIDDEN, format!("requests of {origin:?} are refused: only the host's own pages may ask")));
+            return Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                format!("requests of {origin:?} are refused: only the host's own pages may ask"),
+            ));
         }
     }
     Ok(next.run(request).await)

@@ -81,7 +81,10 @@ pub(super) async fn plugins(State(runtime): State<Arc<Runtime>>) -> Json<Value> 
         .map(|(name, plugin)| {
             let config = &plugin.config;
             let limits = &config.limits;
-            let busy = present.plugins.get(name).map(|present| config.concurrency as usize - present.slots.available_permits().min(config.concurrency as usize));
+            let busy = present
+                .plugins
+                .get(name)
+                .map(|present| config.concurrency as usize - present.slots.available_permits().min(config.concurrency as usize));
             json!({
                 "name": name,
                 "title": plugin.descriptor.title,
@@ -134,7 +137,10 @@ pub(super) async fn metrics(State(runtime): State<Arc<Runtime>>, headers: Header
         runtime.broker.status().into_iter().map(|status| (status.name, status.refreshes, status.failures)).collect();
     let text = runtime.metrics.encode(depth, waited, &refreshes);
     // The text is both; a scraper that does not ask for OpenMetrics gets it as the older format.
-    let asks = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("application/openmetrics-text"));
+    let asks = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("application/openmetrics-text"));
     let kind = if asks { "application/openmetrics-text; version=1.0.0; charset=utf-8" } else { "text/plain; version=0.0.4; charset=utf-8" };
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }

@@ -102,15 +102,20 @@ async fn add(runtime: &Runtime, run: &RunRow, wish: &Replay) -> Result<Value, Pr
         Plugins::Pinned => run.revision,
     };
     let revision = runtime.revision(number).await.map_err(|error| Problem::conflict(error.to_string()))?;
-    let route =
-        revision.route(&run.route).ok_or_else(|| Problem::conflict(format!("revision {number} has no route {:?}; replay with \"plugins\": \"pinned\"", run.route)))?;
+    let route = revision
+        .route(&run.route)
+        .ok_or_else(|| Problem::conflict(format!("revision {number} has no route {:?}; replay with \"plugins\": \"pinned\"", run.route)))?;
     for step in runtime.store.steps_with_writes(&run.root).await? {
         if !route.steps.iter().any(|known| known.name == step) {
-            return Err(Problem::conflict(format!("route {:?} has no step {step:?} any more, which has writes done or in doubt; replay with \"plugins\": \"pinned\"", run.route)));
+            return Err(Problem::conflict(format!(
+                "route {:?} has no step {step:?} any more, which has writes done or in doubt; replay with \"plugins\": \"pinned\"",
+                run.route
+            )));
         }
     }
     let now = runtime.clock.now();
-    let deadline_at = SignedDuration::try_from(route.deadline).ok().and_then(|deadline| now.checked_add(deadline).ok()).unwrap_or(jiff::Timestamp::MAX);
+    let deadline_at =
+        SignedDuration::try_from(route.deadline).ok().and_then(|deadline| now.checked_add(deadline).ok()).unwrap_or(jiff::Timestamp::MAX);
     let id = uuid::Uuid::now_v7().to_string();
     let from_start = wish.from == From::Start || wish.keys == Keys::New;
     let before: Option<RunState> = run.state.as_deref().and_then(|state| serde_json::from_str(state).ok());

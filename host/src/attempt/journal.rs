@@ -127,7 +127,10 @@ impl Journal {
             ));
         }
         let generation = self.rows.get(&identity).map_or(0, next_generation);
-        let doubted = self.rows.get(&identity).is_some_and(|known| known.doubted || matches!(known.state, EffectState::InDoubt | EffectState::Intent));
+        let doubted = self
+            .rows
+            .get(&identity)
+            .is_some_and(|known| known.doubted || matches!(known.state, EffectState::InDoubt | EffectState::Intent));
         Decision::Send(Box::new(EffectRow {
             key: self.key_of(&identity, generation),
             id: EffectId { root: self.root.clone(), step: self.step.clone(), round: self.round, undos: self.undos, identity, generation },
@@ -235,7 +238,8 @@ pub(super) fn recorded_response(row: &EffectRow) -> Result<Response, String> {
 
 /// Header values are bytes; as JSON text each byte is one character (ISO 8859-1), so that nothing is lost.
 fn headers_json(headers: &[(String, Vec<u8>)]) -> String {
-    let pairs: Vec<(&str, String)> = headers.iter().map(|(name, value)| (name.as_str(), value.iter().map(|&byte| char::from(byte)).collect())).collect();
+    let pairs: Vec<(&str, String)> =
+        headers.iter().map(|(name, value)| (name.as_str(), value.iter().map(|&byte| char::from(byte)).collect())).collect();
     serde_json::to_string(&pairs).expect("pairs of strings are JSON")
 }
 

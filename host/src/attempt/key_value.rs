@@ -102,7 +102,8 @@ impl KeyValue {
             Some(seen) => seen.clone(),
             None if self.claimed => return Err(KeyError::NotClaimed(key.to_owned())),
             None => {
-                let seen = store.key_get(&self.plugin, key).await?.map_or(SeenValue::Absent, |(value, version)| SeenValue::Value(value, version));
+                let seen =
+                    store.key_get(&self.plugin, key).await?.map_or(SeenValue::Absent, |(value, version)| SeenValue::Value(value, version));
                 self.seen.insert(claim, seen.clone());
                 seen
             }
@@ -144,7 +145,13 @@ impl KeyValue {
         Ok(sum)
     }
 
-    pub(super) async fn compare_and_swap(&mut self, store: &Store, key: &str, expected: Option<Vec<u8>>, value: Vec<u8>) -> Result<bool, KeyError> {
+    pub(super) async fn compare_and_swap(
+        &mut self,
+        store: &Store,
+        key: &str,
+        expected: Option<Vec<u8>>,
+        value: Vec<u8>,
+    ) -> Result<bool, KeyError> {
         if self.get(store, key).await? != expected {
             return Ok(false);
         }
@@ -152,7 +159,13 @@ impl KeyValue {
         Ok(true)
     }
 
-    pub(super) async fn list(&mut self, store: &Store, prefix: &str, cursor: Option<String>, limit: u32) -> Result<(Vec<String>, Option<String>), KeyError> {
+    pub(super) async fn list(
+        &mut self,
+        store: &Store,
+        prefix: &str,
+        cursor: Option<String>,
+        limit: u32,
+    ) -> Result<(Vec<String>, Option<String>), KeyError> {
         if prefix.len() > MAX_KEY {
             return Err(KeyError::TooLarge(format!("a prefix has at most {MAX_KEY} bytes")));
         }
@@ -175,7 +188,8 @@ impl KeyValue {
             }
         }
         let limit = limit.clamp(1, MAX_PAGE) as usize;
-        let mut page: Vec<String> = keys.into_iter().filter(|key| cursor.as_ref().is_none_or(|cursor| key > cursor)).take(limit + 1).collect();
+        let mut page: Vec<String> =
+            keys.into_iter().filter(|key| cursor.as_ref().is_none_or(|cursor| key > cursor)).take(limit + 1).collect();
         let more = page.len() > limit;
         page.truncate(limit);
         let next = more.then(|| page.last().cloned()).flatten();

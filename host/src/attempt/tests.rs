@@ -20,8 +20,13 @@ fn id() -> AttemptId {
 }
 
 fn request(name: Option<&str>, method: &str, url: &str, body: &str) -> (Request, Url) {
-    let request =
-        Request { method: method.to_owned(), url: url.to_owned(), body: body.as_bytes().to_vec(), name: name.map(str::to_owned), ..Request::default() };
+    let request = Request {
+        method: method.to_owned(),
+        url: url.to_owned(),
+        body: body.as_bytes().to_vec(),
+        name: name.map(str::to_owned),
+        ..Request::default()
+    };
     (request, Url::parse(url).expect("a URL of a test"))
 }
 
@@ -82,7 +87,7 @@ fn answers_and_what_they_make_of_a_write() {
 #[test]
 fn after_a_doubt_no_refusal_proves_anything() {
     let doubt = sent(&mut again(&[]), Some("invoice"), URL, "{}", Ok(503));
-    let refused = sent(&mut again(&[doubt.clone()]), Some("invoice"), URL, "{}", Ok(404));
+    let refused = sent(&mut again(std::slice::from_ref(&doubt)), Some("invoice"), URL, "{}", Ok(404));
     assert_eq!((refused.state, refused.id.generation), (EffectState::InDoubt, 0));
     let unreachable = sent(&mut again(&[refused]), Some("invoice"), URL, "{}", Err(HttpError::NotSent(String::new())));
     assert_eq!((unreachable.state, unreachable.key), (EffectState::InDoubt, doubt.key));

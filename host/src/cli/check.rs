@@ -27,7 +27,9 @@ impl Check {
                     seen.push((name.clone(), component, descriptor.clone(), described));
                     facts.insert(name.clone(), descriptor.facts());
                 }
-                Err(why) => problems.push(loaded.problem_at(&format!("plugins.{name}.component"), Severity::Error, format!("plugin {name}: {why}"))),
+                Err(why) => {
+                    problems.push(loaded.problem_at(&format!("plugins.{name}.component"), Severity::Error, format!("plugin {name}: {why}")))
+                }
             }
         }
         problems.extend(config::check_plugins(&loaded, &facts));

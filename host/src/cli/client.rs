@@ -40,7 +40,8 @@ impl Client {
         body: Option<(&str, Vec<u8>)>,
     ) -> Result<(StatusCode, Value), Failure> {
         let tls = tls::client_config().map_err(|error| Failure::error(&error))?;
-        let client = reqwest::Client::builder().tls_backend_preconfigured(tls).timeout(TIMEOUT).build().map_err(|error| Failure::error(&error))?;
+        let client =
+            reqwest::Client::builder().tls_backend_preconfigured(tls).timeout(TIMEOUT).build().map_err(|error| Failure::error(&error))?;
         let mut url = url::Url::parse(&self.url)
             .and_then(|url| url.join(path))
             .map_err(|error| Failure::Usage(format!("--url {}: {error}", self.url)))?;
@@ -55,7 +56,11 @@ impl Client {
             request = request.header("content-type", kind).body(body);
         }
         let unreachable = |error: reqwest::Error| {
-            Failure::Unreachable(format!("no host answers at {} ({}); `sangam up` starts one, --url names another", self.url, crate::telemetry::chain(&error.without_url())))
+            Failure::Unreachable(format!(
+                "no host answers at {} ({}); `sangam up` starts one, --url names another",
+                self.url,
+                crate::telemetry::chain(&error.without_url())
+            ))
         };
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status();

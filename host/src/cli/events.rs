@@ -109,16 +109,31 @@ impl Events {
         match self.verb {
             Verb::List { status, kind, source, route, since, until, text, limit, json, client } => {
                 let mut query = vec![("limit", limit.to_string())];
-                let filters =
-                    [("status", status), ("type", kind), ("source", source), ("route", route), ("since", since), ("until", until), ("q", text)];
+                let filters = [
+                    ("status", status),
+                    ("type", kind),
+                    ("source", source),
+                    ("route", route),
+                    ("since", since),
+                    ("until", until),
+                    ("q", text),
+                ];
                 query.extend(filters.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))));
                 let page = client.get("/v1/events", &query).await?;
-                if json { print_json(&page) } else { list(&page) }
+                if json {
+                    print_json(&page)
+                } else {
+                    list(&page)
+                }
                 Ok(())
             }
             Verb::Show { eid, json, client } => {
                 let event = client.get(&format!("/v1/events/{}", segment(&eid)), &[]).await?;
-                if json { print_json(&event) } else { anstream::print!("{}", timeline::draw(&event)) }
+                if json {
+                    print_json(&event)
+                } else {
+                    anstream::print!("{}", timeline::draw(&event))
+                }
                 Ok(())
             }
             Verb::Replay { eid, route, from, keys, plugins, yes, client } => {
@@ -143,11 +158,19 @@ impl Events {
                 query.extend(route.clone().map(|route| ("route", route)));
                 if replay {
                     let answer = client.post("/v1/dead-letters/replay", json!({ "route": route, "limit": limit })).await?;
-                    if json { print_json(&answer) } else { replays(&answer) }
+                    if json {
+                        print_json(&answer)
+                    } else {
+                        replays(&answer)
+                    }
                     return Ok(());
                 }
                 let letters = client.get("/v1/dead-letters", &query).await?;
-                if json { print_json(&letters) } else { dead(&letters) }
+                if json {
+                    print_json(&letters)
+                } else {
+                    dead(&letters)
+                }
                 Ok(())
             }
         }

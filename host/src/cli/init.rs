@@ -32,7 +32,9 @@ impl Init {
             anstream::println!("wrote {}", path.display());
         }
         let step = if self.folder.as_os_str() == "." { String::new() } else { format!("cd {} && ", self.folder.display()) };
-        anstream::println!("\nnext:\n  {step}sangam check\n  {step}sangam up\n  {step}sangam send events/job-completed.json --wait   # in another terminal");
+        anstream::println!(
+            "\nnext:\n  {step}sangam check\n  {step}sangam up\n  {step}sangam send events/job-completed.json --wait   # in another terminal"
+        );
         Ok(())
     }
 }

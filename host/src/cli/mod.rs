@@ -22,7 +22,12 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Integration runtime: takes business events in, keeps them safely, and routes each through sandboxed connectors.
 #[derive(Debug, Parser)]
-#[command(name = "sangam", version, max_term_width = 100, after_help = "Exit codes: 0 done, 1 it failed, 2 bad usage or configuration, 3 host not reachable.")]
+#[command(
+    name = "sangam",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 it failed, 2 bad usage or configuration, 3 host not reachable."
+)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -123,5 +128,11 @@ pub async fn run() -> ExitCode {
 
 /// Text of a plugin or a sender, safe for a terminal: control characters are shown, not obeyed.
 fn plain(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() && character != '\n' { character.escape_default().to_string() } else { character.to_string() }).collect()
+    text.chars()
+        .map(
+            |character| {
+                if character.is_control() && character != '\n' { character.escape_default().to_string() } else { character.to_string() }
+            },
+        )
+        .collect()
 }

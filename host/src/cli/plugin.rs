@@ -115,7 +115,11 @@ async fn inspect(file: &Path, json: bool) -> Result<(), Failure> {
     let required = |schema: &serde_json::Value| {
         let names: Vec<String> = schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
         let needed: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(|name| name.as_str()).collect();
-        names.iter().map(|name| if needed.contains(&name.as_str()) { plain(name) } else { format!("[{}]", plain(name)) }).collect::<Vec<_>>().join(" ")
+        names
+            .iter()
+            .map(|name| if needed.contains(&name.as_str()) { plain(name) } else { format!("[{}]", plain(name)) })
+            .collect::<Vec<_>>()
+            .join(" ")
     };
     anstream::println!("  configuration   {}", required(&descriptor.configuration));
     for action in &descriptor.actions {

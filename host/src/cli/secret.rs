@@ -50,7 +50,9 @@ impl Secret {
                 let mut value = zeroize::Zeroizing::new(String::new());
                 std::io::stdin().read_to_string(&mut value).map_err(|error| Failure::Usage(format!("standard input: {error}")))?;
                 if value.trim().is_empty() {
-                    return Err(Failure::Usage("standard input is empty: give the value there, such as `sangam secret set NAME < FILE`".to_owned()));
+                    return Err(Failure::Usage(
+                        "standard input is empty: give the value there, such as `sangam secret set NAME < FILE`".to_owned(),
+                    ));
                 }
                 let (store, vault) = open(&config).await?;
                 vault.put(&name, &SecretValue::from(value)).await.map_err(|error| Failure::error(&error))?;
@@ -62,7 +64,8 @@ impl Secret {
                 let secrets = vault.list().await.map_err(|error| Failure::error(&error))?;
                 store.close().await;
                 if json {
-                    let list: Vec<_> = secrets.iter().map(|secret| json!({ "name": secret.name, "updated_at": secret.updated_at.to_string() })).collect();
+                    let list: Vec<_> =
+                        secrets.iter().map(|secret| json!({ "name": secret.name, "updated_at": secret.updated_at.to_string() })).collect();
                     anstream::println!("{:#}", json!({ "secrets": list }));
                 } else {
                     for secret in &secrets {

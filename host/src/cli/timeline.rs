@@ -29,7 +29,8 @@ pub fn draw(event: &Value) -> String {
         let _ = writeln!(text, "  {DIM}because  {DIM:#} {}", plain(reason));
     }
     if event["cause"].is_object() {
-        let _ = writeln!(text, "  {DIM}cause    {DIM:#} step {} of event {}", string(&event["cause"]["step"]), string(&event["cause"]["eid"]));
+        let _ =
+            writeln!(text, "  {DIM}cause    {DIM:#} step {} of event {}", string(&event["cause"]["step"]), string(&event["cause"]["eid"]));
     }
     for run in items(&event["runs"]) {
         draw_run(&mut text, run);
@@ -41,7 +42,8 @@ pub fn draw(event: &Value) -> String {
 pub fn line(event: &Value) -> String {
     let body = &event["event"];
     let received = string(&event["received_at"]);
-    let reason = event["status_reason"].as_str().filter(|_| event["status"] != "succeeded").map(|reason| format!("  {DIM}{}{DIM:#}", plain(reason)));
+    let reason =
+        event["status_reason"].as_str().filter(|_| event["status"] != "succeeded").map(|reason| format!("  {DIM}{}{DIM:#}", plain(reason)));
     format!(
         "{} {}  {DIM}{}{DIM:#}  {:9}  {BOLD}{}{BOLD:#}  {}{}",
         mark(&event["status"]),
@@ -55,7 +57,14 @@ pub fn line(event: &Value) -> String {
 }
 
 fn draw_run(text: &mut String, run: &Value) {
-    let _ = writeln!(text, "\n  {BOLD}route {}{BOLD:#}  {}  {DIM}run {} revision {}{DIM:#}", string(&run["route"]), status(&run["status"]), string(&run["id"]), run["revision"]);
+    let _ = writeln!(
+        text,
+        "\n  {BOLD}route {}{BOLD:#}  {}  {DIM}run {} revision {}{DIM:#}",
+        string(&run["route"]),
+        status(&run["status"]),
+        string(&run["id"]),
+        run["revision"]
+    );
     if let Some(of) = run["replay_of"].as_str() {
         let _ = writeln!(text, "  {DIM}replay of {of}{DIM:#}");
     }
@@ -90,7 +99,12 @@ fn draw_step(text: &mut String, step: &Value, start: Option<Timestamp>, last: bo
         let outcome = attempt["outcome"].as_str().unwrap_or("under way");
         let took = attempt["duration_ms"].as_i64().map(millis).unwrap_or_default();
         if tries > 1 || outcome != "succeeded" {
-            let _ = writeln!(text, "  {rail}  {DIM}{offset:>8}{DIM:#}  attempt {}: {} {DIM}{took}{DIM:#}", attempt["number"], status(&Value::from(outcome)));
+            let _ = writeln!(
+                text,
+                "  {rail}  {DIM}{offset:>8}{DIM:#}  attempt {}: {} {DIM}{took}{DIM:#}",
+                attempt["number"],
+                status(&Value::from(outcome))
+            );
         }
         if let Some(reason) = attempt["error"]["reason"].as_str() {
             let _ = writeln!(text, "  {rail}            {}", plain(reason));
@@ -101,7 +115,13 @@ fn draw_step(text: &mut String, step: &Value, start: Option<Timestamp>, last: bo
         for log in items(&attempt["logs"]).take(LOG_LINES) {
             let fields: Vec<String> =
                 log["fields"].as_object().into_iter().flatten().map(|(name, value)| format!("{}={}", plain(name), string(value))).collect();
-            let _ = writeln!(text, "  {rail}            {DIM}{}: {} {}{DIM:#}", string(&log["level"]), string(&log["message"]), fields.join(" "));
+            let _ = writeln!(
+                text,
+                "  {rail}            {DIM}{}: {} {}{DIM:#}",
+                string(&log["level"]),
+                string(&log["message"]),
+                fields.join(" ")
+            );
         }
     }
     if step["status"] == "pending"

@@ -16,12 +16,7 @@ use crate::schema::{Schema, SchemaError};
 /// missing. `facts` by the plugin's name in the file; a plugin without facts is not looked at.
 pub fn check_plugins(loaded: &Loaded, facts: &BTreeMap<String, PluginFacts>) -> Vec<Problem> {
     let source = Source::new(loaded.text.clone());
-    let mut check = Check {
-        loaded,
-        source,
-        problems: Vec::new(),
-        inputs: BTreeMap::new(),
-    };
+    let mut check = Check { loaded, source, problems: Vec::new(), inputs: BTreeMap::new() };
     for (name, plugin) in &loaded.config.plugins {
         if let Some(facts) = facts.get(name) {
             check.config(plugin, facts);
@@ -32,11 +27,7 @@ pub fn check_plugins(loaded: &Loaded, facts: &BTreeMap<String, PluginFacts>) -> 
     for (route_index, route) in loaded.config.routes.iter().enumerate() {
         for (step_index, step) in route.steps.iter().enumerate() {
             if let Some(facts) = facts.get(&step.plugin) {
-                check.step(
-                    &format!("routes[{route_index}].steps[{step_index}]"),
-                    step,
-                    facts,
-                );
+                check.step(&format!("routes[{route_index}].steps[{step_index}]"), step, facts);
             }
         }
     }
@@ -58,16 +49,8 @@ impl Check<'_> {
             Ok(schema) => schema,
             Err(error) => {
                 let place = self.place(&format!("{plugin_path}.component"), "");
-                let message = format!(
-                    "the configuration schema of plugin `{}` can't be used: {error}",
-                    plugin.name
-                );
-                self.report(
-                    &place,
-                    Severity::Error,
-                    message,
-                    Some("ask the plugin's author to mend it".to_owned()),
-                );
+                let message = format!("the configuration schema of plugin `{}` can't be used: {error}", plugin.name);
+                self.report(&place, Severity::Error, message, Some("ask the plugin's author to mend it".to_owned()));
                 return;
             }
         };
@@ -80,49 +63,24 @@ impl Check<'_> {
             };
             let help = unknown_member(&violation.pointer, &plugin.config, &violation.message)
                 .and_then(|name| did_you_mean(name, properties(&facts.config_schema)));
-            let at = if violation.pointer.is_empty() {
-                "config".to_owned()
-            } else {
-                dotted(&violation.pointer)
-            };
-            let message = format!(
-                "plugin `{}` does not take this as `{at}`: {}",
-                plugin.name, violation.message
-            );
+            let at = if violation.pointer.is_empty() { "config".to_owned() } else { dotted(&violation.pointer) };
+            let message = format!("plugin `{}` does not take this as `{at}`: {}", plugin.name, violation.message);
             self.report(&place, Severity::Error, message, help);
         }
     }
 
     fn hosts(&mut self, plugin: &Plugin, facts: &PluginFacts) {
         for template in &facts.hosts {
-            let Some(expected) = expected_host(template, &plugin.config, &facts.config_schema)
-            else {
+            let Some(expected) = expected_host(template, &plugin.config, &facts.config_schema) else {
                 continue;
             };
-            let covered = plugin
-                .grants
-                .hosts
-                .iter()
-                .any(|granted| covers(granted, &expected));
+            let covered = plugin.grants.hosts.iter().any(|granted| covers(granted, &expected));
             if !covered {
                 let place = self.place_or(&format!("plugins.{}", plugin.name), "allow-hosts");
-                let message = format!(
-                    "plugin `{}` expects to reach {expected}, which it is not allowed to",
-                    plugin.name
-                );
-                let mut hosts: Vec<String> = plugin
-                    .grants
-                    .hosts
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect();
+                let message = format!("plugin `{}` expects to reach {expected}, which it is not allowed to", plugin.name);
+                let mut hosts: Vec<String> = plugin.grants.hosts.iter().map(ToString::to_string).collect();
                 hosts.push(expected.to_string());
-                self.report(
-                    &place,
-                    Severity::Warning,
-                    message,
-                    Some(line("allow-hosts", &hosts)),
-                );
+                self.report(&place, Severity::Warning, message, Some(line("allow-hosts", &hosts)));
             }
         }
     }
@@ -136,23 +94,10 @@ impl Check<'_> {
                 continue;
             }
             let place = self.place_or(&format!("plugins.{}", plugin.name), "read-only");
-            let message = format!(
-                "plugin `{}` says that `{asked}` only reads; unless you agree it counts as a write",
-                plugin.name
-            );
-            let mut patterns: Vec<String> = plugin
-                .grants
-                .read_only
-                .iter()
-                .map(ToString::to_string)
-                .collect();
+            let message = format!("plugin `{}` says that `{asked}` only reads; unless you agree it counts as a write", plugin.name);
+            let mut patterns: Vec<String> = plugin.grants.read_only.iter().map(ToString::to_string).collect();
             patterns.push(asked.to_string());
-            self.report(
-                &place,
-                Severity::Warning,
-                message,
-                Some(line("read-only", &patterns)),
-            );
+            self.report(&place, Severity::Warning, message, Some(line("read-only", &patterns)));
         }
     }
 
@@ -165,22 +110,11 @@ impl Check<'_> {
             return;
         };
         let key = (step.plugin.clone(), step.action.clone());
-        let unusable = self
-            .inputs
-            .entry(key)
-            .or_insert_with(|| Schema::compile(&action.input).err());
+        let unusable = self.inputs.entry(key).or_insert_with(|| Schema::compile(&action.input).err());
         if let Some(error) = unusable.clone() {
             let place = self.place(&format!("{path}.uses"), "");
-            let message = format!(
-                "the input schema of `{}.{}` can't be used: {error}",
-                step.plugin, step.action
-            );
-            self.report(
-                &place,
-                Severity::Error,
-                message,
-                Some("ask the plugin's author to mend it".to_owned()),
-            );
+            let message = format!("the input schema of `{}.{}` can't be used: {error}", step.plugin, step.action);
+            self.report(&place, Severity::Error, message, Some("ask the plugin's author to mend it".to_owned()));
             return;
         }
         let Some(value) = self.written_with(path) else {
@@ -188,10 +122,7 @@ impl Check<'_> {
         };
         for misfit in with::misfits(&value, &action.input) {
             let place = self.place(&format!("{path}.with"), &misfit.pointer);
-            let message = format!(
-                "`{}.{}` does not take this: {}",
-                step.plugin, step.action, misfit.message
-            );
+            let message = format!("`{}.{}` does not take this: {}", step.plugin, step.action, misfit.message);
             self.report(&place, Severity::Error, message, misfit.help);
         }
     }
@@ -207,31 +138,16 @@ impl Check<'_> {
     fn place(&self, path: &str, pointer: &str) -> Range<usize> {
         let position = self.loaded.positions.locate(path, pointer);
         // A value may span lines; the key is what people look for, and an item of a list is its own key.
-        position
-            .map(|position| position.key.clone())
-            .unwrap_or(0..0)
+        position.map(|position| position.key.clone()).unwrap_or(0..0)
     }
 
     /// The place of a key of a table, or of the table where it lacks the key.
     fn place_or(&self, table: &str, key: &str) -> Range<usize> {
         let path = format!("{table}.{key}");
-        self.place(
-            if self.loaded.positions.get(&path).is_some() {
-                &path
-            } else {
-                table
-            },
-            "",
-        )
+        self.place(if self.loaded.positions.get(&path).is_some() { &path } else { table }, "")
     }
 
-    fn report(
-        &mut self,
-        place: &Range<usize>,
-        severity: Severity,
-        message: String,
-        help: Option<String>,
-    ) {
+    fn report(&mut self, place: &Range<usize>, severity: Severity, message: String, help: Option<String>) {
         let mut problem = Problem::at(&self.source, place, severity, message);
         if let Some(help) = help {
             problem.help(help);
@@ -249,27 +165,15 @@ fn line(key: &str, values: &[String]) -> String {
 /// The name that a violation calls unknown.
 fn unknown_member<'p>(pointer: &'p str, value: &Value, message: &str) -> Option<&'p str> {
     let is_member = value.pointer(pointer).is_some() && message.ends_with("is not known here");
-    pointer
-        .rsplit_once('/')
-        .map(|(_, name)| name)
-        .filter(|_| is_member)
+    pointer.rsplit_once('/').map(|(_, name)| name).filter(|_| is_member)
 }
 
 fn properties(schema: &Value) -> impl Iterator<Item = &str> {
-    schema
-        .get("properties")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-        .map(|(name, _)| name.as_str())
+    schema.get("properties").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.as_str())
 }
 
 fn dotted(pointer: &str) -> String {
-    pointer
-        .trim_start_matches('/')
-        .replace('/', ".")
-        .replace("~1", "/")
-        .replace("~0", "~")
+    pointer.trim_start_matches('/').replace('/', ".").replace("~1", "/").replace("~0", "~")
 }
 
 /// The near name among the members of a schema, for `with`.

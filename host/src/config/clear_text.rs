@@ -7,11 +7,7 @@ use super::reference::kept;
 use super::section::Section;
 
 /// A value that people may see.
-pub(super) fn plain(
-    r: &mut Reader<'_>,
-    section: &mut Section<'_>,
-    key: &'static str,
-) -> Option<Reference> {
+pub(super) fn plain(r: &mut Reader<'_>, section: &mut Section<'_>, key: &'static str) -> Option<Reference> {
     let item = section.required(r, key, "\"${env:NAME}\"")?;
     reference(r, &item)
 }
@@ -23,11 +19,7 @@ pub(super) fn reference(r: &mut Reader<'_>, item: &Item<'_>) -> Option<Reference
 }
 
 /// A value that nobody may see. In clear text it would end up in the store with the revision, so that is refused.
-pub(super) fn secret(
-    r: &mut Reader<'_>,
-    section: &mut Section<'_>,
-    key: &'static str,
-) -> Option<Reference> {
+pub(super) fn secret(r: &mut Reader<'_>, section: &mut Section<'_>, key: &'static str) -> Option<Reference> {
     let item = section.required(r, key, "\"${secret:NAME}\"")?;
     let text = item.text(r)?;
     let reference = kept(r, &text)?;

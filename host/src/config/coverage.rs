@@ -27,42 +27,23 @@ pub(super) fn check(
                 continue;
             };
             for host in uncovered(credential, &plugin.grants.hosts) {
-                let message = format!(
-                    "credential `{name}` is for {host}, which `allow-hosts` does not let `{}` reach",
-                    plugin.name
-                );
-                r.warn(&place, message).help(format!(
-                    "add \"{host}\" to `allow-hosts`, or take the credential away"
-                ));
+                let message = format!("credential `{name}` is for {host}, which `allow-hosts` does not let `{}` reach", plugin.name);
+                r.warn(&place, message).help(format!("add \"{host}\" to `allow-hosts`, or take the credential away"));
             }
             for host in &credential.hosts {
-                let Some(other) = taken
-                    .insert((header(&credential.kind), host), name)
-                    .filter(|other| other != name)
-                else {
+                let Some(other) = taken.insert((header(&credential.kind), host), name).filter(|other| other != name) else {
                     continue;
                 };
-                let message = format!(
-                    "credentials `{other}` and `{name}` both fill the header `{}` at {host}",
-                    header(&credential.kind)
-                );
-                r.error(&place, message)
-                    .help("grant one of them; a second plugin can have the other");
+                let message = format!("credentials `{other}` and `{name}` both fill the header `{}` at {host}", header(&credential.kind));
+                r.error(&place, message).help("grant one of them; a second plugin can have the other");
             }
         }
     }
 }
 
-fn uncovered<'c>(
-    credential: &'c Credential,
-    allowed: &'c [HostPattern],
-) -> impl Iterator<Item = &'c String> {
+fn uncovered<'c>(credential: &'c Credential, allowed: &'c [HostPattern]) -> impl Iterator<Item = &'c String> {
     credential.hosts.iter().filter(move |host| {
-        let covers = |origin: &HostPattern| {
-            allowed
-                .iter()
-                .any(|p| p.matches(&origin.scheme, &origin.host, origin.port))
-        };
+        let covers = |origin: &HostPattern| allowed.iter().any(|p| p.matches(&origin.scheme, &origin.host, origin.port));
         !origin(host).is_ok_and(|origin| covers(&origin))
     })
 }

@@ -17,40 +17,14 @@ struct Type {
     keys: &'static [&'static str],
 }
 
-const BEARER: Type = Type {
-    name: "bearer",
-    keys: &["token"],
-};
-const BASIC: Type = Type {
-    name: "basic",
-    keys: &["username", "password"],
-};
-const HEADER: Type = Type {
-    name: "header",
-    keys: &["name", "value"],
-};
-const CLIENT_CREDENTIALS: Type = Type {
-    name: "oauth2-client-credentials",
-    keys: &[
-        "token-url",
-        "client-id",
-        "client-secret",
-        "client-auth",
-        "scopes",
-        "audience",
-    ],
-};
+const BEARER: Type = Type { name: "bearer", keys: &["token"] };
+const BASIC: Type = Type { name: "basic", keys: &["username", "password"] };
+const HEADER: Type = Type { name: "header", keys: &["name", "value"] };
+const CLIENT_CREDENTIALS: Type =
+    Type { name: "oauth2-client-credentials", keys: &["token-url", "client-id", "client-secret", "client-auth", "scopes", "audience"] };
 const REFRESH_TOKEN: Type = Type {
     name: "oauth2-refresh-token",
-    keys: &[
-        "token-url",
-        "client-id",
-        "client-secret",
-        "client-auth",
-        "scopes",
-        "audience",
-        "refresh-token",
-    ],
+    keys: &["token-url", "client-id", "client-secret", "client-auth", "scopes", "audience", "refresh-token"],
 };
 const JWT_BEARER: Type = Type {
     name: "oauth2-jwt-bearer",
@@ -67,33 +41,14 @@ const JWT_BEARER: Type = Type {
         "algorithm",
     ],
 };
-const TYPES: [Type; 6] = [
-    BEARER,
-    BASIC,
-    HEADER,
-    CLIENT_CREDENTIALS,
-    REFRESH_TOKEN,
-    JWT_BEARER,
-];
+const TYPES: [Type; 6] = [BEARER, BASIC, HEADER, CLIENT_CREDENTIALS, REFRESH_TOKEN, JWT_BEARER];
 
 /// Types of a later version, with what to use until then.
 const LATER: [(&str, &str); 4] = [
-    (
-        "query",
-        "use \"header\" or \"bearer\" if the system takes one: a secret in a URL ends up in logs",
-    ),
-    (
-        "hmac",
-        "use \"header\" with a key that the system takes as it is",
-    ),
-    (
-        "placeholder",
-        "use \"header\" or \"bearer\": the host puts the secret into a header",
-    ),
-    (
-        "oauth2-authorization-code",
-        "get a refresh token from the vendor once and use \"oauth2-refresh-token\"",
-    ),
+    ("query", "use \"header\" or \"bearer\" if the system takes one: a secret in a URL ends up in logs"),
+    ("hmac", "use \"header\" with a key that the system takes as it is"),
+    ("placeholder", "use \"header\" or \"bearer\": the host puts the secret into a header"),
+    ("oauth2-authorization-code", "get a refresh token from the vendor once and use \"oauth2-refresh-token\""),
 ];
 
 /// Keys whose values people may see. Under any other, even a misspelt one, a literal text may be a secret.
@@ -114,24 +69,12 @@ const PUBLIC: [&str; 13] = [
 ];
 
 /// Reads one credential.
-pub(super) fn credential(
-    r: &mut Reader<'_>,
-    name: &str,
-    mut section: Section<'_>,
-) -> Option<Credential> {
+pub(super) fn credential(r: &mut Reader<'_>, name: &str, mut section: Section<'_>) -> Option<Credential> {
     let members = section.members();
-    let secrets = members
-        .iter()
-        .filter(|member| !PUBLIC.contains(&member.name.as_str()));
-    r.hidden.extend(
-        secrets
-            .filter(|item| !item.value.as_str().is_some_and(has_reference))
-            .map(|item| item.span.clone()),
-    );
+    let secrets = members.iter().filter(|member| !PUBLIC.contains(&member.name.as_str()));
+    r.hidden.extend(secrets.filter(|item| !item.value.as_str().is_some_and(has_reference)).map(|item| item.span.clone()));
     let type_item = section.required(r, "type", "\"bearer\"");
-    let hosts = section
-        .required(r, "hosts", "[\"https://api.example.com\"]")
-        .map(|item| hosts(r, &item));
+    let hosts = section.required(r, "hosts", "[\"https://api.example.com\"]").map(|item| hosts(r, &item));
     let Some(type_item) = type_item else {
         // Without a type nobody knows which of the other keys belong.
         return None;
@@ -144,55 +87,26 @@ pub(super) fn credential(
     let kind = kind(r, found.name, &mut section);
     refuse_keys_of_other_types(r, found, &mut section);
     section.finish(r);
-    Some(Credential {
-        name: name.to_owned(),
-        hosts: hosts?,
-        kind: kind?,
-    })
+    Some(Credential { name: name.to_owned(), hosts: hosts?, kind: kind? })
 }
 
 fn wrong_type(r: &mut Reader<'_>, text: &Text<'_>) {
     if let Some((name, instead)) = LATER.iter().find(|(name, _)| *name == text.value) {
-        not_yet(
-            r,
-            &text.span,
-            &format!("the credential type \"{name}\""),
-            instead,
-        );
+        not_yet(r, &text.span, &format!("the credential type \"{name}\""), instead);
         return;
     }
     let names = TYPES.iter().map(|known| known.name);
-    r.unknown(
-        &text.span,
-        format!("unknown credential type {:?}", text.value),
-        text.value,
-        names,
-    );
+    r.unknown(&text.span, format!("unknown credential type {:?}", text.value), text.value, names);
 }
 
 fn refuse_keys_of_other_types(r: &mut Reader<'_>, found: &Type, section: &mut Section<'_>) {
-    let others = TYPES
-        .iter()
-        .flat_map(|other| other.keys)
-        .filter(|key| !found.keys.contains(key));
-    for key in others
-        .copied()
-        .chain(["auth-url"])
-        .collect::<std::collections::BTreeSet<_>>()
-    {
+    let others = TYPES.iter().flat_map(|other| other.keys).filter(|key| !found.keys.contains(key));
+    for key in others.copied().chain(["auth-url"]).collect::<std::collections::BTreeSet<_>>() {
         // Asked for only where it is there, so that it is not offered as a near name.
-        let Some(item) = section
-            .table
-            .contains_key(key)
-            .then(|| section.get(key))
-            .flatten()
-        else {
+        let Some(item) = section.table.contains_key(key).then(|| section.get(key)).flatten() else {
             continue;
         };
-        let message = format!(
-            "`{key}` does not belong to a credential of type {:?}",
-            found.name
-        );
+        let message = format!("`{key}` does not belong to a credential of type {:?}", found.name);
         r.error(&item.key, message).help = did_you_mean(key, found.keys.iter().copied());
     }
 }
@@ -200,11 +114,8 @@ fn refuse_keys_of_other_types(r: &mut Reader<'_>, found: &Type, section: &mut Se
 fn hosts(r: &mut Reader<'_>, item: &Item<'_>) -> Vec<String> {
     let texts = item.texts(r);
     if item.value.as_array().is_some_and(|array| array.is_empty()) {
-        r.error(
-            &item.span,
-            "`hosts` names no origin, so that the credential would never be attached",
-        )
-        .help("write hosts = [\"https://api.example.com\"]");
+        r.error(&item.span, "`hosts` names no origin, so that the credential would never be attached")
+            .help("write hosts = [\"https://api.example.com\"]");
     }
     let mut origins = Vec::new();
     for text in texts {
@@ -213,16 +124,10 @@ fn hosts(r: &mut Reader<'_>, item: &Item<'_>) -> Vec<String> {
         };
         match origin(&value) {
             Ok(origin) if origin.scheme == "http" && !origin.is_loopback() => {
-                r.error(
-                    &text.span,
-                    format!("`{value}` would carry the credential unencrypted"),
-                )
-                .help("write https://");
+                r.error(&text.span, format!("`{value}` would carry the credential unencrypted")).help("write https://");
             }
             Ok(origin) => origins.push(origin.to_string()),
-            Err(message) => r
-                .error(&text.span, message)
-                .help("write the scheme and host alone, such as \"https://api.example.com\""),
+            Err(message) => r.error(&text.span, message).help("write the scheme and host alone, such as \"https://api.example.com\""),
         }
     }
     origins
@@ -231,51 +136,29 @@ fn hosts(r: &mut Reader<'_>, item: &Item<'_>) -> Vec<String> {
 fn kind(r: &mut Reader<'_>, name: &str, section: &mut Section<'_>) -> Option<CredentialKind> {
     let found = |other: &Type| name == other.name;
     if found(&BEARER) {
-        return Some(CredentialKind::Bearer {
-            token: secret(r, section, "token")?,
-        });
+        return Some(CredentialKind::Bearer { token: secret(r, section, "token")? });
     }
     if found(&BASIC) {
-        let (username, password) = (
-            plain(r, section, "username"),
-            secret(r, section, "password"),
-        );
-        return Some(CredentialKind::Basic {
-            username: username?,
-            password: password?,
-        });
+        let (username, password) = (plain(r, section, "username"), secret(r, section, "password"));
+        return Some(CredentialKind::Basic { username: username?, password: password? });
     }
     if found(&HEADER) {
         let (name, value) = (header_name(r, section), secret(r, section, "value"));
-        return Some(CredentialKind::Header {
-            name: name?,
-            value: value?,
-        });
+        return Some(CredentialKind::Header { name: name?, value: value? });
     }
     if found(&CLIENT_CREDENTIALS) {
         return client(r, section, true).map(CredentialKind::OAuth2ClientCredentials);
     }
     if found(&REFRESH_TOKEN) {
-        let (client, refresh_token) = (
-            client(r, section, false),
-            secret(r, section, "refresh-token"),
-        );
-        return Some(CredentialKind::OAuth2RefreshToken {
-            client: client?,
-            refresh_token: refresh_token?,
-        });
+        let (client, refresh_token) = (client(r, section, false), secret(r, section, "refresh-token"));
+        return Some(CredentialKind::OAuth2RefreshToken { client: client?, refresh_token: refresh_token? });
     }
     let client = client(r, section, false);
     let issuer = section.get("issuer").map(|item| reference(r, &item));
     let subject = plain(r, section, "subject");
     let private_key = secret(r, section, "private-key");
-    let algorithms = [
-        ("RS256", JwtAlgorithm::Rs256),
-        ("ES256", JwtAlgorithm::Es256),
-    ];
-    let algorithm = section
-        .get("algorithm")
-        .map(|item| item.choice(r, &algorithms));
+    let algorithms = [("RS256", JwtAlgorithm::Rs256), ("ES256", JwtAlgorithm::Es256)];
+    let algorithm = section.get("algorithm").map(|item| item.choice(r, &algorithms));
     Some(CredentialKind::OAuth2JwtBearer {
         client: client?,
         issuer: match issuer {

@@ -14,30 +14,19 @@ use crate::mapping::{Expr, Template};
 /// Compiles a whole expression: `when`, `order-by`.
 pub(super) fn expression(r: &mut Reader<'_>, item: &Item<'_>) -> Option<Arc<Expr>> {
     let text = item.text(r)?;
-    if let Some(inner) = text
-        .value
-        .trim()
-        .strip_prefix("${")
-        .and_then(|rest| rest.strip_suffix('}'))
-    {
-        r.error(
-            &text.span,
-            format!(
-                "`{}` is an expression as a whole and needs no ${{ … }}",
-                item.name
-            ),
-        )
-        .help(format!("write {} = '{}'", item.name, inner.trim()));
+    if let Some(inner) = text.value.trim().strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
+        r.error(&text.span, format!("`{}` is an expression as a whole and needs no ${{ … }}", item.name)).help(format!(
+            "write {} = '{}'",
+            item.name,
+            inner.trim()
+        ));
         return None;
     }
     match Expr::compile(text.value) {
         Ok(expr) => Some(Arc::new(expr)),
         Err(error) => {
             let span = within_string(r.source.text(), &text.span, text.value, &error.range);
-            r.error(
-                &span,
-                format!("this expression does not compile: {}", error.message),
-            );
+            r.error(&span, format!("this expression does not compile: {}", error.message));
             None
         }
     }
@@ -55,10 +44,7 @@ pub(super) fn template(r: &mut Reader<'_>, item: &Item<'_>) -> Option<Arc<Templa
                     Some(text) => within_string(r.source.text(), &span, text, &error.range),
                     None => span,
                 };
-                r.error(
-                    &span,
-                    format!("this expression does not compile: {}", error.message),
-                );
+                r.error(&span, format!("this expression does not compile: {}", error.message));
             }
             None
         }
@@ -66,11 +52,7 @@ pub(super) fn template(r: &mut Reader<'_>, item: &Item<'_>) -> Option<Arc<Templa
 }
 
 /// The place a JSON pointer leads to, with the text that stands there.
-fn descend<'t>(
-    span: Range<usize>,
-    value: &'t DeValue<'t>,
-    pointer: &str,
-) -> (Range<usize>, Option<&'t str>) {
+fn descend<'t>(span: Range<usize>, value: &'t DeValue<'t>, pointer: &str) -> (Range<usize>, Option<&'t str>) {
     let (mut span, mut value) = (span, value);
     for token in pointer.split('/').skip(1) {
         let token = token.replace("~1", "/").replace("~0", "~");
@@ -88,12 +70,7 @@ fn descend<'t>(
 /// Warns where an expression reads a step that the route lacks, or one that need not have run before.
 ///
 /// A warning, since this looks at the text: the same letters may stand in a jq string.
-pub(super) fn check_steps_read(
-    r: &mut Reader<'_>,
-    text: &Text<'_>,
-    steps: &[String],
-    before: Option<&[bool]>,
-) {
+pub(super) fn check_steps_read(r: &mut Reader<'_>, text: &Text<'_>, steps: &[String], before: Option<&[bool]>) {
     for (range, name) in steps_read(text.value) {
         let found = steps.iter().position(|step| *step == name);
         let available = found.is_some_and(|index| before.is_none_or(|before| before[index]));
@@ -102,34 +79,23 @@ pub(super) fn check_steps_read(
         }
         let span = within_string(r.source.text(), &text.span, text.value, &range);
         if steps.is_empty() {
-            r.warn(
-                &span,
-                format!("no step has run yet when this is asked, so that `{name}` has no output"),
-            );
+            r.warn(&span, format!("no step has run yet when this is asked, so that `{name}` has no output"));
             continue;
         }
         if found.is_some() {
-            r.warn(
-                &span,
-                format!(
-                    "step `{name}` need not have run before this, so that its output may be null"
-                ),
-            )
-            .help(format!("add \"{name}\" to `needs`"));
+            r.warn(&span, format!("step `{name}` need not have run before this, so that its output may be null"))
+                .help(format!("add \"{name}\" to `needs`"));
             continue;
         }
         // `.steps.send-invoice` is a subtraction in jq, the mistake people make most.
         let rest = &text.value[range.end..];
-        let hyphenated = steps.iter().find(|step| {
-            step.strip_prefix(&name)
-                .is_some_and(|tail| tail.starts_with('-') && rest.starts_with(tail))
-        });
+        let hyphenated =
+            steps.iter().find(|step| step.strip_prefix(&name).is_some_and(|tail| tail.starts_with('-') && rest.starts_with(tail)));
         let help = match hyphenated {
             Some(step) => Some(format!("`-` subtracts in jq: write .steps[\"{step}\"]")),
             None => did_you_mean(&name, steps.iter().map(String::as_str)),
         };
-        r.warn(&span, format!("there is no step `{name}` in this route"))
-            .help = help;
+        r.warn(&span, format!("there is no step `{name}` in this route")).help = help;
     }
 }
 
@@ -139,8 +105,7 @@ fn steps_read(text: &str) -> Vec<(Range<usize>, String)> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices(PATH) {
         // `.event.data.steps` is not the run's `.steps`.
-        let continues =
-            |c: char| c.is_alphanumeric() || matches!(c, '_' | ']' | ')' | '?' | '"' | '.');
+        let continues = |c: char| c.is_alphanumeric() || matches!(c, '_' | ']' | ')' | '?' | '"' | '.');
         if text[..at].chars().next_back().is_some_and(continues) {
             continue;
         }
@@ -148,20 +113,13 @@ fn steps_read(text: &str) -> Vec<(Range<usize>, String)> {
         let (start, length) = if let Some(name) = rest.strip_prefix("[\"") {
             (2, name.find('"').unwrap_or(0))
         } else if let Some(name) = rest.strip_prefix('.') {
-            (
-                1,
-                name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                    .unwrap_or(name.len()),
-            )
+            (1, name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len()))
         } else {
             continue;
         };
         if length > 0 {
             let start = at + PATH.len() + start;
-            found.push((
-                start..start + length,
-                text[start..start + length].to_owned(),
-            ));
+            found.push((start..start + length, text[start..start + length].to_owned()));
         }
     }
     found

@@ -14,11 +14,7 @@ use super::section::Section;
 use super::{coverage, credentials, name, plugins, routes, server, steps};
 
 /// Reads all tables. `None`: there are mistakes, which the reader has.
-pub(super) fn config(
-    r: &mut Reader<'_>,
-    root: &DeTable<'_>,
-    positions: &Positions,
-) -> Option<Config> {
+pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positions) -> Option<Config> {
     let empty = DeTable::new();
     let mut file = Section::new(root, 0..0, "the file");
     let mut own = |r: &mut Reader<'_>, key: &'static str| {
@@ -33,12 +29,8 @@ pub(super) fn config(
 
     let credential_items = named(r, &mut file, "credentials", "credential");
     let plugin_items = named(r, &mut file, "plugins", "plugin");
-    let credential_names: BTreeSet<String> = credential_items
-        .iter()
-        .map(|item| item.name.clone())
-        .collect();
-    let plugin_names: BTreeSet<String> =
-        plugin_items.iter().map(|item| item.name.clone()).collect();
+    let credential_names: BTreeSet<String> = credential_items.iter().map(|item| item.name.clone()).collect();
+    let plugin_names: BTreeSet<String> = plugin_items.iter().map(|item| item.name.clone()).collect();
     let mut complete = true;
     let mut credentials = BTreeMap::new();
     for item in credential_items {
@@ -51,67 +43,31 @@ pub(super) fn config(
     let mut plugins = BTreeMap::new();
     for item in plugin_items {
         if item.name == steps::RESERVED_PLUGIN {
-            r.error(
-                &item.key,
-                "the plugin name `sangam` is reserved for the host's own steps",
-            )
-            .help("take another name");
+            r.error(&item.key, "the plugin name `sangam` is reserved for the host's own steps").help("take another name");
         }
         let section = item.table(r, format!("[plugins.{}]", item.name));
-        match section.and_then(|section| plugins::plugin(r, &item.name, section, &credential_names))
-        {
+        match section.and_then(|section| plugins::plugin(r, &item.name, section, &credential_names)) {
             Some(plugin) => drop(plugins.insert(item.name, Arc::new(plugin))),
             None => complete = false,
         }
     }
-    let routes = file
-        .get("routes")
-        .map(|item| routes::routes(r, &item, &plugin_names))
-        .unwrap_or_default();
+    let routes = file.get("routes").map(|item| routes::routes(r, &item, &plugin_names)).unwrap_or_default();
     if let Some(item) = file.get("sources") {
-        not_yet(
-            r,
-            &item.key,
-            "`[[sources]]`",
-            "let the sender post CloudEvents to /v1/events instead",
-        );
+        not_yet(r, &item.key, "`[[sources]]`", "let the sender post CloudEvents to /v1/events instead");
     }
     if let Some(item) = file.get("mail") {
-        not_yet(
-            r,
-            &item.key,
-            "`[mail]`",
-            "use builtin:http with the HTTP API of a mail service instead",
-        );
+        not_yet(r, &item.key, "`[mail]`", "use builtin:http with the HTTP API of a mail service instead");
     }
     file.finish(r);
     coverage::check(r, positions, &credentials, &plugins);
-    let routes: Option<Vec<Arc<Route>>> = routes
-        .into_iter()
-        .map(|route| route.map(Arc::new))
-        .collect();
+    let routes: Option<Vec<Arc<Route>>> = routes.into_iter().map(|route| route.map(Arc::new)).collect();
     let base = PathBuf::from(r.base);
-    routes.filter(|_| complete).map(|routes| Config {
-        server,
-        store,
-        secrets,
-        credentials,
-        plugins,
-        routes,
-        base,
-    })
+    routes.filter(|_| complete).map(|routes| Config { server, store, secrets, credentials, plugins, routes, base })
 }
 
 /// The members of `[key.NAME]` tables, their names checked.
-fn named<'t>(
-    r: &mut Reader<'_>,
-    file: &mut Section<'t>,
-    key: &'static str,
-    what: &str,
-) -> Vec<Item<'t>> {
-    let table = file
-        .get(key)
-        .and_then(|item| item.table(r, format!("[{key}]")));
+fn named<'t>(r: &mut Reader<'_>, file: &mut Section<'t>, key: &'static str, what: &str) -> Vec<Item<'t>> {
+    let table = file.get(key).and_then(|item| item.table(r, format!("[{key}]")));
     let members = table.map(|table| table.members()).unwrap_or_default();
     for member in &members {
         name::check(r, &member.key, what, &member.name);

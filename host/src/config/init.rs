@@ -2,11 +2,5 @@
 
 /// The files, by path within the new folder, with their contents.
 pub fn files() -> [(&'static str, &'static str); 2] {
-    [
-        ("sangam.toml", include_str!("init/sangam.toml")),
-        (
-            "events/job-completed.json",
-            include_str!("init/job-completed.json"),
-        ),
-    ]
+    [("sangam.toml", include_str!("init/sangam.toml")), ("events/job-completed.json", include_str!("init/job-completed.json"))]
 }

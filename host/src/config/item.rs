@@ -29,31 +29,18 @@ pub(super) struct Text<'t> {
 impl<'t> Item<'t> {
     pub(super) fn text(&self, r: &mut Reader<'_>) -> Option<Text<'t>> {
         match self.value {
-            DeValue::String(value) => Some(Text {
-                value,
-                span: self.span.clone(),
-            }),
+            DeValue::String(value) => Some(Text { value, span: self.span.clone() }),
             _ => self.wrong_type(r, "a string"),
         }
     }
 
     /// A string that `parse` understands; what it answers otherwise is the message.
-    pub(super) fn parsed<T>(
-        &self,
-        r: &mut Reader<'_>,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
+    pub(super) fn parsed<T>(&self, r: &mut Reader<'_>, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let text = self.text(r)?;
-        parse(text.value)
-            .map_err(|message| r.error(&text.span, message).help = None)
-            .ok()
+        parse(text.value).map_err(|message| r.error(&text.span, message).help = None).ok()
     }
 
-    pub(super) fn duration(
-        &self,
-        r: &mut Reader<'_>,
-        range: RangeInclusive<Duration>,
-    ) -> Option<Duration> {
+    pub(super) fn duration(&self, r: &mut Reader<'_>, range: RangeInclusive<Duration>) -> Option<Duration> {
         if self.value.is_integer() {
             return self.without_unit(r, "a duration", "s");
         }
@@ -73,10 +60,7 @@ impl<'t> Item<'t> {
         let DeValue::Integer(number) = self.value else {
             return self.wrong_type(r, "a whole number");
         };
-        match i64::from_str_radix(number.as_str(), number.radix())
-            .ok()
-            .and_then(|value| u64::try_from(value).ok())
-        {
+        match i64::from_str_radix(number.as_str(), number.radix()).ok().and_then(|value| u64::try_from(value).ok()) {
             Some(value) => self.within(r, value, range, |value| value.to_string()),
             None => self.out_of_range(r, number, range.start(), range.end()),
         }
@@ -112,20 +96,12 @@ impl<'t> Item<'t> {
             return Some(*value);
         }
         let message = format!("`{}` can't be {:?}", self.name, text.value);
-        let words: Vec<String> = choices
-            .iter()
-            .map(|(word, _)| format!("{word:?}"))
-            .collect();
-        r.error(&text.span, message)
-            .help(format!("write {}", words.join(" or ")));
+        let words: Vec<String> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
+        r.error(&text.span, message).help(format!("write {}", words.join(" or ")));
         None
     }
 
-    pub(super) fn table(
-        &self,
-        r: &mut Reader<'_>,
-        label: impl Into<String>,
-    ) -> Option<Section<'t>> {
+    pub(super) fn table(&self, r: &mut Reader<'_>, label: impl Into<String>) -> Option<Section<'t>> {
         match self.value {
             DeValue::Table(table) => Some(Section::new(table, self.span.clone(), label)),
             _ => self.wrong_type(r, "a table"),
@@ -156,14 +132,7 @@ impl<'t> Item<'t> {
 
     /// Says that the value is of another type than `wanted`.
     pub(super) fn wrong_type<T>(&self, r: &mut Reader<'_>, wanted: &str) -> Option<T> {
-        r.error(
-            &self.span,
-            format!(
-                "`{}` must be {wanted}, but this is {}",
-                self.name,
-                kind(self.value)
-            ),
-        );
+        r.error(&self.span, format!("`{}` must be {wanted}, but this is {}", self.name, kind(self.value)));
         None
     }
 
@@ -178,17 +147,9 @@ impl<'t> Item<'t> {
     }
 
     fn without_unit<T>(&self, r: &mut Reader<'_>, what: &str, unit: &str) -> Option<T> {
-        let number = r
-            .source
-            .text()
-            .get(self.span.clone())
-            .unwrap_or_default()
-            .to_owned();
-        r.error(
-            &self.span,
-            format!("`{}` is {what} and needs a unit", self.name),
-        )
-        .help(format!("write it as a string, such as \"{number}{unit}\""));
+        let number = r.source.text().get(self.span.clone()).unwrap_or_default().to_owned();
+        r.error(&self.span, format!("`{}` is {what} and needs a unit", self.name))
+            .help(format!("write it as a string, such as \"{number}{unit}\""));
         None
     }
 
@@ -212,13 +173,7 @@ impl<'t> Item<'t> {
         least: impl std::fmt::Display,
         most: impl std::fmt::Display,
     ) -> Option<T> {
-        r.error(
-            &self.span,
-            format!(
-                "`{}` is {value}, but must be from {least} to {most}",
-                self.name
-            ),
-        );
+        r.error(&self.span, format!("`{}` is {value}, but must be from {least} to {most}", self.name));
         None
     }
 }

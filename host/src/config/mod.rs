@@ -108,19 +108,13 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
     };
     let text = read_bounded(path, MAX_FILE_SIZE).map_err(|error| {
         let help = match error.kind() {
-            io::ErrorKind::NotFound => {
-                "`sangam init` writes a working one; `--config FILE` names another"
-            }
+            io::ErrorKind::NotFound => "`sangam init` writes a working one; `--config FILE` names another",
             _ => "check that it is a text file which the user of the host may read",
         };
         failed(format!("can't read the configuration: {error}"), help)
     })?;
-    let absolute = std::path::absolute(path).map_err(|error| {
-        failed(
-            format!("can't tell the folder of the configuration: {error}"),
-            "name it by its full path",
-        )
-    })?;
+    let absolute = std::path::absolute(path)
+        .map_err(|error| failed(format!("can't tell the folder of the configuration: {error}"), "name it by its full path"))?;
     let base = absolute.parent().unwrap_or(Path::new("/"));
     parse(&text, &file, base, &Outside::process())
 }
@@ -130,49 +124,23 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
 /// # Errors
 ///
 /// Everything that is wrong with it. Where the syntax is wrong, only that.
-pub fn parse(
-    text: &str,
-    file: &str,
-    base: &Path,
-    outside: &Outside<'_>,
-) -> Result<Loaded, Problems> {
+pub fn parse(text: &str, file: &str, base: &Path, outside: &Outside<'_>) -> Result<Loaded, Problems> {
     let source = Source::new(text.into());
-    let mut reader = Reader {
-        source: &source,
-        base,
-        outside,
-        problems: Vec::new(),
-        hidden: Vec::new(),
-    };
+    let mut reader = Reader { source: &source, base, outside, problems: Vec::new(), hidden: Vec::new() };
     let r = &mut reader;
     let (root, syntax_errors) = DeTable::parse_recoverable(text);
     let readable = report_syntax(r, &syntax_errors);
     let root = root.get_ref();
     let positions = Positions::of(root);
-    let read = if readable {
-        file::config(r, root, &positions)
-    } else {
-        None
-    };
-    let revision = if readable {
-        revision::content(r, root)
-    } else {
-        Value::Null
-    };
-    let Reader {
-        problems, hidden, ..
-    } = reader;
+    let read = if readable { file::config(r, root, &positions) } else { None };
+    let revision = if readable { revision::content(r, root) } else { Value::Null };
+    let Reader { problems, hidden, .. } = reader;
     let masked = masked(text, &hidden);
     let list = Problems::new(file, masked, problems);
     match read {
-        Some(config) if !list.has_errors() => Ok(Loaded {
-            config,
-            positions,
-            text: source.text().clone(),
-            file: file.to_owned(),
-            warnings: list.list,
-            revision,
-        }),
+        Some(config) if !list.has_errors() => {
+            Ok(Loaded { config, positions, text: source.text().clone(), file: file.to_owned(), warnings: list.list, revision })
+        }
         _ => Err(list),
     }
 }
@@ -183,11 +151,7 @@ pub fn parse(
 /// # Errors
 ///
 /// What is wrong with it for this version and this machine.
-pub fn parse_revision(
-    content: &Value,
-    base: &Path,
-    outside: &Outside<'_>,
-) -> Result<Loaded, Problems> {
+pub fn parse_revision(content: &Value, base: &Path, outside: &Outside<'_>) -> Result<Loaded, Problems> {
     parse(&revision::toml_text(content), "revision", base, outside)
 }
 
@@ -198,14 +162,8 @@ fn report_syntax(r: &mut Reader<'_>, errors: &[toml::de::Error]) -> bool {
         let span = error.span().unwrap_or(0..0);
         // A key that stands twice leaves everything else as it was.
         if error.message() == "duplicate key" {
-            let key = r
-                .source
-                .text()
-                .get(span.clone())
-                .unwrap_or_default()
-                .to_owned();
-            r.error(&span, format!("`{key}` is there already"))
-                .help("keep one of the two");
+            let key = r.source.text().get(span.clone()).unwrap_or_default().to_owned();
+            r.error(&span, format!("`{key}` is there already")).help("keep one of the two");
         } else {
             readable = false;
             r.error(&span, format!("this is not TOML: {}", error.message()));
@@ -217,10 +175,7 @@ fn report_syntax(r: &mut Reader<'_>, errors: &[toml::de::Error]) -> bool {
 /// The text with secrets in clear text made unreadable, for showing lines of it.
 fn masked(text: &str, hidden: &[std::ops::Range<usize>]) -> Arc<str> {
     let secret = |at: usize| hidden.iter().any(|range| range.contains(&at));
-    text.char_indices()
-        .map(|(at, c)| if secret(at) && c != '\n' { '*' } else { c })
-        .collect::<String>()
-        .into()
+    text.char_indices().map(|(at, c)| if secret(at) && c != '\n' { '*' } else { c }).collect::<String>().into()
 }
 
 impl Loaded {

@@ -12,9 +12,7 @@ const MAX_NAME: usize = 64;
 pub(super) fn is_name(text: &str) -> bool {
     text.len() <= MAX_NAME
         && text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// Reports a text that can't be the name of a `what`.
@@ -23,31 +21,16 @@ pub(super) fn check(r: &mut Reader<'_>, span: &Range<usize>, what: &str, text: &
         return;
     }
     let message = format!("{text:?} can't be the name of a {what}");
-    let rule =
-        format!("a letter first, then lower-case letters, digits and hyphens, at most {MAX_NAME}");
+    let rule = format!("a letter first, then lower-case letters, digits and hyphens, at most {MAX_NAME}");
     let mended = mended(text);
-    r.error(span, message).help(if is_name(&mended) {
-        format!("{rule}: such as `{mended}`")
-    } else {
-        rule
-    });
+    r.error(span, message).help(if is_name(&mended) { format!("{rule}: such as `{mended}`") } else { rule });
 }
 
 /// Reports a name that stands twice in one place, and remembers the first.
-pub(super) fn once(
-    r: &mut Reader<'_>,
-    seen: &mut BTreeMap<String, Range<usize>>,
-    span: &Range<usize>,
-    what: &str,
-    name: &str,
-) {
+pub(super) fn once(r: &mut Reader<'_>, seen: &mut BTreeMap<String, Range<usize>>, span: &Range<usize>, what: &str, name: &str) {
     if let Some(first) = seen.get(name) {
         let (line, _) = r.source.position(first.start);
-        r.error(
-            span,
-            format!("there is a {what} `{name}` already, on line {line}"),
-        )
-        .help("give each its own name");
+        r.error(span, format!("there is a {what} `{name}` already, on line {line}")).help("give each its own name");
     } else {
         seen.insert(name.to_owned(), span.clone());
     }
@@ -55,8 +38,6 @@ pub(super) fn once(
 
 fn mended(text: &str) -> String {
     let lower = text.trim().to_lowercase();
-    let letters = lower
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' });
+    let letters = lower.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' });
     letters.collect::<String>().trim_matches('-').to_owned()
 }

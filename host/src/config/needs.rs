@@ -24,16 +24,9 @@ pub(super) fn needs(r: &mut Reader<'_>, sections: &mut [Section<'_>], names: &[S
                         Some(found) if !indexes.contains(&found) => indexes.push(found),
                         Some(_) => {}
                         None => {
-                            let known = names
-                                .iter()
-                                .map(String::as_str)
-                                .filter(|name| !name.is_empty());
+                            let known = names.iter().map(String::as_str).filter(|name| !name.is_empty());
                             let help = did_you_mean(text.value, known);
-                            r.error(
-                                &text.span,
-                                format!("there is no step `{}` in this route", text.value),
-                            )
-                            .help = help;
+                            r.error(&text.span, format!("there is no step `{}` in this route", text.value)).help = help;
                         }
                     }
                 }
@@ -43,9 +36,7 @@ pub(super) fn needs(r: &mut Reader<'_>, sections: &mut [Section<'_>], names: &[S
         });
     }
     report_cycles(r, sections, names, &direct);
-    let before = (0..direct.len())
-        .map(|step| reachable(&direct, step))
-        .collect();
+    let before = (0..direct.len()).map(|step| reachable(&direct, step)).collect();
     Needs { direct, before }
 }
 
@@ -62,12 +53,7 @@ fn reachable(direct: &[Vec<usize>], start: usize) -> Vec<bool> {
     found
 }
 
-fn report_cycles(
-    r: &mut Reader<'_>,
-    sections: &mut [Section<'_>],
-    names: &[String],
-    direct: &[Vec<usize>],
-) {
+fn report_cycles(r: &mut Reader<'_>, sections: &mut [Section<'_>], names: &[String], direct: &[Vec<usize>]) {
     let mut reported = vec![false; direct.len()];
     for start in 0..direct.len() {
         if reported[start] || !reachable(direct, start)[start] {
@@ -77,11 +63,7 @@ fn report_cycles(
         for step in &cycle {
             reported[*step] = true;
         }
-        let path: Vec<String> = cycle
-            .iter()
-            .chain([&start])
-            .map(|step| format!("`{}`", names[*step]))
-            .collect();
+        let path: Vec<String> = cycle.iter().chain([&start]).map(|step| format!("`{}`", names[*step])).collect();
         let own = cycle.iter().find_map(|step| sections[*step].get("needs"));
         let span = own.map_or_else(|| sections[start].span.clone(), |item| item.span);
         r.error(&span, format!("these steps wait for each other for ever: {}", path.join(" needs ")))

@@ -18,46 +18,31 @@ impl HostPattern {
             Some((scheme, rest)) => (true, format!("{scheme}://{rest}")),
             None => (false, text.to_owned()),
         };
-        let url = origin_url(&plain)
-            .map_err(|reason| format!("`{text}` is not a host pattern: {reason}"))?;
+        let url = origin_url(&plain).map_err(|reason| format!("`{text}` is not a host pattern: {reason}"))?;
         let name = match url.host() {
             // The dot of an absolute name changes nothing about where it leads.
             Some(Host::Domain(name)) => name.trim_end_matches('.').to_owned(),
             Some(_) if wildcard => {
-                return Err(format!(
-                    "`{text}` is not a host pattern: `*.` can't stand before an address"
-                ));
+                return Err(format!("`{text}` is not a host pattern: `*.` can't stand before an address"));
             }
             Some(Host::Ipv4(address)) => address.to_string(),
             Some(Host::Ipv6(address)) => address.to_string(),
             None => {
-                return Err(format!(
-                    "`{text}` is not a host pattern: there is no host in it"
-                ));
+                return Err(format!("`{text}` is not a host pattern: there is no host in it"));
             }
         };
         if wildcard && !name.contains('.') {
-            return Err(format!(
-                "`{text}` would allow a whole top-level domain: name at least two labels after `*.`"
-            ));
+            return Err(format!("`{text}` would allow a whole top-level domain: name at least two labels after `*.`"));
         }
-        let port = url
-            .port_or_known_default()
-            .ok_or_else(|| format!("`{text}` has no port"))?;
-        Ok(Self {
-            scheme: url.scheme().to_owned(),
-            host: name,
-            wildcard,
-            port,
-        })
+        let port = url.port_or_known_default().ok_or_else(|| format!("`{text}` has no port"))?;
+        Ok(Self { scheme: url.scheme().to_owned(), host: name, wildcard, port })
     }
 
     /// Whether an origin is covered. `host` is lower case, an IPv6 address without brackets.
     pub fn matches(&self, scheme: &str, host: &str, port: u16) -> bool {
         let host_matches = if self.wildcard {
             // Exactly one label: `*.example.com` covers `a.example.com`, neither `example.com` nor `a.b.example.com`.
-            host.split_once('.')
-                .is_some_and(|(label, rest)| !label.is_empty() && rest == self.host)
+            host.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest == self.host)
         } else {
             host == self.host
         };
@@ -78,18 +63,10 @@ impl HostPattern {
 impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let wildcard = if self.wildcard { "*." } else { "" };
-        let host = if self.host.contains(':') {
-            format!("[{}]", self.host)
-        } else {
-            self.host.clone()
-        };
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         write!(f, "{}://{wildcard}{host}", self.scheme)?;
         let default = if self.scheme == "https" { 443 } else { 80 };
-        if self.port == default {
-            Ok(())
-        } else {
-            write!(f, ":{}", self.port)
-        }
+        if self.port == default { Ok(()) } else { write!(f, ":{}", self.port) }
     }
 }
 
@@ -100,40 +77,24 @@ impl RequestPattern {
     ///
     /// What is wrong and how to write it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = |why: &str| {
-            format!("`{text}` is not a request pattern: {why}, such as \"POST /crm/*/search\"")
-        };
-        let (method, path) = text
-            .split_once(' ')
-            .ok_or_else(|| wrong("write the method, a space and the path"))?;
+        let wrong = |why: &str| format!("`{text}` is not a request pattern: {why}, such as \"POST /crm/*/search\"");
+        let (method, path) = text.split_once(' ').ok_or_else(|| wrong("write the method, a space and the path"))?;
         if method.is_empty() || !method.bytes().all(|b| b.is_ascii_uppercase()) {
             return Err(wrong("the method comes first, in capitals"));
         }
-        let path = path
-            .strip_prefix('/')
-            .ok_or_else(|| wrong("the path begins with a slash"))?;
+        let path = path.strip_prefix('/').ok_or_else(|| wrong("the path begins with a slash"))?;
         if path.contains(['?', '#', ' ']) {
             return Err(wrong("the path has no query, fragment or space"));
         }
         let segments: Vec<String> = path.split('/').map(str::to_owned).collect();
-        let (last, before) = segments
-            .split_last()
-            .ok_or_else(|| wrong("the path is missing"))?;
-        if before.iter().any(|segment| segment.contains("**"))
-            || (last.contains("**") && last != "**")
-        {
+        let (last, before) = segments.split_last().ok_or_else(|| wrong("the path is missing"))?;
+        if before.iter().any(|segment| segment.contains("**")) || (last.contains("**") && last != "**") {
             return Err(wrong("`**` stands only alone and at the end"));
         }
-        if segments
-            .iter()
-            .any(|segment| segment.contains('*') && !segment.trim_matches('*').is_empty())
-        {
+        if segments.iter().any(|segment| segment.contains('*') && !segment.trim_matches('*').is_empty()) {
             return Err(wrong("`*` stands for a whole segment"));
         }
-        Ok(Self {
-            method: method.to_owned(),
-            segments,
-        })
+        Ok(Self { method: method.to_owned(), segments })
     }
 
     /// Whether it covers a request. `path` begins with a slash and has no query. A `..` or an encoded slash never
@@ -144,18 +105,14 @@ impl RequestPattern {
         };
         let plain = |segment: &str| {
             let lower = segment.to_ascii_lowercase();
-            !segment.is_empty()
-                && !lower.contains("%2f")
-                && !matches!(lower.replace("%2e", ".").as_str(), "." | "..")
+            !segment.is_empty() && !lower.contains("%2f") && !matches!(lower.replace("%2e", ".").as_str(), "." | "..")
         };
         let mut segments = path.split('/');
         for pattern in &self.segments {
             if pattern == "**" {
                 return segments.all(plain);
             }
-            let matched = segments
-                .next()
-                .is_some_and(|segment| pattern == segment || (pattern == "*" && plain(segment)));
+            let matched = segments.next().is_some_and(|segment| pattern == segment || (pattern == "*" && plain(segment)));
             if !matched {
                 return false;
             }
@@ -173,9 +130,7 @@ impl fmt::Display for RequestPattern {
 /// Reads an exact origin: `https://host[:port]`, lower case, default port left out.
 pub(super) fn origin(text: &str) -> Result<HostPattern, String> {
     if text.contains('*') {
-        return Err(format!(
-            "`{text}` is not an exact origin: `*` can't stand here, name every host"
-        ));
+        return Err(format!("`{text}` is not an exact origin: `*` can't stand here, name every host"));
     }
     let url = origin_url(text).map_err(|reason| format!("`{text}` is not an origin: {reason}"))?;
     HostPattern::parse(&url.origin().ascii_serialization())
@@ -187,14 +142,8 @@ pub(super) fn secret_url(text: &str) -> Result<String, String> {
     if url.fragment().is_some() {
         return Err(format!("`{text}` has a fragment (#), which is never sent"));
     }
-    if url.scheme() == "http"
-        && !url
-            .host_str()
-            .is_some_and(|host| is_loopback(host.trim_matches(['[', ']'])))
-    {
-        return Err(format!(
-            "`{text}` would send a secret unencrypted: write https://"
-        ));
+    if url.scheme() == "http" && !url.host_str().is_some_and(|host| is_loopback(host.trim_matches(['[', ']']))) {
+        return Err(format!("`{text}` would send a secret unencrypted: write https://"));
     }
     Ok(url.into())
 }
@@ -219,15 +168,8 @@ pub(super) fn is_loopback(host: &str) -> bool {
 /// Whether an address belongs to a network of one's own, which the address check stops unless it is let through.
 pub(super) fn is_private(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(v4) => {
-            v4.is_loopback() || v4.is_private() || v4.is_link_local() || v4.is_unspecified()
-        }
-        IpAddr::V6(v6) => {
-            v6.is_loopback()
-                || v6.is_unique_local()
-                || v6.is_unicast_link_local()
-                || v6.is_unspecified()
-        }
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local() || v4.is_unspecified(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_unspecified(),
     }
 }
 
@@ -237,10 +179,7 @@ fn web_url(text: &str) -> Result<Url, String> {
     }
     let url = Url::parse(text).map_err(|error| error.to_string())?;
     if !matches!(url.scheme(), "https" | "http") {
-        return Err(format!(
-            "the scheme `{}` is neither https nor http",
-            url.scheme()
-        ));
+        return Err(format!("the scheme `{}` is neither https nor http", url.scheme()));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("it can't hold a user name or password".to_owned());

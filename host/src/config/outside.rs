@@ -17,19 +17,14 @@ pub struct Outside<'a> {
 impl Outside<'static> {
     /// The environment of this process and the files of this machine.
     pub fn process() -> Self {
-        Self {
-            env: &|name| std::env::var(name).ok(),
-            file: &|path| read_bounded(path, MAX_REFERENCED_FILE_SIZE),
-        }
+        Self { env: &|name| std::env::var(name).ok(), file: &|path| read_bounded(path, MAX_REFERENCED_FILE_SIZE) }
     }
 }
 
 /// The text of a file of at most `most` bytes.
 pub(super) fn read_bounded(path: &Path, most: u64) -> io::Result<String> {
     let mut text = String::new();
-    std::fs::File::open(path)?
-        .take(most + 1)
-        .read_to_string(&mut text)?;
+    std::fs::File::open(path)?.take(most + 1).read_to_string(&mut text)?;
     if text.len() as u64 > most {
         return Err(io::Error::other(format!("it is larger than {most} bytes")));
     }

@@ -20,44 +20,19 @@ const DEFAULT_CONCURRENCY: u32 = 8;
 const MOST_CONCURRENCY: u32 = 10_000;
 const DEFAULT_IDEMPOTENCY_HEADER: &str = "Idempotency-Key";
 /// Reads one plugin.
-pub(super) fn plugin(
-    r: &mut Reader<'_>,
-    name: &str,
-    mut section: Section<'_>,
-    credentials: &BTreeSet<String>,
-) -> Option<Plugin> {
-    let component = section
-        .required(r, "component", &format!("\"plugins/{name}.wasm\""))
-        .and_then(|item| component(r, &item));
+pub(super) fn plugin(r: &mut Reader<'_>, name: &str, mut section: Section<'_>, credentials: &BTreeSet<String>) -> Option<Plugin> {
+    let component = section.required(r, "component", &format!("\"plugins/{name}.wasm\"")).and_then(|item| component(r, &item));
     let digest = section.get("digest").map(|item| item.parsed(r, digest));
     let grants = grants(r, &mut section, credentials);
     let config = section.get("config").map(|item| config(r, &item));
-    let limits = section
-        .get("limits")
-        .and_then(|item| limits(r, &item))
-        .unwrap_or(DEFAULT_LIMITS);
-    let concurrency = section
-        .get("concurrency")
-        .and_then(|item| item.count(r, 1..=MOST_CONCURRENCY));
-    let rate_limit = section
-        .get("rate-limit")
-        .and_then(|item| rate_limit(r, &item));
+    let limits = section.get("limits").and_then(|item| limits(r, &item)).unwrap_or(DEFAULT_LIMITS);
+    let concurrency = section.get("concurrency").and_then(|item| item.count(r, 1..=MOST_CONCURRENCY));
+    let rate_limit = section.get("rate-limit").and_then(|item| rate_limit(r, &item));
     let breaker = section.get("breaker").and_then(|item| breaker(r, &item));
-    let choices = [
-        ("per-call", Instances::PerCall),
-        ("reuse", Instances::Reuse),
-    ];
-    let instances = section
-        .get("instances")
-        .and_then(|item| item.choice(r, &choices));
-    let idempotency_header = section
-        .get("idempotency-header")
-        .map(|item| idempotency_header(r, &item));
-    section.later(
-        r,
-        "canary",
-        "leave it out; change `component` and apply it with a reload",
-    );
+    let choices = [("per-call", Instances::PerCall), ("reuse", Instances::Reuse)];
+    let instances = section.get("instances").and_then(|item| item.choice(r, &choices));
+    let idempotency_header = section.get("idempotency-header").map(|item| idempotency_header(r, &item));
+    section.later(r, "canary", "leave it out; change `component` and apply it with a reload");
     section.finish(r);
     Some(Plugin {
         name: name.to_owned(),
@@ -73,8 +48,7 @@ pub(super) fn plugin(
         rate_limit,
         breaker,
         instances: instances.unwrap_or(Instances::PerCall),
-        idempotency_header: idempotency_header
-            .unwrap_or_else(|| Some(DEFAULT_IDEMPOTENCY_HEADER.to_owned())),
+        idempotency_header: idempotency_header.unwrap_or_else(|| Some(DEFAULT_IDEMPOTENCY_HEADER.to_owned())),
     })
 }
 
@@ -82,28 +56,19 @@ fn component(r: &mut Reader<'_>, item: &Item<'_>) -> Option<ComponentSource> {
     let text = item.text(r)?;
     let value = resolved(r, &text)?;
     if value.starts_with("oci://") {
-        not_yet(
-            r,
-            &text.span,
-            "a component from a registry (oci://)",
-            "download it and write the path of the file",
-        );
+        not_yet(r, &text.span, "a component from a registry (oci://)", "download it and write the path of the file");
         return None;
     }
     if let Some(name) = value.strip_prefix("builtin:") {
         if !is_name(name) {
-            r.error(&text.span, format!("`{value}` names no connector"))
-                .help("write builtin:NAME, such as \"builtin:http\"");
+            r.error(&text.span, format!("`{value}` names no connector")).help("write builtin:NAME, such as \"builtin:http\"");
             return None;
         }
         return Some(ComponentSource::Builtin(name.to_owned()));
     }
     if value.is_empty() || value.contains("://") {
-        r.error(
-            &text.span,
-            format!("`{value}` is not the path of a component"),
-        )
-        .help("write the path of a .wasm file, or builtin:NAME for a connector in the binary");
+        r.error(&text.span, format!("`{value}` is not the path of a component"))
+            .help("write the path of a .wasm file, or builtin:NAME for a connector in the binary");
         return None;
     }
     Some(ComponentSource::Path(r.absolute(&value)))
@@ -114,9 +79,7 @@ fn digest(text: &str) -> Result<String, String> {
     if hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
         return Ok(text.to_owned());
     }
-    Err(format!(
-        "`{text}` is not a digest: write sha256: and 64 hexadecimal digits in lower case"
-    ))
+    Err(format!("`{text}` is not a digest: write sha256: and 64 hexadecimal digits in lower case"))
 }
 
 /// The plugin's own configuration. Variables are put in their places; a secret would get into the plugin's memory.
@@ -129,21 +92,10 @@ fn config(r: &mut Reader<'_>, item: &Item<'_>) -> Option<Value> {
     resolved.then_some(value)
 }
 
-fn resolve_strings(
-    r: &mut Reader<'_>,
-    span: &Range<usize>,
-    toml: &DeValue<'_>,
-    json: &mut Value,
-) -> bool {
+fn resolve_strings(r: &mut Reader<'_>, span: &Range<usize>, toml: &DeValue<'_>, json: &mut Value) -> bool {
     match (toml, json) {
         (DeValue::String(text), json) if has_reference(text) => {
-            match resolved(
-                r,
-                &Text {
-                    value: text,
-                    span: span.clone(),
-                },
-            ) {
+            match resolved(r, &Text { value: text, span: span.clone() }) {
                 Some(value) => *json = Value::String(value),
                 None => return false,
             }

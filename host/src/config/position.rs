@@ -41,9 +41,7 @@ impl Positions {
         for token in pointer.split('/').skip(1) {
             let token = token.replace("~1", "/").replace("~0", "~");
             let (item, member) = (format!("{path}[{token}]"), join(&path, &token));
-            let next = [item, member]
-                .into_iter()
-                .find(|candidate| self.0.contains_key(candidate));
+            let next = [item, member].into_iter().find(|candidate| self.0.contains_key(candidate));
             let Some(next) = next else { break };
             found = self.get(&next);
             path = next;
@@ -58,25 +56,13 @@ impl Positions {
         }
     }
 
-    fn walk_value(
-        &mut self,
-        path: &str,
-        key: Range<usize>,
-        span: Range<usize>,
-        value: &DeValue<'_>,
-    ) {
-        self.0
-            .insert(path.to_owned(), Position { key, value: span });
+    fn walk_value(&mut self, path: &str, key: Range<usize>, span: Range<usize>, value: &DeValue<'_>) {
+        self.0.insert(path.to_owned(), Position { key, value: span });
         match value {
             DeValue::Table(table) => self.walk_table(path, table),
             DeValue::Array(array) => {
                 for (index, item) in array.iter().enumerate() {
-                    self.walk_value(
-                        &format!("{path}[{index}]"),
-                        item.span(),
-                        item.span(),
-                        item.get_ref(),
-                    );
+                    self.walk_value(&format!("{path}[{index}]"), item.span(), item.span(), item.get_ref());
                 }
             }
             _ => {}
@@ -86,31 +72,15 @@ impl Positions {
 
 /// The path of a member of the table at `path`.
 pub(super) fn join(path: &str, key: &str) -> String {
-    let bare = !key.is_empty()
-        && key
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    let key = if bare {
-        key.to_owned()
-    } else {
-        format!("{key:?}")
-    };
-    if path.is_empty() {
-        key
-    } else {
-        format!("{path}.{key}")
-    }
+    let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let key = if bare { key.to_owned() } else { format!("{key:?}") };
+    if path.is_empty() { key } else { format!("{path}.{key}") }
 }
 
 /// The byte range of the file for a byte range of the *content* of the TOML string that stands at `span`.
 ///
 /// Exact for strings of every form; should the two not be found to agree, the start of the string.
-pub(super) fn within_string(
-    text: &str,
-    span: &Range<usize>,
-    content: &str,
-    range: &Range<usize>,
-) -> Range<usize> {
+pub(super) fn within_string(text: &str, span: &Range<usize>, content: &str, range: &Range<usize>) -> Range<usize> {
     let start = span.start..span.start;
     let Some(raw) = text.get(span.clone()) else {
         return start;
@@ -132,11 +102,7 @@ fn content_offsets(raw: &str, content: &str) -> Option<Vec<usize>> {
     let mut at = width;
     if multi_line {
         // A newline right after the opening quotes is no content (TOML 1.1, "String").
-        at += if inner.starts_with("\r\n") {
-            2
-        } else {
-            usize::from(inner.starts_with('\n'))
-        };
+        at += if inner.starts_with("\r\n") { 2 } else { usize::from(inner.starts_with('\n')) };
     }
     let mut offsets = Vec::with_capacity(content.len() + 1);
     let mut expected = content.chars().peekable();
@@ -145,16 +111,10 @@ fn content_offsets(raw: &str, content: &str) -> Option<Vec<usize>> {
         let rest = raw.get(at..end)?;
         let escape = quote == '"' && rest.starts_with('\\');
         if escape && multi_line && continues_line(rest) {
-            at += 1 + rest[1..]
-                .find(|c: char| !c.is_whitespace())
-                .unwrap_or(rest.len() - 1);
+            at += 1 + rest[1..].find(|c: char| !c.is_whitespace()).unwrap_or(rest.len() - 1);
             continue;
         }
-        let written = if escape {
-            escape_length(rest)?
-        } else {
-            rest.chars().next()?.len_utf8()
-        };
+        let written = if escape { escape_length(rest)? } else { rest.chars().next()?.len_utf8() };
         if rest.starts_with('\r') && expected.peek() == Some(&'\n') {
             at += 1;
             continue;
@@ -172,9 +132,7 @@ fn content_offsets(raw: &str, content: &str) -> Option<Vec<usize>> {
 
 /// Whether a backslash ends the line, so that white space up to the next text is no content.
 fn continues_line(rest: &str) -> bool {
-    rest[1..]
-        .trim_start_matches([' ', '\t', '\r'])
-        .starts_with('\n')
+    rest[1..].trim_start_matches([' ', '\t', '\r']).starts_with('\n')
 }
 
 fn escape_length(rest: &str) -> Option<usize> {

@@ -32,22 +32,10 @@ pub struct Problem {
 
 impl Problem {
     /// A problem at the byte range `span` of `source`.
-    pub(super) fn at(
-        source: &Source,
-        span: &Range<usize>,
-        severity: Severity,
-        message: impl Into<String>,
-    ) -> Self {
+    pub(super) fn at(source: &Source, span: &Range<usize>, severity: Severity, message: impl Into<String>) -> Self {
         let (line, column) = source.position(span.start);
         let length = source.length_on_line(span);
-        Self {
-            line,
-            column,
-            length,
-            message: printable(&message.into()),
-            help: None,
-            severity,
-        }
+        Self { line, column, length, message: printable(&message.into()), help: None, severity }
     }
 
     /// Says what to do about it.
@@ -69,23 +57,14 @@ pub struct Problems {
 impl Problems {
     /// Sorts the mistakes and drops exact repetitions. `text` is the file's, to show lines from.
     pub fn new(file: impl Into<String>, text: Arc<str>, mut list: Vec<Problem>) -> Self {
-        list.sort_by(|a, b| {
-            (a.line, a.column, a.severity, &a.message)
-                .cmp(&(b.line, b.column, b.severity, &b.message))
-        });
+        list.sort_by(|a, b| (a.line, a.column, a.severity, &a.message).cmp(&(b.line, b.column, b.severity, &b.message)));
         list.dedup();
-        Self {
-            file: file.into(),
-            list,
-            text,
-        }
+        Self { file: file.into(), list, text }
     }
 
     /// Whether any of them is an error rather than a warning.
     pub fn has_errors(&self) -> bool {
-        self.list
-            .iter()
-            .any(|problem| problem.severity == Severity::Error)
+        self.list.iter().any(|problem| problem.severity == Severity::Error)
     }
 }
 
@@ -96,33 +75,14 @@ impl fmt::Display for Problems {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
             };
-            let Problem {
-                line,
-                column,
-                length,
-                message,
-                ..
-            } = problem;
+            let Problem { line, column, length, message, .. } = problem;
             writeln!(f, "{}:{line}:{column}: {severity}: {message}", self.file)?;
-            if let Some(text) = self
-                .text
-                .lines()
-                .nth(line - 1)
-                .filter(|text| !text.trim().is_empty())
-            {
+            if let Some(text) = self.text.lines().nth(line - 1).filter(|text| !text.trim().is_empty()) {
                 let number = line.to_string();
                 let (shown, before) = excerpt(text, column - 1);
-                let carets = (*length)
-                    .min(shown.chars().count().saturating_sub(before))
-                    .max(1);
+                let carets = (*length).min(shown.chars().count().saturating_sub(before)).max(1);
                 writeln!(f, " {number} | {shown}")?;
-                writeln!(
-                    f,
-                    " {} | {}{}",
-                    " ".repeat(number.len()),
-                    " ".repeat(before),
-                    "^".repeat(carets)
-                )?;
+                writeln!(f, " {} | {}{}", " ".repeat(number.len()), " ".repeat(before), "^".repeat(carets))?;
             }
             if let Some(help) = &problem.help {
                 writeln!(f, "   help: {help}")?;
@@ -141,26 +101,14 @@ const MAX_SHOWN: usize = 160;
 fn excerpt(line: &str, column: usize) -> (String, usize) {
     // A tab would move the carets, a control character could rule the terminal.
     let clean = line.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let start = if column < MAX_SHOWN {
-        0
-    } else {
-        column - MAX_SHOWN / 4
-    };
+    let start = if column < MAX_SHOWN { 0 } else { column - MAX_SHOWN / 4 };
     let shown: String = clean.skip(start).take(MAX_SHOWN).collect();
     (shown.trim_end().to_owned(), column - start)
 }
 
 /// Text from files and plugins with control characters escaped.
 pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            if c.is_control() {
-                c.escape_default().collect()
-            } else {
-                vec![c]
-            }
-        })
-        .collect()
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 /// A file's text with its lines found.
@@ -172,9 +120,7 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn new(text: Arc<str>) -> Self {
-        let line_starts = std::iter::once(0)
-            .chain(text.match_indices('\n').map(|(newline, _)| newline + 1))
-            .collect();
+        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1)).collect();
         Self { text, line_starts }
     }
 
@@ -187,30 +133,19 @@ impl Source {
         let offset = offset.min(self.text.len());
         let line = self.line_starts.partition_point(|start| *start <= offset);
         let start = self.line_starts[line - 1];
-        let column = self.text[start..]
-            .char_indices()
-            .take_while(|(at, _)| start + at < offset)
-            .count();
+        let column = self.text[start..].char_indices().take_while(|(at, _)| start + at < offset).count();
         (line, column + 1)
     }
 
     /// Characters of `span` that stand on its first line, at least 1.
     fn length_on_line(&self, span: &Range<usize>) -> usize {
         let text = self.text.get(span.clone()).unwrap_or_default();
-        text.lines()
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .count()
-            .max(1)
+        text.lines().next().unwrap_or_default().chars().count().max(1)
     }
 }
 
 /// The candidate that `word` was probably meant to be.
-pub(super) fn near<'c>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> Option<&'c str> {
+pub(super) fn near<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     // A third of the letters may be wrong: `componnt` finds `component`, `x` finds nothing.
     let tolerance = (word.chars().count() / 3).max(1);
     let (word, mut best) = (word.to_lowercase(), None);
@@ -225,10 +160,7 @@ pub(super) fn near<'c>(
 }
 
 /// Help for a name that is not known: the near one, else all there are.
-pub(super) fn did_you_mean<'c>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> Option<String> {
+pub(super) fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
     /// More names than this help nobody.
     const MAX_LISTED: usize = 24;
     let candidates: Vec<&str> = candidates.into_iter().collect();

@@ -21,11 +21,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    pub(super) fn error(
-        &mut self,
-        span: &Range<usize>,
-        message: impl Into<String>,
-    ) -> &mut Problem {
+    pub(super) fn error(&mut self, span: &Range<usize>, message: impl Into<String>) -> &mut Problem {
         self.problem(span, Severity::Error, message)
     }
 
@@ -49,27 +45,15 @@ impl Reader<'_> {
         self.base.join(path)
     }
 
-    fn problem(
-        &mut self,
-        span: &Range<usize>,
-        severity: Severity,
-        message: impl Into<String>,
-    ) -> &mut Problem {
-        self.problems
-            .push(Problem::at(self.source, span, severity, message));
-        self.problems
-            .last_mut()
-            .expect("the problem was pushed a line above")
+    fn problem(&mut self, span: &Range<usize>, severity: Severity, message: impl Into<String>) -> &mut Problem {
+        self.problems.push(Problem::at(self.source, span, severity, message));
+        self.problems.last_mut().expect("the problem was pushed a line above")
     }
 }
 
 /// Says that something is known, but not offered by this version.
 pub(super) fn not_yet(r: &mut Reader<'_>, span: &Range<usize>, what: &str, instead: &str) {
-    r.error(
-        span,
-        format!("{what} is not offered by this version of Sangam yet"),
-    )
-    .help(instead);
+    r.error(span, format!("{what} is not offered by this version of Sangam yet")).help(instead);
 }
 
 /// The JSON for a TOML value. Numbers keep their digits, dates become strings; infinities are a mistake.
@@ -88,29 +72,18 @@ pub(super) fn json(r: &mut Reader<'_>, span: &Range<usize>, value: &DeValue<'_>)
         DeValue::Float(number) => match decimal(number.as_str(), 10) {
             Some(number) => Value::Number(number),
             None => {
-                r.error(
-                    span,
-                    format!("`{}` can't be written in JSON", number.as_str()),
-                );
+                r.error(span, format!("`{}` can't be written in JSON", number.as_str()));
                 return None;
             }
         },
         DeValue::Array(array) => {
-            let items: Vec<Option<Value>> = array
-                .iter()
-                .map(|item| json(r, &item.span(), item.get_ref()))
-                .collect();
+            let items: Vec<Option<Value>> = array.iter().map(|item| json(r, &item.span(), item.get_ref())).collect();
             Value::Array(items.into_iter().collect::<Option<_>>()?)
         }
         DeValue::Table(table) => {
             let members: Vec<Option<(String, Value)>> = table
                 .iter()
-                .map(|(key, item)| {
-                    Some((
-                        key.get_ref().clone().into_owned(),
-                        json(r, &item.span(), item.get_ref())?,
-                    ))
-                })
+                .map(|(key, item)| Some((key.get_ref().clone().into_owned(), json(r, &item.span(), item.get_ref())?)))
                 .collect();
             Value::Object(members.into_iter().collect::<Option<_>>()?)
         }
@@ -119,10 +92,6 @@ pub(super) fn json(r: &mut Reader<'_>, span: &Range<usize>, value: &DeValue<'_>)
 
 /// A JSON number with the digits of the file: `10.10` stays `10.10`.
 fn decimal(text: &str, radix: u32) -> Option<serde_json::Number> {
-    let text = if radix == 10 {
-        text.trim_start_matches('+').to_owned()
-    } else {
-        u128::from_str_radix(text, radix).ok()?.to_string()
-    };
+    let text = if radix == 10 { text.trim_start_matches('+').to_owned() } else { u128::from_str_radix(text, radix).ok()?.to_string() };
     serde_json::from_str(&text).ok()
 }

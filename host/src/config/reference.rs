@@ -34,12 +34,8 @@ impl Reference {
         for piece in pieces(text)? {
             parts.push(match piece {
                 Piece::Text(text) => ReferencePart::Text(text.to_owned()),
-                Piece::Reference {
-                    kind: "env", name, ..
-                } => ReferencePart::Env(name.to_owned()),
-                Piece::Reference {
-                    kind: "file", name, ..
-                } => ReferencePart::File(base.join(name)),
+                Piece::Reference { kind: "env", name, .. } => ReferencePart::Env(name.to_owned()),
+                Piece::Reference { kind: "file", name, .. } => ReferencePart::File(base.join(name)),
                 Piece::Reference { name, .. } => ReferencePart::Secret(name.to_owned()),
             });
         }
@@ -48,19 +44,13 @@ impl Reference {
 
     /// Whether all of it stands in the file in clear text.
     pub fn is_literal(&self) -> bool {
-        self.parts
-            .iter()
-            .all(|part| matches!(part, ReferencePart::Text(_)))
+        self.parts.iter().all(|part| matches!(part, ReferencePart::Text(_)))
     }
 }
 
 enum Piece<'t> {
     Text(&'t str),
-    Reference {
-        kind: &'t str,
-        name: &'t str,
-        range: Range<usize>,
-    },
+    Reference { kind: &'t str, name: &'t str, range: Range<usize> },
 }
 
 fn pieces(text: &str) -> Result<Vec<Piece<'_>>, ReferenceError> {
@@ -71,11 +61,7 @@ fn pieces(text: &str) -> Result<Vec<Piece<'_>>, ReferenceError> {
         if start > at {
             pieces.push(Piece::Text(&text[at..start]));
         }
-        let wrong = |range: Range<usize>, message: String, help: &str| ReferenceError {
-            range,
-            message,
-            help: Some(help.to_owned()),
-        };
+        let wrong = |range: Range<usize>, message: String, help: &str| ReferenceError { range, message, help: Some(help.to_owned()) };
         let Some(length) = text[start..].find('}') else {
             let message = "`${` has no end".to_owned();
             return Err(wrong(start..text.len(), message, "close it with `}`"));
@@ -88,25 +74,13 @@ fn pieces(text: &str) -> Result<Vec<Piece<'_>>, ReferenceError> {
                 Some(kind) => format!("did you mean `${{{kind}:{name}}}`?"),
                 None => "write ${env:NAME}, ${file:PATH} or ${secret:NAME}".to_owned(),
             };
-            return Err(wrong(
-                range,
-                format!("`${{{inner}}}` is not a reference"),
-                &help,
-            ));
+            return Err(wrong(range, format!("`${{{inner}}}` is not a reference"), &help));
         }
         if name.is_empty() || name.trim() != name {
             let message = format!("`${{{inner}}}` names nothing");
-            return Err(wrong(
-                range,
-                message,
-                "write the name right after the colon, without spaces",
-            ));
+            return Err(wrong(range, message, "write the name right after the colon, without spaces"));
         }
-        pieces.push(Piece::Reference {
-            kind,
-            name,
-            range: range.clone(),
-        });
+        pieces.push(Piece::Reference { kind, name, range: range.clone() });
         at = range.end;
     }
     if at < text.len() || pieces.is_empty() {
@@ -128,15 +102,11 @@ pub(super) fn resolved(r: &mut Reader<'_>, text: &Text<'_>) -> Option<String> {
 
 /// Whether a text holds a reference, rather than a `${ … }` that means something else.
 pub(super) fn has_reference(text: &str) -> bool {
-    KINDS
-        .iter()
-        .any(|kind| text.contains(&format!("${{{kind}:")))
+    KINDS.iter().any(|kind| text.contains(&format!("${{{kind}:")))
 }
 
 fn resolve(r: &mut Reader<'_>, text: &Text<'_>, secrets: bool) -> Option<String> {
-    let place = |range: &Range<usize>, r: &Reader<'_>| {
-        within_string(r.source.text(), &text.span, text.value, range)
-    };
+    let place = |range: &Range<usize>, r: &Reader<'_>| within_string(r.source.text(), &text.span, text.value, range);
     let pieces = match pieces(text.value) {
         Ok(pieces) => pieces,
         Err(error) => {
@@ -159,24 +129,13 @@ fn resolve(r: &mut Reader<'_>, text: &Text<'_>, secrets: bool) -> Option<String>
     whole
 }
 
-fn look_up(
-    r: &mut Reader<'_>,
-    span: &Range<usize>,
-    kind: &str,
-    name: &str,
-    secrets: bool,
-) -> Option<String> {
+fn look_up(r: &mut Reader<'_>, span: &Range<usize>, kind: &str, name: &str, secrets: bool) -> Option<String> {
     match kind {
         "env" => {
             let value = (r.outside.env)(name);
             if value.is_none() {
-                r.error(
-                    span,
-                    format!("the environment variable `{name}` is not set"),
-                )
-                .help(format!(
-                    "set {name} for the host before it starts, or use ${{secret:…}}"
-                ));
+                r.error(span, format!("the environment variable `{name}` is not set"))
+                    .help(format!("set {name} for the host before it starts, or use ${{secret:…}}"));
             }
             value
         }

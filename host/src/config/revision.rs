@@ -43,15 +43,10 @@ fn canonical(value: &Value) -> String {
         Value::Object(members) => {
             let mut sorted: Vec<(&String, &Value)> = members.iter().collect();
             sorted.sort_by_key(|(key, _)| *key);
-            let members = sorted
-                .iter()
-                .map(|(key, value)| format!("{}:{}", string(key), canonical(value)));
+            let members = sorted.iter().map(|(key, value)| format!("{}:{}", string(key), canonical(value)));
             format!("{{{}}}", members.collect::<Vec<_>>().join(","))
         }
-        Value::Array(items) => format!(
-            "[{}]",
-            items.iter().map(canonical).collect::<Vec<_>>().join(",")
-        ),
+        Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
         other => other.to_string(),
     }
 }
@@ -66,12 +61,7 @@ pub(super) fn toml_text(content: &Value) -> String {
         match section {
             Value::Object(tables) => {
                 for (key, table) in tables {
-                    write_table(
-                        &mut text,
-                        &format!("[{}.{}]", string(name), string(key)),
-                        table,
-                        "",
-                    );
+                    write_table(&mut text, &format!("[{}.{}]", string(name), string(key)), table, "");
                 }
             }
             Value::Array(items) => {
@@ -92,12 +82,7 @@ pub(super) fn toml_text(content: &Value) -> String {
 fn write_table(text: &mut String, header: &str, table: &Value, except: &str) {
     text.push_str(header);
     text.push('\n');
-    for (key, value) in table
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(key, _)| *key != except)
-    {
+    for (key, value) in table.as_object().into_iter().flatten().filter(|(key, _)| *key != except) {
         text.push_str(&format!("{} = {}\n", string(key), inline(value)));
     }
 }
@@ -105,14 +90,9 @@ fn write_table(text: &mut String, header: &str, table: &Value, except: &str) {
 fn inline(value: &Value) -> String {
     match value {
         Value::String(text) => string(text),
-        Value::Array(items) => format!(
-            "[{}]",
-            items.iter().map(inline).collect::<Vec<_>>().join(", ")
-        ),
+        Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
         Value::Object(members) => {
-            let members = members
-                .iter()
-                .map(|(key, value)| format!("{} = {}", string(key), inline(value)));
+            let members = members.iter().map(|(key, value)| format!("{} = {}", string(key), inline(value)));
             format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
         }
         other => other.to_string(),

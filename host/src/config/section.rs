@@ -19,18 +19,8 @@ pub(super) struct Section<'t> {
 }
 
 impl<'t> Section<'t> {
-    pub(super) fn new(
-        table: &'t DeTable<'t>,
-        span: Range<usize>,
-        label: impl Into<String>,
-    ) -> Self {
-        Self {
-            table,
-            span,
-            label: label.into(),
-            known: BTreeSet::new(),
-            refused: BTreeSet::new(),
-        }
+    pub(super) fn new(table: &'t DeTable<'t>, span: Range<usize>, label: impl Into<String>) -> Self {
+        Self { table, span, label: label.into(), known: BTreeSet::new(), refused: BTreeSet::new() }
     }
 
     /// The value of a key, which is known from now on.
@@ -40,16 +30,10 @@ impl<'t> Section<'t> {
     }
 
     /// Like [`Section::get`]; its absence is a mistake.
-    pub(super) fn required(
-        &mut self,
-        r: &mut Reader<'_>,
-        key: &'static str,
-        example: &str,
-    ) -> Option<Item<'t>> {
+    pub(super) fn required(&mut self, r: &mut Reader<'_>, key: &'static str, example: &str) -> Option<Item<'t>> {
         let item = self.get(key);
         if item.is_none() {
-            r.error(&self.span, format!("`{key}` is missing in {}", self.label))
-                .help(format!("add {key} = {example}"));
+            r.error(&self.span, format!("`{key}` is missing in {}", self.label)).help(format!("add {key} = {example}"));
         }
         item
     }
@@ -64,10 +48,7 @@ impl<'t> Section<'t> {
 
     /// Every member, in the order of the file.
     pub(super) fn members(&self) -> Vec<Item<'t>> {
-        let item = |(key, value): (
-            &'t toml::Spanned<DeString<'t>>,
-            &'t toml::Spanned<DeValue<'t>>,
-        )| Item {
+        let item = |(key, value): (&'t toml::Spanned<DeString<'t>>, &'t toml::Spanned<DeValue<'t>>)| Item {
             name: key.get_ref().clone().into_owned(),
             key: key.span(),
             span: value.span(),
@@ -84,12 +65,7 @@ impl<'t> Section<'t> {
         for member in self.members() {
             let name = member.name.as_str();
             if !self.known.contains(name) && !self.refused.contains(name) {
-                r.unknown(
-                    &member.key,
-                    format!("unknown key `{name}` in {}", self.label),
-                    name,
-                    names.iter().copied(),
-                );
+                r.unknown(&member.key, format!("unknown key `{name}` in {}", self.label), name, names.iter().copied());
             }
         }
     }
@@ -97,11 +73,6 @@ impl<'t> Section<'t> {
     fn find(&self, key: &str) -> Option<Item<'t>> {
         let (key, value) = self.table.get_key_value(key)?;
         let name = key.get_ref().clone().into_owned();
-        Some(Item {
-            name,
-            key: key.span(),
-            span: value.span(),
-            value: value.get_ref(),
-        })
+        Some(Item { name, key: key.span(), span: value.span(), value: value.get_ref() })
     }
 }

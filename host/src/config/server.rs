@@ -26,16 +26,11 @@ const DEFAULT_DEDUP_WINDOW: Duration = DAY.saturating_mul(90);
 /// Reads `[server]`.
 pub(super) fn server(r: &mut Reader<'_>, mut section: Section<'_>) -> Server {
     let listen_item = section.get("listen");
-    let listen = listen_item
-        .as_ref()
-        .and_then(|item| listen(r, item))
-        .unwrap_or_else(default_listen);
+    let listen = listen_item.as_ref().and_then(|item| listen(r, item)).unwrap_or_else(default_listen);
     let public_url = section.get("public-url").and_then(|item| {
         let text = item.text(r)?;
         let value = resolved(r, &text)?;
-        public_url(&value)
-            .map_err(|message| r.error(&text.span, message).help = None)
-            .ok()
+        public_url(&value).map_err(|message| r.error(&text.span, message).help = None).ok()
     });
     let proxies = section.get("trusted-proxies");
     if let Some(item) = proxies.filter(|item| item.items(r).is_some_and(|list| !list.is_empty())) {
@@ -47,17 +42,11 @@ pub(super) fn server(r: &mut Reader<'_>, mut section: Section<'_>) -> Server {
         .and_then(|item| item.size(r, 1..=LARGEST_EVENT_SIZE))
         .and_then(|bytes| usize::try_from(bytes).ok())
         .unwrap_or(DEFAULT_MAX_EVENT_SIZE);
-    let max_backlog = section
-        .get("max-backlog")
-        .and_then(|item| item.integer(r, 1..=i64::MAX as u64));
+    let max_backlog = section.get("max-backlog").and_then(|item| item.integer(r, 1..=i64::MAX as u64));
     let access_item = section.get("access");
     let choices = [("tokens", Access::Tokens), ("open", Access::Open)];
-    let access = access_item
-        .as_ref()
-        .and_then(|item| item.choice(r, &choices))
-        .unwrap_or(Access::Tokens);
-    if let Some(item) = access_item.filter(|_| access == Access::Open && !listen.ip().is_loopback())
-    {
+    let access = access_item.as_ref().and_then(|item| item.choice(r, &choices)).unwrap_or(Access::Tokens);
+    if let Some(item) = access_item.filter(|_| access == Access::Open && !listen.ip().is_loopback()) {
         r.error(&item.span, format!("`access = \"open\"` on {listen} would let everyone in who reaches that address"))
             .help("write access = \"tokens\" and make a token with `sangam token create`, or listen on 127.0.0.1");
     }
@@ -67,20 +56,11 @@ pub(super) fn server(r: &mut Reader<'_>, mut section: Section<'_>) -> Server {
         .unwrap_or(DEFAULT_SHUTDOWN_GRACE);
     section.finish(r);
     let max_backlog = max_backlog.unwrap_or(DEFAULT_MAX_BACKLOG);
-    Server {
-        listen,
-        public_url,
-        max_event_size,
-        max_backlog,
-        access,
-        shutdown_grace,
-    }
+    Server { listen, public_url, max_event_size, max_backlog, access, shutdown_grace }
 }
 
 fn default_listen() -> SocketAddr {
-    DEFAULT_LISTEN
-        .parse()
-        .expect("the default address is an address")
+    DEFAULT_LISTEN.parse().expect("the default address is an address")
 }
 
 fn listen(r: &mut Reader<'_>, item: &Item<'_>) -> Option<SocketAddr> {
@@ -89,55 +69,31 @@ fn listen(r: &mut Reader<'_>, item: &Item<'_>) -> Option<SocketAddr> {
     if let Ok(address) = value.parse() {
         return Some(address);
     }
-    let port = value
-        .rsplit_once(':')
-        .map(|(_, port)| port)
-        .filter(|port| port.parse::<u16>().is_ok());
+    let port = value.rsplit_once(':').map(|(_, port)| port).filter(|port| port.parse::<u16>().is_ok());
     let port = port.unwrap_or("7070");
     let everywhere = value.starts_with([':', '*']);
     let host = if everywhere { "0.0.0.0" } else { "127.0.0.1" };
-    r.error(
-        &text.span,
-        format!("`{value}` is not an address with a port"),
-    )
-    .help(format!(
-        "write an address rather than a name, such as \"{host}:{port}\""
-    ));
+    r.error(&text.span, format!("`{value}` is not an address with a port"))
+        .help(format!("write an address rather than a name, such as \"{host}:{port}\""));
     None
 }
 
 /// Reads `[store]`.
 pub(super) fn store(r: &mut Reader<'_>, mut section: Section<'_>) -> Store {
-    let default = || {
-        format!(
-            "sqlite://{}",
-            r.base.join(&DEFAULT_STORE["sqlite://".len()..]).display()
-        )
-    };
+    let default = || format!("sqlite://{}", r.base.join(&DEFAULT_STORE["sqlite://".len()..]).display());
     let default_url = default();
     let url = section.get("url").and_then(|item| store_url(r, &item));
-    let retention = section
-        .get("retention")
-        .and_then(|item| retention(r, &item));
+    let retention = section.get("retention").and_then(|item| retention(r, &item));
     let retention = retention.unwrap_or(Retention::For(DEFAULT_RETENTION));
-    let dead = section
-        .get("dead-letter-retention")
-        .and_then(|item| self::retention(r, &item));
+    let dead = section.get("dead-letter-retention").and_then(|item| self::retention(r, &item));
     let window_item = section.get("dedup-window");
-    let window = window_item
-        .as_ref()
-        .and_then(|item| item.duration(r, Duration::from_secs(1)..=MAX_DURATION));
+    let window = window_item.as_ref().and_then(|item| item.duration(r, Duration::from_secs(1)..=MAX_DURATION));
     let dedup_window = match (retention, window) {
         (Retention::For(kept), Some(window)) if window < kept => {
             if let Some(item) = window_item {
                 let (window, kept) = (duration_text(window), duration_text(kept));
-                r.error(
-                    &item.span,
-                    format!("`dedup-window` ({window}) is shorter than `retention` ({kept})"),
-                )
-                .help(format!(
-                    "write at least \"{kept}\": a pair is remembered as long as its event is kept"
-                ));
+                r.error(&item.span, format!("`dedup-window` ({window}) is shorter than `retention` ({kept})"))
+                    .help(format!("write at least \"{kept}\": a pair is remembered as long as its event is kept"));
             }
             window
         }
@@ -146,29 +102,17 @@ pub(super) fn store(r: &mut Reader<'_>, mut section: Section<'_>) -> Store {
         (_, window) => window.unwrap_or(DEFAULT_DEDUP_WINDOW),
     };
     section.finish(r);
-    Store {
-        url: url.unwrap_or(default_url),
-        retention,
-        dead_letter_retention: dead.unwrap_or(Retention::Forever),
-        dedup_window,
-    }
+    Store { url: url.unwrap_or(default_url), retention, dead_letter_retention: dead.unwrap_or(Retention::Forever), dedup_window }
 }
 
 fn store_url(r: &mut Reader<'_>, item: &Item<'_>) -> Option<String> {
     let text = item.text(r)?;
     let value = resolved(r, &text)?;
     if value.starts_with("postgres://") || value.starts_with("postgresql://") {
-        not_yet(
-            r,
-            &text.span,
-            "a PostgreSQL store",
-            "use \"sqlite://data/sangam.db\" and one host",
-        );
+        not_yet(r, &text.span, "a PostgreSQL store", "use \"sqlite://data/sangam.db\" and one host");
         return None;
     }
-    let path = value
-        .strip_prefix("sqlite://")
-        .filter(|path| !path.is_empty() && !path.contains(['?', '#']));
+    let path = value.strip_prefix("sqlite://").filter(|path| !path.is_empty() && !path.contains(['?', '#']));
     let Some(path) = path else {
         r.error(&text.span, format!("`{value}` is not the URL of a store"))
             .help("write sqlite:// and the path of a file, such as \"sqlite://data/sangam.db\"");
@@ -183,21 +127,13 @@ fn retention(r: &mut Reader<'_>, item: &Item<'_>) -> Option<Retention> {
     if is_forever {
         return Some(Retention::Forever);
     }
-    let with_forever = item
-        .value
-        .as_str()
-        .is_some_and(|text| units::duration(text).is_err());
+    let with_forever = item.value.as_str().is_some_and(|text| units::duration(text).is_err());
     if with_forever {
         let text = item.text(r)?;
-        r.error(
-            &text.span,
-            format!("`{}` can't be {:?}", item.name, text.value),
-        )
-        .help("write a duration such as \"30d\", or \"forever\"");
+        r.error(&text.span, format!("`{}` can't be {:?}", item.name, text.value)).help("write a duration such as \"30d\", or \"forever\"");
         return None;
     }
-    item.duration(r, shortest..=MAX_DURATION)
-        .map(Retention::For)
+    item.duration(r, shortest..=MAX_DURATION).map(Retention::For)
 }
 
 /// Reads `[secrets]`.
@@ -208,24 +144,13 @@ pub(super) fn secrets(r: &mut Reader<'_>, mut section: Section<'_>) -> Secrets {
     section.finish(r);
     let given: Vec<&Item<'_>> = [&file, &env, &command].into_iter().flatten().collect();
     if let [first, second, ..] = given[..] {
-        r.error(
-            &second.key,
-            format!(
-                "`{}` and `{}` both say where the key is",
-                first.name, second.name
-            ),
-        )
-        .help("keep one of `key-file`, `key-env` and `key-command`");
+        r.error(&second.key, format!("`{}` and `{}` both say where the key is", first.name, second.name))
+            .help("keep one of `key-file`, `key-env` and `key-command`");
     }
     let default = Secrets::File(r.absolute(DEFAULT_KEY_FILE));
     let read = match (file, env, command) {
-        (Some(file), ..) => file
-            .text(r)
-            .and_then(|text| resolved(r, &text))
-            .map(|path| Secrets::File(r.absolute(&path))),
-        (_, Some(env), _) => env
-            .text(r)
-            .and_then(|name| key_variable(r, name.value, &name.span)),
+        (Some(file), ..) => file.text(r).and_then(|text| resolved(r, &text)).map(|path| Secrets::File(r.absolute(&path))),
+        (_, Some(env), _) => env.text(r).and_then(|name| key_variable(r, name.value, &name.span)),
         (.., Some(command)) => key_command(r, &command),
         (None, None, None) => None,
     };
@@ -234,29 +159,18 @@ pub(super) fn secrets(r: &mut Reader<'_>, mut section: Section<'_>) -> Secrets {
 
 fn key_variable(r: &mut Reader<'_>, name: &str, span: &std::ops::Range<usize>) -> Option<Secrets> {
     if (r.outside.env)(name).is_none() {
-        r.error(
-            span,
-            format!("the environment variable `{name}` is not set"),
-        )
-        .help("it holds the key that seals secrets, base64; write its name without ${…}");
+        r.error(span, format!("the environment variable `{name}` is not set"))
+            .help("it holds the key that seals secrets, base64; write its name without ${…}");
         return None;
     }
     Some(Secrets::Env(name.to_owned()))
 }
 
 fn key_command(r: &mut Reader<'_>, item: &Item<'_>) -> Option<Secrets> {
-    let words: Vec<String> =
-        match item.value.as_str() {
-            Some(_) => return item.wrong_type(
-                r,
-                "a list of the program and its arguments, such as [\"pass\", \"show\", \"sangam\"]",
-            ),
-            None => item
-                .texts(r)
-                .iter()
-                .map(|text| text.value.to_owned())
-                .collect(),
-        };
+    let words: Vec<String> = match item.value.as_str() {
+        Some(_) => return item.wrong_type(r, "a list of the program and its arguments, such as [\"pass\", \"show\", \"sangam\"]"),
+        None => item.texts(r).iter().map(|text| text.value.to_owned()).collect(),
+    };
     if words.first().is_none_or(String::is_empty) {
         r.error(&item.span, "`key-command` names no program");
         return None;

@@ -15,30 +15,18 @@ use super::section::Section;
 use super::units::MAX_DURATION;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
-const DEFAULT_RETRY: Retry = Retry {
-    max_attempts: 8,
-    initial: Duration::from_secs(1),
-    factor: 2.0,
-    max: Duration::from_secs(600),
-    jitter: 0.2,
-};
+const DEFAULT_RETRY: Retry =
+    Retry { max_attempts: 8, initial: Duration::from_secs(1), factor: 2.0, max: Duration::from_secs(600), jitter: 0.2 };
 const MOST_ATTEMPTS: u32 = 1_000;
 const MOST_GROWTH: f64 = 100.0;
 /// The plugin whose actions are the host's own.
 pub(super) const RESERVED_PLUGIN: &str = "sangam";
 
 /// Reads the steps of one route. `None`: one of them is wrong.
-pub(super) fn steps(
-    r: &mut Reader<'_>,
-    item: &Item<'_>,
-    plugins: &BTreeSet<String>,
-) -> Option<Vec<Step>> {
+pub(super) fn steps(r: &mut Reader<'_>, item: &Item<'_>, plugins: &BTreeSet<String>) -> Option<Vec<Step>> {
     let items = array_of_tables(r, item, "[[routes.steps]]")?;
     if items.is_empty() {
-        r.error(
-            &item.span,
-            "this route has no steps, so that it would do nothing",
-        );
+        r.error(&item.span, "this route has no steps, so that it would do nothing");
         return None;
     }
     let mut sections = Vec::new();
@@ -48,9 +36,7 @@ pub(super) fn steps(
     let mut seen = BTreeMap::new();
     let mut names = Vec::new();
     for section in &mut sections {
-        let name = section
-            .required(r, "name", "\"notify\"")
-            .and_then(|item| item.text(r));
+        let name = section.required(r, "name", "\"notify\"").and_then(|item| item.text(r));
         if let Some(name) = &name {
             name::check(r, &name.span, "step", name.value);
             name::once(r, &mut seen, &name.span, "step", name.value);
@@ -74,9 +60,7 @@ fn step(
     needs: &Needs,
     plugins: &BTreeSet<String>,
 ) -> Option<Step> {
-    let uses = section
-        .required(r, "uses", "\"PLUGIN.ACTION\"")
-        .and_then(|item| item.text(r));
+    let uses = section.required(r, "uses", "\"PLUGIN.ACTION\"").and_then(|item| item.text(r));
     let uses = uses.and_then(|text| uses_of(r, &text, plugins));
     let with_item = section.get("with");
     let with = with_item.as_ref().map(|item| template(r, item));
@@ -85,37 +69,23 @@ fn step(
     for item in [&with_item, &when_item].into_iter().flatten() {
         check_texts(r, item, names, &needs.before[index]);
     }
-    let timeout = section
-        .get("timeout")
-        .and_then(|item| item.duration(r, Duration::from_millis(1)..=MAX_DURATION));
+    let timeout = section.get("timeout").and_then(|item| item.duration(r, Duration::from_millis(1)..=MAX_DURATION));
     let retry = section.get("retry").and_then(|item| retry(r, &item));
-    let choices = [
-        ("dead-letter", OnFailure::DeadLetter),
-        ("continue", OnFailure::Continue),
-        ("undo", OnFailure::Undo),
-    ];
+    let choices = [("dead-letter", OnFailure::DeadLetter), ("continue", OnFailure::Continue), ("undo", OnFailure::Undo)];
     let on_failure_item = section.get("on-failure");
-    let on_failure = on_failure_item
-        .as_ref()
-        .and_then(|item| item.choice(r, &choices));
+    let on_failure = on_failure_item.as_ref().and_then(|item| item.choice(r, &choices));
     if let (Some(item), Some(OnFailure::Undo)) = (&on_failure_item, on_failure) {
         let instead = "leave it out: the run becomes a dead letter, and its writes can be undone by hand";
         not_yet(r, &item.span, "`on-failure = \"undo\"`", instead);
     }
     let choices = [("resend", OnDoubt::Resend), ("hold", OnDoubt::Hold)];
     let on_doubt_item = section.get("on-doubt");
-    let on_doubt = on_doubt_item
-        .as_ref()
-        .and_then(|item| item.choice(r, &choices));
+    let on_doubt = on_doubt_item.as_ref().and_then(|item| item.choice(r, &choices));
     if let (Some(item), Some(OnDoubt::Hold)) = (&on_doubt_item, on_doubt) {
         let instead = "leave it out: a write in doubt is sent again with the same idempotency key";
         not_yet(r, &item.span, "`on-doubt = \"hold\"`", instead);
     }
-    section.later(
-        r,
-        "repeat",
-        "leave it out, and let the action itself look again within its `timeout`",
-    );
+    section.later(r, "repeat", "leave it out, and let the action itself look again within its `timeout`");
     section.finish(r);
     let (plugin, action) = uses?;
     Some(Step {
@@ -133,37 +103,19 @@ fn step(
 }
 
 /// Splits `plugin.action`. Whether the action exists is known only with the plugin at hand.
-fn uses_of(
-    r: &mut Reader<'_>,
-    text: &Text<'_>,
-    plugins: &BTreeSet<String>,
-) -> Option<(String, String)> {
-    let Some((plugin, action)) = text
-        .value
-        .split_once('.')
-        .filter(|(_, action)| name::is_name(action))
-    else {
-        r.error(
-            &text.span,
-            format!("{:?} does not name an action", text.value),
-        )
-        .help("write plugin and action with a dot between them, such as \"http.request\"");
+fn uses_of(r: &mut Reader<'_>, text: &Text<'_>, plugins: &BTreeSet<String>) -> Option<(String, String)> {
+    let Some((plugin, action)) = text.value.split_once('.').filter(|(_, action)| name::is_name(action)) else {
+        r.error(&text.span, format!("{:?} does not name an action", text.value))
+            .help("write plugin and action with a dot between them, such as \"http.request\"");
         return None;
     };
     if plugin == RESERVED_PLUGIN {
         let instead = match action {
             "webhook" => "use the plugin builtin:http and its action `request`",
-            "emit" => {
-                "let a plugin bring the event in, with `emits`, or post it to /v1/events with builtin:http"
-            }
+            "emit" => "let a plugin bring the event in, with `emits`, or post it to /v1/events with builtin:http",
             _ => "leave the step out",
         };
-        not_yet(
-            r,
-            &text.span,
-            &format!("the built-in step `{}`", text.value),
-            instead,
-        );
+        not_yet(r, &text.span, &format!("the built-in step `{}`", text.value), instead);
         return None;
     }
     if !plugins.contains(plugin) {
@@ -181,15 +133,7 @@ fn check_texts(r: &mut Reader<'_>, item: &Item<'_>, names: &[String], before: &[
     if let Some(text) = item.value.as_str() {
         // Outside of `${ … }` a text of `with` is no expression.
         if item.name == "when" || text.contains("${") {
-            check_steps_read(
-                r,
-                &Text {
-                    value: text,
-                    span: item.span.clone(),
-                },
-                names,
-                Some(before),
-            );
+            check_steps_read(r, &Text { value: text, span: item.span.clone() }, names, Some(before));
         }
     } else if item.value.is_array() {
         for item in item.one_or_more() {
@@ -198,15 +142,7 @@ fn check_texts(r: &mut Reader<'_>, item: &Item<'_>, names: &[String], before: &[
     } else if let Some(table) = item.value.as_table() {
         for member in Section::new(table, item.span.clone(), "`with`").members() {
             // A member may be called `when` too.
-            check_texts(
-                r,
-                &Item {
-                    name: item.name.clone(),
-                    ..member
-                },
-                names,
-                before,
-            );
+            check_texts(r, &Item { name: item.name.clone(), ..member }, names, before);
         }
     }
 }
@@ -214,32 +150,17 @@ fn check_texts(r: &mut Reader<'_>, item: &Item<'_>, names: &[String], before: &[
 fn retry(r: &mut Reader<'_>, item: &Item<'_>) -> Option<Retry> {
     let mut section = item.table(r, "`retry`")?;
     let d = DEFAULT_RETRY;
-    let max_attempts = section
-        .get("max-attempts")
-        .and_then(|item| item.count(r, 1..=MOST_ATTEMPTS));
+    let max_attempts = section.get("max-attempts").and_then(|item| item.count(r, 1..=MOST_ATTEMPTS));
     let delays = Duration::ZERO..=MAX_DURATION;
-    let initial = section
-        .get("initial")
-        .and_then(|item| item.duration(r, delays.clone()))
-        .unwrap_or(d.initial);
-    let factor = section
-        .get("factor")
-        .and_then(|item| item.number(r, 1.0..=MOST_GROWTH));
+    let initial = section.get("initial").and_then(|item| item.duration(r, delays.clone())).unwrap_or(d.initial);
+    let factor = section.get("factor").and_then(|item| item.number(r, 1.0..=MOST_GROWTH));
     let max_item = section.get("max");
     let max = max_item.as_ref().and_then(|item| item.duration(r, delays));
-    let jitter = section
-        .get("jitter")
-        .and_then(|item| item.number(r, 0.0..=1.0));
+    let jitter = section.get("jitter").and_then(|item| item.number(r, 0.0..=1.0));
     section.finish(r);
     if let Some((item, max)) = max_item.zip(max).filter(|(_, max)| *max < initial) {
-        let (max, initial) = (
-            super::units::duration_text(max),
-            super::units::duration_text(initial),
-        );
-        r.error(
-            &item.span,
-            format!("the longest delay ({max}) is shorter than the first ({initial})"),
-        );
+        let (max, initial) = (super::units::duration_text(max), super::units::duration_text(initial));
+        r.error(&item.span, format!("the longest delay ({max}) is shorter than the first ({initial})"));
     }
     Some(Retry {
         max_attempts: max_attempts.unwrap_or(d.max_attempts),

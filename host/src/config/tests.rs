@@ -22,15 +22,7 @@ fn read(text: &str) -> Result<Loaded, Problems> {
         Some("/etc/sangam/pw") => Ok("hunter2\n".to_owned()),
         _ => Err(io::ErrorKind::NotFound.into()),
     };
-    parse(
-        text,
-        "sangam.toml",
-        Path::new("/etc/sangam"),
-        &Outside {
-            env: &env,
-            file: &file,
-        },
-    )
+    parse(text, "sangam.toml", Path::new("/etc/sangam"), &Outside { env: &env, file: &file })
 }
 
 fn valid(text: &str) -> Loaded {
@@ -43,9 +35,7 @@ fn mistakes(text: &str) -> Vec<String> {
         Ok(loaded) => loaded.warnings,
         Err(problems) => problems.list,
     };
-    list.iter()
-        .map(|problem| format!("{}:{} {}", problem.line, problem.column, problem.message))
-        .collect()
+    list.iter().map(|problem| format!("{}:{} {}", problem.line, problem.column, problem.message)).collect()
 }
 
 #[test]
@@ -90,25 +80,16 @@ repeat = { every = "3d" }
 #[test]
 fn an_empty_file_has_the_documented_defaults() {
     let config = valid("").config;
-    assert_eq!(
-        config.server.listen,
-        "127.0.0.1:7070".parse::<SocketAddr>().expect("an address")
-    );
+    assert_eq!(config.server.listen, "127.0.0.1:7070".parse::<SocketAddr>().expect("an address"));
     assert_eq!(config.server.access, Access::Tokens);
     assert_eq!(config.server.max_event_size, 1 << 20);
     assert_eq!(config.server.max_backlog, 1_000_000);
     assert_eq!(config.server.shutdown_grace, Duration::from_secs(20));
     assert_eq!(config.store.url, "sqlite:///etc/sangam/data/sangam.db");
-    assert_eq!(
-        config.store.retention,
-        Retention::For(Duration::from_secs(30 * 86_400))
-    );
+    assert_eq!(config.store.retention, Retention::For(Duration::from_secs(30 * 86_400)));
     assert_eq!(config.store.dead_letter_retention, Retention::Forever);
     assert_eq!(config.store.dedup_window, Duration::from_secs(90 * 86_400));
-    assert_eq!(
-        config.secrets,
-        Secrets::File(PathBuf::from("/etc/sangam/sangam.key"))
-    );
+    assert_eq!(config.secrets, Secrets::File(PathBuf::from("/etc/sangam/sangam.key")));
 }
 
 #[test]
@@ -124,10 +105,7 @@ fn a_file_that_is_not_there_is_a_problem_like_others() {
 #[test]
 fn the_files_of_init_work() {
     let [(name, text), (event_name, event)] = init::files();
-    assert_eq!(
-        (name, event_name),
-        ("sangam.toml", "events/job-completed.json")
-    );
+    assert_eq!((name, event_name), ("sangam.toml", "events/job-completed.json"));
     let loaded = valid(text);
     assert_eq!(loaded.warnings, []);
     assert_eq!(loaded.config.server.access, Access::Open);
@@ -146,90 +124,40 @@ fn a_route_has_the_documented_defaults() {
     assert_eq!((route.types.len(), route.sources.len()), (2, 0));
     assert_eq!(route.deadline, Duration::from_secs(7 * 86_400));
     assert_eq!(route.order_on_dead, OrderOnDead::Release);
-    let needs: Vec<&[usize]> = route
-        .steps
-        .iter()
-        .map(|step| step.needs.as_slice())
-        .collect();
+    let needs: Vec<&[usize]> = route.steps.iter().map(|step| step.needs.as_slice()).collect();
     assert_eq!(needs, [&[][..], &[0], &[]]);
     let step = &route.steps[0];
-    let retry = Retry {
-        max_attempts: 8,
-        initial: Duration::from_secs(1),
-        factor: 2.0,
-        max: Duration::from_secs(600),
-        jitter: 0.2,
-    };
-    assert_eq!(
-        (step.retry, step.timeout),
-        (retry, Duration::from_secs(120))
-    );
-    assert_eq!(
-        (step.on_failure, step.on_doubt),
-        (OnFailure::DeadLetter, OnDoubt::Resend)
-    );
+    let retry = Retry { max_attempts: 8, initial: Duration::from_secs(1), factor: 2.0, max: Duration::from_secs(600), jitter: 0.2 };
+    assert_eq!((step.retry, step.timeout), (retry, Duration::from_secs(120)));
+    assert_eq!((step.on_failure, step.on_doubt), (OnFailure::DeadLetter, OnDoubt::Resend));
 }
 
 #[test]
 fn mistakes_have_their_place() {
     let route = "[plugins.p]\ncomponent='builtin:http'\n[[routes]]\nname='r'\non={type='a'}\n";
     let cases: &[(&str, &[&str])] = &[
-        (
-            "[server]\nlisten='localhost:80'",
-            &["2:8 `localhost:80` is not an address with a port"],
-        ),
+        ("[server]\nlisten='localhost:80'", &["2:8 `localhost:80` is not an address with a port"]),
         (
             "[server]\nlisten='0.0.0.0:80'\naccess='open'",
-            &[
-                "3:8 `access = \"open\"` on 0.0.0.0:80 would let everyone in who reaches that address",
-            ],
+            &["3:8 `access = \"open\"` on 0.0.0.0:80 would let everyone in who reaches that address"],
         ),
         ("[server]\nlisten='0.0.0.0:80'", &[]),
         ("[server]\ntrusted-proxies=[]", &[]),
-        (
-            "[server]\ntrusted-proxies=['10.0.0.1']",
-            &["2:1 `trusted-proxies` is not offered by this version of Sangam yet"],
-        ),
-        (
-            "[store]\nretention='120d'\ndedup-window='90d'",
-            &["3:14 `dedup-window` (90d) is shorter than `retention` (120d)"],
-        ),
+        ("[server]\ntrusted-proxies=['10.0.0.1']", &["2:1 `trusted-proxies` is not offered by this version of Sangam yet"]),
+        ("[store]\nretention='120d'\ndedup-window='90d'", &["3:14 `dedup-window` (90d) is shorter than `retention` (120d)"]),
         ("[store]\nretention='120d'", &[]),
         ("[store]\nretention='forever'\ndedup-window='90d'", &[]),
-        (
-            "[store]\nurl='postgres://u@h/d'",
-            &["2:5 a PostgreSQL store is not offered by this version of Sangam yet"],
-        ),
-        (
-            "[secrets]\nkey-file='k'\nkey-env='TOKEN'",
-            &["3:1 `key-file` and `key-env` both say where the key is"],
-        ),
-        (
-            "[[sources]]\nname='x'",
-            &["1:3 `[[sources]]` is not offered by this version of Sangam yet"],
-        ),
-        (
-            "[plugins.sangam]\ncomponent='builtin:http'",
-            &["1:10 the plugin name `sangam` is reserved for the host's own steps"],
-        ),
-        (
-            "[plugins.Crm]\ncomponent='a.wasm'",
-            &["1:10 \"Crm\" can't be the name of a plugin"],
-        ),
-        (
-            "[plugins.p]",
-            &["1:1 `component` is missing in [plugins.p]"],
-        ),
+        ("[store]\nurl='postgres://u@h/d'", &["2:5 a PostgreSQL store is not offered by this version of Sangam yet"]),
+        ("[secrets]\nkey-file='k'\nkey-env='TOKEN'", &["3:1 `key-file` and `key-env` both say where the key is"]),
+        ("[[sources]]\nname='x'", &["1:3 `[[sources]]` is not offered by this version of Sangam yet"]),
+        ("[plugins.sangam]\ncomponent='builtin:http'", &["1:10 the plugin name `sangam` is reserved for the host's own steps"]),
+        ("[plugins.Crm]\ncomponent='a.wasm'", &["1:10 \"Crm\" can't be the name of a plugin"]),
+        ("[plugins.p]", &["1:1 `component` is missing in [plugins.p]"]),
         (
             "[plugins.p]\ncomponent='oci://x/y:1'",
-            &[
-                "2:11 a component from a registry (oci://) is not offered by this version of Sangam yet",
-            ],
+            &["2:11 a component from a registry (oci://) is not offered by this version of Sangam yet"],
         ),
-        (
-            "[plugins.p]\ncomponent='a.wasm'\n[plugins.p]\n",
-            &["3:10 `p` is there already"],
-        ),
+        ("[plugins.p]\ncomponent='a.wasm'\n[plugins.p]\n", &["3:10 `p` is there already"]),
         (
             "a = \nb = 1\nc = ]",
             &[
@@ -237,14 +165,8 @@ fn mistakes_have_their_place() {
                 "3:5 this is not TOML: missing array opening, expected `[`",
             ],
         ),
-        (
-            "[[routes]]\nname='r'\non={type='a'}\nsteps=[]",
-            &["4:7 this route has no steps, so that it would do nothing"],
-        ),
-        (
-            "[routes]\nname='r'",
-            &["1:1 there may be many of these, so each begins with [[routes]]"],
-        ),
+        ("[[routes]]\nname='r'\non={type='a'}\nsteps=[]", &["4:7 this route has no steps, so that it would do nothing"]),
+        ("[routes]\nname='r'", &["1:1 there may be many of these, so each begins with [[routes]]"]),
     ];
     for (text, expected) in cases {
         assert_eq!(mistakes(text), *expected, "{text}");
@@ -254,58 +176,29 @@ fn mistakes_have_their_place() {
             "steps=[{name='a',uses='p.x',needs=['b']},{name='b',uses='p.x'}]",
             &["6:35 these steps wait for each other for ever: `a` needs `b` needs `a`"],
         ),
-        (
-            "steps=[{name='a',uses='p.x',needs=['a']}]",
-            &["6:35 these steps wait for each other for ever: `a` needs `a`"],
-        ),
-        (
-            "steps=[{name='a',uses='p.x'},{name='a',uses='p.x'}]",
-            &["6:36 there is a step `a` already, on line 6"],
-        ),
-        (
-            "steps=[{name='a',uses='sangam.wait'}]",
-            &["6:23 the built-in step `sangam.wait` is not offered by this version of Sangam yet"],
-        ),
-        (
-            "steps=[{name='a',uses='p'}]",
-            &["6:23 \"p\" does not name an action"],
-        ),
-        (
-            "steps=[{name='a',uses='p.x',with={s='${ .steps.b.output }'}}]",
-            &["6:48 there is no step `b` in this route"],
-        ),
+        ("steps=[{name='a',uses='p.x',needs=['a']}]", &["6:35 these steps wait for each other for ever: `a` needs `a`"]),
+        ("steps=[{name='a',uses='p.x'},{name='a',uses='p.x'}]", &["6:36 there is a step `a` already, on line 6"]),
+        ("steps=[{name='a',uses='sangam.wait'}]", &["6:23 the built-in step `sangam.wait` is not offered by this version of Sangam yet"]),
+        ("steps=[{name='a',uses='p'}]", &["6:23 \"p\" does not name an action"]),
+        ("steps=[{name='a',uses='p.x',with={s='${ .steps.b.output }'}}]", &["6:48 there is no step `b` in this route"]),
         (
             "steps=[{name='a',uses='p.x'},{name='b',uses='p.x',needs=[],when='.steps.a.output'}]",
             &["6:73 step `a` need not have run before this, so that its output may be null"],
         ),
-        (
-            "steps=[{name='a',uses='p.x',when='${ .event }'}]",
-            &["6:34 `when` is an expression as a whole and needs no ${ … }"],
-        ),
+        ("steps=[{name='a',uses='p.x',when='${ .event }'}]", &["6:34 `when` is an expression as a whole and needs no ${ … }"]),
         (
             "when='.steps.a.output'\nsteps=[{name='a',uses='p.x'}]",
             &["6:14 no step has run yet when this is asked, so that `a` has no output"],
         ),
         (
             "steps=[{name='a-b',uses='p.x'},{name='c',uses='p.x',when='.steps.a-b.output'}]",
-            &[
-                "6:66 there is no step `a` in this route",
-                "6:68 this expression does not compile: there is no function `b`",
-            ],
+            &["6:66 there is no step `a` in this route", "6:68 this expression does not compile: there is no function `b`"],
         ),
-        (
-            "steps=[{name='a-b',uses='p.x'},{name='c',uses='p.x',when='.steps[\"a-b\"].output'}]",
-            &[],
-        ),
-        (
-            "steps=[{name='a',uses='p.x',when='.event.data.steps.x'}]",
-            &[],
-        ),
+        ("steps=[{name='a-b',uses='p.x'},{name='c',uses='p.x',when='.steps[\"a-b\"].output'}]", &[]),
+        ("steps=[{name='a',uses='p.x',when='.event.data.steps.x'}]", &[]),
         (
             "redact=['.event.data[0]']\nsteps=[{name='a',uses='p.x'}]",
-            &[
-                "6:9 \".event.data[0]\" is not a path: write it such as \".event.data.customer.email\"",
-            ],
+            &["6:9 \".event.data[0]\" is not a path: write it such as \".event.data.customer.email\""],
         ),
         (
             "order-while-waiting=true\nsteps=[{name='a',uses='p.x'}]",
@@ -323,11 +216,7 @@ fn the_place_of_a_jq_mistake_is_found_in_every_kind_of_string() {
         let text = format!(
             "[plugins.p]\ncomponent='builtin:http'\n[[routes]]\nname='r'\non={{type='a'}}\nwhen={string}\nsteps=[{{name='a',uses='p.x'}}]"
         );
-        mistakes(&text).first().map(|line| {
-            line.split_once(' ')
-                .map_or("", |(place, _)| place)
-                .to_owned()
-        })
+        mistakes(&text).first().map(|line| line.split_once(' ').map_or("", |(place, _)| place).to_owned())
     };
     for (string, place) in [
         ("'.[\"ö\"] ==) 1'", "6:16"),

@@ -21,10 +21,7 @@ const MAX_REFERENCES: usize = 16;
 
 /// Compares `with` as it is written with a schema that compiles.
 pub(super) fn misfits(with: &Value, schema: &Value) -> Vec<Misfit> {
-    let mut comparison = Comparison {
-        root: schema,
-        found: Vec::new(),
-    };
+    let mut comparison = Comparison { root: schema, found: Vec::new() };
     comparison.value(with, schema, "");
     comparison.found
 }
@@ -44,14 +41,7 @@ impl<'a> Comparison<'a> {
         };
         let written = Written::of(value);
         if let Some(types) = types(keywords).filter(|types| !written.fits(value, types)) {
-            self.misfit(
-                pointer,
-                format!(
-                    "it must be {}, but this is {}",
-                    types.join(" or "),
-                    written.name()
-                ),
-            );
+            self.misfit(pointer, format!("it must be {}, but this is {}", types.join(" or "), written.name()));
             return;
         }
         if written.is_literal() {
@@ -67,10 +57,7 @@ impl<'a> Comparison<'a> {
         match value {
             Value::Object(members) => self.object(members, schema, keywords, pointer),
             Value::Array(items) => {
-                let Some(each) = keywords
-                    .get("items")
-                    .filter(|_| !keywords.contains_key("prefixItems"))
-                else {
+                let Some(each) = keywords.get("items").filter(|_| !keywords.contains_key("prefixItems")) else {
                     return;
                 };
                 for (index, item) in items.iter().enumerate() {
@@ -81,38 +68,21 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn object(
-        &mut self,
-        members: &Map<String, Value>,
-        schema: &'a Value,
-        keywords: &'a Map<String, Value>,
-        pointer: &str,
-    ) {
-        for name in keywords
-            .get("required")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-        {
+    fn object(&mut self, members: &Map<String, Value>, schema: &'a Value, keywords: &'a Map<String, Value>, pointer: &str) {
+        for name in keywords.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
             if !members.contains_key(name) {
                 self.misfit(pointer, format!("`{name}` is missing"));
             }
         }
         let properties = keywords.get("properties").and_then(Value::as_object);
-        let closed = keywords.get("additionalProperties") == Some(&Value::Bool(false))
-            && !keywords.contains_key("patternProperties");
+        let closed = keywords.get("additionalProperties") == Some(&Value::Bool(false)) && !keywords.contains_key("patternProperties");
         for (name, member) in members {
             let pointer = format!("{pointer}/{}", escaped(name));
             match properties.and_then(|properties| properties.get(name)) {
                 Some(schema) => self.value(member, schema, &pointer),
                 None if closed => {
                     let help = near_property(name, schema);
-                    self.found.push(Misfit {
-                        pointer,
-                        message: format!("`{name}` is not known here"),
-                        help,
-                    });
+                    self.found.push(Misfit { pointer, message: format!("`{name}` is not known here"), help });
                 }
                 None => {}
             }
@@ -131,11 +101,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn misfit(&mut self, pointer: &str, message: String) {
-        self.found.push(Misfit {
-            pointer: pointer.to_owned(),
-            message,
-            help: None,
-        });
+        self.found.push(Misfit { pointer: pointer.to_owned(), message, help: None });
     }
 }
 
@@ -176,10 +142,7 @@ impl Written {
 
     fn is_literal(self) -> bool {
         // Lists and tables may hold expressions.
-        matches!(
-            self,
-            Self::Literal("a string" | "true or false" | "a number")
-        )
+        matches!(self, Self::Literal("a string" | "true or false" | "a number"))
     }
 
     fn fits(self, value: &Value, types: &[&str]) -> bool {
@@ -191,9 +154,7 @@ impl Written {
             | ("object", Value::Object(_))
             | ("null", Value::Null) => true,
             // 10.0 is an integer in JSON Schema.
-            ("integer", Value::Number(number)) => {
-                number.as_f64().is_none_or(|number| number.fract() == 0.0)
-            }
+            ("integer", Value::Number(number)) => number.as_f64().is_none_or(|number| number.fract() == 0.0),
             _ => false,
         };
         self == Self::Anything || types.iter().any(|name| fits(name))

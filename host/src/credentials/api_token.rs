@@ -90,10 +90,7 @@ impl FromStr for Role {
     type Err = UnknownRole;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|role| role.as_str() == text)
-            .ok_or_else(|| UnknownRole(text.escape_debug().to_string()))
+        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or_else(|| UnknownRole(text.escape_debug().to_string()))
     }
 }
 
@@ -117,25 +114,13 @@ pub enum TokenError {
 }
 
 /// Makes a token: the text to show once, and what the store keeps.
-pub fn issue(
-    name: &str,
-    role: Role,
-    created_at: Timestamp,
-    expires_at: Option<Timestamp>,
-) -> (Secret, ApiTokenRow) {
+pub fn issue(name: &str, role: Role, created_at: Timestamp, expires_at: Option<Timestamp>) -> (Secret, ApiTokenRow) {
     let mut bytes = Zeroizing::new([0; RANDOM_BYTES]);
     random(&mut *bytes);
     let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + ENCODED));
     text.push_str(PREFIX);
     URL_SAFE_NO_PAD.encode_string(*bytes, &mut text);
-    let row = ApiTokenRow {
-        id: Uuid::new_v4().to_string(),
-        digest: digest(&text),
-        name: name.to_owned(),
-        role,
-        created_at,
-        expires_at,
-    };
+    let row = ApiTokenRow { id: Uuid::new_v4().to_string(), digest: digest(&text), name: name.to_owned(), role, created_at, expires_at };
     (Secret::from(text), row)
 }
 
@@ -143,19 +128,12 @@ pub fn issue(
 ///
 /// Looked up by its SHA-256: how long the look-up takes tells a guesser about the digest, from which no token follows.
 /// What was found is compared in constant time nevertheless.
-pub async fn verify(
-    store: &Store,
-    presented: &str,
-    now: Timestamp,
-) -> Result<ApiTokenRow, TokenError> {
+pub async fn verify(store: &Store, presented: &str, now: Timestamp) -> Result<ApiTokenRow, TokenError> {
     if !well_formed(presented) {
         return Err(TokenError::Unknown);
     }
     let digest = digest(presented);
-    let row = store
-        .token_by_digest(&digest)
-        .await?
-        .ok_or(TokenError::Unknown)?;
+    let row = store.token_by_digest(&digest).await?.ok_or(TokenError::Unknown)?;
     if !bool::from(row.digest.ct_eq(&digest)) {
         return Err(TokenError::Unknown);
     }
@@ -167,9 +145,7 @@ pub async fn verify(
 
 /// Keeps megabytes of header from being hashed.
 fn well_formed(presented: &str) -> bool {
-    presented
-        .strip_prefix(PREFIX)
-        .is_some_and(|rest| rest.len() == ENCODED)
+    presented.strip_prefix(PREFIX).is_some_and(|rest| rest.len() == ENCODED)
 }
 
 fn digest(token: &str) -> [u8; 32] {

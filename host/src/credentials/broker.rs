@@ -68,16 +68,12 @@ enum Means {
 impl Slot {
     fn new(credential: Arc<Credential>) -> Self {
         let state = match &credential.kind {
-            CredentialKind::Bearer { .. }
-            | CredentialKind::Basic { .. }
-            | CredentialKind::Header { .. } => {
+            CredentialKind::Bearer { .. } | CredentialKind::Basic { .. } | CredentialKind::Header { .. } => {
                 Means::Fixed(Arc::new(Fixed::new(credential.clone())))
             }
             CredentialKind::OAuth2ClientCredentials(_)
             | CredentialKind::OAuth2RefreshToken { .. }
-            | CredentialKind::OAuth2JwtBearer { .. } => {
-                Means::Renewable(Arc::new(Renewable::new(credential.clone())))
-            }
+            | CredentialKind::OAuth2JwtBearer { .. } => Means::Renewable(Arc::new(Renewable::new(credential.clone()))),
         };
         Self { credential, state }
     }
@@ -85,34 +81,17 @@ impl Slot {
 
 impl Broker {
     /// A broker for these credentials. Does nothing until a request needs one of them.
-    pub fn new(
-        vault: Vault,
-        credentials: BTreeMap<String, Arc<Credential>>,
-        client: TokenClient,
-    ) -> Self {
-        Self {
-            cx: Arc::new(Context::new(vault, client)),
-            slots: RwLock::new(slots(credentials)),
-            retired: Mutex::default(),
-        }
+    pub fn new(vault: Vault, credentials: BTreeMap<String, Arc<Credential>>, client: TokenClient) -> Self {
+        Self { cx: Arc::new(Context::new(vault, client)), slots: RwLock::new(slots(credentials)), retired: Mutex::default() }
     }
 
     /// Puts the first of the granted credentials that belongs to the URL's exact origin onto the request, in place of
     /// what the header held. `None` where none belongs there. Fetches a token first where that is needed.
-    pub async fn attach(
-        &self,
-        granted: &[String],
-        url: &Url,
-        headers: &mut HeaderMap,
-    ) -> Result<Option<Attached>, CredentialError> {
+    pub async fn attach(&self, granted: &[String], url: &Url, headers: &mut HeaderMap) -> Result<Option<Attached>, CredentialError> {
         let Some(origin) = origin::origin(url) else {
             return Ok(None);
         };
-        let Some(slot) = granted
-            .iter()
-            .filter_map(|name| self.slot(name))
-            .find(|s| s.credential.hosts.contains(&origin))
-        else {
+        let Some(slot) = granted.iter().filter_map(|name| self.slot(name)).find(|s| s.credential.hosts.contains(&origin)) else {
             return Ok(None);
         };
         let credential = slot.credential.name.clone();
@@ -122,32 +101,19 @@ impl Broker {
         let (name, value, edition) = match &slot.state {
             Means::Fixed(fixed) => {
                 let line = fixed.line(&self.cx).await?;
-                (
-                    line.name.clone(),
-                    line.value.clone(),
-                    Edition::Value(line.fingerprint),
-                )
+                (line.name.clone(), line.value.clone(), Edition::Value(line.fingerprint))
             }
             Means::Renewable(renewable) => {
                 let token = renewable.token(&self.cx).await?;
-                let value: HeaderValue =
-                    token.header().ok_or_else(|| CredentialError::Unwritable {
-                        credential: credential.clone(),
-                        reason: "the vendor's token has characters that no header carries",
-                    })?;
-                (
-                    header::AUTHORIZATION,
-                    value,
-                    Edition::Version(token.version),
-                )
+                let value: HeaderValue = token.header().ok_or_else(|| CredentialError::Unwritable {
+                    credential: credential.clone(),
+                    reason: "the vendor's token has characters that no header carries",
+                })?;
+                (header::AUTHORIZATION, value, Edition::Version(token.version))
             }
         };
         headers.insert(name.clone(), value);
-        Ok(Some(Attached {
-            credential,
-            header: name,
-            edition,
-        }))
+        Ok(Some(Attached { credential, header: name, edition }))
     }
 
     /// To be told after a 401. `true`: attach again and try once more. `false`: nothing newer can be had; wait for a
@@ -160,12 +126,8 @@ impl Broker {
             return Ok(false);
         };
         match (&slot.state, &attached.edition) {
-            (Means::Fixed(fixed), Edition::Value(fingerprint)) => {
-                fixed.refused(&self.cx, fingerprint).await
-            }
-            (Means::Renewable(renewable), Edition::Version(version)) => {
-                renewable.refused(&self.cx, *version).await
-            }
+            (Means::Fixed(fixed), Edition::Value(fingerprint)) => fixed.refused(&self.cx, fingerprint).await,
+            (Means::Renewable(renewable), Edition::Version(version)) => renewable.refused(&self.cx, *version).await,
             // The configuration has given the name to another kind of credential meanwhile.
             _ => Ok(true),
         }
@@ -176,10 +138,7 @@ impl Broker {
     pub fn replace(&self, credentials: BTreeMap<String, Arc<Credential>>) {
         let new = slots(credentials);
         self.cx.redactor.retain(|name| new.contains_key(name));
-        let epochs = new
-            .values()
-            .map(|slot| slot.state.clone())
-            .collect::<Vec<_>>();
+        let epochs = new.values().map(|slot| slot.state.clone()).collect::<Vec<_>>();
         let old = {
             let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *slots, new)
@@ -188,10 +147,7 @@ impl Broker {
             Means::Renewable(renewable) => Some(renewable),
             Means::Fixed(_) => None,
         });
-        self.retired
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(renewable);
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner).extend(renewable);
         for state in epochs {
             match state {
                 Means::Fixed(fixed) => fixed.configured(&self.cx),
@@ -257,39 +213,23 @@ impl Broker {
     }
 
     async fn flush_retired(&self) {
-        let retired =
-            std::mem::take(&mut *self.retired.lock().unwrap_or_else(PoisonError::into_inner));
+        let retired = std::mem::take(&mut *self.retired.lock().unwrap_or_else(PoisonError::into_inner));
         for renewable in retired {
             if !renewable.flush(&self.cx).await {
-                self.retired
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(renewable);
+                self.retired.lock().unwrap_or_else(PoisonError::into_inner).push(renewable);
             }
         }
     }
 
     fn slot(&self, name: &str) -> Option<Slot> {
-        self.slots
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(name)
-            .cloned()
+        self.slots.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     fn all(&self) -> Vec<Slot> {
-        self.slots
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .cloned()
-            .collect()
+        self.slots.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 }
 
 fn slots(credentials: BTreeMap<String, Arc<Credential>>) -> BTreeMap<String, Slot> {
-    credentials
-        .into_iter()
-        .map(|(name, credential)| (name, Slot::new(credential)))
-        .collect()
+    credentials.into_iter().map(|(name, credential)| (name, Slot::new(credential))).collect()
 }

@@ -21,13 +21,7 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn new(vault: Vault, client: TokenClient) -> Self {
-        Self {
-            vault,
-            client,
-            tasks: TaskTracker::new(),
-            redactor: Redactor::default(),
-            changes: watch::Sender::new(0),
-        }
+        Self { vault, client, tasks: TaskTracker::new(), redactor: Redactor::default(), changes: watch::Sender::new(0) }
     }
 
     /// Gives a credential that is another one now, or works again, the next epoch, and tells those who wait.

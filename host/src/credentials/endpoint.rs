@@ -35,9 +35,7 @@ pub enum EndpointError {
     #[error("the token endpoint's answer is longer than {} KiB", MOST_ANSWER / 1024)]
     TooLong,
     /// Secrets are not sent on to where a redirect points.
-    #[error(
-        "the token endpoint answered {0}, a redirect, which is not followed: put the final address into `token-url`"
-    )]
+    #[error("the token endpoint answered {0}, a redirect, which is not followed: put the final address into `token-url`")]
     Redirect(StatusCode),
     /// The client id or secret has characters that a header can't carry.
     #[error("the client's credentials don't fit into a header")]
@@ -59,11 +57,7 @@ impl TokenClient {
     /// A client with this TLS configuration.
     pub fn new(tls: ClientConfig) -> Result<Self, EndpointError> {
         // Port 0 stands for the port of the URL. Whoever answers for DNS must not decide where `http://localhost` is.
-        let loopback = [
-            IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ]
-        .map(|ip| SocketAddr::new(ip, 0));
+        let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].map(|ip| SocketAddr::new(ip, 0));
         reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
@@ -82,12 +76,7 @@ impl TokenClient {
     }
 
     /// Posts the form. Every status but a redirect is a reply.
-    pub(super) async fn post(
-        &self,
-        url: &Url,
-        request: &TokenRequest,
-        now: Timestamp,
-    ) -> Result<Reply, EndpointError> {
+    pub(super) async fn post(&self, url: &Url, request: &TokenRequest, now: Timestamp) -> Result<Reply, EndpointError> {
         let mut post = self
             .0
             .post(url.clone())
@@ -95,8 +84,7 @@ impl TokenClient {
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(request.form.expose().to_owned());
         if let Some(authorization) = &request.authorization {
-            let mut value =
-                HeaderValue::from_str(authorization.expose()).map_err(|_| EndpointError::Header)?;
+            let mut value = HeaderValue::from_str(authorization.expose()).map_err(|_| EndpointError::Header)?;
             value.set_sensitive(true);
             post = post.header(header::AUTHORIZATION, value);
         }
@@ -112,20 +100,12 @@ impl TokenClient {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Reply {
-            status: response.status(),
-            retry_after,
-            body,
-        })
+        Ok(Reply { status: response.status(), retry_after, body })
     }
 }
 
 fn failed(error: reqwest::Error) -> EndpointError {
-    if error.is_timeout() {
-        EndpointError::TimedOut
-    } else {
-        EndpointError::Unreachable(error.without_url())
-    }
+    if error.is_timeout() { EndpointError::TimedOut } else { EndpointError::Unreachable(error.without_url()) }
 }
 
 /// RFC 9110 section 10.2.3: seconds or a date.
@@ -148,20 +128,13 @@ mod tests {
         for (text, expected) in [
             ("0", Some("2026-03-01T10:00:00Z")),
             (" 90 ", Some("2026-03-01T10:01:30Z")),
-            (
-                "Sun, 01 Mar 2026 10:00:30 GMT",
-                Some("2026-03-01T10:00:30Z"),
-            ),
+            ("Sun, 01 Mar 2026 10:00:30 GMT", Some("2026-03-01T10:00:30Z")),
             ("99999999999999", Some("2026-03-01T11:00:00Z")),
-            (
-                "Mon, 01 Mar 2027 10:00:30 GMT",
-                Some("2026-03-01T11:00:00Z"),
-            ),
+            ("Mon, 01 Mar 2027 10:00:30 GMT", Some("2026-03-01T11:00:00Z")),
             ("soon", None),
             ("-5", None),
         ] {
-            let headers =
-                HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_static(text))]);
+            let headers = HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_static(text))]);
             let expected = expected.map(|at| at.parse().expect("a time"));
             assert_eq!(retry_after(&headers, now), expected, "{text}");
         }

@@ -27,9 +27,7 @@ pub enum CredentialError {
         source: Arc<SecretError>,
     },
     /// The request would go out in the clear.
-    #[error(
-        "credential `{credential}` is not sent to {origin}: only https keeps it secret on the way; use an https address"
-    )]
+    #[error("credential `{credential}` is not sent to {origin}: only https keeps it secret on the way; use an https address")]
     Exposed {
         /// The credential.
         credential: String,
@@ -45,9 +43,7 @@ pub enum CredentialError {
         reason: &'static str,
     },
     /// `token-url` is no address that a secret may be sent to.
-    #[error(
-        "credential `{credential}`: `token-url` must be an https address (http only to this machine), without user name"
-    )]
+    #[error("credential `{credential}`: `token-url` must be an https address (http only to this machine), without user name")]
     TokenUrl {
         /// The credential.
         credential: String,
@@ -163,13 +159,9 @@ impl CredentialError {
     /// What would help.
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::NoToken { retry_at, .. } | Self::NoAnswer { retry_at, .. } => {
-                Remedy::At(*retry_at)
-            }
+            Self::NoToken { retry_at, .. } | Self::NoAnswer { retry_at, .. } => Remedy::At(*retry_at),
             Self::Store { .. } | Self::Busy { .. } | Self::Interrupted { .. } => Remedy::Later,
-            Self::Unresolved { source, .. } if matches!(**source, SecretError::Store(_)) => {
-                Remedy::Later
-            }
+            Self::Unresolved { source, .. } if matches!(**source, SecretError::Store(_)) => Remedy::Later,
             Self::Unresolved { .. }
             | Self::Exposed { .. }
             | Self::Unwritable { .. }
@@ -196,9 +188,7 @@ impl CredentialError {
 fn said(answer: &VendorAnswer) -> impl fmt::Display {
     let mut text = match &answer.error {
         Some(error) => format!(": {error}"),
-        None if answer.status.is_success() => {
-            ": its answer holds no `access_token` in JSON".to_owned()
-        }
+        None if answer.status.is_success() => ": its answer holds no `access_token` in JSON".to_owned(),
         None => format!(": it answered {}", answer.status),
     };
     if let Some(description) = &answer.description {
@@ -209,15 +199,9 @@ fn said(answer: &VendorAnswer) -> impl fmt::Display {
 
 fn advice(answer: &VendorAnswer, renewable: bool) -> &'static str {
     match answer.error.as_deref() {
-        Some("invalid_grant") if renewable => {
-            "get a new refresh token from the vendor and set it in place of the old one"
-        }
-        Some("invalid_grant") => {
-            "check that the vendor lets this client act for this subject, and the clock of this machine; then reload"
-        }
-        Some("invalid_client") => {
-            "check `client-id`, `client-secret` and `client-auth`; then set the right secret or reload"
-        }
+        Some("invalid_grant") if renewable => "get a new refresh token from the vendor and set it in place of the old one",
+        Some("invalid_grant") => "check that the vendor lets this client act for this subject, and the clock of this machine; then reload",
+        Some("invalid_client") => "check `client-id`, `client-secret` and `client-auth`; then set the right secret or reload",
         Some("invalid_scope") => "check `scopes`; then reload",
         _ => "check what the vendor allows this client; then reload",
     }

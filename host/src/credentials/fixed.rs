@@ -52,11 +52,7 @@ pub(super) struct Line {
 
 impl Fixed {
     pub(super) fn new(credential: Arc<Credential>) -> Self {
-        Self {
-            credential,
-            epoch: AtomicU64::new(0),
-            inner: Mutex::default(),
-        }
+        Self { credential, epoch: AtomicU64::new(0), inner: Mutex::default() }
     }
 
     /// The header line, read again where it is not fresh.
@@ -64,9 +60,7 @@ impl Fixed {
         let now = cx.vault.clock().now();
         {
             let inner = self.lock();
-            let fresh = inner
-                .read_at
-                .is_some_and(|at| now < clock::later(at, FRESH));
+            let fresh = inner.read_at.is_some_and(|at| now < clock::later(at, FRESH));
             if let (true, Some(line)) = (fresh, &inner.line) {
                 return Ok(line.clone());
             }
@@ -75,11 +69,7 @@ impl Fixed {
     }
 
     /// After a 401: whether there is another value by now than the refused one.
-    pub(super) async fn refused(
-        &self,
-        cx: &Context,
-        refused: &Fingerprint,
-    ) -> Result<bool, CredentialError> {
+    pub(super) async fn refused(&self, cx: &Context, refused: &Fingerprint) -> Result<bool, CredentialError> {
         Ok(self.read(cx).await?.fingerprint != *refused)
     }
 
@@ -132,20 +122,13 @@ impl Fixed {
             match read {
                 Ok(line) => {
                     let line = Arc::new(line);
-                    let mended = inner
-                        .error
-                        .take()
-                        .is_some_and(|error| error.remedy() == Remedy::Change);
-                    let before = inner
-                        .line
-                        .as_ref()
-                        .filter(|old| old.fingerprint != line.fingerprint);
+                    let mended = inner.error.take().is_some_and(|error| error.remedy() == Remedy::Change);
+                    let before = inner.line.as_ref().filter(|old| old.fingerprint != line.fingerprint);
                     let changed = mended || before.is_some();
                     // Answers to requests with the value before may still be on their way.
                     let before = before.map(|old| old.secrets.clone()).unwrap_or_default();
                     if inner.line.is_none() || changed {
-                        cx.redactor
-                            .set(name, [line.secrets.clone(), before].concat());
+                        cx.redactor.set(name, [line.secrets.clone(), before].concat());
                     }
                     inner.read_at = Some(now);
                     inner.line = Some(line.clone());
@@ -166,16 +149,9 @@ impl Fixed {
 
     async fn resolve(&self, vault: &Vault) -> Result<Line, CredentialError> {
         let name = &self.credential.name;
-        let unresolved = |source: SecretError| CredentialError::Unresolved {
-            credential: name.clone(),
-            source: Arc::new(source),
-        };
-        let unwritable = |reason| CredentialError::Unwritable {
-            credential: name.clone(),
-            reason,
-        };
-        const CHARACTERS: &str =
-            "its value has line ends or other characters that no header carries";
+        let unresolved = |source: SecretError| CredentialError::Unresolved { credential: name.clone(), source: Arc::new(source) };
+        let unwritable = |reason| CredentialError::Unwritable { credential: name.clone(), reason };
+        const CHARACTERS: &str = "its value has line ends or other characters that no header carries";
         let (header_name, value, secrets) = match &self.credential.kind {
             CredentialKind::Bearer { token } => {
                 let token = vault.resolve(token).await.map_err(unresolved)?;
@@ -193,29 +169,15 @@ impl Fixed {
                 let text = Zeroizing::new(format!("Basic {}", encoded.expose()));
                 let value = HeaderValue::from_str(&text).map_err(|_| unwritable(CHARACTERS))?;
                 // Some vendors want their API key as the user name and nothing much as the password.
-                let key = if password.expose().len() < SHORTEST {
-                    username
-                } else {
-                    password
-                };
+                let key = if password.expose().len() < SHORTEST { username } else { password };
                 (header::AUTHORIZATION, value, vec![key, encoded])
             }
-            CredentialKind::Header {
-                name: header_name,
-                value,
-            } => {
-                let header_name = HeaderName::from_bytes(header_name.as_bytes())
-                    .map_err(|_| unwritable("its `name` is no header name"))?;
+            CredentialKind::Header { name: header_name, value } => {
+                let header_name = HeaderName::from_bytes(header_name.as_bytes()).map_err(|_| unwritable("its `name` is no header name"))?;
                 let secret = vault.resolve(value).await.map_err(unresolved)?;
-                let value =
-                    HeaderValue::from_str(secret.expose()).map_err(|_| unwritable(CHARACTERS))?;
-                let words = secret
-                    .expose()
-                    .split_ascii_whitespace()
-                    .filter(|word| word.len() >= SHORTEST_WORD);
-                let words = words
-                    .map(|word| Secret::new(word.to_owned()))
-                    .collect::<Vec<_>>();
+                let value = HeaderValue::from_str(secret.expose()).map_err(|_| unwritable(CHARACTERS))?;
+                let words = secret.expose().split_ascii_whitespace().filter(|word| word.len() >= SHORTEST_WORD);
+                let words = words.map(|word| Secret::new(word.to_owned())).collect::<Vec<_>>();
                 (header_name, value, [vec![secret], words].concat())
             }
             CredentialKind::OAuth2ClientCredentials(_)
@@ -232,12 +194,7 @@ impl Fixed {
             .chain_update(value.as_bytes())
             .finalize()
             .into();
-        Ok(Line {
-            name: header_name,
-            value,
-            fingerprint,
-            secrets,
-        })
+        Ok(Line { name: header_name, value, fingerprint, secrets })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

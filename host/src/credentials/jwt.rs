@@ -6,9 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use ring::rand::SystemRandom;
-use ring::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
-};
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::json;
@@ -25,9 +23,7 @@ const LIFETIME: Duration = Duration::from_secs(180);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JwtError {
     /// No PEM, or none with a private key in it.
-    #[error(
-        "`private-key` holds no private key in PEM: it begins with `-----BEGIN PRIVATE KEY-----`"
-    )]
+    #[error("`private-key` holds no private key in PEM: it begins with `-----BEGIN PRIVATE KEY-----`")]
     NotPem,
     /// `-----BEGIN EC PRIVATE KEY-----`, or an RSA key in that form for ES256.
     #[error("`private-key` has the wrong form: convert it with `openssl pkcs8 -topk8 -nocrypt`")]
@@ -53,11 +49,7 @@ pub(super) struct Claims<'a> {
 }
 
 /// A signed assertion in compact form.
-pub(super) fn assertion(
-    claims: &Claims<'_>,
-    algorithm: JwtAlgorithm,
-    pem: &Secret,
-) -> Result<Secret, JwtError> {
+pub(super) fn assertion(claims: &Claims<'_>, algorithm: JwtAlgorithm, pem: &Secret) -> Result<Secret, JwtError> {
     let header = json!({ "alg": name(algorithm), "typ": "JWT" }).to_string();
     let issued_at = claims.issued_at.as_second();
     let mut payload = json!({
@@ -74,17 +66,8 @@ pub(super) fn assertion(
 }
 
 /// JWS compact serialization (RFC 7515 section 7.1).
-fn sign(
-    header: &str,
-    payload: &str,
-    algorithm: JwtAlgorithm,
-    pem: &Secret,
-) -> Result<Secret, JwtError> {
-    let mut text = format!(
-        "{}.{}",
-        URL_SAFE_NO_PAD.encode(header),
-        URL_SAFE_NO_PAD.encode(payload)
-    );
+fn sign(header: &str, payload: &str, algorithm: JwtAlgorithm, pem: &Secret) -> Result<Secret, JwtError> {
+    let mut text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
     let signature = signature(text.as_bytes(), algorithm, pem)?;
     text.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut text);
@@ -93,13 +76,8 @@ fn sign(
 
 fn signature(message: &[u8], algorithm: JwtAlgorithm, pem: &Secret) -> Result<Vec<u8>, JwtError> {
     // The key is decoded for each assertion, which are minutes apart at the least, so that it does not stay in memory.
-    let key = Wiped(
-        PrivateKeyDer::from_pem_slice(pem.expose().as_bytes()).map_err(|_| JwtError::NotPem)?,
-    );
-    let unfit = |reason: String| JwtError::Unfit {
-        algorithm: name(algorithm),
-        reason,
-    };
+    let key = Wiped(PrivateKeyDer::from_pem_slice(pem.expose().as_bytes()).map_err(|_| JwtError::NotPem)?);
+    let unfit = |reason: String| JwtError::Unfit { algorithm: name(algorithm), reason };
     let random = SystemRandom::new();
     match algorithm {
         JwtAlgorithm::Rs256 => {
@@ -110,23 +88,16 @@ fn signature(message: &[u8], algorithm: JwtAlgorithm, pem: &Secret) -> Result<Ve
             }
             .map_err(|error| unfit(error.to_string()))?;
             let mut signature = vec![0; pair.public().modulus_len()];
-            pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
-                .map_err(|error| unfit(error.to_string()))?;
+            pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).map_err(|error| unfit(error.to_string()))?;
             Ok(signature)
         }
         JwtAlgorithm::Es256 => {
             let PrivateKeyDer::Pkcs8(der) = &key.0 else {
                 return Err(JwtError::WrongForm);
             };
-            let pair = EcdsaKeyPair::from_pkcs8(
-                &ECDSA_P256_SHA256_FIXED_SIGNING,
-                der.secret_pkcs8_der(),
-                &random,
-            )
-            .map_err(|error| unfit(error.to_string()))?;
-            let signature = pair
-                .sign(&random, message)
+            let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.secret_pkcs8_der(), &random)
                 .map_err(|error| unfit(error.to_string()))?;
+            let signature = pair.sign(&random, message).map_err(|error| unfit(error.to_string()))?;
             Ok(signature.as_ref().to_vec())
         }
     }

@@ -30,14 +30,10 @@ pub enum Purpose {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// Written by a newer program.
-    #[error(
-        "sealed in format {0}, which this version of sangam does not know: use the newer one that wrote it"
-    )]
+    #[error("sealed in format {0}, which this version of sangam does not know: use the newer one that wrote it")]
     Version(u8),
     /// Authentication failed.
-    #[error(
-        "sealed with another key or for another name, or damaged: restore the store and the key that belong together"
-    )]
+    #[error("sealed with another key or for another name, or damaged: restore the store and the key that belong together")]
     Refused,
 }
 
@@ -84,27 +80,14 @@ impl SealingKey {
     }
 
     /// Opens what [`SealingKey::seal`] made with the same key, purpose and name.
-    pub fn open(
-        &self,
-        purpose: Purpose,
-        name: &str,
-        sealed: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+    pub fn open(&self, purpose: Purpose, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let (&version, rest) = sealed.split_first().ok_or(OpenError::Refused)?;
         if version != VERSION {
             return Err(OpenError::Version(version));
         }
-        let (nonce, ciphertext) = rest
-            .split_first_chunk::<NONCE_BYTES>()
-            .ok_or(OpenError::Refused)?;
+        let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(OpenError::Refused)?;
         XChaCha20Poly1305::new(&(*self.cipher).into())
-            .decrypt(
-                &XNonce::from(*nonce),
-                Payload {
-                    msg: ciphertext,
-                    aad: &bound_to(purpose, name),
-                },
-            )
+            .decrypt(&XNonce::from(*nonce), Payload { msg: ciphertext, aad: &bound_to(purpose, name) })
             .map(Zeroizing::new)
             .map_err(|_| OpenError::Refused)
     }
@@ -118,9 +101,7 @@ impl std::fmt::Debug for SealingKey {
 
 /// Fills `bytes` from the operating system's generator.
 pub(super) fn random(bytes: &mut [u8]) {
-    SystemRandom::new()
-        .fill(bytes)
-        .expect("the operating system has a random number generator");
+    SystemRandom::new().fill(bytes).expect("the operating system has a random number generator");
 }
 
 fn derive(master: &[u8; KEY_BYTES], label: &[u8], into: &mut [u8; KEY_BYTES]) {
@@ -141,20 +122,9 @@ fn bound_to(purpose: Purpose, name: &str) -> Vec<u8> {
 }
 
 /// XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03 section 2): ciphertext, then tag.
-fn encrypt(
-    key: &[u8; KEY_BYTES],
-    nonce: &[u8; NONCE_BYTES],
-    aad: &[u8],
-    plaintext: &[u8],
-) -> Vec<u8> {
+fn encrypt(key: &[u8; KEY_BYTES], nonce: &[u8; NONCE_BYTES], aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
     let sealed = XChaCha20Poly1305::new(&(*key).into())
-        .encrypt(
-            &XNonce::from(*nonce),
-            Payload {
-                msg: plaintext,
-                aad,
-            },
-        )
+        .encrypt(&XNonce::from(*nonce), Payload { msg: plaintext, aad })
         .expect("a secret is far shorter than the cipher's 256 GiB");
     debug_assert_eq!(sealed.len(), plaintext.len() + TAG_BYTES);
     sealed
@@ -165,10 +135,7 @@ mod tests {
     use super::*;
 
     fn hex(text: &str) -> Vec<u8> {
-        (0..text.len())
-            .step_by(2)
-            .map(|i| u8::from_str_radix(&text[i..i + 2], 16).expect("hexadecimal"))
-            .collect()
+        (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).expect("hexadecimal")).collect()
     }
 
     /// draft-irtf-cfrg-xchacha-03, appendix A.3.1.
@@ -179,11 +146,9 @@ mod tests {
         let aad = hex("50515253c0c1c2c3c4c5c6c7");
         let plaintext = b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, \
                           sunscreen would be it.";
-        let expected = hex(
-            "bd6d179d3e83d43b9576579493c0e939572a1700252bfaccbed2902c21396cbb731c7f1b0b4aa6440bf3a82f4eda7e39\
+        let expected = hex("bd6d179d3e83d43b9576579493c0e939572a1700252bfaccbed2902c21396cbb731c7f1b0b4aa6440bf3a82f4eda7e39\
              ae64c6708c54c216cb96b72e1213b4522f8c9ba40db5d945b11b69b982c1bb9e3f3fac2bc369488f76b2383565d3fff9\
-             21f9664c97637da9768812f615c68b13b52ec0875924c1c7987947deafd8780acf49",
-        );
+             21f9664c97637da9768812f615c68b13b52ec0875924c1c7987947deafd8780acf49");
         assert_eq!(encrypt(&key, &nonce, &aad, plaintext), expected);
     }
 
@@ -191,56 +156,26 @@ mod tests {
     fn opens_only_with_the_same_key_purpose_and_name_and_unchanged() {
         let key = SealingKey::new(&[7; 32]);
         let sealed = key.seal(Purpose::Secret, "crm", b"hunter2");
-        assert_eq!(
-            key.open(Purpose::Secret, "crm", &sealed)
-                .expect("opens")
-                .as_slice(),
-            b"hunter2"
-        );
-        assert_eq!(
-            key.open(Purpose::Secret, "crn", &sealed),
-            Err(OpenError::Refused)
-        );
-        assert_eq!(
-            key.open(Purpose::Credential, "crm", &sealed),
-            Err(OpenError::Refused)
-        );
-        assert_eq!(
-            SealingKey::new(&[8; 32]).open(Purpose::Secret, "crm", &sealed),
-            Err(OpenError::Refused)
-        );
+        assert_eq!(key.open(Purpose::Secret, "crm", &sealed).expect("opens").as_slice(), b"hunter2");
+        assert_eq!(key.open(Purpose::Secret, "crn", &sealed), Err(OpenError::Refused));
+        assert_eq!(key.open(Purpose::Credential, "crm", &sealed), Err(OpenError::Refused));
+        assert_eq!(SealingKey::new(&[8; 32]).open(Purpose::Secret, "crm", &sealed), Err(OpenError::Refused));
         for i in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[i] ^= 1;
-            assert!(
-                key.open(Purpose::Secret, "crm", &changed).is_err(),
-                "byte {i} changed"
-            );
-            assert!(
-                key.open(Purpose::Secret, "crm", &sealed[..i]).is_err(),
-                "cut at {i}"
-            );
+            assert!(key.open(Purpose::Secret, "crm", &changed).is_err(), "byte {i} changed");
+            assert!(key.open(Purpose::Secret, "crm", &sealed[..i]).is_err(), "cut at {i}");
         }
-        assert_eq!(
-            key.open(Purpose::Secret, "crm", &[2; 60]),
-            Err(OpenError::Version(2))
-        );
+        assert_eq!(key.open(Purpose::Secret, "crm", &[2; 60]), Err(OpenError::Version(2)));
     }
 
     #[test]
     fn sealing_twice_differs_and_the_fingerprint_tells_keys_apart() {
         let key = SealingKey::new(&[7; 32]);
-        assert_ne!(
-            key.seal(Purpose::Secret, "crm", b"x"),
-            key.seal(Purpose::Secret, "crm", b"x")
-        );
+        assert_ne!(key.seal(Purpose::Secret, "crm", b"x"), key.seal(Purpose::Secret, "crm", b"x"));
         assert_eq!(key.fingerprint(), SealingKey::new(&[7; 32]).fingerprint());
         assert_ne!(key.fingerprint(), SealingKey::new(&[8; 32]).fingerprint());
-        assert_ne!(
-            key.fingerprint(),
-            *key.cipher,
-            "the fingerprint is not what seals"
-        );
+        assert_ne!(key.fingerprint(), *key.cipher, "the fingerprint is not what seals");
         assert_eq!(format!("{key:?}"), "SealingKey(…)");
     }
 }

@@ -79,9 +79,7 @@ pub enum KeyError {
         problem: String,
     },
     /// What was read is no key.
-    #[error(
-        "{origin} holds no sealing key: expected 32 bytes in base64, as `openssl rand -base64 32` prints them"
-    )]
+    #[error("{origin} holds no sealing key: expected 32 bytes in base64, as `openssl rand -base64 32` prints them")]
     Malformed {
         /// The file, variable or command.
         origin: String,
@@ -92,30 +90,19 @@ pub enum KeyError {
 pub async fn load(secrets: &Secrets, missing: Missing) -> Result<SealingKey, KeyError> {
     let (text, origin) = match secrets {
         // A few bytes, once, before the host serves anyone: not worth a blocking thread.
-        Secrets::File(path) => (
-            from_file(path, missing)?,
-            format!("the key file {}", path.display()),
-        ),
+        Secrets::File(path) => (from_file(path, missing)?, format!("the key file {}", path.display())),
         Secrets::Env(name) => {
-            let text =
-                std::env::var(name).map_err(|_| KeyError::Variable { name: name.clone() })?;
-            (
-                Zeroizing::new(text.into_bytes()),
-                format!("the environment variable {name}"),
-            )
+            let text = std::env::var(name).map_err(|_| KeyError::Variable { name: name.clone() })?;
+            (Zeroizing::new(text.into_bytes()), format!("the environment variable {name}"))
         }
         Secrets::Command(command) => {
             let program = command.first().map_or("", String::as_str);
-            let text =
-                match tokio::time::timeout(COMMAND_TIME, from_command(program, command)).await {
-                    Ok(text) => text?,
-                    Err(_) => {
-                        return Err(failed(
-                            program,
-                            format!("gave no key within {} s", COMMAND_TIME.as_secs()),
-                        ));
-                    }
-                };
+            let text = match tokio::time::timeout(COMMAND_TIME, from_command(program, command)).await {
+                Ok(text) => text?,
+                Err(_) => {
+                    return Err(failed(program, format!("gave no key within {} s", COMMAND_TIME.as_secs())));
+                }
+            };
             (text, format!("the output of the key command `{program}`"))
         }
     };
@@ -124,23 +111,16 @@ pub async fn load(secrets: &Secrets, missing: Missing) -> Result<SealingKey, Key
 
 fn parse(text: &[u8]) -> Option<SealingKey> {
     let bytes = Zeroizing::new(STANDARD.decode(text.trim_ascii()).ok()?);
-    <&[u8; KEY_BYTES]>::try_from(bytes.as_slice())
-        .ok()
-        .map(SealingKey::new)
+    <&[u8; KEY_BYTES]>::try_from(bytes.as_slice()).ok().map(SealingKey::new)
 }
 
 fn from_file(path: &Path, missing: Missing) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    let failed = |source| KeyError::File {
-        path: path.to_path_buf(),
-        source,
-    };
+    let failed = |source| KeyError::File { path: path.to_path_buf(), source };
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => match missing {
             Missing::Refuse => {
-                return Err(KeyError::Missing {
-                    path: path.to_path_buf(),
-                });
+                return Err(KeyError::Missing { path: path.to_path_buf() });
             }
             Missing::Create => {
                 match create(path) {
@@ -156,25 +136,17 @@ fn from_file(path: &Path, missing: Missing) -> Result<Zeroizing<Vec<u8>>, KeyErr
     };
     let metadata = file.metadata().map_err(failed)?;
     if let Some(mode) = exposed(&metadata) {
-        return Err(KeyError::Exposed {
-            path: path.to_path_buf(),
-            mode,
-        });
+        return Err(KeyError::Exposed { path: path.to_path_buf(), mode });
     }
     let mut text = Zeroizing::new(Vec::with_capacity(MOST_TEXT as usize));
-    file.take(MOST_TEXT)
-        .read_to_end(&mut text)
-        .map_err(failed)?;
+    file.take(MOST_TEXT).read_to_end(&mut text).map_err(failed)?;
     Ok(text)
 }
 
 /// Makes the file, which must not exist, so that no two processes use different keys. On disk when this returns: a key
 /// that is lost after a power cut would take every secret with it.
 fn create(path: &Path) -> io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -183,10 +155,7 @@ fn create(path: &Path) -> io::Result<()> {
     let mut file = options.open(path)?;
     let mut text = Zeroizing::new(STANDARD.encode(*SealingKey::generate()));
     text.push('\n');
-    let written = file
-        .write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .and_then(|()| sync(folder));
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| sync(folder));
     if written.is_err() {
         // Half a key would be found at the next start. Where even this fails, its message says what to do.
         let _ = fs::remove_file(path);
@@ -217,10 +186,7 @@ fn exposed(_metadata: &fs::Metadata) -> Option<u32> {
 }
 
 async fn from_command(program: &str, command: &[String]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    let could_not = |source| KeyError::Command {
-        program: program.to_owned(),
-        source,
-    };
+    let could_not = |source| KeyError::Command { program: program.to_owned(), source };
     let mut child = tokio::process::Command::new(program)
         .args(command.get(1..).unwrap_or_default())
         .stdin(Stdio::null())
@@ -231,11 +197,7 @@ async fn from_command(program: &str, command: &[String]) -> Result<Zeroizing<Vec
         .map_err(could_not)?;
     let output = child.stdout.take().expect("standard output was asked for");
     let mut text = Zeroizing::new(Vec::with_capacity(MOST_TEXT as usize));
-    output
-        .take(MOST_TEXT)
-        .read_to_end(&mut text)
-        .await
-        .map_err(could_not)?;
+    output.take(MOST_TEXT).read_to_end(&mut text).await.map_err(could_not)?;
     let status = child.wait().await.map_err(could_not)?;
     if !status.success() {
         return Err(failed(program, format!("ended with {status}")));
@@ -244,8 +206,5 @@ async fn from_command(program: &str, command: &[String]) -> Result<Zeroizing<Vec
 }
 
 fn failed(program: &str, problem: String) -> KeyError {
-    KeyError::CommandFailed {
-        program: program.to_owned(),
-        problem,
-    }
+    KeyError::CommandFailed { program: program.to_owned(), problem }
 }

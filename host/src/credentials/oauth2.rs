@@ -30,12 +30,7 @@ pub(super) struct TokenRequest {
 }
 
 /// Writes the request. `refresh` is the refresh token in force; `origin` that of the token URL.
-pub(super) fn request(
-    sources: &Sources,
-    refresh: Option<&Secret>,
-    origin: &str,
-    now: Timestamp,
-) -> Result<TokenRequest, JwtError> {
+pub(super) fn request(sources: &Sources, refresh: Option<&Secret>, origin: &str, now: Timestamp) -> Result<TokenRequest, JwtError> {
     let client = &sources.client;
     let mut fields = Vec::<(&str, &str)>::new();
     let mut assertion = None;
@@ -46,12 +41,7 @@ pub(super) fn request(
             fields.push(("grant_type", "refresh_token"));
             fields.push(("refresh_token", refresh.unwrap_or(first).expose()));
         }
-        Grant::JwtBearer {
-            issuer,
-            subject,
-            private_key,
-            algorithm,
-        } => {
+        Grant::JwtBearer { issuer, subject, private_key, algorithm } => {
             let claims = Claims {
                 issuer: issuer.as_ref().unwrap_or(&sources.client_id).expose(),
                 subject: subject.expose(),
@@ -84,21 +74,13 @@ pub(super) fn request(
         None if by_assertion => {}
         None => fields.push(("client_id", sources.client_id.expose())),
     }
-    let form = form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(fields)
-        .finish();
-    Ok(TokenRequest {
-        authorization,
-        form: Secret::new(form),
-        assertion,
-    })
+    let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    Ok(TokenRequest { authorization, form: Secret::new(form), assertion })
 }
 
 /// Section 2.3.1: both are form-encoded before they are joined.
 fn basic(id: &Secret, secret: &Secret) -> Secret {
-    let encoded = |text: &Secret| {
-        form_urlencoded::byte_serialize(text.expose().as_bytes()).collect::<String>()
-    };
+    let encoded = |text: &Secret| form_urlencoded::byte_serialize(text.expose().as_bytes()).collect::<String>();
     let pair = Zeroizing::new(format!("{}:{}", encoded(id), encoded(secret)));
     Secret::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())))
 }
@@ -139,35 +121,19 @@ pub(super) fn read(
     refresh: Option<&Secret>,
 ) -> Result<Granted, Refusal> {
     let parsed = serde_json::from_slice::<Body>(body).ok();
-    let sent = [
-        request.authorization.as_ref(),
-        request.assertion.as_ref(),
-        refresh,
-    ];
+    let sent = [request.authorization.as_ref(), request.assertion.as_ref(), refresh];
     let patterns = Patterns::new(sent.into_iter().flatten().chain(sources.secrets()));
     let Some(parsed) = parsed else {
         // A success that is no JSON may well be a token in another format.
-        let said = (!status.is_success())
-            .then(|| printable(&patterns, &String::from_utf8_lossy(body)))
-            .flatten();
-        let answer = VendorAnswer {
-            status,
-            error: None,
-            description: said,
-        };
-        return Err(Refusal {
-            answer,
-            is_final: false,
-        });
+        let said = (!status.is_success()).then(|| printable(&patterns, &String::from_utf8_lossy(body))).flatten();
+        let answer = VendorAnswer { status, error: None, description: said };
+        return Err(Refusal { answer, is_final: false });
     };
     // Some vendors answer 200 with an `error`.
     if let (true, None, Some(token)) = (status.is_success(), &parsed.error, parsed.access_token) {
         return Ok(Granted {
             access_token: Secret::new(token),
-            refresh_token: parsed
-                .refresh_token
-                .filter(|token| !token.is_empty())
-                .map(Secret::new),
+            refresh_token: parsed.refresh_token.filter(|token| !token.is_empty()).map(Secret::new),
             lifetime: parsed.expires_in.as_ref().and_then(lifetime),
         });
     }
@@ -177,27 +143,15 @@ pub(super) fn read(
         _ => None,
     };
     let error = text(parsed.error);
-    let is_final = (status.is_success() || matches!(status.as_u16(), 400 | 401 | 403))
-        && error.as_deref().is_some_and(condemns);
-    let answer = VendorAnswer {
-        status,
-        error,
-        description: text(parsed.error_description),
-    };
+    let is_final = (status.is_success() || matches!(status.as_u16(), 400 | 401 | 403)) && error.as_deref().is_some_and(condemns);
+    let answer = VendorAnswer { status, error, description: text(parsed.error_description) };
     Err(Refusal { answer, is_final })
 }
 
 /// The codes of section 5.2 that blame the credential or its configuration. `invalid_request` is not among them:
 /// vendors use it for all sorts of passing trouble.
 fn condemns(error: &str) -> bool {
-    matches!(
-        error,
-        "invalid_grant"
-            | "invalid_client"
-            | "unauthorized_client"
-            | "unsupported_grant_type"
-            | "invalid_scope"
-    )
+    matches!(error, "invalid_grant" | "invalid_client" | "unauthorized_client" | "unsupported_grant_type" | "invalid_scope")
 }
 
 /// Seconds; some vendors write the number as a string. What is no positive number says nothing.
@@ -215,11 +169,7 @@ fn printable(patterns: &Patterns, text: &str) -> Option<String> {
     let clean = String::from_utf8_lossy(&clean);
     let mut shown = String::new();
     for c in clean.trim().chars().take(MOST_TEXT) {
-        if c.is_control() {
-            shown.extend(c.escape_debug())
-        } else {
-            shown.push(c)
-        }
+        if c.is_control() { shown.extend(c.escape_debug()) } else { shown.push(c) }
     }
     (!shown.is_empty()).then_some(shown)
 }

@@ -54,34 +54,20 @@ mod tests {
             ("ftp://localhost/", false),
             ("data:text/plain,x", false),
         ] {
-            assert_eq!(
-                is_protected(&Url::parse(url).expect(url)),
-                protected,
-                "{url}"
-            );
+            assert_eq!(is_protected(&Url::parse(url).expect(url)), protected, "{url}");
         }
     }
 
     #[test]
     fn an_origin_is_scheme_host_and_port_that_is_not_the_default() {
         for (url, expected) in [
-            (
-                "https://User:Pass@ACME.example:443/x?y",
-                Some("https://acme.example"),
-            ),
-            (
-                "https://acme.example:8443",
-                Some("https://acme.example:8443"),
-            ),
+            ("https://User:Pass@ACME.example:443/x?y", Some("https://acme.example")),
+            ("https://acme.example:8443", Some("https://acme.example:8443")),
             ("http://[::1]:80/", Some("http://[::1]")),
             ("ftp://acme.example", None),
             ("data:text/plain,x", None),
         ] {
-            assert_eq!(
-                origin(&Url::parse(url).expect(url)).as_deref(),
-                expected,
-                "{url}"
-            );
+            assert_eq!(origin(&Url::parse(url).expect(url)).as_deref(), expected, "{url}");
         }
     }
 }

@@ -23,11 +23,7 @@ pub(super) struct Patterns {
 impl Patterns {
     pub(super) fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
         let mut by_first = BTreeMap::<u8, Vec<Zeroizing<Vec<u8>>>>::new();
-        let spellings = secrets
-            .into_iter()
-            .map(Secret::expose)
-            .filter(|text| text.len() >= SHORTEST)
-            .flat_map(spellings);
+        let spellings = secrets.into_iter().map(Secret::expose).filter(|text| text.len() >= SHORTEST).flat_map(spellings);
         for spelling in spellings {
             if let Some(&first) = spelling.first() {
                 let list = by_first.entry(first).or_default();
@@ -45,15 +41,11 @@ impl Patterns {
     /// `bytes` with every value masked; borrowed where there was none.
     pub(super) fn redact<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let mut candidates = [false; 256];
-        self.by_first
-            .keys()
-            .for_each(|&first| candidates[usize::from(first)] = true);
+        self.by_first.keys().for_each(|&first| candidates[usize::from(first)] = true);
         let mut out = Vec::new();
         let (mut copied, mut at) = (0, 0);
         while at < bytes.len() {
-            let found = candidates[usize::from(bytes[at])]
-                .then(|| self.at(&bytes[at..]))
-                .flatten();
+            let found = candidates[usize::from(bytes[at])].then(|| self.at(&bytes[at..])).flatten();
             match found {
                 Some(length) => {
                     out.extend_from_slice(&bytes[copied..at]);
@@ -74,9 +66,7 @@ impl Patterns {
     /// Length of the value that `bytes` begins with.
     fn at(&self, bytes: &[u8]) -> Option<usize> {
         let list = self.by_first.get(bytes.first()?)?;
-        list.iter()
-            .find(|spelling| bytes.starts_with(spelling))
-            .map(|spelling| spelling.len())
+        list.iter().find(|spelling| bytes.starts_with(spelling)).map(|spelling| spelling.len())
     }
 }
 
@@ -111,11 +101,7 @@ impl Redactor {
     }
 
     pub(super) fn redact<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
-        let patterns = self
-            .patterns
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let patterns = self.patterns.read().unwrap_or_else(PoisonError::into_inner).clone();
         patterns.redact(bytes)
     }
 
@@ -124,10 +110,7 @@ impl Redactor {
         let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut values);
         let patterns = Arc::new(Patterns::new(values.values().flatten()));
-        *self
-            .patterns
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = patterns;
+        *self.patterns.write().unwrap_or_else(PoisonError::into_inner) = patterns;
     }
 }
 
@@ -137,8 +120,7 @@ mod tests {
 
     #[test]
     fn every_spelling_is_masked_and_the_longest_value_first() {
-        let secrets = ["s3cr3t-abc", "s3cr3t-abc-def", "a/b\"c+d", "tiny"]
-            .map(|text| Secret::new(text.into()));
+        let secrets = ["s3cr3t-abc", "s3cr3t-abc-def", "a/b\"c+d", "tiny"].map(|text| Secret::new(text.into()));
         let patterns = Patterns::new(&secrets);
         for (text, expected) in [
             ("nothing here", "nothing here"),
@@ -150,10 +132,7 @@ mod tests {
             ("tiny stays", "tiny stays"),
             ("", ""),
         ] {
-            assert_eq!(
-                String::from_utf8_lossy(&patterns.redact(text.as_bytes())),
-                expected
-            );
+            assert_eq!(String::from_utf8_lossy(&patterns.redact(text.as_bytes())), expected);
         }
         assert!(matches!(patterns.redact(b"untouched"), Cow::Borrowed(_)));
     }
@@ -164,14 +143,8 @@ mod tests {
         redactor.set("a", vec![Secret::new("first-value".into())]);
         redactor.set("b", vec![Secret::new("other-value".into())]);
         redactor.set("a", vec![Secret::new("second-value".into())]);
-        assert_eq!(
-            &*redactor.redact(b"first-value second-value other-value"),
-            b"first-value [redacted] [redacted]"
-        );
+        assert_eq!(&*redactor.redact(b"first-value second-value other-value"), b"first-value [redacted] [redacted]");
         redactor.retain(|credential| credential == "a");
-        assert_eq!(
-            &*redactor.redact(b"second-value other-value"),
-            b"[redacted] other-value"
-        );
+        assert_eq!(&*redactor.redact(b"second-value other-value"), b"[redacted] other-value");
     }
 }

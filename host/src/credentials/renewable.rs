@@ -58,25 +58,17 @@ struct Inner {
 
 impl Inner {
     fn usable(&self, now: Timestamp) -> Option<Arc<Token>> {
-        self.token
-            .clone()
-            .filter(|token| !token.expired(now) && token.version > self.refused)
+        self.token.clone().filter(|token| !token.expired(now) && token.version > self.refused)
     }
 
     /// The refresh under way. One whose task has died is none.
     fn flight(&self) -> Option<Flight> {
-        self.flight
-            .clone()
-            .filter(|flight| flight.has_changed().is_ok())
+        self.flight.clone().filter(|flight| flight.has_changed().is_ok())
     }
 
     /// Whether one more refused token may be replaced now.
     fn may_replace(&mut self, now: Timestamp) -> bool {
-        while self
-            .refusals
-            .front()
-            .is_some_and(|&at| clock::later(at, REFUSAL_WINDOW) <= now)
-        {
+        while self.refusals.front().is_some_and(|&at| clock::later(at, REFUSAL_WINDOW) <= now) {
             self.refusals.pop_front();
         }
         self.refusals.len() < MOST_REFUSALS
@@ -85,12 +77,7 @@ impl Inner {
 
 impl Renewable {
     pub(super) fn new(credential: Arc<Credential>) -> Self {
-        Self {
-            credential,
-            holder: Uuid::new_v4().to_string(),
-            epoch: AtomicU64::new(0),
-            inner: Mutex::default(),
-        }
+        Self { credential, holder: Uuid::new_v4().to_string(), epoch: AtomicU64::new(0), inner: Mutex::default() }
     }
 
     /// A token to use now, fetched where there is none or its end is near.
@@ -99,10 +86,7 @@ impl Renewable {
         let flight = {
             let mut inner = self.lock();
             if let Some(token) = inner.usable(now) {
-                let in_trouble = inner
-                    .trouble
-                    .as_ref()
-                    .is_some_and(|t| t.holds(&t.source, t.version, now));
+                let in_trouble = inner.trouble.as_ref().is_some_and(|t| t.holds(&t.source, t.version, now));
                 if !token.due(now) || in_trouble {
                     return Ok(token);
                 }
@@ -116,19 +100,12 @@ impl Renewable {
     }
 
     /// After a 401: whether another try makes sense, with a newer token where one can be had.
-    pub(super) async fn refused(
-        self: &Arc<Self>,
-        cx: &Arc<Context>,
-        version: i64,
-    ) -> Result<bool, CredentialError> {
+    pub(super) async fn refused(self: &Arc<Self>, cx: &Arc<Context>, version: i64) -> Result<bool, CredentialError> {
         loop {
             let flight = {
                 let mut inner = self.lock();
                 let now = cx.vault.clock().now();
-                if inner
-                    .usable(now)
-                    .is_some_and(|token| token.version > version)
-                {
+                if inner.usable(now).is_some_and(|token| token.version > version) {
                     return Ok(true);
                 }
                 if inner.flight().is_none() && inner.refused < version {
@@ -151,19 +128,14 @@ impl Renewable {
     pub(super) async fn recheck(self: &Arc<Self>, cx: &Arc<Context>) {
         let (used, broken) = {
             let inner = self.lock();
-            let broken = inner
-                .error
-                .as_ref()
-                .is_some_and(|error| error.remedy() == Remedy::Change);
+            let broken = inner.error.as_ref().is_some_and(|error| error.remedy() == Remedy::Change);
             (inner.source.is_some() || broken, broken)
         };
         if broken {
             // Asks the vendor only if something has changed; another host may also have got a token meanwhile.
             let flight = self.join(&mut self.lock(), cx);
             let _ = self.land(flight).await; // kept as its last error
-        } else if used
-            && let Ok(Some(sources)) = Sources::resolve(&cx.vault, &self.credential.kind).await
-        {
+        } else if used && let Ok(Some(sources)) = Sources::resolve(&cx.vault, &self.credential.kind).await {
             self.made_of(cx, sources.fingerprint);
         }
         let unsaved = self.lock().unsaved.is_some();
@@ -244,11 +216,7 @@ impl Renewable {
     async fn land(&self, mut flight: Flight) -> Outcome {
         let landed = flight.wait_for(Option::is_some).await;
         let outcome = landed.ok().and_then(|outcome| outcome.clone());
-        outcome.unwrap_or_else(|| {
-            Err(CredentialError::Interrupted {
-                credential: self.name().to_owned(),
-            })
-        })
+        outcome.unwrap_or_else(|| Err(CredentialError::Interrupted { credential: self.name().to_owned() }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

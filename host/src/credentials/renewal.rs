@@ -34,16 +34,10 @@ const PATIENCE: Duration = LEASE.saturating_mul(2);
 pub(super) async fn run(slot: &Renewable, cx: &Context) -> Outcome {
     let name = slot.name();
     let (vault, clock) = (&cx.vault, cx.vault.clock());
-    let store = |source: StoreError| CredentialError::Store {
-        credential: name.to_owned(),
-        source: Arc::new(source),
-    };
+    let store = |source: StoreError| CredentialError::Store { credential: name.to_owned(), source: Arc::new(source) };
     let sources = Sources::resolve(vault, &slot.credential().kind)
         .await
-        .map_err(|source| CredentialError::Unresolved {
-            credential: name.to_owned(),
-            source: Arc::new(source),
-        })?
+        .map_err(|source| CredentialError::Unresolved { credential: name.to_owned(), source: Arc::new(source) })?
         .expect("only OAuth2 credentials are renewed");
     let source = sources.fingerprint;
     slot.made_of(cx, source);
@@ -55,18 +49,12 @@ pub(super) async fn run(slot: &Renewable, cx: &Context) -> Outcome {
         let version = row.as_ref().map_or(0, |row| row.version);
         let lease_until = row.as_ref().and_then(|row| row.lease_until);
         // A row without content has been leased but never saved.
-        let opened = row
-            .filter(|row| !row.sealed.is_empty())
-            .map(|row| Token::open(vault.key(), name, version, &row.sealed))
-            .transpose();
+        let opened = row.filter(|row| !row.sealed.is_empty()).map(|row| Token::open(vault.key(), name, version, &row.sealed)).transpose();
         let stored = match (opened, &sources.grant) {
             (Ok(stored), _) => stored,
             // It may hold the only valid refresh token: not to be written over.
             (Err(reason), Grant::RefreshToken { .. }) => {
-                return Err(CredentialError::Unreadable {
-                    credential: name.to_owned(),
-                    reason,
-                });
+                return Err(CredentialError::Unreadable { credential: name.to_owned(), reason });
             }
             (Err(_), Grant::ClientCredentials | Grant::JwtBearer { .. }) => None,
         };
@@ -83,27 +71,16 @@ pub(super) async fn run(slot: &Renewable, cx: &Context) -> Outcome {
             return Err(error);
         }
 
-        let leased = vault
-            .store()
-            .credential_lease(name, version, slot.holder(), later(now, LEASE), now)
-            .await;
+        let leased = vault.store().credential_lease(name, version, slot.holder(), later(now, LEASE), now).await;
         if !leased.map_err(store)? {
             if let Some(token) = slot.usable(now) {
                 return Ok(token); // another host fetches the next one; this one is good until then
             }
             if give_up <= now {
-                return Err(CredentialError::Busy {
-                    credential: name.to_owned(),
-                });
+                return Err(CredentialError::Busy { credential: name.to_owned() });
             }
             let look = later(now, LOOK);
-            clock
-                .sleep_until(
-                    lease_until
-                        .filter(|&end| now < end)
-                        .map_or(look, |end| end.min(look)),
-                )
-                .await;
+            clock.sleep_until(lease_until.filter(|&end| now < end).map_or(look, |end| end.min(look))).await;
             continue;
         }
 
@@ -113,20 +90,13 @@ pub(super) async fn run(slot: &Renewable, cx: &Context) -> Outcome {
                 Ok(token) => token,
                 Err(error) => {
                     // Ends the lease. Where that fails it ends by itself.
-                    let _ = vault
-                        .store()
-                        .credential_lease(name, version, slot.holder(), now, now)
-                        .await;
+                    let _ = vault.store().credential_lease(name, version, slot.holder(), now, now).await;
                     return Err(error);
                 }
             },
         };
         let sealed = token.seal(vault.key(), name);
-        match vault
-            .store()
-            .credential_save(name, version, slot.holder(), &sealed)
-            .await
-        {
+        match vault.store().credential_save(name, version, slot.holder(), &sealed).await {
             Ok(true) => return Ok(slot.adopt(cx, token, &sources)),
             Ok(false) => {
                 // The lease was over and another host took it. If that one fails, this token is still the newest.
@@ -142,17 +112,9 @@ pub(super) async fn run(slot: &Renewable, cx: &Context) -> Outcome {
 }
 
 /// Asks the vendor for the token that comes after `version`. Under the lease only.
-async fn fetch(
-    slot: &Renewable,
-    cx: &Context,
-    sources: &Sources,
-    version: i64,
-    stored: Option<&Token>,
-) -> Result<Token, CredentialError> {
+async fn fetch(slot: &Renewable, cx: &Context, sources: &Sources, version: i64, stored: Option<&Token>) -> Result<Token, CredentialError> {
     let (name, clock) = (slot.name().to_owned(), cx.vault.clock());
-    let url = token_url(&sources.client.token_url).ok_or_else(|| CredentialError::TokenUrl {
-        credential: name.clone(),
-    })?;
+    let url = token_url(&sources.client.token_url).ok_or_else(|| CredentialError::TokenUrl { credential: name.clone() })?;
     let host = origin::authority(&url);
     let first_refresh = match &sources.grant {
         Grant::RefreshToken { first } => Some(digest(first)),
@@ -160,23 +122,14 @@ async fn fetch(
     };
     let refresh = match &sources.grant {
         // What the vendor rotated it to, unless somebody has configured another one since.
-        Grant::RefreshToken { first } => stored
-            .filter(|stored| stored.first_refresh == first_refresh)
-            .and_then(|stored| stored.refresh.as_ref())
-            .or(Some(first)),
+        Grant::RefreshToken { first } => {
+            stored.filter(|stored| stored.first_refresh == first_refresh).and_then(|stored| stored.refresh.as_ref()).or(Some(first))
+        }
         Grant::ClientCredentials | Grant::JwtBearer { .. } => None,
     };
     let asked_at = clock.now();
-    let request = oauth2::request(
-        sources,
-        refresh,
-        &url.origin().ascii_serialization(),
-        asked_at,
-    )
-    .map_err(|source| CredentialError::Signing {
-        credential: name.clone(),
-        source,
-    })?;
+    let request = oauth2::request(sources, refresh, &url.origin().ascii_serialization(), asked_at)
+        .map_err(|source| CredentialError::Signing { credential: name.clone(), source })?;
     let reply = cx.client.post(&url, &request, asked_at).await;
 
     let failures = slot.failures_in_a_row(&sources.fingerprint) + 1;
@@ -188,66 +141,33 @@ async fn fetch(
         Ok(reply) => match oauth2::read(reply.status, &reply.body, &request, sources, refresh) {
             Ok(granted) => {
                 slot.fetched();
-                info!(
-                    credential = name,
-                    host,
-                    lifetime_s = granted.lifetime,
-                    "token fetched"
-                );
+                info!(credential = name, host, lifetime_s = granted.lifetime, "token fetched");
                 return Ok(Token {
                     version: version + 1,
                     access: granted.access_token,
-                    refresh: granted
-                        .refresh_token
-                        .filter(|_| refresh.is_some())
-                        .or_else(|| refresh.cloned()),
+                    refresh: granted.refresh_token.filter(|_| refresh.is_some()).or_else(|| refresh.cloned()),
                     first_refresh,
                     source: sources.fingerprint,
                     obtained_at: asked_at,
                     // Counted from the question: never later than the vendor counts.
-                    expires_at: granted
-                        .lifetime
-                        .map(|seconds| token::end(asked_at, seconds)),
+                    expires_at: granted.lifetime.map(|seconds| token::end(asked_at, seconds)),
                 });
             }
-            Err(refusal) if refusal.is_final => CredentialError::Refused {
-                credential: name,
-                host,
-                answer: refusal.answer,
-                renewable: refresh.is_some(),
-            },
-            Err(refusal) => CredentialError::NoToken {
-                credential: name,
-                host,
-                answer: refusal.answer,
-                retry_at: cooled(reply.retry_after),
-            },
+            Err(refusal) if refusal.is_final => {
+                CredentialError::Refused { credential: name, host, answer: refusal.answer, renewable: refresh.is_some() }
+            }
+            Err(refusal) => {
+                CredentialError::NoToken { credential: name, host, answer: refusal.answer, retry_at: cooled(reply.retry_after) }
+            }
         },
-        Err(error) => CredentialError::NoAnswer {
-            credential: name,
-            host,
-            source: Arc::new(error),
-            retry_at: cooled(None),
-        },
+        Err(error) => CredentialError::NoAnswer { credential: name, host, source: Arc::new(error), retry_at: cooled(None) },
     };
-    warn!(
-        credential = slot.name(),
-        failures,
-        error = error.in_full(),
-        "no token"
-    );
-    slot.failed(Trouble {
-        failures,
-        source: sources.fingerprint,
-        version,
-        error: error.clone(),
-    });
+    warn!(credential = slot.name(), failures, error = error.in_full(), "no token");
+    slot.failed(Trouble { failures, source: sources.fingerprint, version, error: error.clone() });
     Err(error)
 }
 
 /// An address that secrets may be sent to.
 fn token_url(text: &str) -> Option<Url> {
-    Url::parse(text).ok().filter(|url| {
-        origin::is_protected(url) && url.username().is_empty() && url.password().is_none()
-    })
+    Url::parse(text).ok().filter(|url| origin::is_protected(url) && url.username().is_empty() && url.password().is_none())
 }

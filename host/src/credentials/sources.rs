@@ -21,41 +21,19 @@ pub(super) struct Sources {
 /// What the client shows to get a token.
 pub(super) enum Grant {
     ClientCredentials,
-    RefreshToken {
-        first: Secret,
-    },
-    JwtBearer {
-        issuer: Option<Secret>,
-        subject: Secret,
-        private_key: Secret,
-        algorithm: JwtAlgorithm,
-    },
+    RefreshToken { first: Secret },
+    JwtBearer { issuer: Option<Secret>, subject: Secret, private_key: Secret, algorithm: JwtAlgorithm },
 }
 
 impl Sources {
     /// Resolves an OAuth2 credential; `None` for the other kinds.
-    pub(super) async fn resolve(
-        vault: &Vault,
-        kind: &CredentialKind,
-    ) -> Result<Option<Self>, SecretError> {
+    pub(super) async fn resolve(vault: &Vault, kind: &CredentialKind) -> Result<Option<Self>, SecretError> {
         let (client, grant) = match kind {
             CredentialKind::OAuth2ClientCredentials(client) => (client, Grant::ClientCredentials),
-            CredentialKind::OAuth2RefreshToken {
-                client,
-                refresh_token,
-            } => (
-                client,
-                Grant::RefreshToken {
-                    first: vault.resolve(refresh_token).await?,
-                },
-            ),
-            CredentialKind::OAuth2JwtBearer {
-                client,
-                issuer,
-                subject,
-                private_key,
-                algorithm,
-            } => {
+            CredentialKind::OAuth2RefreshToken { client, refresh_token } => {
+                (client, Grant::RefreshToken { first: vault.resolve(refresh_token).await? })
+            }
+            CredentialKind::OAuth2JwtBearer { client, issuer, subject, private_key, algorithm } => {
                 let grant = Grant::JwtBearer {
                     issuer: optional(vault, issuer.as_ref()).await?,
                     subject: vault.resolve(subject).await?,
@@ -64,22 +42,14 @@ impl Sources {
                 };
                 (client, grant)
             }
-            CredentialKind::Bearer { .. }
-            | CredentialKind::Basic { .. }
-            | CredentialKind::Header { .. } => {
+            CredentialKind::Bearer { .. } | CredentialKind::Basic { .. } | CredentialKind::Header { .. } => {
                 return Ok(None);
             }
         };
         let client_id = vault.resolve(&client.client_id).await?;
         let client_secret = optional(vault, client.client_secret.as_ref()).await?;
         let fingerprint = fingerprint(client, &client_id, client_secret.as_ref(), &grant);
-        Ok(Some(Self {
-            client: client.clone(),
-            client_id,
-            client_secret,
-            grant,
-            fingerprint,
-        }))
+        Ok(Some(Self { client: client.clone(), client_id, client_secret, grant, fingerprint }))
     }
 
     /// Values that no text about this credential may hold.
@@ -92,10 +62,7 @@ impl Sources {
     }
 }
 
-async fn optional(
-    vault: &Vault,
-    reference: Option<&Reference>,
-) -> Result<Option<Secret>, SecretError> {
+async fn optional(vault: &Vault, reference: Option<&Reference>) -> Result<Option<Secret>, SecretError> {
     match reference {
         Some(reference) => vault.resolve(reference).await.map(Some),
         None => Ok(None),
@@ -107,12 +74,7 @@ pub(super) fn digest(secret: &Secret) -> Fingerprint {
     Sha256::digest(secret.expose().as_bytes()).into()
 }
 
-fn fingerprint(
-    client: &OAuth2Client,
-    id: &Secret,
-    secret: Option<&Secret>,
-    grant: &Grant,
-) -> Fingerprint {
+fn fingerprint(client: &OAuth2Client, id: &Secret, secret: Option<&Secret>, grant: &Grant) -> Fingerprint {
     let auth = match client.client_auth {
         ClientAuth::Basic => "basic",
         ClientAuth::Body => "body",
@@ -136,12 +98,7 @@ fn fingerprint(
             field(Some("refresh-token"));
             field(Some(first.expose()));
         }
-        Grant::JwtBearer {
-            issuer,
-            subject,
-            private_key,
-            algorithm,
-        } => {
+        Grant::JwtBearer { issuer, subject, private_key, algorithm } => {
             field(Some("jwt-bearer"));
             field(issuer.as_ref().map(Secret::expose));
             field(Some(subject.expose()));

@@ -68,33 +68,22 @@ impl Token {
             obtained_at: self.obtained_at.as_millisecond(),
             expires_at: self.expires_at.map(Timestamp::as_millisecond),
         };
-        let json = Zeroizing::new(
-            serde_json::to_vec(&stored).expect("strings, numbers and times are JSON"),
-        );
+        let json = Zeroizing::new(serde_json::to_vec(&stored).expect("strings, numbers and times are JSON"));
         key.seal(Purpose::Credential, credential, &json)
     }
 
     /// Opens what [`Token::seal`] made.
-    pub(super) fn open(
-        key: &SealingKey,
-        credential: &str,
-        version: i64,
-        sealed: &[u8],
-    ) -> Result<Self, Unreadable> {
+    pub(super) fn open(key: &SealingKey, credential: &str, version: i64, sealed: &[u8]) -> Result<Self, Unreadable> {
         let json = key.open(Purpose::Credential, credential, sealed)?;
-        let stored: Stored<'static> =
-            serde_json::from_slice(&json).map_err(|_| Unreadable::Format)?;
+        let stored: Stored<'static> = serde_json::from_slice(&json).map_err(|_| Unreadable::Format)?;
         if stored.format != FORMAT {
             return Err(Unreadable::Format);
         }
-        let time =
-            |millisecond| Timestamp::from_millisecond(millisecond).map_err(|_| Unreadable::Format);
+        let time = |millisecond| Timestamp::from_millisecond(millisecond).map_err(|_| Unreadable::Format);
         Ok(Self {
             version,
             access: Secret::new(stored.access_token.into_owned()),
-            refresh: stored
-                .refresh_token
-                .map(|token| Secret::new(token.into_owned())),
+            refresh: stored.refresh_token.map(|token| Secret::new(token.into_owned())),
             first_refresh: stored.first_refresh,
             source: stored.source,
             obtained_at: time(stored.obtained_at)?,
@@ -148,19 +137,10 @@ mod tests {
 
     #[test]
     fn the_next_token_is_fetched_early_but_not_at_once() {
-        for (lifetime, good_until, due_from) in [
-            (3600, 2880, 2881),
-            (120, 60, 61),
-            (200, 140, 141),
-            (30, 15, 16),
-            (1, 0, 1),
-        ] {
+        for (lifetime, good_until, due_from) in [(3600, 2880, 2881), (120, 60, 61), (200, 140, 141), (30, 15, 16), (1, 0, 1)] {
             let token = token(Some(lifetime));
             let at = |second| Timestamp::from_second(second).expect("a time");
-            assert!(
-                !token.due(at(good_until)),
-                "{lifetime} s: not yet at {good_until}"
-            );
+            assert!(!token.due(at(good_until)), "{lifetime} s: not yet at {good_until}");
             assert!(token.due(at(due_from)), "{lifetime} s: due at {due_from}");
             assert!(!token.expired(at(lifetime - 1)) && token.expired(at(lifetime)));
         }
@@ -173,18 +153,9 @@ mod tests {
         let sealed = token(Some(10)).seal(&key, "crm");
         let back = Token::open(&key, "crm", 7, &sealed).expect("opens");
         assert_eq!(back.version, 7);
-        assert_eq!(
-            (
-                back.access.expose(),
-                back.refresh.as_ref().map(Secret::expose)
-            ),
-            ("at-1", Some("rt-1"))
-        );
+        assert_eq!((back.access.expose(), back.refresh.as_ref().map(Secret::expose)), ("at-1", Some("rt-1")));
         assert_eq!((back.first_refresh, back.source), (Some([1; 32]), [2; 32]));
         assert_eq!(back.expires_at, token(Some(10)).expires_at);
-        assert!(matches!(
-            Token::open(&key, "books", 7, &sealed),
-            Err(Unreadable::Sealed(_))
-        ));
+        assert!(matches!(Token::open(&key, "books", 7, &sealed), Err(Unreadable::Sealed(_))));
     }
 }

@@ -56,30 +56,12 @@ mod tests {
     #[test]
     fn trouble_ends_with_its_time_or_with_what_it_was_about() {
         let at = |second| Timestamp::from_second(second).expect("a time");
-        let busy = CredentialError::Busy {
-            credential: "crm".into(),
-        };
-        let exposed = CredentialError::TokenUrl {
-            credential: "crm".into(),
-        };
-        let trouble = |error| Trouble {
-            failures: 1,
-            source: [1; 32],
-            version: 4,
-            error,
-        };
-        assert!(
-            trouble(exposed.clone()).holds(&[1; 32], 4, at(1_000_000)),
-            "broken until something changes"
-        );
-        assert!(
-            !trouble(exposed.clone()).holds(&[2; 32], 4, at(0)),
-            "made of something else"
-        );
-        assert!(
-            !trouble(exposed).holds(&[1; 32], 5, at(0)),
-            "another host got a token"
-        );
+        let busy = CredentialError::Busy { credential: "crm".into() };
+        let exposed = CredentialError::TokenUrl { credential: "crm".into() };
+        let trouble = |error| Trouble { failures: 1, source: [1; 32], version: 4, error };
+        assert!(trouble(exposed.clone()).holds(&[1; 32], 4, at(1_000_000)), "broken until something changes");
+        assert!(!trouble(exposed.clone()).holds(&[2; 32], 4, at(0)), "made of something else");
+        assert!(!trouble(exposed).holds(&[1; 32], 5, at(0)), "another host got a token");
         assert!(!trouble(busy).holds(&[1; 32], 4, at(0)));
     }
 }

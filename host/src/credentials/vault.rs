@@ -61,9 +61,7 @@ pub enum SecretError {
     #[error("{0} is empty")]
     Empty(String),
     /// A name that could not be written in a reference.
-    #[error(
-        "`{0}` can't name a secret: use 1 to 128 of the characters a to z, A to Z, 0 to 9, `.`, `_` and `-`"
-    )]
+    #[error("`{0}` can't name a secret: use 1 to 128 of the characters a to z, A to Z, 0 to 9, `.`, `_` and `-`")]
     Name(String),
     /// Nobody has set it.
     #[error("there is no secret `{0}`: set it with `sangam secret set {0}`")]
@@ -93,22 +91,14 @@ impl Vault {
     /// Reads the key, made at first use, and makes sure that it is the one that this store was sealed with.
     pub async fn open(store: Store, secrets: &Secrets, clock: Clock) -> Result<Self, VaultError> {
         let known = store.meta_get(FINGERPRINT).await?;
-        let missing = if known.is_none() {
-            Missing::Create
-        } else {
-            Missing::Refuse
-        };
+        let missing = if known.is_none() { Missing::Create } else { Missing::Refuse };
         let key = key_source::load(secrets, missing).await?;
         if known.is_none() {
             store.meta_put(FINGERPRINT, &key.fingerprint()).await?;
         }
         // Read again even after writing: another host may have started at the same time with another key.
         match store.meta_get(FINGERPRINT).await? {
-            Some(kept) if kept == key.fingerprint() => Ok(Self {
-                store,
-                key: Arc::new(key),
-                clock,
-            }),
+            Some(kept) if kept == key.fingerprint() => Ok(Self { store, key: Arc::new(key), clock }),
             _ => Err(VaultError::OtherKey),
         }
     }
@@ -124,26 +114,14 @@ impl Vault {
             _ => return Err(SecretError::TooLarge(origin())),
         }
         let sealed = self.key.seal(Purpose::Secret, name, text.as_bytes());
-        Ok(self
-            .store
-            .secret_put(name, &sealed, self.clock.now())
-            .await?)
+        Ok(self.store.secret_put(name, &sealed, self.clock.now()).await?)
     }
 
     /// The secret of that name.
     pub async fn get(&self, name: &str) -> Result<Secret, SecretError> {
-        let sealed = self
-            .store
-            .secret_get(name)
-            .await?
-            .ok_or_else(|| SecretError::Absent(name.to_owned()))?;
-        let bytes = self
-            .key
-            .open(Purpose::Secret, name, &sealed)
-            .map_err(|source| SecretError::Sealed {
-                name: name.to_owned(),
-                source,
-            })?;
+        let sealed = self.store.secret_get(name).await?.ok_or_else(|| SecretError::Absent(name.to_owned()))?;
+        let bytes =
+            self.key.open(Purpose::Secret, name, &sealed).map_err(|source| SecretError::Sealed { name: name.to_owned(), source })?;
         text(&bytes).ok_or_else(|| SecretError::NotText(format!("the secret `{name}`")))
     }
 
@@ -163,9 +141,7 @@ impl Vault {
         for part in &reference.parts {
             parts.push(match part {
                 ReferencePart::Text(text) => Secret::new(text.clone()),
-                ReferencePart::Env(name) => std::env::var(name)
-                    .map(Secret::new)
-                    .map_err(|_| SecretError::Variable(name.clone()))?,
+                ReferencePart::Env(name) => std::env::var(name).map(Secret::new).map_err(|_| SecretError::Variable(name.clone()))?,
                 ReferencePart::File(path) => read_file(path).await?,
                 ReferencePart::Secret(name) => self.get(name).await?,
             });
@@ -206,16 +182,10 @@ fn check_name(name: &str) -> Result<(), SecretError> {
 }
 
 async fn read_file(path: &Path) -> Result<Secret, SecretError> {
-    let failed = |source| SecretError::File {
-        path: path.to_path_buf(),
-        source,
-    };
+    let failed = |source| SecretError::File { path: path.to_path_buf(), source };
     let file = tokio::fs::File::open(path).await.map_err(failed)?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(MOST_SECRET + 1));
-    file.take(MOST_SECRET as u64 + 1)
-        .read_to_end(&mut bytes)
-        .await
-        .map_err(failed)?;
+    file.take(MOST_SECRET as u64 + 1).read_to_end(&mut bytes).await.map_err(failed)?;
     let origin = || format!("the secret file {}", path.display());
     if bytes.len() > MOST_SECRET {
         return Err(SecretError::TooLarge(origin()));
@@ -228,9 +198,7 @@ async fn read_file(path: &Path) -> Result<Secret, SecretError> {
 }
 
 fn text(bytes: &[u8]) -> Option<Secret> {
-    std::str::from_utf8(bytes)
-        .ok()
-        .map(|text| Secret::new(text.to_owned()))
+    std::str::from_utf8(bytes).ok().map(|text| Secret::new(text.to_owned()))
 }
 
 /// Editors and `echo` end a file with a line end that nobody means.

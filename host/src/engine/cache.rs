@@ -28,7 +28,10 @@ impl Cache {
 
     /// The component, from the cache or compiled now.
     pub(super) fn component(&self, engine: &wasmtime::Engine, digest: &str, bytes: &[u8]) -> Result<Component, EngineError> {
-        let file = self.folder.as_ref().map(|folder| folder.join(format!("{}-{:016x}.cwasm", digest.trim_start_matches("sha256:"), self.configuration)));
+        let file = self
+            .folder
+            .as_ref()
+            .map(|folder| folder.join(format!("{}-{:016x}.cwasm", digest.trim_start_matches("sha256:"), self.configuration)));
         if let Some(component) = file.as_ref().and_then(|file| self.load(engine, file)) {
             return Ok(component);
         }

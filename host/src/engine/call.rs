@@ -124,7 +124,14 @@ pub enum PluginFailureKind {
 
 impl Engine {
     /// Calls a plugin within its limits: in a fresh instance, or, where the administrator trusts it, in one that served calls before.
-    pub async fn call(&self, component: &LoadedComponent, limits: &config::Limits, instances: Instances, attempt: Attempt, call: Call) -> CallEnd {
+    pub async fn call(
+        &self,
+        component: &LoadedComponent,
+        limits: &config::Limits,
+        instances: Instances,
+        attempt: Attempt,
+        call: Call,
+    ) -> CallEnd {
         let engine = self.clone();
         let component = component.clone();
         let limits = *limits;
@@ -136,7 +143,14 @@ impl Engine {
     }
 
     /// [`Engine::call`] on the present thread: for measuring the call itself.
-    pub async fn call_here(&self, component: &LoadedComponent, limits: &config::Limits, instances: Instances, attempt: Attempt, call: Call) -> CallEnd {
+    pub async fn call_here(
+        &self,
+        component: &LoadedComponent,
+        limits: &config::Limits,
+        instances: Instances,
+        attempt: Attempt,
+        call: Call,
+    ) -> CallEnd {
         match call {
             Call::Invoke { action, input, context } => {
                 let invoke = Invoke { action, input, context };
@@ -151,7 +165,14 @@ impl Engine {
         }
     }
 
-    async fn invoke(&self, component: &LoadedComponent, limits: &config::Limits, instances: Instances, attempt: Attempt, invoke: Invoke) -> CallEnd {
+    async fn invoke(
+        &self,
+        component: &LoadedComponent,
+        limits: &config::Limits,
+        instances: Instances,
+        attempt: Attempt,
+        invoke: Invoke,
+    ) -> CallEnd {
         let warm = if instances == Instances::Reuse { component.warm.take() } else { None };
         let (mut store, mut instance, calls) = match warm {
             Some(mut warm) => {
@@ -190,7 +211,12 @@ struct Invoke {
 }
 
 impl Invoke {
-    async fn run(&self, store: &mut Store<HostState>, component: &LoadedComponent, instance: &mut Option<Connector>) -> wasmtime::Result<CallOutcome> {
+    async fn run(
+        &self,
+        store: &mut Store<HostState>,
+        component: &LoadedComponent,
+        instance: &mut Option<Connector>,
+    ) -> wasmtime::Result<CallOutcome> {
         let Some(connector) = &component.connector else {
             return Ok(CallOutcome::Trap("the component has no actions".to_owned()));
         };
@@ -232,7 +258,11 @@ async fn poll(
 }
 
 /// What a call leaves behind; its attempt is over.
-fn ended(store: &mut Store<HostState>, result: Result<wasmtime::Result<CallOutcome>, tokio::time::error::Elapsed>, limits: &config::Limits) -> CallEnd {
+fn ended(
+    store: &mut Store<HostState>,
+    result: Result<wasmtime::Result<CallOutcome>, tokio::time::error::Elapsed>,
+    limits: &config::Limits,
+) -> CallEnd {
     let state = store.data_mut();
     let outcome = match result {
         Err(_) => CallOutcome::TimedOut,

@@ -102,11 +102,7 @@ impl Engine {
         let mut linker = Linker::new(&wasmtime);
         bindings::link(&mut linker).map_err(EngineError::start)?;
         wasi::link(&mut linker).map_err(EngineError::start)?;
-        let guests = tokio::runtime::Builder::new_multi_thread()
-            .thread_name("guest")
-            .enable_all()
-            .build()
-            .map_err(EngineError::start)?;
+        let guests = tokio::runtime::Builder::new_multi_thread().thread_name("guest").enable_all().build().map_err(EngineError::start)?;
         start_ticker(&wasmtime).map_err(EngineError::start)?;
         let cache = Cache::new(cache, cache_secret, &wasmtime);
         Ok(Engine(Arc::new(Inner { wasmtime, linker, cache, guests: Some(guests) })))

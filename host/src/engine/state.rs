@@ -37,7 +37,15 @@ impl HostState {
     }
 
     pub(super) fn describing(limits: Limits) -> HostState {
-        let nobody = AttemptId { run: String::new(), root: String::new(), fence: 0, step: String::new(), round: 0, number: 0, plugin: String::new() };
+        let nobody = AttemptId {
+            run: String::new(),
+            root: String::new(),
+            fence: 0,
+            step: String::new(),
+            round: 0,
+            number: 0,
+            plugin: String::new(),
+        };
         let random = KeyedRandom::new(&[0; 32], &nobody);
         let present = Present::new(Surroundings::new(VirtualClock::new(jiff::Timestamp::UNIX_EPOCH), &random));
         HostState { attempt: None, limits, wasi: wasi::context(&present), present, table: table() }

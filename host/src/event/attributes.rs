@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{
-    Data, Event, EventError, MAX_ATTRIBUTE, MAX_DATA_DEPTH, MAX_EXTENSION_NAME, MAX_EXTENSIONS,
-};
+use super::{Data, Event, EventError, MAX_ATTRIBUTE, MAX_DATA_DEPTH, MAX_EXTENSION_NAME, MAX_EXTENSIONS};
 
 /// An event that is being read.
 #[derive(Default)]
@@ -41,10 +39,7 @@ impl Attributes {
             _ => return self.extend(name, value),
         };
         let Value::String(text) = value else {
-            return Err(EventError::Type {
-                name: name.to_owned(),
-                expected: "a string",
-            });
+            return Err(EventError::Type { name: name.to_owned(), expected: "a string" });
         };
         check_text(name, text)?;
         if slot.replace(text.clone()).is_some() {
@@ -54,9 +49,7 @@ impl Attributes {
     }
 
     fn extend(&mut self, name: &str, value: &Value) -> Result<(), EventError> {
-        let plain = name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
         // `data` would be taken for the data when the event is written.
         if !plain || name.is_empty() || name.len() > MAX_EXTENSION_NAME || name == "data" {
             let shown = name.chars().take(MAX_EXTENSION_NAME).collect();
@@ -67,21 +60,13 @@ impl Attributes {
             Value::String(text) if text.is_empty() => {}
             Value::String(text) => check_text(name, text)?,
             // CloudEvents has integers of 32 bits only.
-            Value::Number(number)
-                if number.as_i64().is_some_and(|it| i32::try_from(it).is_ok()) => {}
+            Value::Number(number) if number.as_i64().is_some_and(|it| i32::try_from(it).is_ok()) => {}
             _ => {
                 let expected = "a string, a boolean or an integer of 32 bits";
-                return Err(EventError::Type {
-                    name: name.to_owned(),
-                    expected,
-                });
+                return Err(EventError::Type { name: name.to_owned(), expected });
             }
         }
-        if self
-            .extensions
-            .insert(name.to_owned(), value.clone())
-            .is_some()
-        {
+        if self.extensions.insert(name.to_owned(), value.clone()).is_some() {
             return Err(EventError::Repeated(name.to_owned()));
         }
         if self.extensions.len() > MAX_EXTENSIONS {
@@ -104,10 +89,7 @@ impl Attributes {
             && !is_rfc3339(time)
         {
             let expected = "a time like 2026-01-31T23:59:59Z (RFC 3339)";
-            return Err(EventError::Type {
-                name: "time".to_owned(),
-                expected,
-            });
+            return Err(EventError::Type { name: "time".to_owned(), expected });
         }
         if let Data::Json(value) = &data
             && !is_within(value, MAX_DATA_DEPTH)
@@ -138,10 +120,7 @@ fn check_text(name: &str, text: &str) -> Result<(), EventError> {
     // Section 3.1 of the specification. They would not survive a header, either.
     if text.chars().any(char::is_control) {
         let expected = "free of control characters";
-        return Err(EventError::Type {
-            name: name.to_owned(),
-            expected,
-        });
+        return Err(EventError::Type { name: name.to_owned(), expected });
     }
     Ok(())
 }
@@ -150,21 +129,17 @@ fn check_text(name: &str, text: &str) -> Result<(), EventError> {
 fn is_rfc3339(time: &str) -> bool {
     let shape = |pattern: &str, text: &str| {
         text.len() == pattern.len()
-            && text
-                .bytes()
-                .zip(pattern.bytes())
-                .all(|(byte, pattern)| match pattern {
-                    b'0' => byte.is_ascii_digit(),
-                    b'T' => matches!(byte, b'T' | b't' | b' '),
-                    other => byte == other,
-                })
+            && text.bytes().zip(pattern.bytes()).all(|(byte, pattern)| match pattern {
+                b'0' => byte.is_ascii_digit(),
+                b'T' => matches!(byte, b'T' | b't' | b' '),
+                other => byte == other,
+            })
     };
     let Some((date_time, rest)) = time.split_at_checked(19) else {
         return false;
     };
     let offset = rest.trim_start_matches(|char: char| char == '.' || char.is_ascii_digit());
-    let offset_shaped =
-        matches!(offset, "Z" | "z") || shape("+00:00", offset) || shape("-00:00", offset);
+    let offset_shaped = matches!(offset, "Z" | "z") || shape("+00:00", offset) || shape("-00:00", offset);
     shape("0000-00-00T00:00:00", date_time) && offset_shaped && time.parse::<Timestamp>().is_ok()
 }
 
@@ -172,9 +147,7 @@ fn is_rfc3339(time: &str) -> bool {
 fn is_within(value: &Value, levels: usize) -> bool {
     match value {
         Value::Array(items) => levels > 0 && items.iter().all(|item| is_within(item, levels - 1)),
-        Value::Object(members) => {
-            levels > 0 && members.values().all(|member| is_within(member, levels - 1))
-        }
+        Value::Object(members) => levels > 0 && members.values().all(|member| is_within(member, levels - 1)),
         _ => true,
     }
 }
@@ -184,13 +157,6 @@ pub(super) fn is_json(content_type: Option<&str>) -> bool {
     let Some(content_type) = content_type else {
         return true;
     };
-    let media = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    media
-        .split_once('/')
-        .is_some_and(|(_, subtype)| subtype == "json" || subtype.ends_with("+json"))
+    let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media.split_once('/').is_some_and(|(_, subtype)| subtype == "json" || subtype.ends_with("+json"))
 }

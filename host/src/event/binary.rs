@@ -11,10 +11,7 @@ const PREFIX: &str = "ce-";
 impl Event {
     /// Reads an event from headers and a body. The body is JSON if `content-type` says so, else text if it is UTF-8,
     /// else bytes; an empty one is no data. Headers without `ce-` are passed over. Every value is a string.
-    pub fn from_binary<'a>(
-        headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
-        body: &[u8],
-    ) -> Result<Self, EventError> {
+    pub fn from_binary<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>, body: &[u8]) -> Result<Self, EventError> {
         let mut attributes = Attributes::default();
         for (name, value) in headers {
             let name = name.to_ascii_lowercase();
@@ -25,10 +22,7 @@ impl Event {
                 None if name == "content-type" => "datacontenttype",
                 None => continue,
             };
-            let text = decode(value).ok_or_else(|| EventError::Type {
-                name: name.to_owned(),
-                expected: "UTF-8, percent-encoded",
-            })?;
+            let text = decode(value).ok_or_else(|| EventError::Type { name: name.to_owned(), expected: "UTF-8, percent-encoded" })?;
             attributes.set(name, &Value::String(text))?;
         }
         let data = if body.is_empty() {

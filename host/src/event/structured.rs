@@ -20,9 +20,7 @@ impl Event {
         let data = match (members.get("data"), members.get("data_base64")) {
             (Some(_), Some(_)) => return Err(EventError::BothData),
             (Some(data), None) => Data::Json(data.clone()),
-            (None, Some(Value::String(text))) => {
-                Data::Binary(STANDARD.decode(text).map_err(|_| EventError::Base64)?)
-            }
+            (None, Some(Value::String(text))) => Data::Binary(STANDARD.decode(text).map_err(|_| EventError::Base64)?),
             (None, Some(_)) => return Err(EventError::Base64),
             (None, None) => Data::None,
         };

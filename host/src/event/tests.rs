@@ -21,12 +21,7 @@ fn a_structured_event_survives_reading_and_writing() {
     let event = Event::from_structured(&value).expect("an event");
     assert_eq!(event.time.as_deref(), Some("2026-01-31T23:59:59.100+05:30"));
     assert_eq!(event.to_structured(), value);
-    assert!(
-        event
-            .to_structured()
-            .to_string()
-            .contains(r#"{"amount":10.10,"id":12345678901234567890123}"#)
-    );
+    assert!(event.to_structured().to_string().contains(r#"{"amount":10.10,"id":12345678901234567890123}"#));
 
     let binary = with("data_base64", json!("AP8="));
     let event = Event::from_structured(&binary).expect("an event");
@@ -36,10 +31,7 @@ fn a_structured_event_survives_reading_and_writing() {
 
 #[test]
 fn what_is_no_event_is_refused_with_the_attribute() {
-    let text = |name: &str, expected| EventError::Type {
-        name: name.into(),
-        expected,
-    };
+    let text = |name: &str, expected| EventError::Type { name: name.into(), expected };
     let time = "a time like 2026-01-31T23:59:59Z (RFC 3339)";
     let scalar = "a string, a boolean or an integer of 32 bits";
     let mut both = with("data", json!(1));
@@ -51,42 +43,21 @@ fn what_is_no_event_is_refused_with_the_attribute() {
         (with("id", json!("")), EventError::Empty("id".into())),
         (with("id", json!(1)), text("id", "a string")),
         (with("type", json!(null)), EventError::Missing("type")),
-        (
-            with("source", json!("a\nb")),
-            text("source", "free of control characters"),
-        ),
-        (
-            with("specversion", json!("0.3")),
-            EventError::Version("0.3".into()),
-        ),
+        (with("source", json!("a\nb")), text("source", "free of control characters")),
+        (with("specversion", json!("0.3")), EventError::Version("0.3".into())),
         (with("time", json!("yesterday")), text("time", time)),
-        (
-            with("time", json!("2026-01-31T23:59:59")),
-            text("time", time),
-        ),
-        (
-            with("time", json!("2026-02-31T23:59:59Z")),
-            text("time", time),
-        ),
+        (with("time", json!("2026-01-31T23:59:59")), text("time", time)),
+        (with("time", json!("2026-02-31T23:59:59Z")), text("time", time)),
         (with("time", json!("20260131T235959Z")), text("time", time)),
         (with("Trace", json!("x")), EventError::Name("Trace".into())),
-        (
-            with("trace_id", json!("x")),
-            EventError::Name("trace_id".into()),
-        ),
+        (with("trace_id", json!("x")), EventError::Name("trace_id".into())),
         (with("trace", json!([1])), text("trace", scalar)),
         (with("trace", json!(1.5)), text("trace", scalar)),
         (with("trace", json!(1i64 << 31)), text("trace", scalar)),
-        (
-            with("subject", json!("x".repeat(MAX_ATTRIBUTE + 1))),
-            EventError::TooLong("subject".into()),
-        ),
+        (with("subject", json!("x".repeat(MAX_ATTRIBUTE + 1))), EventError::TooLong("subject".into())),
         (with("data_base64", json!("%")), EventError::Base64),
         (with("data_base64", json!(1)), EventError::Base64),
-        (
-            with("data", nested(MAX_DATA_DEPTH + 1)),
-            EventError::TooDeep,
-        ),
+        (with("data", nested(MAX_DATA_DEPTH + 1)), EventError::TooDeep),
         (both, EventError::BothData),
     ];
     for (value, expected) in cases {
@@ -113,65 +84,27 @@ fn binary_mode_reads_headers_and_body() {
     let event = read("application/json; charset=utf-8", br#"{"a":10.10}"#).expect("an event");
     assert_eq!(event.subject.as_deref(), Some("café 100%"));
     assert_eq!(event.extensions["sequence"], json!("3"));
-    assert_eq!(
-        event.datacontenttype.as_deref(),
-        Some("application/json; charset=utf-8")
-    );
-    assert!(
-        event
-            .to_structured()
-            .to_string()
-            .contains(r#""data":{"a":10.10}"#)
-    );
+    assert_eq!(event.datacontenttype.as_deref(), Some("application/json; charset=utf-8"));
+    assert!(event.to_structured().to_string().contains(r#""data":{"a":10.10}"#));
 
-    assert_eq!(
-        read("application/x+json", b"[1]").expect("x").data,
-        Data::Json(json!([1]))
-    );
-    assert_eq!(
-        read("text/plain", b"hi").expect("x").data,
-        Data::Json(json!("hi"))
-    );
-    assert_eq!(
-        read("image/png", b"\xff\x00").expect("x").data,
-        Data::Binary(vec![255, 0])
-    );
+    assert_eq!(read("application/x+json", b"[1]").expect("x").data, Data::Json(json!([1])));
+    assert_eq!(read("text/plain", b"hi").expect("x").data, Data::Json(json!("hi")));
+    assert_eq!(read("image/png", b"\xff\x00").expect("x").data, Data::Binary(vec![255, 0]));
     assert_eq!(read("image/png", b"").expect("x").data, Data::None);
-    assert!(matches!(
-        read("application/json", b"{"),
-        Err(EventError::Json(_))
-    ));
+    assert!(matches!(read("application/json", b"{"), Err(EventError::Json(_))));
 
     let twice = [("ce-id", &b"1"[..]), ("ce-id", b"2")];
-    assert_eq!(
-        Event::from_binary(twice, b""),
-        Err(EventError::Repeated("id".into()))
-    );
+    assert_eq!(Event::from_binary(twice, b""), Err(EventError::Repeated("id".into())));
     let no_text = [("ce-id", &b"%ff"[..])];
-    assert!(matches!(
-        Event::from_binary(no_text, b""),
-        Err(EventError::Type { .. })
-    ));
+    assert!(matches!(Event::from_binary(no_text, b""), Err(EventError::Type { .. })));
 }
 
 #[test]
 fn a_batch_is_whole_or_names_every_fault() {
     let good = with("data", json!(1));
-    assert_eq!(
-        Event::from_batch(&json!([good, good])).map(|events| events.len()),
-        Ok(2)
-    );
-    assert_eq!(
-        Event::from_batch(&json!([{}, good, 1])),
-        Err(vec![
-            (0, EventError::Missing("specversion")),
-            (2, EventError::NotAnObject)
-        ])
-    );
-    assert_eq!(
-        Event::from_batch(&json!({})),
-        Err(vec![(0, EventError::NotABatch)])
-    );
+    assert_eq!(Event::from_batch(&json!([good, good])).map(|events| events.len()), Ok(2));
+    assert_eq!(Event::from_batch(&json!([{}, good, 1])), Err(vec![(0, EventError::Missing("specversion")), (2, EventError::NotAnObject)]));
+    assert_eq!(Event::from_batch(&json!({})), Err(vec![(0, EventError::NotABatch)]));
 }
 
 #[test]
@@ -189,11 +122,7 @@ fn the_digest_is_of_what_the_event_says() {
     }
     let mut subject = with("data", json!({"a": 1, "b": 2}));
     subject["subject"] = json!("s");
-    for value in [
-        with("data", json!({"a": 1, "b": 3})),
-        with("id", json!("2")),
-        subject,
-    ] {
+    for value in [with("data", json!({"a": 1, "b": 3})), with("id", json!("2")), subject] {
         assert_ne!(digest(&value), plain, "{value}");
     }
 }

@@ -36,11 +36,7 @@ fn position(value: &Val) -> Result<i64, Error> {
 /// The index that a position means in something of this length; negative ones count from the end.
 fn index_of(position: i64, length: usize) -> Option<usize> {
     let length = i64::try_from(length).ok()?;
-    let at = if position < 0 {
-        position.saturating_add(length)
-    } else {
-        position
-    };
+    let at = if position < 0 { position.saturating_add(length) } else { position };
     (0..length).contains(&at).then_some(at as usize)
 }
 
@@ -64,11 +60,7 @@ fn bounds(range: Range<Option<&Val>>, length: usize) -> Result<Range<usize>, Err
 fn slice(text: &str, range: Range<Option<&Val>>) -> Result<Range<usize>, Error> {
     spend(text.len() / 8);
     let chars = bounds(range, text.chars().count())?;
-    let byte = |char| {
-        text.char_indices()
-            .nth(char)
-            .map_or(text.len(), |(at, _)| at)
-    };
+    let byte = |char| text.char_indices().nth(char).map_or(text.len(), |(at, _)| at);
     Ok(byte(chars.start)..byte(chars.end))
 }
 
@@ -140,11 +132,7 @@ impl jaq_core::ValT for Val {
     fn key_values(self) -> Iter<(Self, Self)> {
         match self.items().map_err(Self::members) {
             Ok(items) => Box::new((0isize..).map(Self::from).zip(items).map(Ok)),
-            Err(Ok(members)) => Box::new(
-                members
-                    .into_iter()
-                    .map(|(key, value)| Ok((Self::Str(key), value))),
-            ),
+            Err(Ok(members)) => Box::new(members.into_iter().map(|(key, value)| Ok((Self::Str(key), value)))),
             Err(Err(other)) => failed(Error::typ(other, "iterable (array or object)")),
         }
     }
@@ -173,31 +161,18 @@ impl jaq_core::ValT for Val {
         }
     }
 
-    fn map_values<'a, I: Iterator<Item = ValX<'a, Self>>>(
-        self,
-        opt: Opt,
-        f: impl Fn(Self) -> I,
-    ) -> ValX<'a, Self> {
+    fn map_values<'a, I: Iterator<Item = ValX<'a, Self>>>(self, opt: Opt, f: impl Fn(Self) -> I) -> ValX<'a, Self> {
         match self.items().map_err(Self::members) {
             Ok(items) => items.into_iter().flat_map(f).collect(),
             Err(Ok(members)) => {
-                let kept = members
-                    .into_iter()
-                    .filter_map(|(key, value)| f(value).next().map(|value| Ok((key, value?))));
+                let kept = members.into_iter().filter_map(|(key, value)| f(value).next().map(|value| Ok((key, value?))));
                 Ok(Self::obj(kept.collect::<Result<Vec<_>, Exn<'a, Self>>>()?))
             }
-            Err(Err(other)) => opt.fail(other, |it| {
-                Error::typ(it, "iterable (array or object)").into()
-            }),
+            Err(Err(other)) => opt.fail(other, |it| Error::typ(it, "iterable (array or object)").into()),
         }
     }
 
-    fn map_index<'a, I: Iterator<Item = ValX<'a, Self>>>(
-        self,
-        index: &Self,
-        opt: Opt,
-        f: impl Fn(Self) -> I,
-    ) -> ValX<'a, Self> {
+    fn map_index<'a, I: Iterator<Item = ValX<'a, Self>>>(self, index: &Self, opt: Opt, f: impl Fn(Self) -> I) -> ValX<'a, Self> {
         match (self, index) {
             (value @ (Self::Arr(_) | Self::Str(_)), Self::Obj(ends)) => {
                 let end = |name: &str| ends.members().get(&name.to_owned());
@@ -215,9 +190,7 @@ impl jaq_core::ValT for Val {
             }
             (Self::Arr(mut arr), Self::Num(_)) => {
                 let Some(at) = index_of(position(index)?, arr.items().len()) else {
-                    return opt.fail(Self::Arr(arr), |_| {
-                        Error::str(format_args!("index {index} out of bounds")).into()
-                    });
+                    return opt.fail(Self::Arr(arr), |_| Error::str(format_args!("index {index} out of bounds")).into());
                 };
                 if Arc::get_mut(&mut arr).is_none() {
                     spend(arr.items().len() * VALUE);
@@ -245,12 +218,7 @@ impl jaq_core::ValT for Val {
                 let old = Self::arr(arr.items()[range].iter().cloned());
                 let new = f(old).next().transpose()?.unwrap_or_else(|| Self::arr([]));
                 let new = new.items().map_err(|it| Error::typ(it, "array"))?;
-                Ok(before
-                    .iter()
-                    .cloned()
-                    .chain(new)
-                    .chain(after.iter().cloned())
-                    .collect())
+                Ok(before.iter().cloned().chain(new).chain(after.iter().cloned()).collect())
             }
             Self::Str(text) => {
                 let range = slice(&text, range)?;
@@ -261,13 +229,9 @@ impl jaq_core::ValT for Val {
                     Some(other) => return Err(Error::typ(other, "string").into()),
                 };
                 spend(text.len() + new.len());
-                Ok(Self::str(
-                    [&text[..range.start], &new, &text[range.end..]].concat(),
-                ))
+                Ok(Self::str([&text[..range.start], &new, &text[range.end..]].concat()))
             }
-            other => opt.fail(other, |it| {
-                Error::typ(it, "rangeable (array or string)").into()
-            }),
+            other => opt.fail(other, |it| Error::typ(it, "rangeable (array or string)").into()),
         }
     }
 

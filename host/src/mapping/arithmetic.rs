@@ -19,9 +19,9 @@ const OPERATION: usize = 16;
 
 fn calculated(number: Num) -> ValR {
     match number {
-        Num::BigInt(value) if value.bits() > MAX_INTEGER_BITS => Err(Error::str(format_args!(
-            "an integer of more than {MAX_INTEGER_BITS} bits"
-        ))),
+        Num::BigInt(value) if value.bits() > MAX_INTEGER_BITS => {
+            Err(Error::str(format_args!("an integer of more than {MAX_INTEGER_BITS} bits")))
+        }
         number => Ok(Val::Num(number)),
     }
 }
@@ -79,12 +79,7 @@ impl Sub for Val {
             (Self::Num(left), Self::Num(right)) => calculated(left - right),
             (Self::Arr(left), Self::Arr(right)) => {
                 let right: BTreeSet<&Self> = right.items().iter().collect();
-                Ok(Self::arr(
-                    left.items()
-                        .iter()
-                        .filter(|item| !right.contains(item))
-                        .cloned(),
-                ))
+                Ok(Self::arr(left.items().iter().filter(|item| !right.contains(item)).cloned()))
             }
             (left, right) => Err(Error::math(left, Math::Sub, right)),
         }
@@ -139,12 +134,10 @@ impl Div for Val {
         match (self, other) {
             (Self::Num(left), Self::Num(right)) => Ok(Self::Num(left / right)),
             (Self::Str(text), Self::Str(_)) if text.is_empty() => Ok(Self::arr([])),
-            (Self::Str(text), Self::Str(separator)) if separator.is_empty() => Ok(Self::arr(
-                text.chars().map(|char| Self::str(char.to_string())),
-            )),
-            (Self::Str(text), Self::Str(separator)) => {
-                Ok(Self::arr(text.split(separator.as_str()).map(Self::str)))
+            (Self::Str(text), Self::Str(separator)) if separator.is_empty() => {
+                Ok(Self::arr(text.chars().map(|char| Self::str(char.to_string()))))
             }
+            (Self::Str(text), Self::Str(separator)) => Ok(Self::arr(text.split(separator.as_str()).map(Self::str))),
             (left, right) => Err(Error::math(left, Math::Div, right)),
         }
     }
@@ -156,9 +149,7 @@ impl Rem for Val {
     fn rem(self, other: Self) -> ValR {
         spend(OPERATION);
         match (self, other) {
-            (left @ Self::Num(_), right @ Self::Num(Num::Int(0))) => {
-                Err(Error::math(left, Math::Rem, right))
-            }
+            (left @ Self::Num(_), right @ Self::Num(Num::Int(0))) => Err(Error::math(left, Math::Rem, right)),
             (Self::Num(left), Self::Num(right)) => Ok(Self::Num(left % right)),
             (left, right) => Err(Error::math(left, Math::Rem, right)),
         }

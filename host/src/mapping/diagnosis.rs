@@ -22,23 +22,11 @@ fn error(range: Range<usize>, message: String) -> CompileError {
 
 /// The first problem that the loader found.
 pub(super) fn load(source: &str, errors: load::Errors<&str, ()>) -> CompileError {
-    let first = errors
-        .into_iter()
-        .next()
-        .and_then(|(_, errors)| match errors {
-            load::Error::Lex(errors) => errors
-                .into_iter()
-                .next()
-                .map(|(expected, found)| lex(source, &expected, found)),
-            load::Error::Parse(errors) => errors
-                .into_iter()
-                .next()
-                .map(|(expected, found)| parse(source, &expected, found)),
-            load::Error::Io(errors) => errors
-                .into_iter()
-                .next()
-                .map(|(path, _)| error(span(source, path), MODULES.to_owned())),
-        });
+    let first = errors.into_iter().next().and_then(|(_, errors)| match errors {
+        load::Error::Lex(errors) => errors.into_iter().next().map(|(expected, found)| lex(source, &expected, found)),
+        load::Error::Parse(errors) => errors.into_iter().next().map(|(expected, found)| parse(source, &expected, found)),
+        load::Error::Io(errors) => errors.into_iter().next().map(|(path, _)| error(span(source, path), MODULES.to_owned())),
+    });
     first.unwrap_or_else(|| error(0..source.len(), "not a jq expression".to_owned()))
 }
 
@@ -73,10 +61,7 @@ fn parse(source: &str, expected: &Parsed<&str>, found: &str) -> CompileError {
         _ if found.starts_with(['(', '[', '{', '"']) => format!("`{}`", &found[..1]),
         _ => format!("`{found}`"),
     };
-    error(
-        span(source, found),
-        format!("expected {expected}, found {shown}"),
-    )
+    error(span(source, found), format!("expected {expected}, found {shown}"))
 }
 
 fn article(noun: &str) -> String {
@@ -108,19 +93,13 @@ pub(super) fn compile(source: &str, errors: compile::Errors<&str, ()>) -> Compil
 }
 
 fn function(source: &str, name: &str, arity: usize) -> String {
-    let mut known: BTreeSet<(&str, usize)> = definitions()
-        .map(|def| (def.name, def.args.len()))
-        .collect();
+    let mut known: BTreeSet<(&str, usize)> = definitions().map(|def| (def.name, def.args.len())).collect();
     known.extend(functions().map(|(name, args, _)| (name, args.len())));
 
     let arities: Vec<_> = known.iter().filter(|(known, _)| *known == name).collect();
     if !arities.is_empty() {
         let counts: Vec<_> = arities.iter().map(|(_, count)| count.to_string()).collect();
-        let noun = if counts == ["1"] {
-            "argument"
-        } else {
-            "arguments"
-        };
+        let noun = if counts == ["1"] { "argument" } else { "arguments" };
         return format!("`{name}` takes {} {noun}, not {arity}", counts.join(" or "));
     }
     if MEMBERS.contains(&name) {
@@ -128,10 +107,7 @@ fn function(source: &str, name: &str, arity: usize) -> String {
     }
     // What the expression defines itself is near, too.
     let own = words(source);
-    let defined = own
-        .windows(2)
-        .filter(|pair| pair[0] == "def")
-        .map(|pair| pair[1].as_str());
+    let defined = own.windows(2).filter(|pair| pair[0] == "def").map(|pair| pair[1].as_str());
     let near = near(name, known.iter().map(|(name, _)| *name).chain(defined));
     format!("there is no function `{name}`{near}")
 }
@@ -142,9 +118,7 @@ fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
         .map(|known| (strsim::jaro_winkler(name, known), known))
         .filter(|(alike, _)| *alike >= NEAR)
         .max_by(|left, right| left.0.total_cmp(&right.0));
-    alike.map_or_else(String::new, |(_, known)| {
-        format!("; did you mean `{known}`?")
-    })
+    alike.map_or_else(String::new, |(_, known)| format!("; did you mean `{known}`?"))
 }
 
 fn words(source: &str) -> Vec<String> {

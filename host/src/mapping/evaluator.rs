@@ -37,11 +37,7 @@ struct Job {
 impl Evaluator {
     /// An evaluator that works on at most `at_once` calls at the same time; others wait, without their time counting.
     pub fn new(limits: Limits, at_once: usize) -> Self {
-        Self {
-            limits,
-            slots: Arc::new(Semaphore::new(at_once.max(1))),
-            idle: Arc::default(),
-        }
+        Self { limits, slots: Arc::new(Semaphore::new(at_once.max(1))), idle: Arc::default() }
     }
 
     /// The value of an expression.
@@ -50,13 +46,8 @@ impl Evaluator {
     }
 
     /// The value of a template.
-    pub async fn template(
-        &self,
-        template: Arc<Template>,
-        scope: Arc<Scope>,
-    ) -> Result<Value, EvalError> {
-        self.run(move |session| session.template(&template, &scope))
-            .await
+    pub async fn template(&self, template: Arc<Template>, scope: Arc<Scope>) -> Result<Value, EvalError> {
+        self.run(move |session| session.template(&template, &scope)).await
     }
 
     /// Several evaluations on one thread, under one limit of time. Dropping the future stops them.
@@ -65,15 +56,9 @@ impl Evaluator {
         T: Send + 'static,
         F: FnOnce(&Session) -> Result<T, EvalError> + Send + 'static,
     {
-        let slot = Arc::clone(&self.slots)
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
+        let slot = Arc::clone(&self.slots).acquire_owned().await.expect("the semaphore is never closed");
         let stop = StopOnDrop(Arc::default());
-        let session = Session {
-            limits: self.limits,
-            stop: Arc::clone(&stop.0),
-        };
+        let session = Session { limits: self.limits, stop: Arc::clone(&stop.0) };
         let (answer, mut answered) = oneshot::channel();
         let work = Box::new(move || {
             let result = work(&session);
@@ -103,8 +88,7 @@ impl Evaluator {
             None => start(Arc::downgrade(&self.idle))?,
         };
         let job = Job { work, way: way.clone(), slot };
-        way.send(job)
-            .map_err(|_gone| EvalError::Thread("a thread that waited for work is gone".to_owned()))
+        way.send(job).map_err(|_gone| EvalError::Thread("a thread that waited for work is gone".to_owned()))
     }
 }
 
@@ -147,20 +131,12 @@ pub struct Session {
 impl Session {
     /// The value of an expression.
     pub fn expr(&self, expr: &Expr, scope: &Scope) -> Result<Value, EvalError> {
-        self.metered(|| {
-            expr.run(scope.input(), &self.limits)?
-                .to_json()
-                .ok_or(EvalError::NotJson)
-        })
+        self.metered(|| expr.run(scope.input(), &self.limits)?.to_json().ok_or(EvalError::NotJson))
     }
 
     /// Whether the value of an expression is neither false nor null.
     pub fn truth(&self, expr: &Expr, scope: &Scope) -> Result<bool, EvalError> {
-        self.metered(|| {
-            Ok(jaq_core::ValT::as_bool(
-                &expr.run(scope.input(), &self.limits)?,
-            ))
-        })
+        self.metered(|| Ok(jaq_core::ValT::as_bool(&expr.run(scope.input(), &self.limits)?)))
     }
 
     /// The value of a template.
@@ -183,14 +159,8 @@ impl Session {
 }
 
 /// Evaluates on a thread of its own while this one waits, without a limit of time. For commands and tests.
-pub fn evaluate<T: Send>(
-    limits: &Limits,
-    work: impl FnOnce(&Session) -> Result<T, EvalError> + Send,
-) -> Result<T, EvalError> {
-    let session = Session {
-        limits: *limits,
-        stop: Arc::default(),
-    };
+pub fn evaluate<T: Send>(limits: &Limits, work: impl FnOnce(&Session) -> Result<T, EvalError> + Send) -> Result<T, EvalError> {
+    let session = Session { limits: *limits, stop: Arc::default() };
     on_large_stack(move || work(&session))?
 }
 

@@ -48,12 +48,8 @@ impl Eq for Expr {}
 impl Expr {
     /// Compiles jq.
     pub fn compile(source: &str) -> Result<Self, CompileError> {
-        evaluator::on_large_stack(|| Self::compile_here(source)).unwrap_or_else(|error| {
-            Err(CompileError {
-                range: 0..source.len(),
-                message: error.to_string(),
-            })
-        })
+        evaluator::on_large_stack(|| Self::compile_here(source))
+            .unwrap_or_else(|error| Err(CompileError { range: 0..source.len(), message: error.to_string() }))
     }
 
     /// As it was written.
@@ -71,32 +67,15 @@ impl Expr {
     pub(super) fn compile_here(source: &str) -> Result<Self, CompileError> {
         if source.len() > MAX_SOURCE {
             let message = format!("an expression has at most {MAX_SOURCE} bytes");
-            return Err(CompileError {
-                range: 0..source.len(),
-                message,
-            });
+            return Err(CompileError { range: 0..source.len(), message });
         }
         let arena = Arena::default();
-        let modules = Loader::new(definitions())
-            .load(
-                &arena,
-                File {
-                    code: source,
-                    path: (),
-                },
-            )
-            .map_err(|errors| diagnosis::load(source, errors))?;
+        let modules =
+            Loader::new(definitions()).load(&arena, File { code: source, path: () }).map_err(|errors| diagnosis::load(source, errors))?;
         // The loader refuses modules of code by itself, and those of data are refused here.
-        import(&modules, |_| Err(String::new()))
-            .map_err(|errors| diagnosis::load(source, errors))?;
-        let filter = Compiler::default()
-            .with_funs(functions())
-            .compile(modules)
-            .map_err(|errors| diagnosis::compile(source, errors))?;
-        Ok(Self {
-            source: source.to_owned(),
-            filter,
-        })
+        import(&modules, |_| Err(String::new())).map_err(|errors| diagnosis::load(source, errors))?;
+        let filter = Compiler::default().with_funs(functions()).compile(modules).map_err(|errors| diagnosis::compile(source, errors))?;
+        Ok(Self { source: source.to_owned(), filter })
     }
 
     /// Its one value, on this thread, within a meter.
@@ -108,17 +87,13 @@ impl Expr {
             Some(Ok(value)) => value,
             Some(Err(exception)) => {
                 // Tail calls and breaks are resolved within the filter, and `halt` doesn't compile.
-                return Err(exception.get_err().map_or(EvalError::Broken, |error| {
-                    EvalError::Raised(access::message(error))
-                }));
+                return Err(exception.get_err().map_or(EvalError::Broken, |error| EvalError::Raised(access::message(error))));
             }
         };
         if outputs.next().is_some() {
             return Err(EvalError::ManyOutputs);
         }
-        write_json(&value, &mut Room(limits.output)).map_err(|_| EvalError::TooLong {
-            limit: limits.output,
-        })?;
+        write_json(&value, &mut Room(limits.output)).map_err(|_| EvalError::TooLong { limit: limits.output })?;
         Ok(value)
     }
 }

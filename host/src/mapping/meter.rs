@@ -46,18 +46,12 @@ thread_local! {
 }
 
 /// Runs `work` on this thread under `limits`, until `stop` is set.
-pub(super) fn metered<T>(
-    limits: &Limits,
-    stop: &Arc<AtomicBool>,
-    work: impl FnOnce() -> Result<T, EvalError>,
-) -> Result<T, EvalError> {
+pub(super) fn metered<T>(limits: &Limits, stop: &Arc<AtomicBool>, work: impl FnOnce() -> Result<T, EvalError>) -> Result<T, EvalError> {
     METER.with(|meter| {
         meter.work.set(limits.work);
         meter.depth.set(limits.depth);
         meter.weight.set(limits.value);
-        meter
-            .stack_end
-            .set(stack_pointer().saturating_sub(RECURSION));
+        meter.stack_end.set(stack_pointer().saturating_sub(RECURSION));
         meter.stop.replace(Some(Arc::clone(stop)));
     });
     // Nothing that the closure can leave half-changed outlives it: values are dropped by the unwinding.
@@ -107,8 +101,7 @@ fn charge(units: u64) {
         };
         meter.work.set(after);
         if before / LOOK != after / LOOK {
-            let stopped =
-                matches!(&*meter.stop.borrow(), Some(stop) if stop.load(Ordering::Relaxed));
+            let stopped = matches!(&*meter.stop.borrow(), Some(stop) if stop.load(Ordering::Relaxed));
             if stopped {
                 overrun(Overrun::Time);
             }

@@ -59,13 +59,7 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            work: Self::WORK,
-            value: Self::VALUE,
-            depth: Self::DEPTH,
-            output: Self::OUTPUT,
-            time: Self::TIME,
-        }
+        Self { work: Self::WORK, value: Self::VALUE, depth: Self::DEPTH, output: Self::OUTPUT, time: Self::TIME }
     }
 }
 

@@ -77,10 +77,7 @@ fn allowed(name: &str) -> bool {
 
 /// Functions written in jq.
 pub(super) fn definitions() -> impl Iterator<Item = Def<&'static str>> {
-    jaq_core::defs()
-        .chain(jaq_std::defs())
-        .chain(jaq_json::defs())
-        .filter(|def| allowed(def.name))
+    jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).filter(|def| allowed(def.name))
 }
 
 /// Functions written in Rust.
@@ -99,21 +96,13 @@ fn own() -> Box<[Filter<RunPtr<Sandbox>>]> {
             bome(Ok(Val::str(json_text(&cv.1))))
         }),
         ("fromjson", v(0), |cv| bome(from_json(&cv.1))),
-        ("contains", v(1), |cv| {
-            unary(cv, |x, y| Ok(contains(&x, &y).into()))
-        }),
+        ("contains", v(1), |cv| unary(cv, |x, y| Ok(contains(&x, &y).into()))),
         ("has", v(1), |cv| unary(cv, |x, key| has(&x, &key))),
         ("indices", v(1), |cv| unary(cv, |x, y| indices(&x, &y))),
         ("bsearch", v(1), |cv| unary(cv, |x, y| bsearch(&x, &y))),
-        ("matches", v(2), |cv| {
-            bome(regex::run(cv, regex::Parts::Matches))
-        }),
-        ("split_matches", v(2), |cv| {
-            bome(regex::run(cv, regex::Parts::Both))
-        }),
-        ("split_", v(2), |cv| {
-            bome(regex::run(cv, regex::Parts::Between))
-        }),
+        ("matches", v(2), |cv| bome(regex::run(cv, regex::Parts::Matches))),
+        ("split_matches", v(2), |cv| bome(regex::run(cv, regex::Parts::Both))),
+        ("split_", v(2), |cv| bome(regex::run(cv, regex::Parts::Between))),
     ])
 }
 
@@ -138,8 +127,8 @@ fn from_json(value: &Val) -> ValR {
         return Err(Error::typ(value.clone(), "string"));
     };
     spend(text.len() * 4);
-    let json: serde_json::Value = serde_json::from_str(text)
-        .map_err(|error| Error::str(format_args!("cannot parse {value} as JSON: {error}")))?;
+    let json: serde_json::Value =
+        serde_json::from_str(text).map_err(|error| Error::str(format_args!("cannot parse {value} as JSON: {error}")))?;
     // serde_json refuses what is nested deeper than 128; the meter refuses what is deeper than the limit.
     Ok(Val::from_json(&json, usize::MAX).expect("no value has more levels than usize::MAX"))
 }
@@ -151,25 +140,17 @@ fn contains(whole: &Val, part: &Val) -> bool {
             spend((whole.len() + part.len()) / 8);
             whole.contains(part.as_str())
         }
-        (Val::Arr(whole), Val::Arr(part)) => part
-            .items()
-            .iter()
-            .all(|part| whole.items().iter().any(|whole| contains(whole, part))),
-        (Val::Obj(whole), Val::Obj(part)) => part.members().iter().all(|(key, part)| {
-            whole
-                .members()
-                .get(key)
-                .is_some_and(|whole| contains(whole, part))
-        }),
+        (Val::Arr(whole), Val::Arr(part)) => part.items().iter().all(|part| whole.items().iter().any(|whole| contains(whole, part))),
+        (Val::Obj(whole), Val::Obj(part)) => {
+            part.members().iter().all(|(key, part)| whole.members().get(key).is_some_and(|whole| contains(whole, part)))
+        }
         (whole, part) => whole == part,
     }
 }
 
 fn has(value: &Val, key: &Val) -> ValR {
     match (value, key) {
-        (Val::Obj(_), Val::Str(_)) | (Val::Arr(_), Val::Num(_)) => {
-            Ok(value.get(key)?.is_some().into())
-        }
+        (Val::Obj(_), Val::Str(_)) | (Val::Arr(_), Val::Num(_)) => Ok(value.get(key)?.is_some().into()),
         _ => Err(Error::index(value.clone(), key.clone())),
     }
 }
@@ -199,11 +180,7 @@ pub(super) fn indices(whole: &Val, part: &Val) -> ValR {
             Ok(found.map(|(at, _)| at.into()).collect())
         }
         (Val::Arr(whole), item) => {
-            let found = whole
-                .items()
-                .iter()
-                .enumerate()
-                .filter(|(_, it)| *it == item);
+            let found = whole.items().iter().enumerate().filter(|(_, it)| *it == item);
             Ok(found.map(|(at, _)| at.into()).collect())
         }
         _ => Err(Error::index(whole.clone(), part.clone())),

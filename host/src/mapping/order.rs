@@ -44,11 +44,7 @@ fn order(left: &Val, right: &Val, nan: Nan) -> Ordering {
     }
 }
 
-fn order_all<'a>(
-    left: impl IntoIterator<Item = &'a Val>,
-    right: impl IntoIterator<Item = &'a Val>,
-    nan: Nan,
-) -> Ordering {
+fn order_all<'a>(left: impl IntoIterator<Item = &'a Val>, right: impl IntoIterator<Item = &'a Val>, nan: Nan) -> Ordering {
     let (mut left, mut right) = (left.into_iter(), right.into_iter());
     loop {
         match (left.next(), right.next()) {

@@ -39,20 +39,13 @@ pub(super) fn run(mut cv: Cv<'_, Sandbox>, parts: Parts) -> Result<Val, Error> {
     let source = cv.0.pop_var();
     let (text, source, flags) = (string(&cv.1)?, string(&source)?, string(&flags)?);
     if text.len() > MAX_TEXT {
-        return Err(Error::str(format_args!(
-            "a text of more than {} KiB is too long for a regular expression",
-            MAX_TEXT >> 10
-        )));
+        return Err(Error::str(format_args!("a text of more than {} KiB is too long for a regular expression", MAX_TEXT >> 10)));
     }
     let (regex, flags) = compile(source, flags)?;
 
     let mut found = Vec::new();
     let mut between = 0;
-    let mut chars = Chars {
-        text,
-        byte: 0,
-        char: 0,
-    };
+    let mut chars = Chars { text, byte: 0, char: 0 };
     let mut at = 0;
     let mut last_end = None;
     while at <= text.len() {
@@ -98,14 +91,9 @@ fn string(value: &Val) -> Result<&str, Error> {
 
 fn compile(source: &str, letters: &str) -> Result<(Regex, Flags), Error> {
     spend(COMPILE + 32 * source.len());
-    let mut flags = Flags {
-        global: false,
-        ignore_empty: false,
-    };
+    let mut flags = Flags { global: false, ignore_empty: false };
     let mut builder = RegexBuilder::new(source);
-    builder
-        .size_limit(MAX_COMPILED)
-        .dfa_size_limit(MAX_COMPILED);
+    builder.size_limit(MAX_COMPILED).dfa_size_limit(MAX_COMPILED);
     for letter in letters.chars() {
         match letter {
             'g' => flags.global = true,
@@ -119,43 +107,30 @@ fn compile(source: &str, letters: &str) -> Result<(Regex, Flags), Error> {
             other => return Err(Error::str(format_args!("invalid regex flag: {other}"))),
         }
     }
-    let regex = builder
-        .build()
-        .map_err(|error| Error::str(format_args!("invalid regex: {error}")))?;
+    let regex = builder.build().map_err(|error| Error::str(format_args!("invalid regex: {error}")))?;
     Ok((regex, flags))
 }
 
 /// The whole match and its groups as `{offset, length, string, name}`. A group that took no part is left out, unless
 /// it has a name: then its string is null.
 fn groups(regex: &Regex, captures: &Captures<'_>, chars: &mut Chars<'_>) -> Val {
-    let described = captures
-        .iter()
-        .zip(regex.capture_names())
-        .filter_map(|(group, name)| {
-            let (offset, length, string) = match group {
-                Some(group) => {
-                    // Groups may lie before one another; only the whole match is found in order.
-                    let mut ahead = Chars { ..*chars };
-                    let offset = ahead.advance(group.start());
-                    (
-                        Val::from(offset),
-                        group.as_str().chars().count(),
-                        Val::str(group.as_str()),
-                    )
-                }
-                None => (Val::from(-1isize), 0, Val::Null),
-            };
-            if group.is_none() && name.is_none() {
-                return None;
+    let described = captures.iter().zip(regex.capture_names()).filter_map(|(group, name)| {
+        let (offset, length, string) = match group {
+            Some(group) => {
+                // Groups may lie before one another; only the whole match is found in order.
+                let mut ahead = Chars { ..*chars };
+                let offset = ahead.advance(group.start());
+                (Val::from(offset), group.as_str().chars().count(), Val::str(group.as_str()))
             }
-            let name = name.map(|name| (key("name"), Val::str(name)));
-            let members = [
-                (key("offset"), offset),
-                (key("length"), length.into()),
-                (key("string"), string),
-            ];
-            Some(Val::obj(members.into_iter().chain(name)))
-        });
+            None => (Val::from(-1isize), 0, Val::Null),
+        };
+        if group.is_none() && name.is_none() {
+            return None;
+        }
+        let name = name.map(|name| (key("name"), Val::str(name)));
+        let members = [(key("offset"), offset), (key("length"), length.into()), (key("string"), string)];
+        Some(Val::obj(members.into_iter().chain(name)))
+    });
     let described = Val::arr(described.collect::<Vec<_>>());
     chars.advance(captures.get_match().start());
     described

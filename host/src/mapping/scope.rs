@@ -31,14 +31,10 @@ impl Scope {
     /// The members of an object; any other value has none.
     pub fn from_json(value: &Value) -> Result<Self, TooDeep> {
         match value {
-            Value::Object(members) => {
-                members
-                    .iter()
-                    .try_fold(Self::new(), |mut scope, (key, value)| {
-                        scope.set(&[key], value)?;
-                        Ok(scope)
-                    })
-            }
+            Value::Object(members) => members.iter().try_fold(Self::new(), |mut scope, (key, value)| {
+                scope.set(&[key], value)?;
+                Ok(scope)
+            }),
             _ => Ok(Self::new()),
         }
     }
@@ -46,9 +42,7 @@ impl Scope {
     /// Sets or replaces the member at a path like `["steps", "case"]`; objects on the way are made where they lack.
     /// The other members are neither copied nor converted again. An empty path changes nothing.
     pub fn set(&mut self, path: &[impl AsRef<str>], value: &Value) -> Result<(), TooDeep> {
-        let too_deep = TooDeep {
-            limit: Limits::DEPTH,
-        };
+        let too_deep = TooDeep { limit: Limits::DEPTH };
         let levels = Limits::DEPTH.checked_sub(path.len()).ok_or(too_deep)?;
         let value = Val::from_json(value, levels).ok_or(too_deep)?;
         if !path.is_empty() {

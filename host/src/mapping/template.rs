@@ -55,11 +55,7 @@ impl Template {
         let compiled = evaluator::on_large_stack(|| {
             let mut errors = Vec::new();
             let root = compile(value, "", Limits::DEPTH, &mut errors);
-            if errors.is_empty() {
-                Ok(Self { root })
-            } else {
-                Err(errors)
-            }
+            if errors.is_empty() { Ok(Self { root }) } else { Err(errors) }
         });
         compiled.unwrap_or_else(|error| Err(vec![whole("", error.to_string())]))
     }
@@ -78,44 +74,26 @@ impl Template {
 }
 
 fn whole(pointer: &str, message: String) -> TemplateError {
-    TemplateError {
-        pointer: pointer.to_owned(),
-        range: 0..0,
-        message,
-    }
+    TemplateError { pointer: pointer.to_owned(), range: 0..0, message }
 }
 
 fn compile(value: &Value, pointer: &str, levels: usize, errors: &mut Vec<TemplateError>) -> Node {
     if levels == 0 && (value.is_array() || value.is_object()) {
-        errors.push(whole(
-            pointer,
-            format!("nested more than {} levels deep", Limits::DEPTH),
-        ));
+        errors.push(whole(pointer, format!("nested more than {} levels deep", Limits::DEPTH)));
         return Node::Literal(Value::Null);
     }
     match value {
         Value::String(text) => match parse(text) {
             Ok(parts) => string(parts),
             Err(CompileError { range, message }) => {
-                errors.push(TemplateError {
-                    pointer: pointer.to_owned(),
-                    range,
-                    message,
-                });
+                errors.push(TemplateError { pointer: pointer.to_owned(), range, message });
                 Node::Literal(Value::Null)
             }
         },
         Value::Array(items) => {
-            let compiled = items
-                .iter()
-                .enumerate()
-                .map(|(at, item)| compile(item, &format!("{pointer}/{at}"), levels - 1, errors));
+            let compiled = items.iter().enumerate().map(|(at, item)| compile(item, &format!("{pointer}/{at}"), levels - 1, errors));
             let nodes: Vec<_> = compiled.collect();
-            if nodes.iter().all(Node::is_plain) {
-                Node::Literal(value.clone())
-            } else {
-                Node::Array(nodes)
-            }
+            if nodes.iter().all(Node::is_plain) { Node::Literal(value.clone()) } else { Node::Array(nodes) }
         }
         Value::Object(members) => {
             let compiled = members.iter().map(|(key, member)| {
@@ -179,18 +157,12 @@ fn parse(text: &str) -> Result<Vec<Part>, CompileError> {
 }
 
 fn within(error: CompileError, start: usize) -> CompileError {
-    CompileError {
-        range: error.range.start + start..error.range.end + start,
-        ..error
-    }
+    CompileError { range: error.range.start + start..error.range.end + start, ..error }
 }
 
 /// Where the `}` is that ends the expression at the start of `text`: the first that is no token of jq's.
 fn expression_end(text: &str) -> Result<usize, CompileError> {
-    let unclosed = || CompileError {
-        range: text.len()..text.len(),
-        message: "expected a `}` at the end of `${`".to_owned(),
-    };
+    let unclosed = || CompileError { range: text.len()..text.len(), message: "expected a `}` at the end of `${`".to_owned() };
     match Lexer::new(text).lex() {
         Ok(_) => Err(unclosed()),
         Err(errors) => match errors.first() {
@@ -214,15 +186,8 @@ fn collect<'a>(node: &'a Node, found: &mut Vec<&'a Expr>) {
     }
 }
 
-fn eval(
-    node: &Node,
-    session: &Session,
-    scope: &Scope,
-    room: &mut Room,
-) -> Result<Value, EvalError> {
-    let too_long = |_| EvalError::TooLong {
-        limit: session.limits().output,
-    };
+fn eval(node: &Node, session: &Session, scope: &Scope, room: &mut Room) -> Result<Value, EvalError> {
+    let too_long = |_| EvalError::TooLong { limit: session.limits().output };
     match node {
         Node::Literal(value) => {
             room.write_str(&value.to_string()).map_err(too_long)?;

@@ -3,9 +3,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{
-    EvalError, Evaluator, Expr, Limits, Overrun, Scope, Template, TemplateError, TooDeep, evaluate,
-};
+use super::{EvalError, Evaluator, Expr, Limits, Overrun, Scope, Template, TemplateError, TooDeep, evaluate};
 
 fn scope() -> Scope {
     let text = r#"{
@@ -22,8 +20,7 @@ fn scope() -> Scope {
 /// The JSON text of the result, which shows digits.
 fn eval(source: &str) -> Result<String, EvalError> {
     let expr = Expr::compile(source).unwrap_or_else(|error| panic!("{source}: {error}"));
-    expr.eval(&scope(), &Limits::default())
-        .map(|value| value.to_string())
+    expr.eval(&scope(), &Limits::default()).map(|value| value.to_string())
 }
 
 #[test]
@@ -39,14 +36,8 @@ fn expressions_see_the_event_the_steps_and_the_run() {
         (".event.data.list[1:]", "[1,2]"),
         (".event.data.name[1:]", r#""da""#),
         (".event.data.lines | map(.n) | add", "3"),
-        (
-            ".event.data.lines | map({(.sku): .n}) | add",
-            r#"{"a":2,"b":1}"#,
-        ),
-        (
-            ".event.data.lines | map(.n |= . + 1 | del(.sku))",
-            r#"[{"n":3},{"n":2}]"#,
-        ),
+        (".event.data.lines | map({(.sku): .n}) | add", r#"{"a":2,"b":1}"#),
+        (".event.data.lines | map(.n |= . + 1 | del(.sku))", r#"[{"n":3},{"n":2}]"#),
         (".event.data | to_entries | map(.key) | length", "10"),
         (".event.data | has(\"name\"), has(\"x\") | tostring", ""),
         ("[.event.data.lines[] | select(.n > 1).sku]", r#"["a"]"#),
@@ -55,15 +46,9 @@ fn expressions_see_the_event_the_steps_and_the_run() {
         (r#""a1b22" | [scan("[0-9]+")]"#, r#"["1","22"]"#),
         (r#""aXbX" | gsub("X"; "-")"#, r#""a-b-""#),
         (r#""añb" | [match("[ñb]"; "g").offset]"#, "[1,2]"),
-        (
-            r#""2026-01-31" | capture("(?<y>\\d+)-(?<m>\\d+)")"#,
-            r#"{"m":"01","y":"2026"}"#,
-        ),
+        (r#""2026-01-31" | capture("(?<y>\\d+)-(?<m>\\d+)")"#, r#"{"m":"01","y":"2026"}"#),
         (r#""" | [splits("a*")]"#, r#"["",""]"#),
-        (
-            r#""2026-01-31T00:00:00Z" | fromdate | todate"#,
-            r#""2026-01-31T00:00:00Z""#,
-        ),
+        (r#""2026-01-31T00:00:00Z" | fromdate | todate"#, r#""2026-01-31T00:00:00Z""#),
         (r#"{a: {b: 1}} * {a: {c: 2}}"#, r#"{"a":{"b":1,"c":2}}"#),
         (r#"{} | .a.b = 1"#, r#"{"a":{"b":1}}"#),
         (r#"[1, [2]] | getpath([1, 0])"#, "2"),
@@ -98,18 +83,9 @@ fn numbers_keep_their_digits() {
         (".event.data.zero", "-0"),
         // serde_json writes the exponent its own way when it reads the number.
         (".event.data.exp", "1e+400"),
-        (
-            ".event.data | {amount, big}",
-            r#"{"amount":10.10,"big":12345678901234567890123}"#,
-        ),
-        (
-            "[.event.data | .amount, .big] | reverse",
-            "[12345678901234567890123,10.10]",
-        ),
-        (
-            r#""\(.event.data.amount) \(.event.data.big)""#,
-            r#""10.10 12345678901234567890123""#,
-        ),
+        (".event.data | {amount, big}", r#"{"amount":10.10,"big":12345678901234567890123}"#),
+        ("[.event.data | .amount, .big] | reverse", "[12345678901234567890123,10.10]"),
+        (r#""\(.event.data.amount) \(.event.data.big)""#, r#""10.10 12345678901234567890123""#),
         (".event.data.amount | tojson | fromjson", "10.10"),
         (".event.data | .amount as $a | {x: [$a]} | .x[0]", "10.10"),
         ("-.event.data.neg", "7.50"),
@@ -128,28 +104,16 @@ fn numbers_keep_their_digits() {
 
 #[test]
 fn exactly_one_output_that_json_can_write() {
-    let limits = Limits {
-        output: 30,
-        ..Limits::default()
-    };
+    let limits = Limits { output: 30, ..Limits::default() };
     let cases = [
         ("empty", EvalError::NoOutput),
         ("1, 2", EvalError::ManyOutputs),
-        (
-            r#"error("no customer")"#,
-            EvalError::Raised("no customer".into()),
-        ),
-        (
-            r#"error({code: 1})"#,
-            EvalError::Raised(r#"{"code":1}"#.into()),
-        ),
+        (r#"error("no customer")"#, EvalError::Raised("no customer".into())),
+        (r#"error({code: 1})"#, EvalError::Raised(r#"{"code":1}"#.into())),
         ("nan", EvalError::NotJson),
         ("-infinite", EvalError::NotJson),
         (r#""x" * 29"#, EvalError::TooLong { limit: 30 }),
-        (
-            r#"1 + "a""#,
-            EvalError::Raised(r#"cannot calculate 1 + "a""#.into()),
-        ),
+        (r#"1 + "a""#, EvalError::Raised(r#"cannot calculate 1 + "a""#.into())),
     ];
     for (source, expected) in cases {
         let expr = Expr::compile(source).expect(source);
@@ -160,45 +124,21 @@ fn exactly_one_output_that_json_can_write() {
 #[test]
 fn what_does_not_compile_says_why_and_where() {
     let cases = [
-        (
-            ".event.data.x == ",
-            "expected a value or function, found the end",
-            "",
-        ),
-        (
-            ".a | slect(.b)",
-            "there is no function `slect`; did you mean `select`?",
-            "slect",
-        ),
+        (".event.data.x == ", "expected a value or function, found the end", ""),
+        (".a | slect(.b)", "there is no function `slect`; did you mean `select`?", "slect"),
         ("map(1; 2)", "`map` takes 1 argument, not 2", "map"),
-        (
-            "event.data",
-            "there is no function `event`; did you mean `.event`?",
-            "event",
-        ),
-        (
-            ". as $item | $itme",
-            "there is no variable `$itme`; did you mean `$item`?",
-            "$itme",
-        ),
+        ("event.data", "there is no function `event`; did you mean `.event`?", "event"),
+        (". as $item | $itme", "there is no variable `$itme`; did you mean `$item`?", "$itme"),
         (r#"{"a: 1}"#, "expected a closing quote, found the end", ""),
         ("(1", "expected a closing parenthesis, found the end", ""),
         (".a & .b", "`&` means nothing in jq here", "&"),
         ("if . then 1", "expected `else` or `end`, found the end", ""),
         ("1 2", "expected the end, found `2`", "2"),
-        (
-            "break $x",
-            "there is no `label $x` around this `break`",
-            "$x",
-        ),
+        ("break $x", "there is no `label $x` around this `break`", "$x"),
     ];
     for (source, message, at) in cases {
         let error = Expr::compile(source).expect_err(source);
-        assert_eq!(
-            (error.message.as_str(), &source[error.range]),
-            (message, at),
-            "{source}"
-        );
+        assert_eq!((error.message.as_str(), &source[error.range]), (message, at), "{source}");
     }
     assert!(Expr::compile(&format!("{}1", " ".repeat(super::MAX_SOURCE))).is_err());
 }
@@ -235,10 +175,7 @@ fn what_reaches_outside_is_refused_with_the_reason() {
     ];
     for source in cases {
         let message = Expr::compile(source).expect_err(source).message;
-        assert!(
-            message.contains("not allowed: ") || message.contains("can't load modules"),
-            "{source}: {message}"
-        );
+        assert!(message.contains("not allowed: ") || message.contains("can't load modules"), "{source}: {message}");
     }
     assert_eq!(eval("def now: 1; now").as_deref(), Ok("1"));
 }
@@ -275,51 +212,29 @@ fn runaway_expressions_end_in_an_error() {
         match eval(source) {
             Err(EvalError::Overrun(overrun)) => {
                 // Where memory and work run out together, either is right.
-                assert!(
-                    overrun == expected
-                        || matches!((overrun, expected), (Work, Value) | (Value, Work)),
-                    "{source}: {overrun}"
-                );
+                assert!(overrun == expected || matches!((overrun, expected), (Work, Value) | (Value, Work)), "{source}: {overrun}");
             }
             Err(EvalError::Raised(message)) => {
-                assert!(
-                    message.contains("path") || message.contains("use"),
-                    "{source}: {message}"
-                );
+                assert!(message.contains("path") || message.contains("use"), "{source}: {message}");
             }
             other => panic!("{source}: {other:?}"),
         }
     }
     // An overrun can't be caught, and big integers stay small.
-    assert!(matches!(
-        eval("try (def f: f; f) catch 1"),
-        Err(EvalError::Overrun(Work))
-    ));
-    assert!(matches!(
-        eval("reduce range(100) as $i (10; . * .)"),
-        Err(EvalError::Raised(_))
-    ));
+    assert!(matches!(eval("try (def f: f; f) catch 1"), Err(EvalError::Overrun(Work))));
+    assert!(matches!(eval("reduce range(100) as $i (10; . * .)"), Err(EvalError::Raised(_))));
     // A number of 100,000 digits is calculated with as a floating-point one.
     assert!(eval(r#""9" * 100000 | fromjson | . * 2 | tojson"#).is_ok());
 }
 
 #[test]
 fn sources_that_nest_deeply_are_an_error_or_compile() {
-    for source in [
-        "(".repeat(16_000),
-        "-".repeat(16_000),
-        "[".repeat(16_000),
-        "1|".repeat(8_000),
-        "\"\\(".repeat(5_000),
-    ] {
+    for source in ["(".repeat(16_000), "-".repeat(16_000), "[".repeat(16_000), "1|".repeat(8_000), "\"\\(".repeat(5_000)] {
         assert!(Expr::compile(&source).is_err());
     }
     let deep = format!("{}1{}", "[".repeat(8_000), "]".repeat(8_000));
     let expr = Expr::compile(&deep).expect("it is jq");
-    assert!(matches!(
-        expr.eval(&scope(), &Limits::default()),
-        Err(EvalError::Overrun(_))
-    ));
+    assert!(matches!(expr.eval(&scope(), &Limits::default()), Err(EvalError::Overrun(_))));
 }
 
 #[test]
@@ -327,34 +242,18 @@ fn data_that_nests_too_deeply_is_refused() {
     let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| Value::Array(vec![inner]));
     let mut scope = Scope::new();
     assert_eq!(scope.set(&["a", "b"], &nested(Limits::DEPTH - 2)), Ok(()));
-    assert_eq!(
-        scope.set(&["a"], &nested(1000)).err(),
-        Some(TooDeep {
-            limit: Limits::DEPTH
-        })
-    );
-    assert_eq!(
-        scope.set(&["a", "b"], &nested(Limits::DEPTH - 1)).err(),
-        Some(TooDeep {
-            limit: Limits::DEPTH
-        })
-    );
+    assert_eq!(scope.set(&["a"], &nested(1000)).err(), Some(TooDeep { limit: Limits::DEPTH }));
+    assert_eq!(scope.set(&["a", "b"], &nested(Limits::DEPTH - 1)).err(), Some(TooDeep { limit: Limits::DEPTH }));
 }
 
 #[test]
 fn a_scope_takes_new_members_beside_the_old() {
     let mut scope = scope();
     let before = scope.clone();
-    scope
-        .set(&["steps", "invoice"], &json!({"output": 1}))
-        .expect("shallow");
-    scope
-        .set(&["steps", "case", "status"], &json!("failed"))
-        .expect("shallow");
+    scope.set(&["steps", "invoice"], &json!({"output": 1})).expect("shallow");
+    scope.set(&["steps", "case", "status"], &json!("failed")).expect("shallow");
     let value = |scope: &Scope| {
-        let expr =
-            Expr::compile("[.steps.case.output.id, .steps.case.status, .steps.invoice.output]")
-                .expect("jq");
+        let expr = Expr::compile("[.steps.case.output.id, .steps.case.status, .steps.invoice.output]").expect("jq");
         expr.eval(scope, &Limits::default())
     };
     assert_eq!(value(&scope), Ok(json!([5, "failed", 1])));
@@ -363,10 +262,7 @@ fn a_scope_takes_new_members_beside_the_old() {
 
 fn template(value: &Value) -> Result<String, EvalError> {
     let template = Template::compile(value).expect("a template");
-    evaluate(&Limits::default(), |session| {
-        session.template(&template, &scope())
-    })
-    .map(|value| value.to_string())
+    evaluate(&Limits::default(), |session| session.template(&template, &scope())).map(|value| value.to_string())
 }
 
 #[test]
@@ -376,14 +272,8 @@ fn templates_keep_types_and_digits() {
         ("${.event.data.list}", "[3,1,2]"),
         ("${ .event.data.none }", "null"),
         (" ${ .event.data.int }", "\" 42\""),
-        (
-            "Job ${ .event.data.int }: ${ .event.data.amount }/${ .event.data.big }",
-            "\"Job 42: 10.10/12345678901234567890123\"",
-        ),
-        (
-            "a ${ .event.data.none } ${ .event.data.none // \"\" }",
-            "\"a null \"",
-        ),
+        ("Job ${ .event.data.int }: ${ .event.data.amount }/${ .event.data.big }", "\"Job 42: 10.10/12345678901234567890123\""),
+        ("a ${ .event.data.none } ${ .event.data.none // \"\" }", "\"a null \""),
         ("a ${ .event.data.list } ${true}", "\"a [3,1,2] true\""),
         (r#"${ {a: "}"} | .a }"#, r#""}""#),
         (r#"${ "\({a: 1} | .a)}" }!"#, r#""1}!""#),
@@ -396,48 +286,24 @@ fn templates_keep_types_and_digits() {
         assert_eq!(template(&json!(text)).as_deref(), Ok(expected), "{text}");
     }
     let whole = json!({"${ literal }": [1, {"a": "${ .event.data.name }"}], "n": 1.50, "e": "$${"});
-    assert_eq!(
-        template(&whole).as_deref(),
-        Ok(r#"{"${ literal }":[1,{"a":"Ada"}],"e":"${","n":1.5}"#)
-    );
-    assert_eq!(
-        template(&json!({"a": "${ empty }"})),
-        Err(EvalError::NoOutput)
-    );
+    assert_eq!(template(&whole).as_deref(), Ok(r#"{"${ literal }":[1,{"a":"Ada"}],"e":"${","n":1.5}"#));
+    assert_eq!(template(&json!({"a": "${ empty }"})), Err(EvalError::NoOutput));
     let long = json!(vec!["${ \"x\" * 1000000 }"; 2]);
-    assert_eq!(
-        template(&long),
-        Err(EvalError::TooLong {
-            limit: Limits::OUTPUT
-        })
-    );
+    assert_eq!(template(&long), Err(EvalError::TooLong { limit: Limits::OUTPUT }));
 }
 
 #[test]
 fn every_wrong_string_of_a_template_is_reported() {
-    let value =
-        json!({"a/b": ["x ${ .a ", "ok"], "c": "x ${ foo( } y", "d": "é${ lenght }", "e": "${ }"});
+    let value = json!({"a/b": ["x ${ .a ", "ok"], "c": "x ${ foo( } y", "d": "é${ lenght }", "e": "${ }"});
     let errors = Template::compile(&value).expect_err("none compiles");
-    let told: Vec<_> = errors
-        .iter()
-        .map(
-            |TemplateError {
-                 pointer,
-                 range,
-                 message,
-             }| (pointer.as_str(), range.clone(), message.as_str()),
-        )
-        .collect();
+    let told: Vec<_> =
+        errors.iter().map(|TemplateError { pointer, range, message }| (pointer.as_str(), range.clone(), message.as_str())).collect();
     assert_eq!(
         told,
         [
             ("/a~1b/0", 8..8, "expected a `}` at the end of `${`"),
             ("/c", 10..11, "expected a closing parenthesis, found `}`"),
-            (
-                "/d",
-                5..11,
-                "there is no function `lenght`; did you mean `length`?"
-            ),
+            ("/d", 5..11, "there is no function `lenght`; did you mean `length`?"),
             ("/e", 3..3, "expected a value or function, found the end"),
         ]
     );
@@ -446,11 +312,7 @@ fn every_wrong_string_of_a_template_is_reported() {
 #[tokio::test]
 async fn the_evaluator_bounds_the_time_of_a_call() {
     let scope = Arc::new(scope());
-    let limits = Limits {
-        work: u64::MAX / 2,
-        time: Duration::from_millis(50),
-        ..Limits::default()
-    };
+    let limits = Limits { work: u64::MAX / 2, time: Duration::from_millis(50), ..Limits::default() };
     let evaluator = Evaluator::new(limits, 1);
     let spin = Arc::new(Expr::compile("def f: f; f").expect("jq"));
     let spun = evaluator.expr(spin, Arc::clone(&scope)).await;
@@ -458,13 +320,8 @@ async fn the_evaluator_bounds_the_time_of_a_call() {
 
     // The slot is free again, and several evaluations share one call.
     let name = Arc::new(Expr::compile(".event.data.name").expect("jq"));
-    assert_eq!(
-        evaluator.expr(Arc::clone(&name), Arc::clone(&scope)).await,
-        Ok(json!("Ada"))
-    );
-    let both = evaluator
-        .run(move |session| Ok((session.expr(&name, &scope)?, session.truth(&name, &scope)?)))
-        .await;
+    assert_eq!(evaluator.expr(Arc::clone(&name), Arc::clone(&scope)).await, Ok(json!("Ada")));
+    let both = evaluator.run(move |session| Ok((session.expr(&name, &scope)?, session.truth(&name, &scope)?))).await;
     assert_eq!(both, Ok((json!("Ada"), true)));
 }
 

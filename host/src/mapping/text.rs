@@ -15,20 +15,11 @@ pub(super) fn number_text(number: &Num) -> Cow<'_, str> {
         Num::BigInt(value) => value.to_string().into(),
         Num::Dec(digits) => digits.as_str().into(),
         Num::Float(value) if value.is_nan() => "null".into(),
-        Num::Float(value) if value.is_infinite() => {
-            number_text(&Num::Float(f64::MAX.copysign(*value)))
-                .into_owned()
-                .into()
-        }
+        Num::Float(value) if value.is_infinite() => number_text(&Num::Float(f64::MAX.copysign(*value))).into_owned().into(),
         // `{:.0}` writes -0.0 as "-0".
         Num::Float(0.0) => "0".into(),
-        Num::Float(value) if value.fract() == 0.0 && value.abs() < 1e17 => {
-            format!("{value:.0}").into()
-        }
-        Num::Float(value) => serde_json::Number::from_f64(*value)
-            .expect("a finite number has a JSON text")
-            .to_string()
-            .into(),
+        Num::Float(value) if value.fract() == 0.0 && value.abs() < 1e17 => format!("{value:.0}").into(),
+        Num::Float(value) => serde_json::Number::from_f64(*value).expect("a finite number has a JSON text").to_string().into(),
     }
 }
 
@@ -119,11 +110,7 @@ impl fmt::Display for Val {
             fn write_str(&mut self, text: &str) -> fmt::Result {
                 let end = text.floor_char_boundary(EXCERPT - self.0.len());
                 self.0.push_str(&text[..end]);
-                if end < text.len() {
-                    Err(fmt::Error)
-                } else {
-                    Ok(())
-                }
+                if end < text.len() { Err(fmt::Error) } else { Ok(()) }
             }
         }
         let mut excerpt = Excerpt(String::new());

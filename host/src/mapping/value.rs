@@ -56,17 +56,12 @@ struct Shape {
 impl Shape {
     fn add(&mut self, key: usize, value: &Val) {
         self.depth = self.depth.max(value.depth());
-        self.weight = self
-            .weight
-            .saturating_add(key)
-            .saturating_add(value.weight());
+        self.weight = self.weight.saturating_add(key).saturating_add(value.weight());
     }
 
     fn remove(&mut self, key: usize, value: &Val) {
         // The depth stays: an upper bound that was allowed once.
-        self.weight = self
-            .weight
-            .saturating_sub(key.saturating_add(value.weight()));
+        self.weight = self.weight.saturating_sub(key.saturating_add(value.weight()));
     }
 
     fn admit(self) -> Self {
@@ -200,11 +195,8 @@ impl Val {
     /// A number as it is written in JSON or jq.
     pub(super) fn num(text: &str) -> Self {
         let digits = text.strip_prefix('-').unwrap_or(text);
-        let canonical = digits.bytes().all(|byte| byte.is_ascii_digit())
-            && (digits == "0" && text == "0" || !digits.starts_with('0'));
-        let integer = (canonical && digits.len() <= MAX_INTEGER_DIGITS)
-            .then(|| Num::from_str_radix(text, 10))
-            .flatten();
+        let canonical = digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" && text == "0" || !digits.starts_with('0'));
+        let integer = (canonical && digits.len() <= MAX_INTEGER_DIGITS).then(|| Num::from_str_radix(text, 10)).flatten();
         Self::Num(integer.unwrap_or_else(|| Num::Dec(Arc::new(text.to_owned()))))
     }
 
@@ -243,19 +235,12 @@ impl Val {
             Self::Num(Num::Int(value)) => Value::from(*value as i64),
             Self::Num(Num::Float(value)) if !value.is_finite() => return None,
             // The text is a JSON number: it came from JSON, from a literal, or was written by `number_text`.
-            Self::Num(number) => {
-                Value::Number(super::text::number_text(number).parse::<Number>().ok()?)
-            }
+            Self::Num(number) => Value::Number(super::text::number_text(number).parse::<Number>().ok()?),
             Self::Str(text) => Value::String(text.as_ref().clone()),
-            Self::Arr(arr) => {
-                Value::Array(arr.items.iter().map(Self::to_json).collect::<Option<_>>()?)
+            Self::Arr(arr) => Value::Array(arr.items.iter().map(Self::to_json).collect::<Option<_>>()?),
+            Self::Obj(obj) => {
+                Value::Object(obj.members.iter().map(|(key, value)| Some((key.as_ref().clone(), value.to_json()?))).collect::<Option<_>>()?)
             }
-            Self::Obj(obj) => Value::Object(
-                obj.members
-                    .iter()
-                    .map(|(key, value)| Some((key.as_ref().clone(), value.to_json()?)))
-                    .collect::<Option<_>>()?,
-            ),
         })
     }
 }

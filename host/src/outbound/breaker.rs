@@ -34,7 +34,11 @@ impl Breaker {
         match state.open_until {
             Some(until) if now < until => {
                 let left = until - now;
-                let why = format!("{host} failed {} times in a row and is left alone for another {} s (breaker)", state.failures, left.as_secs().max(1));
+                let why = format!(
+                    "{host} failed {} times in a row and is left alone for another {} s (breaker)",
+                    state.failures,
+                    left.as_secs().max(1)
+                );
                 Err(HttpError::Unavailable { why, after: left })
             }
             Some(_) => {

@@ -132,7 +132,9 @@ impl Outbound {
         if let Some(breaker) = &self.breaker {
             match &result {
                 Ok(response) => breaker.record(exchange.host(), response.status < 500, Instant::now()),
-                Err(HttpError::NotSent(_) | HttpError::Timeout(_) | HttpError::Connection(_)) => breaker.record(exchange.host(), false, Instant::now()),
+                Err(HttpError::NotSent(_) | HttpError::Timeout(_) | HttpError::Connection(_)) => {
+                    breaker.record(exchange.host(), false, Instant::now())
+                }
                 // Says nothing about the host.
                 Err(_) => {}
             }

@@ -141,7 +141,8 @@ pub(super) struct Prepared {
 impl Prepared {
     pub(super) fn new(request: &Request) -> Result<Prepared, HttpError> {
         let invalid = |what: String| HttpError::InvalidRequest(what);
-        let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| invalid(format!("{:?} is not an HTTP method", request.method)))?;
+        let method =
+            Method::from_bytes(request.method.as_bytes()).map_err(|_| invalid(format!("{:?} is not an HTTP method", request.method)))?;
         if method == Method::CONNECT || method == Method::TRACE {
             return Err(HttpError::Denied(format!("method {method} is not available to plugins")));
         }
@@ -168,7 +169,8 @@ impl Prepared {
             if value.len() > MAX_HEADER_VALUE {
                 return Err(invalid(format!("the value of header {name} is longer than {MAX_HEADER_VALUE} bytes")));
             }
-            let value = HeaderValue::from_bytes(value).map_err(|_| invalid(format!("the value of header {name} has control characters")))?;
+            let value =
+                HeaderValue::from_bytes(value).map_err(|_| invalid(format!("the value of header {name} has control characters")))?;
             headers.append(name, value);
         }
         Ok(Prepared { method, url, headers, body: bytes::Bytes::copy_from_slice(&request.body), timeout: request.timeout })

@@ -104,7 +104,9 @@ impl Descriptor {
         if self.actions.len() > MAX_ENTRIES || self.streams.len() > MAX_ENTRIES || self.hosts.len() > 64 || self.read_only.len() > 64 {
             return Err("it lists more than it may".to_owned());
         }
-        let names = std::iter::once(&self.name).chain(self.actions.iter().map(|action| &action.name)).chain(self.streams.iter().map(|stream| &stream.name));
+        let names = std::iter::once(&self.name)
+            .chain(self.actions.iter().map(|action| &action.name))
+            .chain(self.streams.iter().map(|stream| &stream.name));
         for name in names {
             if !is_name(name) {
                 return Err(format!("{name:?} is not a name of lower-case letters, digits and hyphens"));
@@ -121,7 +123,9 @@ impl Descriptor {
                 return Err(format!("action {} is undone by {undo:?}, which is no action", action.name));
             }
         }
-        let texts = [&self.title, &self.description, &self.version].into_iter().chain(self.actions.iter().flat_map(|action| [&action.title, &action.description]));
+        let texts = [&self.title, &self.description, &self.version]
+            .into_iter()
+            .chain(self.actions.iter().flat_map(|action| [&action.title, &action.description]));
         for text in texts {
             if text.len() > MAX_TEXT {
                 return Err(format!("a text has more than {MAX_TEXT} bytes"));

@@ -38,7 +38,9 @@ pub struct Inspection {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InspectError {
     /// Neither component nor module.
-    #[error("it is not WebAssembly (it does not start with the magic number); a plugin is a component, such as `cargo build --target wasm32-wasip2` makes")]
+    #[error(
+        "it is not WebAssembly (it does not start with the magic number); a plugin is a component, such as `cargo build --target wasm32-wasip2` makes"
+    )]
     NotWasm,
     /// A core module.
     #[error("it is a core WebAssembly module, not a component; build it for wasm32-wasip2, or wrap it with `wasm-tools component new`")]

@@ -250,7 +250,8 @@ impl RunState {
         if (0..self.steps.len()).all(|index| self.met(route, index)) {
             return Verdict::Succeeded;
         }
-        let startable: Vec<&StepState> = (0..self.steps.len()).filter(|&index| self.can_start(route, index)).map(|index| &self.steps[index]).collect();
+        let startable: Vec<&StepState> =
+            (0..self.steps.len()).filter(|&index| self.can_start(route, index)).map(|index| &self.steps[index]).collect();
         if !startable.is_empty() {
             let due = startable.iter().map(|step| step.due.unwrap_or(now)).min().unwrap_or(now);
             return if now >= self.deadline {

@@ -58,7 +58,8 @@ fn failed(kind: FailureKind) -> Outcome {
 fn steps_start_when_what_they_need_is_met() {
     use OnFailure::DeadLetter;
     // a and b at once, c after both, d after c.
-    let route = route(vec![step("a", &[], DeadLetter), step("b", &[], DeadLetter), step("c", &[0, 1], DeadLetter), step("d", &[2], DeadLetter)]);
+    let route =
+        route(vec![step("a", &[], DeadLetter), step("b", &[], DeadLetter), step("c", &[0, 1], DeadLetter), step("d", &[2], DeadLetter)]);
     let mut state = begin(&route);
     assert_eq!(state.ready(&route, NOW), [0, 1]);
     tried(&mut state, &route, 0, Outcome::Succeeded);
@@ -195,7 +196,10 @@ fn a_replay_keeps_what_succeeded_even_where_the_route_changed() {
     let now = route(vec![step("new", &[], DeadLetter), step("a", &[0], DeadLetter), step("b", &[1], DeadLetter)]);
     let (replay, kept) = state.resume(&now, after(7200));
     assert_eq!(kept, ["a"]);
-    assert_eq!(replay.steps.iter().map(|step| step.status).collect::<Vec<_>>(), [StepStatus::Pending, StepStatus::Succeeded, StepStatus::Pending]);
+    assert_eq!(
+        replay.steps.iter().map(|step| step.status).collect::<Vec<_>>(),
+        [StepStatus::Pending, StepStatus::Succeeded, StepStatus::Pending]
+    );
     assert_eq!(replay.ready(&now, NOW), [0, 2], "b needs only a, which is kept");
     assert!(replay.steps.iter().all(|step| step.used == 0 && step.error.is_none()));
 }

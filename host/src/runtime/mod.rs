@@ -263,7 +263,8 @@ impl Runtime {
     fn install(&self, revision: Revision) -> Result<(), ApplyError> {
         let mut plugins = BTreeMap::new();
         for (name, plugin) in &revision.config.plugins {
-            let outbound = Outbound::new(plugin, self.broker.clone(), self.tls.clone()).map_err(|error| ApplyError::Start(telemetry::chain(&error)))?;
+            let outbound = Outbound::new(plugin, self.broker.clone(), self.tls.clone())
+                .map_err(|error| ApplyError::Start(telemetry::chain(&error)))?;
             let slots = Arc::new(Semaphore::new(plugin.concurrency as usize));
             plugins.insert(name.clone(), Arc::new(PresentPlugin { config: plugin.clone(), outbound: Arc::new(outbound), slots }));
         }

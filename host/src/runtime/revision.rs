@@ -97,7 +97,8 @@ impl Revision {
     }
 
     pub(super) fn component_digests(&self) -> String {
-        let digests: BTreeMap<&str, &str> = self.plugins.iter().map(|(name, plugin)| (name.as_str(), plugin.component.digest.as_str())).collect();
+        let digests: BTreeMap<&str, &str> =
+            self.plugins.iter().map(|(name, plugin)| (name.as_str(), plugin.component.digest.as_str())).collect();
         serde_json::to_string(&digests).expect("a map of strings is JSON")
     }
 

@@ -54,32 +54,20 @@ impl Shape {
     pub(super) fn of(schema: &Value) -> Result<Self, SchemaError> {
         let mut parts = Vec::new();
         collect(&mut parts, schema, String::new())?;
-        let by_pointer: HashMap<String, usize> = parts
-            .iter()
-            .enumerate()
-            .map(|(index, part): (usize, &Part)| (part.pointer.clone(), index))
-            .collect();
+        let by_pointer: HashMap<String, usize> =
+            parts.iter().enumerate().map(|(index, part): (usize, &Part)| (part.pointer.clone(), index)).collect();
         for part in &mut parts {
             let Some(reference) = &part.reference else {
                 continue;
             };
             // Percent-encoded pointers are refused rather than decoded twice in two ways.
-            let target = reference
-                .strip_prefix('#')
-                .filter(|pointer| !pointer.contains('%'));
+            let target = reference.strip_prefix('#').filter(|pointer| !pointer.contains('%'));
             let target = target
                 .and_then(|pointer| by_pointer.get(pointer))
-                .ok_or_else(|| SchemaError::Reference {
-                    pointer: shortened(&part.pointer),
-                    reference: shortened(reference),
-                })?;
+                .ok_or_else(|| SchemaError::Reference { pointer: shortened(&part.pointer), reference: shortened(reference) })?;
             part.in_place.push(*target);
         }
-        let mut order = Order {
-            parts: &parts,
-            height: vec![None; parts.len()],
-            done: Vec::new(),
-        };
+        let mut order = Order { parts: &parts, height: vec![None; parts.len()], done: Vec::new() };
         for part in 0..parts.len() {
             order.visit(part)?;
         }
@@ -89,18 +77,13 @@ impl Shape {
         for (position, part) in by_rank.iter().enumerate() {
             rank[*part] = position;
         }
-        Ok(Self {
-            parts,
-            rank,
-            by_rank,
-        })
+        Ok(Self { parts, rank, by_rank })
     }
 
     /// Whether a check of the value, whose depth is bounded, ends soon.
     pub(super) fn affordable(&self, value: &Value) -> bool {
         let mut left = MAX_WORK;
-        self.spend(&mut left, BTreeMap::from([(self.rank[0], 1)]), value)
-            .is_some()
+        self.spend(&mut left, BTreeMap::from([(self.rank[0], 1)]), value).is_some()
     }
 
     /// Counts the evaluations at one place and below. `counts`: how often each part, by rank, is evaluated here.
@@ -146,11 +129,7 @@ impl Shape {
     }
 
     fn descend(&self, left: &mut u64, counts: BTreeMap<usize, u64>, value: &Value) -> Option<()> {
-        if counts.is_empty() {
-            Some(())
-        } else {
-            self.spend(left, counts, value)
-        }
+        if counts.is_empty() { Some(()) } else { self.spend(left, counts, value) }
     }
 }
 
@@ -180,9 +159,7 @@ impl Order<'_> {
             height = height.max(1 + self.visit(*next)?);
         }
         if height > MAX_IN_PLACE {
-            return Err(SchemaError::TooDeep {
-                pointer: shortened(&self.parts[part].pointer),
-            });
+            return Err(SchemaError::TooDeep { pointer: shortened(&self.parts[part].pointer) });
         }
         self.height[part] = Some(Some(height));
         self.done.push(part);
@@ -192,35 +169,23 @@ impl Order<'_> {
 
 fn collect(parts: &mut Vec<Part>, schema: &Value, pointer: String) -> Result<usize, SchemaError> {
     let index = parts.len();
-    parts.push(Part {
-        pointer: pointer.clone(),
-        ..Part::default()
-    });
+    parts.push(Part { pointer: pointer.clone(), ..Part::default() });
     let Value::Object(keywords) = schema else {
         return Ok(index);
     };
     refuse_unsupported(keywords, &pointer)?;
-    let mut part = Part {
-        pointer,
-        ..Part::default()
-    };
+    let mut part = Part { pointer, ..Part::default() };
     for (keyword, value) in keywords {
         let pointer = format!("{}/{}", part.pointer, super::escaped(keyword));
         match keyword.as_str() {
             "$ref" => part.reference = value.as_str().map(str::to_owned),
             "not" | "if" | "then" | "else" => part.in_place.push(collect(parts, value, pointer)?),
             "allOf" | "anyOf" | "oneOf" => part.in_place.extend(list(parts, value, &pointer)?),
-            "dependentSchemas" | "dependencies" => part
-                .in_place
-                .extend(map(parts, value, &pointer)?.into_values()),
+            "dependentSchemas" | "dependencies" => part.in_place.extend(map(parts, value, &pointer)?.into_values()),
             "properties" => part.properties = map(parts, value, &pointer)?,
-            "patternProperties" => part
-                .members
-                .extend(map(parts, value, &pointer)?.into_values()),
+            "patternProperties" => part.members.extend(map(parts, value, &pointer)?.into_values()),
             "additionalProperties" => part.additional = Some(collect(parts, value, pointer)?),
-            "unevaluatedProperties" | "propertyNames" => {
-                part.members.push(collect(parts, value, pointer)?)
-            }
+            "unevaluatedProperties" | "propertyNames" => part.members.push(collect(parts, value, pointer)?),
             "prefixItems" => part.prefix.extend(list(parts, value, &pointer)?),
             "items" if value.is_array() => part.prefix.extend(list(parts, value, &pointer)?),
             "items" | "additionalItems" | "contains" | "unevaluatedItems" => {
@@ -236,37 +201,18 @@ fn collect(parts: &mut Vec<Part>, schema: &Value, pointer: String) -> Result<usi
 
 fn list(parts: &mut Vec<Part>, value: &Value, pointer: &str) -> Result<Vec<usize>, SchemaError> {
     let schemas = value.as_array().into_iter().flatten().enumerate();
-    schemas
-        .map(|(index, schema)| collect(parts, schema, format!("{pointer}/{index}")))
-        .collect()
+    schemas.map(|(index, schema)| collect(parts, schema, format!("{pointer}/{index}"))).collect()
 }
 
-fn map(
-    parts: &mut Vec<Part>,
-    value: &Value,
-    pointer: &str,
-) -> Result<HashMap<String, usize>, SchemaError> {
+fn map(parts: &mut Vec<Part>, value: &Value, pointer: &str) -> Result<HashMap<String, usize>, SchemaError> {
     let schemas = value.as_object().into_iter().flatten();
-    schemas
-        .map(|(name, schema)| {
-            Ok((
-                name.clone(),
-                collect(parts, schema, format!("{pointer}/{}", super::escaped(name)))?,
-            ))
-        })
-        .collect()
+    schemas.map(|(name, schema)| Ok((name.clone(), collect(parts, schema, format!("{pointer}/{}", super::escaped(name)))?))).collect()
 }
 
 fn refuse_unsupported(keywords: &Map<String, Value>, pointer: &str) -> Result<(), SchemaError> {
-    let unsupported = |keyword: &str| SchemaError::Unsupported {
-        pointer: shortened(pointer),
-        keyword: keyword.to_owned(),
-    };
+    let unsupported = |keyword: &str| SchemaError::Unsupported { pointer: shortened(pointer), keyword: keyword.to_owned() };
     let known = |dialect: &str| DIALECTS.contains(&dialect.trim_end_matches('#'));
-    if keywords
-        .get("$schema")
-        .is_some_and(|dialect| !dialect.as_str().is_some_and(known))
-    {
+    if keywords.get("$schema").is_some_and(|dialect| !dialect.as_str().is_some_and(known)) {
         return Err(unsupported("$schema"));
     }
     // They change where references lead to, which can't be followed from here.

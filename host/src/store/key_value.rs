@@ -1,7 +1,7 @@
 //! The plugins' key-value spaces, and the claims that make read-compute-write safe.
 
-use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::{Store, StoreError};
 
@@ -74,14 +74,15 @@ impl Store {
 
     /// All keys with a prefix, in byte order, with their versions.
     pub async fn key_list(&self, plugin: &str, prefix: &str) -> Result<Vec<(String, i64)>, StoreError> {
-        let rows = sqlx::query("select key, version from key_value where plugin = ? and key >= ? and substr(key, 1, length(?)) = ? order by key")
-            .bind(plugin)
-            .bind(prefix)
-            .bind(prefix)
-            .bind(prefix)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(StoreError::doing("list keys"))?;
+        let rows =
+            sqlx::query("select key, version from key_value where plugin = ? and key >= ? and substr(key, 1, length(?)) = ? order by key")
+                .bind(plugin)
+                .bind(prefix)
+                .bind(prefix)
+                .bind(prefix)
+                .fetch_all(&self.readers)
+                .await
+                .map_err(StoreError::doing("list keys"))?;
         Ok(rows.into_iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
@@ -139,14 +140,16 @@ pub(super) async fn check(
             return Err(StoreError::KeyConflict(key));
         }
         let same = if claim.prefix {
-            let rows = sqlx::query("select key, version from key_value where plugin = ? and key >= ? and substr(key, 1, length(?)) = ? order by key")
-                .bind(plugin)
-                .bind(&claim.key)
-                .bind(&claim.key)
-                .bind(&claim.key)
-                .fetch_all(&mut *connection)
-                .await
-                .map_err(StoreError::doing("check claims"))?;
+            let rows = sqlx::query(
+                "select key, version from key_value where plugin = ? and key >= ? and substr(key, 1, length(?)) = ? order by key",
+            )
+            .bind(plugin)
+            .bind(&claim.key)
+            .bind(&claim.key)
+            .bind(&claim.key)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(StoreError::doing("check claims"))?;
             let present: Vec<(String, i64)> = rows.into_iter().map(|row| (row.get(0), row.get(1))).collect();
             *seen == SeenValue::Keys(present)
         } else {
@@ -180,17 +183,19 @@ pub(super) async fn claim(
 ) -> Result<(), StoreError> {
     for (claim, seen) in reads {
         let seen = serde_json::to_string(seen).expect("a seen value is plain data");
-        sqlx::query("insert into key_claim (plugin, key, prefix, root, step, run, seen) values (?, ?, ?, ?, ?, ?, ?) on conflict do nothing")
-            .bind(plugin)
-            .bind(&claim.key)
-            .bind(claim.prefix)
-            .bind(root)
-            .bind(step)
-            .bind(run)
-            .bind(seen)
-            .execute(&mut *connection)
-            .await
-            .map_err(StoreError::doing("claim keys"))?;
+        sqlx::query(
+            "insert into key_claim (plugin, key, prefix, root, step, run, seen) values (?, ?, ?, ?, ?, ?, ?) on conflict do nothing",
+        )
+        .bind(plugin)
+        .bind(&claim.key)
+        .bind(claim.prefix)
+        .bind(root)
+        .bind(step)
+        .bind(run)
+        .bind(seen)
+        .execute(&mut *connection)
+        .await
+        .map_err(StoreError::doing("claim keys"))?;
     }
     Ok(())
 }

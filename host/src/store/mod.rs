@@ -135,16 +135,17 @@ impl Store {
         }
         private_file(&path).map_err(|error| open(sqlx::Error::Io(error)))?;
         let lock = if host { Some(lock_file(&path)?) } else { None };
+        // The writer comes first, alone: two connections that both turn a new file to WAL get in each other's way.
+        let writer = Writer::start(&options, lock).await.map_err(open)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
-            .min_connections(1)
+            .min_connections(0)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_with(options.clone())
+            .connect_with(options)
             .await
             .map_err(open)?;
         migration::run(&readers).await?;
-        let writer = Writer::start(&options, lock).await.map_err(open)?;
         Ok(Store { readers, writer })
     }
 

@@ -275,7 +275,9 @@ impl Store {
         .await
         .map_err(StoreError::doing("list dead letters"))?;
         rows.iter()
-            .map(|row| Ok(DeadLetter { run: run_row(row)?, kind: row.get("event_type"), source: row.get("event_source"), id: row.get("event_id") }))
+            .map(|row| {
+                Ok(DeadLetter { run: run_row(row)?, kind: row.get("event_type"), source: row.get("event_source"), id: row.get("event_id") })
+            })
             .collect()
     }
 

@@ -288,7 +288,11 @@ async fn wake_next(connection: &mut SqliteConnection, ended: &str, now: Timestam
     Ok(())
 }
 
-async fn insert_replay(connection: &mut SqliteConnection, replay: &NewReplay, now: Timestamp) -> Result<Result<(), ReplayRefused>, StoreError> {
+async fn insert_replay(
+    connection: &mut SqliteConnection,
+    replay: &NewReplay,
+    now: Timestamp,
+) -> Result<Result<(), ReplayRefused>, StoreError> {
     let doing = || StoreError::doing("add a replay");
     let Some(of) = sqlx::query("select root, superseded, ended_at from run where id = ?")
         .bind(&replay.of)

@@ -99,11 +99,19 @@ impl Store {
             .fetch_optional(&self.readers)
             .await
             .map_err(StoreError::doing("read a credential"))?;
-        row.map(|row| Ok(CredentialRow { version: row.get(0), sealed: row.get(1), lease_until: optional_timestamp(row.get(2))? })).transpose()
+        row.map(|row| Ok(CredentialRow { version: row.get(0), sealed: row.get(1), lease_until: optional_timestamp(row.get(2))? }))
+            .transpose()
     }
 
     /// Takes the right to refresh a credential, if its version is still that and nobody else has it. Version 0: no state yet.
-    pub async fn credential_lease(&self, name: &str, version: i64, holder: &str, until: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn credential_lease(
+        &self,
+        name: &str,
+        version: i64,
+        holder: &str,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let (name, holder) = (name.to_owned(), holder.to_owned());
         self.writer
             .write(move |connection| {

@@ -33,7 +33,10 @@ pub(super) struct Writer {
 
 enum Job {
     /// Events taken in; all that wait are inserted together.
-    Accept { events: Vec<NewEvent>, reply: oneshot::Sender<Result<Vec<Accepted>, StoreError>> },
+    Accept {
+        events: Vec<NewEvent>,
+        reply: oneshot::Sender<Result<Vec<Accepted>, StoreError>>,
+    },
     /// Any other write.
     Write(Box<dyn Write>),
     Close,

@@ -67,7 +67,9 @@ pub struct Metrics {
 }
 
 fn seconds() -> Histogram {
-    Histogram::new([0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0])
+    Histogram::new([
+        0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+    ])
 }
 
 impl Default for Metrics {
@@ -110,7 +112,8 @@ impl Metrics {
             return;
         }
         let mut sources = self.sources.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let label = if sources.contains(source) || (sources.len() < MAX_SOURCES && sources.insert(source.to_owned())) { source } else { "(other)" };
+        let label =
+            if sources.contains(source) || (sources.len() < MAX_SOURCES && sources.insert(source.to_owned())) { source } else { "(other)" };
         self.accepted.get_or_create(&SourceLabel { source: label.to_owned() }).inc();
     }
 

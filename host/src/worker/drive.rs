@@ -162,7 +162,11 @@ impl Driver {
                     return;
                 }
                 Err(error) => {
-                    tracing::error!(run = self.run.id, error = telemetry::chain(&error), "an outcome could not be made durable; the run is claimed again");
+                    tracing::error!(
+                        run = self.run.id,
+                        error = telemetry::chain(&error),
+                        "an outcome could not be made durable; the run is claimed again"
+                    );
                     return;
                 }
             }
@@ -362,7 +366,11 @@ impl Driver {
             match self.runtime.store.settle(settlement.clone()).await {
                 Err(error @ StoreError::Database { .. }) if tries < SETTLE_TRIES => {
                     tries += 1;
-                    tracing::warn!(run = self.run.id, error = telemetry::chain(&error), "an outcome could not be made durable; trying again");
+                    tracing::warn!(
+                        run = self.run.id,
+                        error = telemetry::chain(&error),
+                        "an outcome could not be made durable; trying again"
+                    );
                     tokio::time::sleep(SETTLE_PAUSE).await;
                 }
                 other => return other,
@@ -415,7 +423,10 @@ pub(super) async fn emitted(
         members.entry("id").or_insert_with(|| json!(format!("{step_key}/{index}")));
         let event = Event::from_structured(&value).map_err(|error| format!("event {index} it brought in is no CloudEvent: {error}"))?;
         if !plugin.grants.emits.iter().any(|pattern| pattern.matches(&event.event_type)) {
-            return Err(format!("it may not bring in events of type {:?}; the administrator can add the type to emits of this plugin", event.event_type));
+            return Err(format!(
+                "it may not bring in events of type {:?}; the administrator can add the type to emits of this plugin",
+                event.event_type
+            ));
         }
         events.push(intake.prepare(&event, Some(&cause)).await.map_err(|error| error.to_string())?);
     }

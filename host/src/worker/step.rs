@@ -112,7 +112,10 @@ impl StepCall {
             return end;
         }
         let Ok(slot) = tokio::time::timeout(SLOT_WAIT, grants.slots.acquire()).await else {
-            return StepEnd::failed(FailureKind::Busy, format!("plugin {} has all its {} calls under way (concurrency)", self.step.plugin, grants.config.concurrency));
+            return StepEnd::failed(
+                FailureKind::Busy,
+                format!("plugin {} has all its {} calls under way (concurrency)", self.step.plugin, grants.config.concurrency),
+            );
         };
         let end = self.call(plugin, grants, input, started_at).await;
         drop(slot);
@@ -163,7 +166,8 @@ impl StepCall {
         scope.set(&["run", "id"], &json!(self.run.id)).map_err(deep)?;
         scope.set(&["steps"], &json!({})).map_err(deep)?;
         for (name, status, error) in &self.inputs.steps {
-            let error = error.as_ref().map(|error| json!({ "kind": error.kind.as_str(), "reason": error.reason, "details": error.details }));
+            let error =
+                error.as_ref().map(|error| json!({ "kind": error.kind.as_str(), "reason": error.reason, "details": error.details }));
             scope.set(&["steps", name.as_str()], &json!({ "status": status.as_str(), "error": error, "output": null })).map_err(deep)?;
             if let Some(output) = self.inputs.outputs.get(name) {
                 scope.set(&["steps", name.as_str(), "output"], output).map_err(deep)?;
@@ -183,18 +187,15 @@ impl StepCall {
             Ok(value) => schema.check(&value),
             Err(error) => vec![crate::schema::Violation { pointer: String::new(), message: error.to_string() }],
         };
-        let violations = if input.len() <= SMALL_INPUT {
-            check()
-        } else {
-            tokio::task::spawn_blocking(check).await.unwrap_or_default()
-        };
+        let violations = if input.len() <= SMALL_INPUT { check() } else { tokio::task::spawn_blocking(check).await.unwrap_or_default() };
         let Some(first) = violations.first() else { return Ok(()) };
         let place = if first.pointer.is_empty() { "the input" } else { first.pointer.as_str() };
         let mut failure = StepFailure::new(
             FailureKind::InvalidInput,
             format!("the input does not fit {}.{}: {place}: {}", self.step.plugin, self.step.action, first.message),
         );
-        let list: Vec<Value> = violations.iter().map(|violation| json!({ "pointer": violation.pointer, "message": violation.message })).collect();
+        let list: Vec<Value> =
+            violations.iter().map(|violation| json!({ "pointer": violation.pointer, "message": violation.message })).collect();
         failure.details = Some(json!({ "violations": list }));
         Err(failure)
     }
@@ -291,7 +292,9 @@ impl StepCall {
             CallOutcome::Failure(failure) => Some(outputs::step_failure(failure)),
             CallOutcome::Trap(why) => Some(StepFailure::new(FailureKind::Trap, format!("the plugin trapped: {why}"))),
             CallOutcome::Limit(why) => Some(StepFailure::new(FailureKind::Trap, format!("the plugin was stopped: {why}"))),
-            CallOutcome::TimedOut => Some(StepFailure::new(FailureKind::Timeout, format!("the attempt took longer than {:?}", limits.time))),
+            CallOutcome::TimedOut => {
+                Some(StepFailure::new(FailureKind::Timeout, format!("the attempt took longer than {:?}", limits.time)))
+            }
             CallOutcome::Busy(why) => Some(StepFailure::new(FailureKind::Busy, why)),
             CallOutcome::Broken(why) => Some(StepFailure::new(
                 match &why {

@@ -12,12 +12,7 @@ pub fn url(config: &Config, path: &str) -> String {
 /// Adds the configured headers, and asks for JSON.
 pub fn dress(config: &Config, request: Request) -> Request {
     let request = request.header("accept", "application/json");
-    config
-        .headers
-        .iter()
-        .fold(request, |request, (name, value)| {
-            request.header(name, value)
-        })
+    config.headers.iter().fold(request, |request, (name, value)| request.header(name, value))
 }
 
 /// The answer if it is a success, else the failure that its status says, in the system's own words.
@@ -38,32 +33,15 @@ fn said(response: &Response) -> Option<String> {
     }
     let body: Value = response.json().ok()?;
     let text = |name: &str| body[name].as_str().filter(|text| !text.is_empty());
-    let mut parts: Vec<_> = ["title", "detail"]
-        .into_iter()
-        .filter_map(text)
-        .map(str::to_owned)
-        .collect();
+    let mut parts: Vec<_> = ["title", "detail"].into_iter().filter_map(text).map(str::to_owned).collect();
     if parts.is_empty() {
-        let usual = ["message", "error_description", "error"]
-            .into_iter()
-            .find_map(text);
+        let usual = ["message", "error_description", "error"].into_iter().find_map(text);
         parts.extend(usual.map(str::to_owned));
     }
     for error in body["errors"].as_array().into_iter().flatten() {
-        let field = ["pointer", "field", "name"]
-            .into_iter()
-            .find_map(|name| error[name].as_str());
-        let why = ["detail", "message", "reason"]
-            .into_iter()
-            .find_map(|name| error[name].as_str());
-        parts.extend(why.map(|why| {
-            format!(
-                "{} {why}",
-                field.unwrap_or_default().trim_start_matches("#/")
-            )
-            .trim()
-            .to_owned()
-        }));
+        let field = ["pointer", "field", "name"].into_iter().find_map(|name| error[name].as_str());
+        let why = ["detail", "message", "reason"].into_iter().find_map(|name| error[name].as_str());
+        parts.extend(why.map(|why| format!("{} {why}", field.unwrap_or_default().trim_start_matches("#/")).trim().to_owned()));
     }
     (!parts.is_empty()).then(|| parts.join(": "))
 }
@@ -87,21 +65,9 @@ mod tests {
         ] {
             let failure = ok(testing::json(422, body)).expect_err("422");
             assert_eq!(failure.kind, FailureKind::Rejected);
-            assert!(
-                failure.reason.ends_with(&format!("answered 422{reason}")),
-                "{}",
-                failure.reason
-            );
+            assert!(failure.reason.ends_with(&format!("answered 422{reason}")), "{}", failure.reason);
         }
-        let busy = ok(testing::response(
-            429,
-            &[("retry-after", "3")],
-            r#"{"title":"Too many requests"}"#,
-        ))
-        .expect_err("429");
-        assert_eq!(
-            (busy.kind, busy.after),
-            (FailureKind::RateLimited, Some(Duration::from_secs(3)))
-        );
+        let busy = ok(testing::response(429, &[("retry-after", "3")], r#"{"title":"Too many requests"}"#)).expect_err("429");
+        assert_eq!((busy.kind, busy.after), (FailureKind::RateLimited, Some(Duration::from_secs(3))));
     }
 }

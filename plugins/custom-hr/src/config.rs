@@ -124,9 +124,7 @@ impl Default for Entries {
         Self {
             method: Method::Put,
             path: "/v1/time-entries/{external_id}".to_owned(),
-            fields: Field::PLAIN
-                .map(|(field, name)| (field, name.to_owned()))
-                .into(),
+            fields: Field::PLAIN.map(|(field, name)| (field, name.to_owned())).into(),
             constants: Map::new(),
             hours_decimals: 2,
             id: id(),

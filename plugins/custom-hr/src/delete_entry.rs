@@ -26,8 +26,7 @@ pub fn delete_entry(undo: Undo<Shift, LoggedHours>, cx: &Cx) -> Result<(), Failu
             Some(effect) if effect.state == EffectState::Failed => return Ok(()),
             Some(effect) => {
                 let external_id = shift.external_id.clone().or_else(|| effect.key.clone());
-                let external_id =
-                    external_id.ok_or_else(|| Failure::rejected("The write to undo has no key"))?;
+                let external_id = external_id.ok_or_else(|| Failure::rejected("The write to undo has no key"))?;
                 (made(effect, shift, &external_id, cx)?, external_id)
             }
         },
@@ -40,12 +39,7 @@ pub fn delete_entry(undo: Undo<Shift, LoggedHours>, cx: &Cx) -> Result<(), Failu
 }
 
 /// The system's id of an entry that a failed step may have written.
-fn made(
-    effect: &Effect,
-    shift: &Shift,
-    external_id: &str,
-    cx: &Cx,
-) -> Result<Option<String>, Failure> {
+fn made(effect: &Effect, shift: &Shift, external_id: &str, cx: &Cx) -> Result<Option<String>, Failure> {
     let entries = &cx.config.entries;
     let answer = match &effect.response["body"] {
         Value::String(text) => serde_json::from_str(text).unwrap_or_default(),
@@ -71,10 +65,7 @@ fn delete(cx: &Cx, shift: &Shift, external_id: &str, entry_id: &str) -> Result<(
         )));
     }
     let [external_id, employee_ref, date] = values(shift, external_id);
-    let path = fill(
-        template,
-        &[("entry_id", entry_id), external_id, employee_ref, date],
-    )?;
+    let path = fill(template, &[("entry_id", entry_id), external_id, employee_ref, date])?;
     let request = cx.delete(url(&cx.config, &path)).name(WRITE);
     let response = dress(&cx.config, request).send()?;
     if matches!(response.status, 404 | 410) {

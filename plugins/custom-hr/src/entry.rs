@@ -122,10 +122,7 @@ fn hours(minutes: u32, decimals: u8) -> Value {
     let (whole, rest) = (scaled / scale, scaled % scale);
     let digits = match decimals {
         0 => whole.to_string(),
-        _ => format!(
-            "{whole}.{rest:0width$}",
-            width = usize::from(decimals.min(6))
-        ),
+        _ => format!("{whole}.{rest:0width$}", width = usize::from(decimals.min(6))),
     };
     let number: Number = digits.parse().expect("digits with a point are a number");
     Value::Number(number)
@@ -133,11 +130,7 @@ fn hours(minutes: u32, decimals: u8) -> Value {
 
 /// What may stand in the paths of an entry.
 pub fn values<'a>(shift: &'a Shift, external_id: &'a str) -> [(&'static str, &'a str); 3] {
-    [
-        ("external_id", external_id),
-        ("employee_ref", &shift.employee_ref),
-        ("date", &shift.date),
-    ]
+    [("external_id", external_id), ("employee_ref", &shift.employee_ref), ("date", &shift.date)]
 }
 
 /// Looks for an entry by its external id, where the system has a way; gives the system's id.
@@ -147,23 +140,15 @@ pub fn find(cx: &Cx, shift: &Shift, external_id: &str) -> Result<Option<String>,
         return Ok(None);
     };
     let path = fill(&lookup.path, &values(shift, external_id))?;
-    let answer: Value = dress(config, cx.get(url(config, &path)))
-        .send()
-        .and_then(ok)?
-        .json()?;
+    let answer: Value = dress(config, cx.get(url(config, &path))).send().and_then(ok)?.json()?;
     let list = at(&answer, &lookup.list).as_array().ok_or_else(|| {
-        Failure::rejected(format!(
-            "The answer to the look-up has no list at `{}`: see configuration.entries.lookup",
-            lookup.list
-        ))
+        Failure::rejected(format!("The answer to the look-up has no list at `{}`: see configuration.entries.lookup", lookup.list))
     })?;
     let Some(first) = list.first() else {
         return Ok(None);
     };
     let id = text_at(first, &lookup.id);
-    id.map(Some).ok_or_else(|| {
-        Failure::rejected(format!("The entry that was found has no `{}`", lookup.id))
-    })
+    id.map(Some).ok_or_else(|| Failure::rejected(format!("The entry that was found has no `{}`", lookup.id)))
 }
 
 #[cfg(test)]
@@ -175,17 +160,8 @@ mod tests {
         let shift = json!({ "employee_ref": "emp-1", "date": "2026-11-20", "minutes": 600, "note": "Pump" });
         let shift: Shift = serde_json::from_value(shift).expect("a shift");
         let (regular, overtime, doubletime) = split;
-        let split = Split {
-            regular,
-            overtime,
-            doubletime,
-        };
-        Entry {
-            shift: &shift,
-            external_id: "x-1",
-            split,
-        }
-        .body(&entries)
+        let split = Split { regular, overtime, doubletime };
+        Entry { shift: &shift, external_id: "x-1", split }.body(&entries)
     }
 
     #[test]
@@ -209,29 +185,18 @@ mod tests {
             body(entries, (480, 40, 5)).to_string(),
             r#"{"hours":{"extra":0.75,"normal":8.00},"person":{"id":"emp-1","kind":"employee"},"ref":"x-1","type":"WORK"}"#
         );
-        let all = body(
-            json!({ "fields": { "regular_minutes": "min" } }),
-            (480, 40, 5),
-        );
+        let all = body(json!({ "fields": { "regular_minutes": "min" } }), (480, 40, 5));
         assert_eq!(all, json!({ "min": 525 }));
-        let worked = body(
-            json!({ "fields": { "worked_hours": "hrs", "doubletime_minutes": "double" }, "hours-decimals": 4 }),
-            (480, 40, 5),
-        );
+        let worked =
+            body(json!({ "fields": { "worked_hours": "hrs", "doubletime_minutes": "double" }, "hours-decimals": 4 }), (480, 40, 5));
         assert_eq!(worked.to_string(), r#"{"double":5,"hrs":8.7500}"#);
     }
 
     #[test]
     fn hours_are_rounded_half_up() {
-        for (minutes, decimals, text) in [
-            (1, 2, "0.02"),
-            (100, 2, "1.67"),
-            (30, 0, "1"),
-            (29, 0, "0"),
-            (3, 1, "0.1"),
-            (1440, 6, "24.000000"),
-            (20, 9, "0.333333"),
-        ] {
+        for (minutes, decimals, text) in
+            [(1, 2, "0.02"), (100, 2, "1.67"), (30, 0, "1"), (29, 0, "0"), (3, 1, "0.1"), (1440, 6, "24.000000"), (20, 9, "0.333333")]
+        {
             assert_eq!(hours(minutes, decimals).to_string(), text);
         }
     }

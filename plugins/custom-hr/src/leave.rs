@@ -60,18 +60,12 @@ pub fn event(record: &Value, leaves: &Leaves) -> Result<NewEvent, String> {
     let text = |name: &str| text_at(record, name).ok_or_else(|| format!("`{name}` is missing"));
     let day = |name: &str| {
         let text = text(name)?;
-        let day: NaiveDate = text
-            .parse()
-            .map_err(|_| format!("`{name}` is not a day: {text}"))?;
+        let day: NaiveDate = text.parse().map_err(|_| format!("`{name}` is not a day: {text}"))?;
         Ok::<_, String>(day)
     };
     let id = text(&fields.id)?;
-    let (updated_at, _) = updated_at(record, leaves).ok_or_else(|| {
-        format!(
-            "`{}` is missing, or not a date and time with an offset",
-            fields.updated_at
-        )
-    })?;
+    let (updated_at, _) =
+        updated_at(record, leaves).ok_or_else(|| format!("`{}` is missing, or not a date and time with an offset", fields.updated_at))?;
     let (start, end) = (day(&fields.start)?, day(&fields.end)?);
     if end < start {
         return Err(format!("`{}` is before `{}`", fields.end, fields.start));
@@ -88,19 +82,14 @@ pub fn event(record: &Value, leaves: &Leaves) -> Result<NewEvent, String> {
         updated_at: &updated_at,
     };
     let event = NewEvent::new(type_of(&leave), &leave).map_err(|failure| failure.reason)?;
-    Ok(event
-        .id(format!("{id}/{updated_at}"))
-        .subject(&leave.employee_ref)
-        .time(&updated_at))
+    Ok(event.id(format!("{id}/{updated_at}")).subject(&leave.employee_ref).time(&updated_at))
 }
 
 fn status(theirs: &str, leaves: &Leaves) -> Result<Status, String> {
     if let Some(status) = leaves.statuses.get(theirs) {
         return Ok(*status);
     }
-    serde_json::from_value(theirs.into()).map_err(|_| {
-        format!("the status `{theirs}` is not known: see configuration.leaves.statuses")
-    })
+    serde_json::from_value(theirs.into()).map_err(|_| format!("the status `{theirs}` is not known: see configuration.leaves.statuses"))
 }
 
 /// Nobody asks to be sick: sick leave is reported, whatever the system's procedure.

@@ -44,8 +44,7 @@ impl Plugin for CustomHr {
 
 impl Connector for CustomHr {
     fn actions(a: &mut Actions<Self>) {
-        a.action("log-hours", "Log hours", log_hours::log_hours)
-            .undo("delete-entry");
+        a.action("log-hours", "Log hours", log_hours::log_hours).undo("delete-entry");
         a.action("delete-entry", "Delete logged hours", delete_entry::delete_entry)
             .idempotent()
             .description("Undoes `log-hours`: deletes the entry and takes its minutes out of the day's and the week's.");
@@ -54,9 +53,7 @@ impl Connector for CustomHr {
 
 impl Source for CustomHr {
     fn streams(s: &mut Streams<Self>) {
-        s.stream("leave", "Leave and sick leave")
-            .poll(poll::poll)
-            .types(&leave::TYPES);
+        s.stream("leave", "Leave and sick leave").poll(poll::poll).types(&leave::TYPES);
     }
 }
 

@@ -44,11 +44,7 @@ pub fn log_hours(shift: Shift, cx: &Cx) -> Result<LoggedHours, Failure> {
             id
         }
         None => {
-            let entry = Entry {
-                shift: &shift,
-                external_id: &external_id,
-                split,
-            };
+            let entry = Entry { shift: &shift, external_id: &external_id, split };
             write(&entry, cx)?
         }
     };
@@ -73,10 +69,7 @@ fn write(entry: &Entry<'_>, cx: &Cx) -> Result<String, Failure> {
         Method::Post => "POST",
     };
     let request = Write::new(method, url(&cx.config, &path)).name(WRITE);
-    let response = dress(&cx.config, request)
-        .json(&entry.body(entries))
-        .send()
-        .and_then(ok)?;
+    let response = dress(&cx.config, request).json(&entry.body(entries)).send().and_then(ok)?;
     let answer: Value = response.json().unwrap_or_default();
     Ok(text_at(&answer, &entries.id).unwrap_or_else(|| entry.external_id.to_owned()))
 }

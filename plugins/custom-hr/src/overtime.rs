@@ -41,15 +41,9 @@ impl Overtime {
         let doubletime = beyond(self.daily_doubletime_after);
         let daily = beyond(self.daily_after).max(doubletime);
         let within_day = worked - daily;
-        let room = self
-            .weekly_after
-            .map_or(u32::MAX, |Span(limit)| limit.saturating_sub(week));
+        let room = self.weekly_after.map_or(u32::MAX, |Span(limit)| limit.saturating_sub(week));
         let regular = within_day.min(room);
-        Split {
-            regular,
-            overtime: worked - regular - doubletime,
-            doubletime,
-        }
+        Split { regular, overtime: worked - regular - doubletime, doubletime }
     }
 }
 

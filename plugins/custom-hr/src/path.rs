@@ -7,26 +7,15 @@ pub fn fill(template: &str, values: &[(&str, &str)]) -> Result<String, Failure> 
     let mut filled = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
-        let (name, after) = after.split_once('}').ok_or_else(|| {
-            Failure::rejected(format!(
-                "configuration: `{template}` has a `{{` without its `}}`"
-            ))
-        })?;
-        let value = values
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| *value);
+        let (name, after) =
+            after.split_once('}').ok_or_else(|| Failure::rejected(format!("configuration: `{template}` has a `{{` without its `}}`")))?;
+        let value = values.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
         let value = value.ok_or_else(|| {
             let known: Vec<_> = values.iter().map(|(known, _)| *known).collect();
-            Failure::rejected(format!(
-                "configuration: `{template}` asks for `{name}`; it may hold {}",
-                known.join(", ")
-            ))
+            Failure::rejected(format!("configuration: `{template}` asks for `{name}`; it may hold {}", known.join(", ")))
         })?;
         if matches!(value, "" | "." | "..") {
-            return Err(Failure::rejected(format!(
-                "`{name}` can't stand in a URL: `{value}`"
-            )));
+            return Err(Failure::rejected(format!("`{name}` can't stand in a URL: `{value}`")));
         }
         filled.push_str(before);
         filled.push_str(&encode(value).to_string());
@@ -74,17 +63,9 @@ mod tests {
     #[test]
     fn placeholders_are_encoded() {
         let values = [("id", "a/b c"), ("emp", "é")];
-        assert_eq!(
-            fill("/x/{id}?e={emp}", &values).as_deref(),
-            Ok("/x/a%2Fb%20c?e=%C3%A9")
-        );
+        assert_eq!(fill("/x/{id}?e={emp}", &values).as_deref(), Ok("/x/a%2Fb%20c?e=%C3%A9"));
         assert_eq!(fill("/x", &values).as_deref(), Ok("/x"));
-        for (template, value) in [
-            ("/{no}", "1"),
-            ("/{id", "1"),
-            ("/{id}", ".."),
-            ("/{id}", ""),
-        ] {
+        for (template, value) in [("/{no}", "1"), ("/{id", "1"), ("/{id}", ".."), ("/{id}", "")] {
             let failure = fill(template, &[("id", value)]).expect_err(template);
             assert_eq!(failure.kind, FailureKind::Rejected);
         }
@@ -95,18 +76,12 @@ mod tests {
         let value = json!({ "a": { "b": 7, "c": "x" }, "d": [] });
         assert_eq!(text_at(&value, "a.b").as_deref(), Some("7"));
         assert_eq!(text_at(&value, "a.c").as_deref(), Some("x"));
-        assert_eq!(
-            (text_at(&value, "a.x"), text_at(&value, "d.b")),
-            (None, None)
-        );
+        assert_eq!((text_at(&value, "a.x"), text_at(&value, "d.b")), (None, None));
         assert_eq!(at(&value, ""), &value);
         let mut object = Map::new();
         put(&mut object, "data.hours", json!(1));
         put(&mut object, "data.who.id", json!("e"));
         put(&mut object, "day", json!("d"));
-        assert_eq!(
-            Value::Object(object),
-            json!({ "data": { "hours": 1, "who": { "id": "e" } }, "day": "d" })
-        );
+        assert_eq!(Value::Object(object), json!({ "data": { "hours": 1, "who": { "id": "e" } }, "day": "d" }));
     }
 }

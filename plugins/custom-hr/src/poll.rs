@@ -31,29 +31,19 @@ pub struct Cursor {
 }
 
 pub fn poll(poll: Poll<Cursor>, cx: &SourceContext<Config>) -> Result<Page<Cursor>, Failure> {
-    let first = || Cursor {
-        since: cx.since.clone(),
-        ..Cursor::default()
-    };
+    let first = || Cursor { since: cx.since.clone(), ..Cursor::default() };
     let mut cursor = poll.cursor.unwrap_or_else(first);
     let leaves = &cx.config.leaves;
     let response = request(&cursor, cx).send()?;
     if cursor.page.is_some() && matches!(response.status, 400 | 404 | 410 | 422) {
         // Their cursor has gone stale: the sweep begins again, and what it brings twice has the same ids.
         cursor.page = None;
-        return Ok(Page {
-            next_cursor: Some(cursor),
-            more: true,
-            ..Page::default()
-        });
+        return Ok(Page { next_cursor: Some(cursor), more: true, ..Page::default() });
     }
     let answer: Value = ok(response)?.json()?;
-    let list = at(&answer, &leaves.list).as_array().ok_or_else(|| {
-        Failure::rejected(format!(
-            "The answer has no list at `{}`: see configuration.leaves.list",
-            leaves.list
-        ))
-    })?;
+    let list = at(&answer, &leaves.list)
+        .as_array()
+        .ok_or_else(|| Failure::rejected(format!("The answer has no list at `{}`: see configuration.leaves.list", leaves.list)))?;
 
     let mut page = Page::default();
     let mut whole = true;
@@ -69,10 +59,7 @@ pub fn poll(poll: Poll<Cursor>, cx: &SourceContext<Config>) -> Result<Page<Curso
         }
         match event(record, leaves) {
             Ok(event) => page.events.push(event),
-            Err(reason) => page.set_aside.push(SetAside {
-                record: record.clone(),
-                reason,
-            }),
+            Err(reason) => page.set_aside.push(SetAside { record: record.clone(), reason }),
         }
         let change = updated_at(record, leaves).map(|(text, _)| text);
         cursor.saw(mark, change);
@@ -119,8 +106,7 @@ impl Cursor {
         // Asking for changes since a moment brings those of that very moment again.
         let edge = if more { &self.newest } else { &self.since };
         let edge = edge.as_deref();
-        self.seen
-            .retain(|_, change| change.is_none() || !later(edge, change.as_deref()));
+        self.seen.retain(|_, change| change.is_none() || !later(edge, change.as_deref()));
         more
     }
 }
@@ -134,8 +120,6 @@ fn later(moment: Option<&str>, than: Option<&str>) -> bool {
 /// A record and its content, in a few characters: FNV-1a.
 fn mark(record: &Value) -> String {
     let text = record.to_string();
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    });
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
     format!("{hash:016x}")
 }

@@ -42,26 +42,17 @@ pub struct Minutes(#[schemars(with = "f64", range(min = 0, max = 1440))] pub u32
 impl<'de> Deserialize<'de> for Minutes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let given = Value::deserialize(deserializer)?;
-        let minutes = given
-            .as_f64()
-            .filter(|minutes| (0.0..=1440.0).contains(minutes));
+        let minutes = given.as_f64().filter(|minutes| (0.0..=1440.0).contains(minutes));
         // Between 0 and 1440, so that nothing is cut off.
         let whole = minutes.map(|minutes| Self(minutes.round() as u32));
-        whole.ok_or_else(|| {
-            D::Error::custom(format!("{given} is not a number of minutes from 0 to 1440"))
-        })
+        whole.ok_or_else(|| D::Error::custom(format!("{given} is not a number of minutes from 0 to 1440")))
     }
 }
 
 impl Shift {
     /// The day.
     pub fn day(&self) -> Result<NaiveDate, Failure> {
-        let wrong = |_| {
-            Failure::rejected(format!(
-                "input.date: `{}` is not a day, YYYY-MM-DD",
-                self.date
-            ))
-        };
+        let wrong = |_| Failure::rejected(format!("input.date: `{}` is not a day, YYYY-MM-DD", self.date));
         self.date.parse().map_err(wrong)
     }
 
@@ -80,25 +71,19 @@ impl Shift {
         if let Some(Minutes(minutes)) = self.minutes {
             return Ok(minutes);
         }
-        let span = span.ok_or_else(|| {
-            Failure::rejected("Say how long it was: `start` and `end`, or `minutes`")
-        })?;
+        let span = span.ok_or_else(|| Failure::rejected("Say how long it was: `start` and `end`, or `minutes`"))?;
         let minutes = (span.num_seconds() + 30).div_euclid(60);
         if !(0..=DAY).contains(&minutes) {
             return Err(Failure::rejected("`end` must follow `start` within a day"));
         }
         let worked = minutes - i64::from(self.break_minutes());
-        u32::try_from(worked)
-            .map_err(|_| Failure::rejected("`break_minutes` is longer than the shift"))
+        u32::try_from(worked).map_err(|_| Failure::rejected("`break_minutes` is longer than the shift"))
     }
 }
 
 fn moment(name: &str, text: &str) -> Result<DateTime<chrono::FixedOffset>, Failure> {
-    DateTime::parse_from_rfc3339(text).map_err(|_| {
-        Failure::rejected(format!(
-            "input.{name}: `{text}` is not a date and time with an offset (RFC 3339)"
-        ))
-    })
+    DateTime::parse_from_rfc3339(text)
+        .map_err(|_| Failure::rejected(format!("input.{name}: `{text}` is not a date and time with an offset (RFC 3339)")))
 }
 
 #[cfg(test)]
@@ -107,10 +92,7 @@ mod tests {
 
     fn worked(more: Value) -> Result<u32, Failure> {
         let mut shift = json!({ "employee_ref": "e", "date": "2026-11-20" });
-        shift
-            .as_object_mut()
-            .expect("an object")
-            .extend(more.as_object().expect("an object").clone());
+        shift.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
         let shift: Shift = serde_json::from_value(shift)?;
         shift.worked()
     }
@@ -123,39 +105,15 @@ mod tests {
             (json!({ "minutes": 0 }), Some(0)),
             (json!({ "minutes": 1441 }), None),
             (json!({ "minutes": "150" }), None),
-            (
-                json!({ "start": "2026-11-20T08:00:00Z", "end": "2026-11-20T16:30:00Z" }),
-                Some(510),
-            ),
-            (
-                json!({ "start": "2026-11-20T08:00:00Z", "end": "2026-11-20T16:30:29Z", "break_minutes": 30 }),
-                Some(480),
-            ),
-            (
-                json!({ "start": "2026-11-20T22:00:00+01:00", "end": "2026-11-21T06:00:00+01:00" }),
-                Some(480),
-            ),
+            (json!({ "start": "2026-11-20T08:00:00Z", "end": "2026-11-20T16:30:00Z" }), Some(510)),
+            (json!({ "start": "2026-11-20T08:00:00Z", "end": "2026-11-20T16:30:29Z", "break_minutes": 30 }), Some(480)),
+            (json!({ "start": "2026-11-20T22:00:00+01:00", "end": "2026-11-21T06:00:00+01:00" }), Some(480)),
             // The night the clocks change has an hour more.
-            (
-                json!({ "start": "2026-10-24T22:00:00+02:00", "end": "2026-10-25T06:00:00+01:00" }),
-                Some(540),
-            ),
-            (
-                json!({ "start": "2026-11-20T08:00:00Z", "end": "2026-11-20T16:00:00Z", "minutes": 400 }),
-                Some(400),
-            ),
-            (
-                json!({ "start": "2026-11-20T08:00:00Z", "end": "2026-11-20T07:00:00Z" }),
-                None,
-            ),
-            (
-                json!({ "start": "2026-11-20T08:00:00Z", "end": "2026-11-22T08:00:00Z" }),
-                None,
-            ),
-            (
-                json!({ "start": "2026-11-20T08:00:00Z", "end": "2026-11-20T08:10:00Z", "break_minutes": 11 }),
-                None,
-            ),
+            (json!({ "start": "2026-10-24T22:00:00+02:00", "end": "2026-10-25T06:00:00+01:00" }), Some(540)),
+            (json!({ "start": "2026-11-20T08:00:00Z", "end": "2026-11-20T16:00:00Z", "minutes": 400 }), Some(400)),
+            (json!({ "start": "2026-11-20T08:00:00Z", "end": "2026-11-20T07:00:00Z" }), None),
+            (json!({ "start": "2026-11-20T08:00:00Z", "end": "2026-11-22T08:00:00Z" }), None),
+            (json!({ "start": "2026-11-20T08:00:00Z", "end": "2026-11-20T08:10:00Z", "break_minutes": 11 }), None),
             (json!({ "start": "2026-11-20T08:00:00Z" }), None),
             (json!({ "start": "8:00", "end": "16:00" }), None),
             (json!({}), None),

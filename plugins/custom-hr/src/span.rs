@@ -34,11 +34,7 @@ impl Span {
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::read(&text).ok_or_else(|| {
-            D::Error::custom(format!(
-                "`{text}` is no span of a week at most, such as `8h` or `37h30m`"
-            ))
-        })
+        Self::read(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is no span of a week at most, such as `8h` or `37h30m`")))
     }
 }
 

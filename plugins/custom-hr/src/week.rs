@@ -30,12 +30,7 @@ impl Week {
     /// Reads the week of a day. Before the first write: the host then keeps others from the key until the step ends.
     pub fn read(employee: &str, day: NaiveDate) -> Result<Self, Failure> {
         let week = day.iso_week();
-        let key = format!(
-            "week/{}/{}-W{:02}",
-            encode(employee),
-            week.year(),
-            week.week()
-        );
+        let key = format!("week/{}/{}-W{:02}", encode(employee), week.year(), week.week());
         let logged = kv::get_json(&key)?.unwrap_or_default();
         Ok(Self { key, logged })
     }
@@ -43,10 +38,7 @@ impl Week {
     /// Minutes worked on a day, without an entry.
     pub fn worked(&self, day: NaiveDate, without: &str) -> u32 {
         let date = day.to_string();
-        self.others(without)
-            .filter(|entry| entry.date == date)
-            .map(|entry| entry.split.worked())
-            .sum()
+        self.others(without).filter(|entry| entry.date == date).map(|entry| entry.split.worked()).sum()
     }
 
     /// Regular minutes of the week, without an entry.
@@ -55,27 +47,17 @@ impl Week {
     }
 
     fn others(&self, without: &str) -> impl Iterator<Item = &Entry> {
-        self.logged
-            .entries
-            .iter()
-            .filter(move |(id, _)| *id != without)
-            .map(|(_, entry)| entry)
+        self.logged.entries.iter().filter(move |(id, _)| *id != without).map(|(_, entry)| entry)
     }
 
     /// An entry's minutes as they were logged.
     pub fn logged(&self, external_id: &str) -> Option<Split> {
-        self.logged
-            .entries
-            .get(external_id)
-            .map(|entry| entry.split)
+        self.logged.entries.get(external_id).map(|entry| entry.split)
     }
 
     /// Adds an entry, or corrects it.
     pub fn log(&mut self, external_id: &str, day: NaiveDate, split: Split) -> Result<(), Failure> {
-        let entry = Entry {
-            date: day.to_string(),
-            split,
-        };
+        let entry = Entry { date: day.to_string(), split };
         self.logged.entries.insert(external_id.to_owned(), entry);
         kv::set_json(&self.key, &self.logged)
     }

@@ -15,7 +15,8 @@ impl Plugin for Http {
     type Config = Config;
     const NAME: &'static str = "http";
     const TITLE: &'static str = "HTTP";
-    const DESCRIPTION: &'static str = "Sends one HTTP request, for systems without a connector of their own. Grant its hosts with `allow-hosts`.";
+    const DESCRIPTION: &'static str =
+        "Sends one HTTP request, for systems without a connector of their own. Grant its hosts with `allow-hosts`.";
 }
 
 impl Connector for Http {

@@ -49,11 +49,7 @@ pub fn send(input: Input, _: &Context<Config>) -> Result<Answer, Failure> {
         json => request.json(&json),
     };
     let response = request.send()?.ok()?;
-    Ok(Answer {
-        status: response.status,
-        body: body(&response),
-        headers: headers(&response),
-    })
+    Ok(Answer { status: response.status, body: body(&response), headers: headers(&response) })
 }
 
 fn headers(response: &Response) -> BTreeMap<String, String> {
@@ -74,21 +70,13 @@ fn body(response: &Response) -> Value {
     if response.body.is_empty() {
         return Value::Null;
     }
-    let parsed =
-        is_json(response.header("content-type").unwrap_or_default()).then(|| response.json());
-    parsed
-        .and_then(Result::ok)
-        .unwrap_or_else(|| response.text().into())
+    let parsed = is_json(response.header("content-type").unwrap_or_default()).then(|| response.json());
+    parsed.and_then(Result::ok).unwrap_or_else(|| response.text().into())
 }
 
 /// `application/json`, `application/problem+json`, with or without parameters.
 fn is_json(content_type: &str) -> bool {
-    let essence = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence.ends_with("/json") || essence.ends_with("+json")
 }
 

@@ -46,9 +46,7 @@ pub fn associated(cx: &Context<Config>, of: &str, to: &str) -> Result<Vec<String
     let mut ids = Vec::new();
     let mut after = None;
     loop {
-        let mut request = cx
-            .get(associations(cx, of, to))
-            .query("limit", ASSOCIATIONS);
+        let mut request = cx.get(associations(cx, of, to)).query("limit", ASSOCIATIONS);
         if let Some(after) = &after {
             request = request.query("after", after);
         }
@@ -68,18 +66,11 @@ pub fn associated(cx: &Context<Config>, of: &str, to: &str) -> Result<Vec<String
 }
 
 /// Reads records by id, at most [`BATCH`] in a request. Those that are gone are left out.
-pub fn read(
-    cx: &Context<Config>,
-    object: &str,
-    ids: &[String],
-    properties: &[&str],
-) -> Result<Vec<Value>, Failure> {
+pub fn read(cx: &Context<Config>, object: &str, ids: &[String], properties: &[&str]) -> Result<Vec<Value>, Failure> {
     let mut records = Vec::with_capacity(ids.len());
     for ids in ids.chunks(BATCH) {
         let inputs: Vec<Value> = ids.iter().map(|id| json!({ "id": id })).collect();
-        let request = cx
-            .post(objects(cx, &format!("{object}/batch/read")))
-            .read_only();
+        let request = cx.post(objects(cx, &format!("{object}/batch/read"))).read_only();
         let mut found = get(request.json(&json!({ "inputs": inputs, "properties": properties })))?;
         if let Value::Array(results) = found["results"].take() {
             records.extend(results);
@@ -99,15 +90,9 @@ pub fn id(value: &Value) -> Option<String> {
 
 /// A property of a record; none where it is empty or not asked for.
 pub fn property(record: &Value, name: &str) -> Option<String> {
-    record["properties"][name]
-        .as_str()
-        .filter(|value| !value.is_empty())
-        .map(str::to_owned)
+    record["properties"][name].as_str().filter(|value| !value.is_empty()).map(str::to_owned)
 }
 
 fn api(cx: &Context<Config>) -> (&str, &str) {
-    (
-        cx.config.base_url.trim_end_matches('/'),
-        &cx.config.api_version,
-    )
+    (cx.config.base_url.trim_end_matches('/'), &cx.config.api_version)
 }

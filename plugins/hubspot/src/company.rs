@@ -32,31 +32,19 @@ pub struct UpsertCompany {
 }
 
 pub fn upsert_company(input: UpsertCompany, cx: &Context<Config>) -> Result<Upserted, Failure> {
-    let UpsertCompany {
-        external_id,
-        domain,
-        mut properties,
-    } = input;
+    let UpsertCompany { external_id, domain, mut properties } = input;
     if let Some(domain) = &domain {
         properties.insert("domain".to_owned(), domain.as_str().into());
     }
     match (external_id, &cx.config.company_external_id_property, domain) {
-        (Some(external_id), Some(property), _) => {
-            upsert(cx, "companies", property, &external_id, &properties)
-        }
-        (Some(_), None, _) => Err(Failure::rejected(
-            "`external_id` needs `company-external-id-property` in the plugin's configuration",
-        )),
+        (Some(external_id), Some(property), _) => upsert(cx, "companies", property, &external_id, &properties),
+        (Some(_), None, _) => Err(Failure::rejected("`external_id` needs `company-external-id-property` in the plugin's configuration")),
         (None, _, Some(domain)) => by_domain(cx, &domain, &properties),
         (None, _, None) => Err(Failure::rejected("Give `external_id` or `domain`")),
     }
 }
 
-fn by_domain(
-    cx: &Context<Config>,
-    domain: &str,
-    properties: &Map<String, Value>,
-) -> Result<Upserted, Failure> {
+fn by_domain(cx: &Context<Config>, domain: &str, properties: &Map<String, Value>) -> Result<Upserted, Failure> {
     let body = json!({ "properties": properties });
     // Two names: creating and updating are two requests, and an attempt may find what an earlier one has created.
     match find(cx, domain)? {
@@ -64,6 +52,7 @@ fn by_domain(
             cx.patch(objects(cx, &format!("companies/{id}"))).name("update").json(&body).send().and_then(ok)?;
             Ok(Upserted { id, created: false })
         }
+        // Patience rather than a retry: the attempts before may all have been turned away by a limit, and none is to be used up by looking.
         None if cx.attempt.is_multiple_of(2) => Err(Failure::rate_limited(format!(
             "HubSpot's search shows no company of {domain}, but may be late with one of an earlier attempt"
         ))
@@ -85,9 +74,6 @@ fn find(cx: &Context<Config>, domain: &str) -> Result<Option<String>, Failure> {
         "properties": ["domain"],
         "limit": 1,
     });
-    let found = get(cx
-        .post(objects(cx, "companies/search"))
-        .read_only()
-        .json(&search))?;
+    let found = get(cx.post(objects(cx, "companies/search")).read_only().json(&search))?;
     Ok(id(&found["results"][0]["id"]))
 }

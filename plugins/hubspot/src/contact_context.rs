@@ -17,26 +17,10 @@ const TICKETS: usize = 100;
 /// Companies of a contact.
 const COMPANIES: usize = 20;
 
-const CONTACT: [&str; 8] = [
-    "email",
-    "firstname",
-    "lastname",
-    "phone",
-    "mobilephone",
-    "jobtitle",
-    "address",
-    "city",
-];
+const CONTACT: [&str; 8] = ["email", "firstname", "lastname", "phone", "mobilephone", "jobtitle", "address", "city"];
 const COMPANY: [&str; 5] = ["name", "domain", "phone", "address", "city"];
-const TICKET: [&str; 7] = [
-    "subject",
-    "content",
-    "hs_pipeline",
-    "hs_pipeline_stage",
-    "hs_ticket_priority",
-    "hs_ticket_category",
-    "createdate",
-];
+const TICKET: [&str; 7] =
+    ["subject", "content", "hs_pipeline", "hs_pipeline_stage", "hs_ticket_priority", "hs_ticket_category", "createdate"];
 const NOTE: [&str; 2] = ["hs_note_body", "hs_timestamp"];
 
 /// Reads what a technician needs to know before a visit: a contact's properties, companies, open tickets and latest notes.
@@ -70,21 +54,14 @@ struct Record {
     properties: BTreeMap<String, Value>,
 }
 
-pub fn contact_context(
-    input: ContactContextInput,
-    cx: &Context<Config>,
-) -> Result<ContactContext, Failure> {
+pub fn contact_context(input: ContactContextInput, cx: &Context<Config>) -> Result<ContactContext, Failure> {
     let further = cx.config.contact_properties.iter().map(String::as_str);
     let wanted: Vec<&str> = CONTACT.into_iter().chain(further).collect();
     let request = match (&input.email, &input.id) {
-        (Some(email), None) => cx
-            .get(objects(cx, &format!("contacts/{}", encode(email))))
-            .query("idProperty", "email"),
+        (Some(email), None) => cx.get(objects(cx, &format!("contacts/{}", encode(email)))).query("idProperty", "email"),
         (None, Some(id)) => cx.get(objects(cx, &format!("contacts/{}", encode(id)))),
         _ => {
-            return Err(Failure::rejected(
-                "Give `email` or `id`, the other null or not at all",
-            ));
+            return Err(Failure::rejected("Give `email` or `id`, the other null or not at all"));
         }
     };
     let contact = get(request.query("properties", wanted.join(",")))?;
@@ -99,9 +76,7 @@ pub fn contact_context(
         let stages = all_stages(cx)?;
         tickets.retain(|ticket| {
             let stage = property(ticket, "hs_pipeline_stage");
-            !stages
-                .iter()
-                .any(|other| other.closed && Some(&other.id) == stage.as_ref())
+            !stages.iter().any(|other| other.closed && Some(&other.id) == stage.as_ref())
         });
     }
     // Associations come by id; a note's own time can be another than that of its making, so more are read than shown.
@@ -112,24 +87,15 @@ pub fn contact_context(
     Ok(ContactContext {
         contact_id,
         properties: named(&contact, &wanted),
-        companies: companies
-            .iter()
-            .map(|company| Record::of(company, &COMPANY))
-            .collect(),
-        open_tickets: tickets
-            .iter()
-            .map(|ticket| Record::of(ticket, &TICKET))
-            .collect(),
+        companies: companies.iter().map(|company| Record::of(company, &COMPANY)).collect(),
+        open_tickets: tickets.iter().map(|ticket| Record::of(ticket, &TICKET)).collect(),
         notes: notes.iter().map(|note| Record::of(note, &NOTE)).collect(),
     })
 }
 
 impl Record {
     fn of(record: &Value, names: &[&str]) -> Self {
-        Self {
-            id: id(&record["id"]).unwrap_or_default(),
-            properties: named(record, names),
-        }
+        Self { id: id(&record["id"]).unwrap_or_default(), properties: named(record, names) }
     }
 }
 
@@ -139,8 +105,5 @@ fn latest_first(records: &mut [Value], name: &str) {
 }
 
 fn named(record: &Value, names: &[&str]) -> BTreeMap<String, Value> {
-    names
-        .iter()
-        .map(|name| ((*name).to_owned(), record["properties"][name].clone()))
-        .collect()
+    names.iter().map(|name| ((*name).to_owned(), record["properties"][name].clone())).collect()
 }

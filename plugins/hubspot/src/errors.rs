@@ -13,11 +13,7 @@ const LOCKED: Duration = Duration::from_secs(2);
 /// The answer itself if it is a success, else the failure that HubSpot's status and body say it is.
 pub fn ok(response: Response) -> Result<Response, Failure> {
     let status = response.status;
-    let problem: Value = if response.is_success() {
-        Value::Null
-    } else {
-        response.json().unwrap_or_default()
-    };
+    let problem: Value = if response.is_success() { Value::Null } else { response.json().unwrap_or_default() };
     let mut failure = match response.ok() {
         Ok(response) => return Ok(response),
         Err(failure) => failure,
@@ -84,37 +80,20 @@ mod tests {
 
     #[test]
     fn each_limit_has_its_window() {
-        for (policy, after) in [
-            ("SECONDLY", SECONDLY),
-            ("TEN_SECONDLY_ROLLING", TEN_SECONDLY),
-            ("DAILY", DAILY),
-            ("NEW_ONE", TEN_SECONDLY),
-        ] {
-            assert_eq!(
-                refused(429, json!({ "policyName": policy })).after,
-                Some(after),
-                "{policy}"
-            );
+        for (policy, after) in [("SECONDLY", SECONDLY), ("TEN_SECONDLY_ROLLING", TEN_SECONDLY), ("DAILY", DAILY), ("NEW_ONE", TEN_SECONDLY)]
+        {
+            assert_eq!(refused(429, json!({ "policyName": policy })).after, Some(after), "{policy}");
         }
         let told = testing::response(429, &[("retry-after", "3")], "{}");
-        assert_eq!(
-            ok(told).expect_err("429").after,
-            Some(Duration::from_secs(3))
-        );
+        assert_eq!(ok(told).expect_err("429").after, Some(Duration::from_secs(3)));
     }
 
     #[test]
     fn a_refusal_is_told_in_the_vendors_words() {
         let body = json!({ "message": "resource not found", "category": "OBJECT_NOT_FOUND", "correlationId": "c-1" });
         let failure = refused(404, body);
-        assert_eq!(
-            failure.reason,
-            "HubSpot answered 404: resource not found (OBJECT_NOT_FOUND)"
-        );
+        assert_eq!(failure.reason, "HubSpot answered 404: resource not found (OBJECT_NOT_FOUND)");
         assert_eq!(failure.details.expect("details")["correlation_id"], "c-1");
-        assert_eq!(
-            ok(testing::text(503, "<html>")).expect_err("503").kind,
-            Retry
-        );
+        assert_eq!(ok(testing::text(503, "<html>")).expect_err("503").kind, Retry);
     }
 }

@@ -30,29 +30,19 @@ impl Plugin for HubSpot {
     const DESCRIPTION: &'static str = "Keeps contacts and companies, closes tickets, adds notes to them, and reads a contact's context.";
     const HOSTS: &'static [&'static str] = &["${base-url}"];
     // Both forms of paths: `/crm/v3/objects/contacts/search` and `/crm/objects/2026-09/contacts/search`.
-    const READ_ONLY: &'static [&'static str] =
-        &["POST /crm/*/*/*/search", "POST /crm/*/*/*/batch/read"];
+    const READ_ONLY: &'static [&'static str] = &["POST /crm/*/*/*/search", "POST /crm/*/*/*/batch/read"];
 }
 
 impl Connector for HubSpot {
     fn actions(a: &mut Actions<Self>) {
-        a.action("upsert-contact", "Keep a contact", contact::upsert_contact)
-            .idempotent();
+        a.action("upsert-contact", "Keep a contact", contact::upsert_contact).idempotent();
         a.action("upsert-company", "Keep a company", company::upsert_company);
-        a.action("close-ticket", "Close a ticket", ticket::close_ticket)
-            .undo("reopen-ticket");
+        a.action("close-ticket", "Close a ticket", ticket::close_ticket).undo("reopen-ticket");
         a.action("reopen-ticket", "Reopen a ticket", ticket::reopen_ticket)
             .description("Moves a ticket that `close-ticket` closed back to its former stage.");
-        a.action("add-note", "Add a note", note::add_note)
-            .undo("delete-note");
-        a.action("delete-note", "Delete a note", note::delete_note)
-            .description("Deletes the note that `add-note` made.");
-        a.action(
-            "contact-context",
-            "Read a contact's context",
-            contact_context::contact_context,
-        )
-        .idempotent();
+        a.action("add-note", "Add a note", note::add_note).undo("delete-note");
+        a.action("delete-note", "Delete a note", note::delete_note).description("Deletes the note that `add-note` made.");
+        a.action("contact-context", "Read a contact's context", contact_context::contact_context).idempotent();
     }
 }
 

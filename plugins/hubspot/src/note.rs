@@ -47,30 +47,13 @@ struct Target<'a> {
 impl AddNote {
     /// The record with the fewest notes, as a rule, comes first.
     fn targets(&self) -> Result<Vec<Target<'_>>, Failure> {
-        let target = |object, id, association| {
-            Some(Target {
-                object,
-                id,
-                association,
-            })
-        };
-        let ticket = self
-            .ticket_id
-            .as_deref()
-            .and_then(|id| target("tickets", id, 228));
-        let contact = self
-            .contact_id
-            .as_deref()
-            .and_then(|id| target("contacts", id, 202));
-        let company = self
-            .company_id
-            .as_deref()
-            .and_then(|id| target("companies", id, 190));
+        let target = |object, id, association| Some(Target { object, id, association });
+        let ticket = self.ticket_id.as_deref().and_then(|id| target("tickets", id, 228));
+        let contact = self.contact_id.as_deref().and_then(|id| target("contacts", id, 202));
+        let company = self.company_id.as_deref().and_then(|id| target("companies", id, 190));
         let targets: Vec<Target<'_>> = [ticket, contact, company].into_iter().flatten().collect();
         if targets.is_empty() {
-            return Err(Failure::rejected(
-                "Give at least one of `ticket_id`, `contact_id` and `company_id`",
-            ));
+            return Err(Failure::rejected("Give at least one of `ticket_id`, `contact_id` and `company_id`"));
         }
         Ok(targets)
     }
@@ -98,12 +81,7 @@ pub fn add_note(input: AddNote, cx: &Context<Config>) -> Result<NoteAdded, Failu
         },
         "associations": associations,
     });
-    let created = cx
-        .post(objects(cx, "notes"))
-        .name(WRITE)
-        .json(&body)
-        .send()
-        .and_then(ok)?;
+    let created = cx.post(objects(cx, "notes")).name(WRITE).json(&body).send().and_then(ok)?;
     let note_id = id(&created.json::<Value>()?["id"]).unwrap_or_default();
     log::info("added a note", &[("note", &note_id)]);
     Ok(NoteAdded { note_id })
@@ -111,10 +89,7 @@ pub fn add_note(input: AddNote, cx: &Context<Config>) -> Result<NoteAdded, Failu
 
 pub fn delete_note(undo: Undo<AddNote, NoteAdded>, cx: &Context<Config>) -> Result<(), Failure> {
     let maybe_done = |effect: &&Effect| effect.state != EffectState::Failed;
-    let key = undo
-        .effect(WRITE)
-        .filter(maybe_done)
-        .and_then(|effect| effect.key.clone());
+    let key = undo.effect(WRITE).filter(maybe_done).and_then(|effect| effect.key.clone());
     let note_id = match (undo.output, key) {
         (Some(output), _) => Some(output.note_id),
         (None, Some(key)) => look_for(cx, &undo.input.targets()?[0], &marker(&key))?,
@@ -123,10 +98,7 @@ pub fn delete_note(undo: Undo<AddNote, NoteAdded>, cx: &Context<Config>) -> Resu
     let Some(note_id) = note_id else {
         return Ok(());
     };
-    let response = cx
-        .delete(objects(cx, &format!("notes/{}", encode(note_id))))
-        .name("delete")
-        .send()?;
+    let response = cx.delete(objects(cx, &format!("notes/{}", encode(note_id)))).name("delete").send()?;
     // One that is gone already is as good.
     if response.status != 404 {
         ok(response)?;
@@ -139,20 +111,11 @@ fn marker(key: &str) -> String {
 }
 
 /// The note of a record that carries a marker.
-fn look_for(
-    cx: &Context<Config>,
-    target: &Target<'_>,
-    marker: &str,
-) -> Result<Option<String>, Failure> {
-    let ids = associated(
-        cx,
-        &format!("{}/{}", target.object, encode(target.id)),
-        "notes",
-    )?;
+fn look_for(cx: &Context<Config>, target: &Target<'_>, marker: &str) -> Result<Option<String>, Failure> {
+    let ids = associated(cx, &format!("{}/{}", target.object, encode(target.id)), "notes")?;
     let newest = &ids[ids.len().saturating_sub(LOOKED_THROUGH)..];
     let notes = read(cx, "notes", newest, &["hs_note_body"])?;
-    let marked =
-        |note: &&Value| property(note, "hs_note_body").is_some_and(|body| body.contains(marker));
+    let marked = |note: &&Value| property(note, "hs_note_body").is_some_and(|body| body.contains(marker));
     Ok(notes.iter().find(marked).and_then(|note| id(&note["id"])))
 }
 

@@ -26,20 +26,12 @@ pub fn stages(cx: &Context<Config>, pipeline: &str) -> Result<Vec<Stage>, Failur
 /// The stages of all pipelines of tickets.
 pub fn all_stages(cx: &Context<Config>) -> Result<Vec<Stage>, Failure> {
     let found = get(cx.get(pipelines(cx, "tickets")))?;
-    Ok(found["results"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .flat_map(stages_of)
-        .collect())
+    Ok(found["results"].as_array().into_iter().flatten().flat_map(stages_of).collect())
 }
 
 /// The first stage that is closed, or the first that is open.
 pub fn first(stages: &[Stage], closed: bool) -> Option<&str> {
-    stages
-        .iter()
-        .find(|stage| stage.closed == closed)
-        .map(|stage| stage.id.as_str())
+    stages.iter().find(|stage| stage.closed == closed).map(|stage| stage.id.as_str())
 }
 
 fn stages_of(pipeline: &Value) -> Vec<Stage> {
@@ -71,10 +63,7 @@ mod tests {
             stage("6", 0, "CLOSED", true),
         ] });
         let stages = stages_of(&pipeline);
-        assert_eq!(
-            (first(&stages, true), first(&stages, false)),
-            (Some("8"), Some("7"))
-        );
+        assert_eq!((first(&stages, true), first(&stages, false)), (Some("8"), Some("7")));
         assert_eq!(stages.len(), 3);
         assert_eq!(first(&stages_of(&json!({})), true), None);
     }

@@ -60,78 +60,44 @@ pub fn close_ticket(input: CloseTicket, cx: &Context<Config>) -> Result<Closed, 
     let stage = match (input.stage, ticket.closed) {
         (Some(stage), _) => stage,
         (None, true) => ticket.stage.clone(),
-        (None, false) => ticket.ends.0.ok_or_else(|| {
-            Failure::rejected(format!(
-                "Pipeline {} has no closed stage; name a stage",
-                ticket.pipeline
-            ))
-        })?,
+        (None, false) => {
+            ticket.ends.0.ok_or_else(|| Failure::rejected(format!("Pipeline {} has no closed stage; name a stage", ticket.pipeline)))?
+        }
     };
     // A closed ticket on a later attempt may have been closed by an earlier one.
-    let previous_stage = if cx.first_attempt() || !ticket.closed {
-        Some(ticket.stage.clone())
-    } else {
-        ticket.former_stage
-    };
+    let previous_stage = if cx.first_attempt() || !ticket.closed { Some(ticket.stage.clone()) } else { ticket.former_stage };
     let mut properties = input.properties;
-    let name = if ticket.stage == stage {
-        "properties"
-    } else {
-        WRITE
-    };
+    let name = if ticket.stage == stage { "properties" } else { WRITE };
     if name == WRITE {
         properties.insert(STAGE.to_owned(), stage.as_str().into());
     }
     if !properties.is_empty() {
         update(cx, &input.ticket_id, name, &properties)?;
-        log::info(
-            "closed a ticket",
-            &[("ticket", &input.ticket_id), ("stage", &stage)],
-        );
+        log::info("closed a ticket", &[("ticket", &input.ticket_id), ("stage", &stage)]);
     }
-    Ok(Closed {
-        ticket_id: input.ticket_id,
-        pipeline: ticket.pipeline,
-        stage,
-        previous_stage,
-    })
+    Ok(Closed { ticket_id: input.ticket_id, pipeline: ticket.pipeline, stage, previous_stage })
 }
 
-pub fn reopen_ticket(
-    undo: Undo<CloseTicket, Closed>,
-    cx: &Context<Config>,
-) -> Result<Reopened, Failure> {
-    let maybe_closed = undo
-        .effect(WRITE)
-        .is_some_and(|effect| effect.state != EffectState::Failed);
+pub fn reopen_ticket(undo: Undo<CloseTicket, Closed>, cx: &Context<Config>) -> Result<Reopened, Failure> {
+    let maybe_closed = undo.effect(WRITE).is_some_and(|effect| effect.state != EffectState::Failed);
     let ticket_id = undo.input.ticket_id;
     let ticket = read(cx, &ticket_id)?;
     // One that somebody has opened again since stays as it is.
     if !maybe_closed || !ticket.closed {
-        return Ok(Reopened {
-            ticket_id,
-            stage: ticket.stage,
-        });
+        return Ok(Reopened { ticket_id, stage: ticket.stage });
     }
     let previous_stage = undo.output.and_then(|output| output.previous_stage);
     let stage = previous_stage.or(ticket.former_stage).or(ticket.ends.1);
-    let stage = stage.ok_or_else(|| {
-        Failure::rejected(format!("Pipeline {} has no open stage", ticket.pipeline))
-    })?;
+    let stage = stage.ok_or_else(|| Failure::rejected(format!("Pipeline {} has no open stage", ticket.pipeline)))?;
     let properties = Map::from_iter([(STAGE.to_owned(), stage.as_str().into())]);
     update(cx, &ticket_id, "reopen", &properties)?;
-    log::info(
-        "reopened a ticket",
-        &[("ticket", &ticket_id), ("stage", &stage)],
-    );
+    log::info("reopened a ticket", &[("ticket", &ticket_id), ("stage", &stage)]);
     Ok(Reopened { ticket_id, stage })
 }
 
 fn read(cx: &Context<Config>, id: &str) -> Result<Ticket, Failure> {
     let url = objects(cx, &format!("tickets/{}", encode(id)));
-    let request = cx
-        .get(url)
-        .query("properties", format!("{PIPELINE},{STAGE}"));
+    let request = cx.get(url).query("properties", format!("{PIPELINE},{STAGE}"));
     let record = get(request.query("propertiesWithHistory", STAGE))?;
     let pipeline = property(&record, PIPELINE).unwrap_or_default();
     let stage = property(&record, STAGE).unwrap_or_default();
@@ -154,18 +120,9 @@ fn former_stage(record: &Value) -> Option<String> {
     values.find(|value| *value != present).map(str::to_owned)
 }
 
-fn update(
-    cx: &Context<Config>,
-    id: &str,
-    name: &str,
-    properties: &Map<String, Value>,
-) -> Result<(), Failure> {
+fn update(cx: &Context<Config>, id: &str, name: &str, properties: &Map<String, Value>) -> Result<(), Failure> {
     let url = objects(cx, &format!("tickets/{}", encode(id)));
-    cx.patch(url)
-        .name(name)
-        .json(&json!({ "properties": properties }))
-        .send()
-        .and_then(ok)?;
+    cx.patch(url).name(name).json(&json!({ "properties": properties })).send().and_then(ok)?;
     Ok(())
 }
 
@@ -176,23 +133,11 @@ mod tests {
     #[test]
     fn the_former_stage_is_the_last_other_one() {
         let record = |stages: &[&str]| {
-            let history: Vec<Value> = stages
-                .iter()
-                .map(|stage| json!({ "value": stage }))
-                .collect();
+            let history: Vec<Value> = stages.iter().map(|stage| json!({ "value": stage })).collect();
             json!({ "propertiesWithHistory": { STAGE: history } })
         };
-        for (stages, former) in [
-            (vec!["4", "2", "1"], Some("2")),
-            (vec!["4", "4", "2"], Some("2")),
-            (vec!["4"], None),
-            (vec![], None),
-        ] {
-            assert_eq!(
-                former_stage(&record(&stages)).as_deref(),
-                former,
-                "{stages:?}"
-            );
+        for (stages, former) in [(vec!["4", "2", "1"], Some("2")), (vec!["4", "4", "2"], Some("2")), (vec!["4"], None), (vec![], None)] {
+            assert_eq!(former_stage(&record(&stages)).as_deref(), former, "{stages:?}");
         }
         assert_eq!(former_stage(&json!({})), None);
     }

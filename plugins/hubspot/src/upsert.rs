@@ -19,36 +19,17 @@ pub struct Upserted {
 }
 
 /// Updates the record of that object type (`contacts`) whose unique property has that value, or creates it.
-pub fn upsert(
-    cx: &Context<Config>,
-    object: &str,
-    unique: &str,
-    value: &str,
-    properties: &Map<String, Value>,
-) -> Result<Upserted, Failure> {
+pub fn upsert(cx: &Context<Config>, object: &str, unique: &str, value: &str, properties: &Map<String, Value>) -> Result<Upserted, Failure> {
     let input = json!({ "idProperty": unique, "id": value, "properties": properties });
     let url = objects(cx, &format!("{object}/batch/upsert"));
-    let response = cx
-        .post(url)
-        .name("upsert")
-        .json(&json!({ "inputs": [input] }))
-        .send()
-        .and_then(ok)?;
+    let response = cx.post(url).name("upsert").json(&json!({ "inputs": [input] })).send().and_then(ok)?;
     let answer: Value = response.json()?;
     let record = &answer["results"][0];
     // A batch can answer 207 and list what it refused.
     let Some(id) = id(&record["id"]) else {
-        let reason = answer["errors"][0]["message"]
-            .as_str()
-            .unwrap_or("it gave no record");
-        return Err(
-            Failure::rejected(format!("HubSpot did not keep the record: {reason}"))
-                .response(&response),
-        );
+        let reason = answer["errors"][0]["message"].as_str().unwrap_or("it gave no record");
+        return Err(Failure::rejected(format!("HubSpot did not keep the record: {reason}")).response(&response));
     };
     log::info("kept a record", &[("object", &object), ("id", &id)]);
-    Ok(Upserted {
-        id,
-        created: record["new"] == true,
-    })
+    Ok(Upserted { id, created: record["new"] == true })
 }

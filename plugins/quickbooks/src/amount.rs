@@ -34,16 +34,11 @@ impl Amount {
 
     /// Quantity times unit price in cents; `None` where it is beyond all books.
     pub fn times(self, price: Self) -> Option<Self> {
-        self.0
-            .checked_mul(price.0)
-            .map(|product| Self(product).cents())
+        self.0.checked_mul(price.0).map(|product| Self(product).cents())
     }
 
     fn round(self, decimals: u32) -> Self {
-        Self(
-            self.0
-                .round_dp_with_strategy(decimals, RoundingStrategy::MidpointAwayFromZero),
-        )
+        Self(self.0.round_dp_with_strategy(decimals, RoundingStrategy::MidpointAwayFromZero))
     }
 }
 
@@ -57,18 +52,14 @@ impl<'de> Deserialize<'de> for Amount {
         Decimal::from_str_exact(&text)
             .or_else(|_| Decimal::from_scientific(&text))
             .map(Self)
-            .map_err(|_| {
-                D::Error::custom(format!("`{text}` is not a decimal of at most 28 digits"))
-            })
+            .map_err(|_| D::Error::custom(format!("`{text}` is not a decimal of at most 28 digits")))
     }
 }
 
 impl Serialize for Amount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let digits = self.0.to_string();
-        let number: Number = digits
-            .parse()
-            .expect("the digits of a decimal are a JSON number");
+        let number: Number = digits.parse().expect("the digits of a decimal are a JSON number");
         number.serialize(serializer)
     }
 }
@@ -100,29 +91,17 @@ mod tests {
             ("-3", "-3"),
             ("1e2", "100"),
             ("2.5E-3", "0.0025"),
-            (
-                "12345678901234567890.12345678",
-                "12345678901234567890.12345678",
-            ),
+            ("12345678901234567890.12345678", "12345678901234567890.12345678"),
         ] {
             let read = amount(text);
             assert_eq!(serde_json::to_string(&read).expect("a number"), written);
-            assert_eq!(
-                serde_json::to_value(read).expect("a number").to_string(),
-                written
-            );
+            assert_eq!(serde_json::to_value(read).expect("a number").to_string(), written);
         }
     }
 
     #[test]
     fn what_is_no_decimal_is_refused() {
-        for text in [
-            "\"ten\"",
-            "true",
-            "null",
-            "\"\"",
-            "123456789012345678901234567890.1",
-        ] {
+        for text in ["\"ten\"", "true", "null", "\"\"", "123456789012345678901234567890.1"] {
             assert!(serde_json::from_str::<Amount>(text).is_err(), "{text}");
         }
     }

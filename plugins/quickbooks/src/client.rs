@@ -107,10 +107,7 @@ mod tests {
 
     #[test]
     fn answers_of_the_journal_are_json_or_text() {
-        for body in [
-            json!({ "Invoice": { "Id": "7" } }),
-            json!(r#"{"Invoice":{"Id":"7"}}"#),
-        ] {
+        for body in [json!({ "Invoice": { "Id": "7" } }), json!(r#"{"Invoice":{"Id":"7"}}"#)] {
             let effect: Effect = serde_json::from_value(
                 json!({ "name": "invoice", "key": null, "state": "done", "response": { "status": 200, "body": body } }),
             )

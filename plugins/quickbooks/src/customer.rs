@@ -77,12 +77,7 @@ impl Customer {
 }
 
 pub fn find_or_create_customer(input: FindOrCreateCustomer, cx: &Cx) -> Result<Found, Failure> {
-    let wanted = CustomerRef {
-        id: None,
-        display_name: Some(input.display_name),
-        email: input.email,
-        phone: input.phone,
-    };
+    let wanted = CustomerRef { id: None, display_name: Some(input.display_name), email: input.email, phone: input.phone };
     let customer = wanted.find_or_create(cx)?;
     Ok(Found {
         email: customer.email().map(str::to_owned),
@@ -96,8 +91,7 @@ impl CustomerRef {
     /// The customer, new or not.
     pub fn find_or_create(&self, cx: &Cx) -> Result<Customer, Failure> {
         if let Some(id) = &self.id {
-            return read(cx, ENTITY, id)?
-                .ok_or_else(|| Failure::rejected(format!("QuickBooks has no customer {id}")));
+            return read(cx, ENTITY, id)?.ok_or_else(|| Failure::rejected(format!("QuickBooks has no customer {id}")));
         }
         if let Some(found) = self.named(cx)? {
             return Ok(found);
@@ -126,17 +120,13 @@ impl CustomerRef {
         match found.len() {
             0 | 1 => Ok(found.pop()),
             _ if self.display_name().is_some() => Ok(None),
-            _ => Err(Failure::rejected(
-                "Several customers have this e-mail address: say which by `id` or `display_name`",
-            )),
+            _ => Err(Failure::rejected("Several customers have this e-mail address: say which by `id` or `display_name`")),
         }
     }
 
     fn create(&self, cx: &Cx) -> Result<Customer, Failure> {
         let Some(name) = self.display_name() else {
-            return Err(Failure::rejected(
-                "No such customer; to create one it needs a `display_name`",
-            ));
+            return Err(Failure::rejected("No such customer; to create one it needs a `display_name`"));
         };
         let mut body = json!({ "DisplayName": name });
         if let Some(email) = &self.email {
@@ -154,17 +144,11 @@ impl CustomerRef {
         }
         let customer: Customer = record(ok(response)?, ENTITY)?;
         log::info("created a customer", &[("customer", &customer.id)]);
-        Ok(Customer {
-            created: true,
-            ..customer
-        })
+        Ok(Customer { created: true, ..customer })
     }
 
     /// Without the blanks that QuickBooks drops.
     fn display_name(&self) -> Option<&str> {
-        self.display_name
-            .as_deref()
-            .map(str::trim)
-            .filter(|name| !name.is_empty())
+        self.display_name.as_deref().map(str::trim).filter(|name| !name.is_empty())
     }
 }

@@ -71,30 +71,22 @@ pub fn ok(response: Response) -> Result<Response, Failure> {
     };
     let detail = error.detail.as_deref().unwrap_or_default();
     let mut reason = format!("QuickBooks answered {code}: {}", error.message);
-    for more in [detail, advice(&code)]
-        .into_iter()
-        .filter(|more| !more.is_empty())
-    {
+    for more in [detail, advice(&code)].into_iter().filter(|more| !more.is_empty()) {
         reason = format!("{}. {more}", reason.trim_end_matches('.'));
     }
-    let failure = Failure::new(kind, reason)
-        .after(response.retry_after())
-        .details(json!({
-            "status": response.status,
-            "code": code,
-            "detail": detail,
-            "element": error.element,
-            "intuit_tid": response.header("intuit_tid"),
-        }));
+    let failure = Failure::new(kind, reason).after(response.retry_after()).details(json!({
+        "status": response.status,
+        "code": code,
+        "detail": detail,
+        "element": error.element,
+        "intuit_tid": response.header("intuit_tid"),
+    }));
     Err(wait(failure))
 }
 
 /// Whether QuickBooks read the request and found it wrong, so that it surely did nothing.
 pub fn is_validation(failure: &Failure) -> bool {
-    let status = failure
-        .details
-        .as_ref()
-        .and_then(|details| details["status"].as_u64());
+    let status = failure.details.as_ref().and_then(|details| details["status"].as_u64());
     failure.kind == FailureKind::Rejected && status == Some(400)
 }
 
@@ -190,10 +182,7 @@ mod tests {
             failure.reason,
             "QuickBooks answered 6210: No. Why. The books are closed for this date: reopen the period, or use a later date"
         );
-        assert_eq!(
-            failure.details.as_ref().map(|details| &details["code"]),
-            Some(&json!("6210"))
-        );
+        assert_eq!(failure.details.as_ref().map(|details| &details["code"]), Some(&json!("6210")));
         assert!(is_validation(&failure));
     }
 
@@ -201,27 +190,15 @@ mod tests {
     fn the_gateway_spells_in_lower_case() {
         let body = json!({ "fault": { "error": [{ "message": "AuthenticationFailed", "detail": null, "code": 3200 }], "type": "AUTHENTICATION" } });
         let failure = ok(testing::json(401, body)).expect_err("401");
-        assert_eq!(
-            (failure.kind, failure.reason.as_str()),
-            (
-                FailureKind::Unauthorized,
-                "QuickBooks answered 3200: AuthenticationFailed"
-            )
-        );
+        assert_eq!((failure.kind, failure.reason.as_str()), (FailureKind::Unauthorized, "QuickBooks answered 3200: AuthenticationFailed"));
     }
 
     #[test]
     fn answers_without_a_fault_count_by_status() {
         let slow = ok(testing::response(429, &[("retry-after", "5")], "<html>")).expect_err("429");
-        assert_eq!(
-            (slow.kind, slow.after),
-            (FailureKind::RateLimited, Some(Duration::from_secs(5)))
-        );
+        assert_eq!((slow.kind, slow.after), (FailureKind::RateLimited, Some(Duration::from_secs(5))));
         let slow = ok(testing::text(429, "")).expect_err("429");
         assert_eq!(slow.after, Some(THROTTLE_WAIT));
-        assert_eq!(
-            ok(testing::text(502, "bad gateway")).expect_err("502").kind,
-            FailureKind::Retry
-        );
+        assert_eq!(ok(testing::text(502, "bad gateway")).expect_err("502").kind, FailureKind::Retry);
     }
 }

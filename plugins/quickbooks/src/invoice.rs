@@ -133,9 +133,7 @@ pub fn create_invoice(input: CreateInvoice, cx: &Cx) -> Result<CreatedInvoice, F
     let customer = input.customer.find_or_create(cx)?;
     let email = input.address(&customer);
     if input.send && email.is_none() {
-        return Err(Failure::rejected(
-            "Neither the input nor the customer has an e-mail address to send the invoice to",
-        ));
+        return Err(Failure::rejected("Neither the input nor the customer has an e-mail address to send the invoice to"));
     }
 
     let mut invoice = match number {
@@ -155,10 +153,7 @@ pub fn create_invoice(input: CreateInvoice, cx: &Cx) -> Result<CreatedInvoice, F
         invoice_id: invoice.id,
         doc_number: invoice.doc_number,
         total: invoice.total_amt,
-        tax: invoice
-            .txn_tax_detail
-            .map(|tax| tax.total_tax)
-            .unwrap_or_default(),
+        tax: invoice.txn_tax_detail.map(|tax| tax.total_tax).unwrap_or_default(),
         customer_id: customer.id,
     })
 }
@@ -178,19 +173,11 @@ fn create(cx: &Cx, job_id: &str, body: &Value) -> Result<Invoice, Failure> {
 
 impl CreateInvoice {
     fn work(&self) -> Work<'_> {
-        Work {
-            time: &self.time,
-            parts: &self.parts,
-            expenses: &self.expenses,
-        }
+        Work { time: &self.time, parts: &self.parts, expenses: &self.expenses }
     }
 
     fn address(&self, customer: &Customer) -> Option<String> {
-        let given = [
-            self.email.as_deref(),
-            self.customer.email.as_deref(),
-            customer.email(),
-        ];
+        let given = [self.email.as_deref(), self.customer.email.as_deref(), customer.email()];
         let mut given = given.into_iter().flatten().map(str::trim);
         given.find(|email| !email.is_empty()).map(str::to_owned)
     }
@@ -215,9 +202,7 @@ impl CreateInvoice {
         if let Some(days) = self.due_in_days {
             // QuickBooks counts from its own today, in a time zone that we don't know: say both.
             let date = date.unwrap_or_else(today);
-            let due = date
-                .checked_add_days(Days::new(days.into()))
-                .unwrap_or(date);
+            let due = date.checked_add_days(Days::new(days.into())).unwrap_or(date);
             body["TxnDate"] = date.to_string().into();
             body["DueDate"] = due.to_string().into();
         } else if let Some(terms) = &config.terms {
@@ -241,17 +226,14 @@ impl CreateInvoice {
 }
 
 fn day(text: &str) -> Result<NaiveDate, Failure> {
-    text.parse()
-        .map_err(|_| Failure::rejected(format!("input.date: `{text}` is not a day, YYYY-MM-DD")))
+    text.parse().map_err(|_| Failure::rejected(format!("input.date: `{text}` is not a day, YYYY-MM-DD")))
 }
 
 /// The day in UTC.
 fn today() -> NaiveDate {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let seconds = now.map_or(0, |now| now.as_secs());
-    let now = i64::try_from(seconds)
-        .ok()
-        .and_then(|now| DateTime::from_timestamp(now, 0));
+    let now = i64::try_from(seconds).ok().and_then(|now| DateTime::from_timestamp(now, 0));
     now.unwrap_or_default().date_naive()
 }
 

@@ -43,32 +43,16 @@ impl Plugin for QuickBooks {
 
 impl Connector for QuickBooks {
     fn actions(a: &mut Actions<Self>) {
-        a.action(
-            "find-or-create-customer",
-            "Find or create a customer",
-            customer::find_or_create_customer,
-        )
-        .idempotent();
-        a.action(
-            "create-invoice",
-            "Create and send an invoice",
-            invoice::create_invoice,
-        )
-        .undo("void-invoice");
-        a.action("void-invoice", "Void an invoice", void::void_invoice)
+        a.action("find-or-create-customer", "Find or create a customer", customer::find_or_create_customer).idempotent();
+        a.action("create-invoice", "Create and send an invoice", invoice::create_invoice).undo("void-invoice");
+        a.action("void-invoice", "Void an invoice", void::void_invoice).idempotent().description(
+            "Undoes `create-invoice`: the invoice stays in the books with all amounts zero. An e-mail that went out can't be called back.",
+        );
+        a.action("send-invoice", "Send an invoice", send::send_invoice).idempotent();
+        a.action("record-time", "Record time", time_activity::record_time).undo("delete-time-activity");
+        a.action("delete-time-activity", "Delete a time activity", time_activity::delete_time_activity)
             .idempotent()
-            .description("Undoes `create-invoice`: the invoice stays in the books with all amounts zero. An e-mail that went out can't be called back.");
-        a.action("send-invoice", "Send an invoice", send::send_invoice)
-            .idempotent();
-        a.action("record-time", "Record time", time_activity::record_time)
-            .undo("delete-time-activity");
-        a.action(
-            "delete-time-activity",
-            "Delete a time activity",
-            time_activity::delete_time_activity,
-        )
-        .idempotent()
-        .description("Undoes `record-time`.");
+            .description("Undoes `record-time`.");
     }
 }
 

@@ -116,21 +116,15 @@ impl Work<'_> {
             lines.push(line.write(config)?);
         }
         if lines.is_empty() {
-            return Err(Failure::rejected(
-                "There is nothing to invoice: no time, no parts, no expenses",
-            ));
+            return Err(Failure::rejected("There is nothing to invoice: no time, no parts, no expenses"));
         }
         Ok(lines)
     }
 
     /// The time activities that the invoice bills.
     pub fn links(&self) -> Vec<Value> {
-        let ids = self
-            .time
-            .iter()
-            .filter_map(|time| time.time_activity_id.as_deref());
-        ids.map(|id| json!({ "TxnId": id, "TxnType": "TimeActivity" }))
-            .collect()
+        let ids = self.time.iter().filter_map(|time| time.time_activity_id.as_deref());
+        ids.map(|id| json!({ "TxnId": id, "TxnType": "TimeActivity" })).collect()
     }
 }
 
@@ -156,17 +150,11 @@ impl<'a> Line<'a> {
     }
 
     fn write(&self, config: &Config) -> Result<Value, Failure> {
-        let amount = self.quantity.times(self.price).ok_or_else(|| {
-            Failure::rejected(format!(
-                "{} × {} is too large",
-                self.quantity.0, self.price.0
-            ))
-        })?;
-        let tax_code = if self.taxable {
-            &config.tax_code
-        } else {
-            &config.exempt_tax_code
-        };
+        let amount = self
+            .quantity
+            .times(self.price)
+            .ok_or_else(|| Failure::rejected(format!("{} × {} is too large", self.quantity.0, self.price.0)))?;
+        let tax_code = if self.taxable { &config.tax_code } else { &config.exempt_tax_code };
         let mut line = json!({
             "DetailType": "SalesItemLineDetail",
             "Amount": amount,
@@ -189,15 +177,9 @@ impl<'a> Line<'a> {
 
 fn configured<'a>(items: &'a Items, key: &str, name: Option<&str>) -> Result<&'a Item, Failure> {
     let Some(name) = name else {
-        return Err(Failure::rejected(format!(
-            "configuration.{key} is missing: it names the QuickBooks item of these lines"
-        )));
+        return Err(Failure::rejected(format!("configuration.{key} is missing: it names the QuickBooks item of these lines")));
     };
-    items.named(name).ok_or_else(|| {
-        Failure::rejected(format!(
-            "configuration.{key}: QuickBooks has no active item `{name}`, or several"
-        ))
-    })
+    items.named(name).ok_or_else(|| Failure::rejected(format!("configuration.{key}: QuickBooks has no active item `{name}`, or several")))
 }
 
 fn unique<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {

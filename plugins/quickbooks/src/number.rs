@@ -44,12 +44,7 @@ pub fn of_job(cx: &Cx, job_id: &str) -> Result<Number, Failure> {
 }
 
 fn choose(numbers: Vec<String>, found: Vec<Invoice>, key: &str) -> Result<Number, Failure> {
-    let has = |invoice: &Invoice, number: &str| {
-        invoice
-            .doc_number
-            .as_deref()
-            .is_some_and(|own| own.eq_ignore_ascii_case(number))
-    };
+    let has = |invoice: &Invoice, number: &str| invoice.doc_number.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(number));
     for number in numbers {
         let Some(holder) = found.iter().position(|invoice| has(invoice, &number)) else {
             if number.chars().count() > MAX_LENGTH {
@@ -68,13 +63,9 @@ fn choose(numbers: Vec<String>, found: Vec<Invoice>, key: &str) -> Result<Number
             )));
         }
         let ours = found.into_iter().find(|invoice| has(invoice, &number));
-        return Ok(Number::Taken(Box::new(
-            ours.expect("the holder was just found"),
-        )));
+        return Ok(Number::Taken(Box::new(ours.expect("the holder was just found"))));
     }
-    Err(Failure::rejected(
-        "The job has too many voided invoices: no number is left for another",
-    ))
+    Err(Failure::rejected("The job has too many voided invoices: no number is left for another"))
 }
 
 #[cfg(test)]
@@ -99,23 +90,11 @@ mod tests {
         let voided = ("j1", "Voided - Job 1\n[old]", 0);
         assert!(matches!(chosen(&[]), Ok(Number::Free(number)) if number == "J1"));
         assert!(matches!(chosen(&[voided]), Ok(Number::Free(number)) if number == "J1-2"));
-        assert!(matches!(
-            chosen(&[("J1", "Job 1\n[key]", 10)]),
-            Ok(Number::Taken(_))
-        ));
-        assert!(matches!(
-            chosen(&[voided, ("J1-2", "Job 1\n[key]", 10)]),
-            Ok(Number::Taken(_))
-        ));
+        assert!(matches!(chosen(&[("J1", "Job 1\n[key]", 10)]), Ok(Number::Taken(_))));
+        assert!(matches!(chosen(&[voided, ("J1-2", "Job 1\n[key]", 10)]), Ok(Number::Taken(_))));
         let taken = chosen(&[("J1", "Job 1\n[other]", 10)]).expect_err("another's");
         assert_eq!(taken.kind, FailureKind::Rejected);
-        assert!(
-            taken
-                .reason
-                .starts_with("Invoice J1 is in QuickBooks already (id 7)"),
-            "{}",
-            taken.reason
-        );
+        assert!(taken.reason.starts_with("Invoice J1 is in QuickBooks already (id 7)"), "{}", taken.reason);
         let all = ["J1", "J1-2", "J1-3"].map(|number| (number, "Voided", 0));
         assert!(chosen(&all).is_err());
     }

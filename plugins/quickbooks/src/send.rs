@@ -36,24 +36,18 @@ pub struct SentInvoice {
 
 pub fn send_invoice(input: SendInvoice, cx: &Cx) -> Result<SentInvoice, Failure> {
     let invoice = once(cx, &input.invoice_id, input.email.as_deref())?;
-    Ok(SentInvoice {
-        sent: invoice.is_sent(),
-        invoice_id: invoice.id,
-        doc_number: invoice.doc_number,
-    })
+    Ok(SentInvoice { sent: invoice.is_sent(), invoice_id: invoice.id, doc_number: invoice.doc_number })
 }
 
 /// Sends an invoice that was not sent yet.
 pub fn once(cx: &Cx, id: &str, to: Option<&str>) -> Result<Invoice, Failure> {
     let invoice: Option<Invoice> = read(cx, ENTITY, id)?;
-    let invoice =
-        invoice.ok_or_else(|| Failure::rejected(format!("QuickBooks has no invoice {id}")))?;
+    let invoice = invoice.ok_or_else(|| Failure::rejected(format!("QuickBooks has no invoice {id}")))?;
     if invoice.is_sent() {
         return Ok(invoice);
     }
     let path = format!("invoice/{}/send", encode(id));
-    let mut request =
-        json(cx.post(url(cx, path)).name(WRITE)).header("content-type", "application/octet-stream");
+    let mut request = json(cx.post(url(cx, path)).name(WRITE)).header("content-type", "application/octet-stream");
     if let Some(to) = to {
         request = request.query("sendTo", to);
     }

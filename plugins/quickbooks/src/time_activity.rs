@@ -67,10 +67,7 @@ pub fn record_time(input: RecordTime, cx: &Cx) -> Result<RecordedTime, Failure> 
     let minutes = input.minutes()?;
     let made = create(&input, cx, &cx.key(WRITE))?;
     log::info("recorded time", &[("time-activity", &made.id)]);
-    Ok(RecordedTime {
-        time_activity_id: made.id,
-        minutes,
-    })
+    Ok(RecordedTime { time_activity_id: made.id, minutes })
 }
 
 pub fn delete_time_activity(undo: Undo<RecordTime, RecordedTime>, cx: &Cx) -> Result<(), Failure> {
@@ -125,9 +122,7 @@ impl RecordTime {
     fn body(&self, cx: &Cx) -> Result<Value, Failure> {
         let minutes = self.minutes()?;
         if self.billable && (self.customer.is_none() || self.rate.is_none()) {
-            return Err(Failure::rejected(
-                "Billable time needs a `customer` and a `rate`",
-            ));
+            return Err(Failure::rejected("Billable time needs a `customer` and a `rate`"));
         }
         let (name_of, id) = worker(cx, &self.employee)?;
         let mut body = json!({
@@ -160,15 +155,11 @@ impl RecordTime {
     fn minutes(&self) -> Result<u32, Failure> {
         let hours = self.hours.0.checked_mul(Decimal::from(60));
         let exact = hours.and_then(|minutes| minutes.checked_add(self.minutes.0));
-        let whole = exact.map(|minutes| {
-            minutes.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero)
-        });
+        let whole = exact.map(|minutes| minutes.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero));
         whole
             .and_then(|minutes| minutes.to_u32())
             .filter(|minutes| (1..=MAX_MINUTES).contains(minutes))
-            .ok_or_else(|| {
-                Failure::rejected("`hours` and `minutes` together must be one minute to 8760 hours")
-            })
+            .ok_or_else(|| Failure::rejected("`hours` and `minutes` together must be one minute to 8760 hours"))
     }
 }
 
@@ -182,18 +173,12 @@ fn worker(cx: &Cx, who: &str) -> Result<(&'static str, String), Failure> {
     let is_id = !who.is_empty() && who.bytes().all(|byte| byte.is_ascii_digit());
     let field = if is_id { "Id" } else { "DisplayName" };
     for entity in ["Employee", "Vendor"] {
-        let found: Vec<Worker> = select(
-            cx,
-            entity,
-            &format!("WHERE {field} = {}", quote(who.trim())),
-        )?;
+        let found: Vec<Worker> = select(cx, entity, &format!("WHERE {field} = {}", quote(who.trim())))?;
         if let Some(worker) = found.into_iter().next() {
             return Ok((entity, worker.id));
         }
     }
-    Err(Failure::rejected(format!(
-        "QuickBooks has no active employee or vendor `{who}`"
-    )))
+    Err(Failure::rejected(format!("QuickBooks has no active employee or vendor `{who}`")))
 }
 
 #[cfg(test)]

@@ -55,13 +55,10 @@ fn marked(cx: &Cx, effect: &Effect) -> Result<Option<String>, Failure> {
         return Ok(None);
     };
     let customer = body(&effect.request)["CustomerRef"]["value"].take();
-    let of = customer.as_str().map_or_else(String::new, |id| {
-        format!("WHERE CustomerRef = {} ", quote(id))
-    });
+    let of = customer.as_str().map_or_else(String::new, |id| format!("WHERE CustomerRef = {} ", quote(id)));
     for page in 0..MAX_PAGES {
         let start = page * PAGE + 1;
-        let rest =
-            format!("{of}ORDERBY MetaData.CreateTime DESC STARTPOSITION {start} MAXRESULTS {PAGE}");
+        let rest = format!("{of}ORDERBY MetaData.CreateTime DESC STARTPOSITION {start} MAXRESULTS {PAGE}");
         let found: Vec<Invoice> = select(cx, ENTITY, &rest)?;
         let whole = found.len() == PAGE;
         if let Some(invoice) = found.into_iter().find(|invoice| invoice.is_of(key)) {

@@ -64,18 +64,12 @@ impl CaseKey {
     ///
     /// # Errors
     /// Rejected if there is none, or more than one.
-    pub fn new(
-        id: Option<String>,
-        external_id: Option<String>,
-        number: Option<String>,
-    ) -> Result<Self, Failure> {
+    pub fn new(id: Option<String>, external_id: Option<String>, number: Option<String>) -> Result<Self, Failure> {
         match (id, external_id, number) {
             (Some(id), None, None) => Ok(Self::Id(id)),
             (None, Some(external_id), None) => Ok(Self::ExternalId(external_id)),
             (None, None, Some(number)) => Ok(Self::Number(number)),
-            _ => Err(Failure::rejected(
-                "Give one of `case_id`, `external_id` and `case_number`, the others null or not at all",
-            )),
+            _ => Err(Failure::rejected("Give one of `case_id`, `external_id` and `case_number`, the others null or not at all")),
         }
     }
 
@@ -107,10 +101,7 @@ impl Case {
 }
 
 pub fn find_case(input: FindCase, cx: &Context<Config>) -> Result<Case, Failure> {
-    find(
-        cx,
-        &CaseKey::new(input.case_id, input.external_id, input.case_number)?,
-    )
+    find(cx, &CaseKey::new(input.case_id, input.external_id, input.case_number)?)
 }
 
 /// The case of that key.
@@ -119,17 +110,10 @@ pub fn find_case(input: FindCase, cx: &Context<Config>) -> Result<Case, Failure>
 /// Rejected if there is none, or more than one.
 pub fn find(cx: &Context<Config>, key: &CaseKey) -> Result<Case, Failure> {
     let condition = key.condition(&cx.config);
-    let found = query(
-        cx,
-        &format!("SELECT {FIELDS} FROM Case WHERE {condition} LIMIT 2"),
-    )?;
+    let found = query(cx, &format!("SELECT {FIELDS} FROM Case WHERE {condition} LIMIT 2"))?;
     match found.records.as_slice() {
         [record] => Ok(Case::of(record)),
-        [] => Err(Failure::rejected(format!(
-            "Salesforce has no case with {condition}"
-        ))),
-        _ => Err(Failure::rejected(format!(
-            "Salesforce has several cases with {condition}"
-        ))),
+        [] => Err(Failure::rejected(format!("Salesforce has no case with {condition}"))),
+        _ => Err(Failure::rejected(format!("Salesforce has several cases with {condition}"))),
     }
 }

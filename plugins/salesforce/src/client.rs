@@ -31,11 +31,7 @@ pub struct Saved {
 
 /// URL of a REST resource, such as `sobjects/Case`.
 pub fn url(cx: &Context<Config>, resource: &str) -> String {
-    format!(
-        "{}/services/data/{}/{resource}",
-        origin(cx),
-        cx.config.api_version
-    )
+    format!("{}/services/data/{}/{resource}", origin(cx), cx.config.api_version)
 }
 
 /// The first page of what a SOQL query finds.
@@ -91,11 +87,7 @@ pub fn text(record: &Value, field: &str) -> Option<String> {
 }
 
 fn read(request: Request) -> Result<Found, Failure> {
-    request
-        .header("Sforce-Query-Options", PAGE)
-        .send()
-        .and_then(ok)?
-        .json()
+    request.header("Sforce-Query-Options", PAGE).send().and_then(ok)?.json()
 }
 
 fn origin(cx: &Context<Config>) -> &str {
@@ -108,12 +100,9 @@ mod tests {
 
     #[test]
     fn a_literal_can_not_be_left() {
-        for (text, literal) in [
-            ("00001026", "'00001026'"),
-            ("O'Hara", r"'O\'Hara'"),
-            (r"a\' OR Id != null", r"'a\\\' OR Id != null'"),
-            ("a\nb", r"'a\nb'"),
-        ] {
+        for (text, literal) in
+            [("00001026", "'00001026'"), ("O'Hara", r"'O\'Hara'"), (r"a\' OR Id != null", r"'a\\\' OR Id != null'"), ("a\nb", r"'a\nb'")]
+        {
             assert_eq!(quoted(text), literal);
         }
     }

@@ -77,16 +77,9 @@ struct Contract {
     fields: BTreeMap<String, Value>,
 }
 
-pub fn client_context(
-    input: ClientContextInput,
-    cx: &Context<Config>,
-) -> Result<ClientContext, Failure> {
+pub fn client_context(input: ClientContextInput, cx: &Context<Config>) -> Result<ClientContext, Failure> {
     let config = &cx.config;
-    let ClientContextInput {
-        contact_external_id,
-        account_external_id,
-        case_id,
-    } = input;
+    let ClientContextInput { contact_external_id, account_external_id, case_id } = input;
     let (contact, account_id) = match (contact_external_id, account_external_id, case_id) {
         (Some(id), None, None) => {
             let contact = contact(cx, &config.contact_external_id_field.to_string(), &id)?;
@@ -100,13 +93,8 @@ pub fn client_context(
         }
         (None, None, Some(id)) => {
             let case = case::find(cx, &CaseKey::Id(id))?;
-            let contact = case
-                .contact_id
-                .map(|id| contact(cx, "Id", &id))
-                .transpose()?;
-            let of_contact = contact
-                .as_ref()
-                .and_then(|contact| text(contact, "AccountId"));
+            let contact = case.contact_id.map(|id| contact(cx, "Id", &id)).transpose()?;
+            let of_contact = contact.as_ref().and_then(|contact| text(contact, "AccountId"));
             (contact, case.account_id.or(of_contact))
         }
         _ => {
@@ -116,27 +104,15 @@ pub fn client_context(
     };
     let of = match (&account_id, &contact) {
         (Some(id), _) => Some(format!("AccountId = {}", quoted(id))),
-        (None, Some(contact)) => {
-            text(contact, "Id").map(|id| format!("ContactId = {}", quoted(&id)))
-        }
+        (None, Some(contact)) => text(contact, "Id").map(|id| format!("ContactId = {}", quoted(&id))),
         (None, None) => None,
     };
     Ok(ClientContext {
-        account: account_id
-            .as_deref()
-            .map(|id| account(cx, id))
-            .transpose()?,
+        account: account_id.as_deref().map(|id| account(cx, id)).transpose()?,
         preferences: contact.as_ref().map(|contact| preferences(contact, config)),
         contact: contact.as_ref().map(Contact::of),
-        contract: account_id
-            .as_deref()
-            .map(|id| contract(cx, id))
-            .transpose()?
-            .flatten(),
-        open_cases: of
-            .map(|of| open_cases(cx, &of))
-            .transpose()?
-            .unwrap_or_default(),
+        contract: account_id.as_deref().map(|id| contract(cx, id)).transpose()?.flatten(),
+        open_cases: of.map(|of| open_cases(cx, &of)).transpose()?.unwrap_or_default(),
     })
 }
 
@@ -155,15 +131,9 @@ fn account(cx: &Context<Config>, id: &str) -> Result<Account, Failure> {
 }
 
 fn contact(cx: &Context<Config>, field: &str, value: &str) -> Result<Value, Failure> {
-    let standard =
-        "Id, AccountId, Name, Title, Email, Phone, MobilePhone, DoNotCall, HasOptedOutOfEmail";
+    let standard = "Id, AccountId, Name, Title, Email, Phone, MobilePhone, DoNotCall, HasOptedOutOfEmail";
     let fields = select(standard, &cx.config.preference_fields);
-    the(
-        cx,
-        &fields,
-        "Contact",
-        &format!("{field} = {}", quoted(value)),
-    )
+    the(cx, &fields, "Contact", &format!("{field} = {}", quoted(value)))
 }
 
 impl Contact {
@@ -182,10 +152,7 @@ impl Contact {
 fn preferences(contact: &Value, config: &Config) -> BTreeMap<String, Value> {
     let mut preferences = named(contact, &config.preference_fields);
     preferences.insert("do_not_call".to_owned(), contact["DoNotCall"].clone());
-    preferences.insert(
-        "email_opt_out".to_owned(),
-        contact["HasOptedOutOfEmail"].clone(),
-    );
+    preferences.insert("email_opt_out".to_owned(), contact["HasOptedOutOfEmail"].clone());
     preferences
 }
 
@@ -210,36 +177,20 @@ fn contract(cx: &Context<Config>, account_id: &str) -> Result<Option<Contract>, 
 
 fn open_cases(cx: &Context<Config>, of: &str) -> Result<Vec<Case>, Failure> {
     let fields = case::FIELDS;
-    let soql = format!(
-        "SELECT {fields} FROM Case WHERE {of} AND IsClosed = false ORDER BY CreatedDate DESC LIMIT {OPEN_CASES}"
-    );
+    let soql = format!("SELECT {fields} FROM Case WHERE {of} AND IsClosed = false ORDER BY CreatedDate DESC LIMIT {OPEN_CASES}");
     Ok(query(cx, &soql)?.records.iter().map(Case::of).collect())
 }
 
 /// The first record of that condition; rejected if there is none.
-fn the(
-    cx: &Context<Config>,
-    fields: &str,
-    object: &str,
-    condition: &str,
-) -> Result<Value, Failure> {
-    let found = first(
-        cx,
-        &format!("SELECT {fields} FROM {object} WHERE {condition} LIMIT 1"),
-    )?;
+fn the(cx: &Context<Config>, fields: &str, object: &str, condition: &str) -> Result<Value, Failure> {
+    let found = first(cx, &format!("SELECT {fields} FROM {object} WHERE {condition} LIMIT 1"))?;
     found.ok_or_else(|| Failure::rejected(format!("Salesforce has no {object} with {condition}")))
 }
 
 fn select(standard: &str, further: &[FieldName]) -> String {
-    further.iter().fold(standard.to_owned(), |fields, field| {
-        format!("{fields}, {field}")
-    })
+    further.iter().fold(standard.to_owned(), |fields, field| format!("{fields}, {field}"))
 }
 
 fn named(record: &Value, fields: &[FieldName]) -> BTreeMap<String, Value> {
-    fields
-        .iter()
-        .map(FieldName::to_string)
-        .map(|name| (name.clone(), record[&name].clone()))
-        .collect()
+    fields.iter().map(FieldName::to_string).map(|name| (name.clone(), record[&name].clone())).collect()
 }

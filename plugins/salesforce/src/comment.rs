@@ -62,43 +62,23 @@ pub struct Draft<'a> {
 pub fn add_comment(input: AddComment, cx: &Context<Config>) -> Result<CommentAdded, Failure> {
     let key = CaseKey::new(input.case_id, input.external_id, input.case_number)?;
     let case = find(cx, &key)?;
-    let draft = Draft {
-        text: &input.comment,
-        publish: input.publish,
-        former_status: None,
-    };
+    let draft = Draft { text: &input.comment, publish: input.publish, former_status: None };
     let comment_id = put(cx, &case.case_id, &draft)?.comment_id;
-    Ok(CommentAdded {
-        case_id: case.case_id,
-        comment_id,
-    })
+    Ok(CommentAdded { case_id: case.case_id, comment_id })
 }
 
-pub fn delete_comment(
-    undo: Undo<AddComment, CommentAdded>,
-    cx: &Context<Config>,
-) -> Result<(), Failure> {
-    let written = undo
-        .effect(WRITE)
-        .filter(|effect| maybe_done(effect))
-        .and_then(|effect| effect.key.clone());
+pub fn delete_comment(undo: Undo<AddComment, CommentAdded>, cx: &Context<Config>) -> Result<(), Failure> {
+    let written = undo.effect(WRITE).filter(|effect| maybe_done(effect)).and_then(|effect| effect.key.clone());
     let comment_id = match (undo.output, written) {
         (Some(output), _) => Some(output.comment_id),
         (None, None) => None,
         (None, Some(key)) => {
-            let AddComment {
-                case_id,
-                external_id,
-                case_number,
-                ..
-            } = undo.input;
+            let AddComment { case_id, external_id, case_number, .. } = undo.input;
             let case = find(cx, &CaseKey::new(case_id, external_id, case_number)?)?;
             look_for(cx, &case.case_id, &key)?.map(|marked| marked.comment_id)
         }
     };
-    comment_id.map_or(Ok(()), |id| {
-        delete(cx, "delete-comment", "CaseComment", &id)
-    })
+    comment_id.map_or(Ok(()), |id| delete(cx, "delete-comment", "CaseComment", &id))
 }
 
 /// Makes a comment, unless an earlier attempt has.
@@ -114,40 +94,20 @@ pub fn put(cx: &Context<Config>, case_id: &str, draft: &Draft<'_>) -> Result<Mar
         "CommentBody": format!("{}\n\n{}", draft.text, marker(&key, draft.former_status)),
         "IsPublished": draft.publish,
     });
-    let saved: Saved = cx
-        .post(url(cx, "sobjects/CaseComment"))
-        .name(WRITE)
-        .json(&body)
-        .send()
-        .and_then(ok)?
-        .json()?;
-    log::info(
-        "commented on a case",
-        &[("case", &case_id), ("comment", &saved.id)],
-    );
-    Ok(Marked {
-        comment_id: saved.id,
-        former_status: draft.former_status.map(str::to_owned),
-    })
+    let saved: Saved = cx.post(url(cx, "sobjects/CaseComment")).name(WRITE).json(&body).send().and_then(ok)?.json()?;
+    log::info("commented on a case", &[("case", &case_id), ("comment", &saved.id)]);
+    Ok(Marked { comment_id: saved.id, former_status: draft.former_status.map(str::to_owned) })
 }
 
 /// The comment of a case that carries the marker of that key.
 pub fn look_for(cx: &Context<Config>, case_id: &str, key: &str) -> Result<Option<Marked>, Failure> {
-    let soql = format!(
-        "SELECT Id, CommentBody FROM CaseComment WHERE ParentId = {} ORDER BY CreatedDate DESC",
-        quoted(case_id)
-    );
+    let soql = format!("SELECT Id, CommentBody FROM CaseComment WHERE ParentId = {} ORDER BY CreatedDate DESC", quoted(case_id));
     let mut page = query(cx, &soql)?;
     loop {
         for record in &page.records {
             let body = record["CommentBody"].as_str().unwrap_or_default();
-            if let (Some(former_status), Some(comment_id)) =
-                (read_marker(body, key), text(record, "Id"))
-            {
-                return Ok(Some(Marked {
-                    comment_id,
-                    former_status,
-                }));
+            if let (Some(former_status), Some(comment_id)) = (read_marker(body, key), text(record, "Id")) {
+                return Ok(Some(Marked { comment_id, former_status }));
             }
         }
         match page.next_records_url {
@@ -188,23 +148,13 @@ mod tests {
     fn a_marker_is_read_as_it_is_written() {
         for status in [None, Some("Working"), Some("On hold [parts]")] {
             let body = format!("Valve changed [sangam:no]\n\n{}", marker("k-1", status));
-            assert_eq!(
-                read_marker(&body, "k-1"),
-                Some(status.map(str::to_owned)),
-                "{body}"
-            );
+            assert_eq!(read_marker(&body, "k-1"), Some(status.map(str::to_owned)), "{body}");
         }
     }
 
     #[test]
     fn other_comments_carry_no_such_marker() {
-        for body in [
-            "",
-            "Valve changed",
-            "[sangam:k-12]",
-            "[sangam:k-1",
-            "[sangam:k-1 is gone]",
-        ] {
+        for body in ["", "Valve changed", "[sangam:k-12]", "[sangam:k-1", "[sangam:k-1 is gone]"] {
             assert_eq!(read_marker(body, "k-1"), None, "{body}");
         }
     }

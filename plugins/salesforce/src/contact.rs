@@ -40,13 +40,5 @@ pub fn upsert_contact(input: UpsertContact, cx: &Context<Config>) -> Result<Upse
         let field = cx.config.account_external_id_field.to_string();
         fields.insert("Account".to_owned(), json!({ field: external_id }));
     }
-    upsert(
-        cx,
-        &Record {
-            object: "Contact",
-            field: &cx.config.contact_external_id_field,
-            external_id: &input.external_id,
-            fields,
-        },
-    )
+    upsert(cx, &Record { object: "Contact", field: &cx.config.contact_external_id_field, external_id: &input.external_id, fields })
 }

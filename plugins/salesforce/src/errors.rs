@@ -20,11 +20,7 @@ struct Problem {
 /// status.
 pub fn ok(response: Response) -> Result<Response, Failure> {
     // Answers of proxies, and the 300 of an ambiguous external id, hold no problems.
-    let problems: Vec<Problem> = if response.is_success() {
-        Vec::new()
-    } else {
-        response.json().unwrap_or_default()
-    };
+    let problems: Vec<Problem> = if response.is_success() { Vec::new() } else { response.json().unwrap_or_default() };
     let Some(problem) = problems.into_iter().next() else {
         return response.ok();
     };
@@ -32,25 +28,15 @@ pub fn ok(response: Response) -> Result<Response, Failure> {
         Ok(response) => return Ok(response),
         Err(plain) => plain,
     };
-    let Problem {
-        message,
-        error_code: code,
-        fields,
-    } = problem;
+    let Problem { message, error_code: code, fields } = problem;
     let (kind, after) = match code.as_str() {
         "REQUEST_LIMIT_EXCEEDED" => (FailureKind::RateLimited, plain.after.or(Some(QUOTA_PAUSE))),
         "INVALID_SESSION_ID" => (FailureKind::Unauthorized, None),
-        "UNABLE_TO_LOCK_ROW" | "SERVER_UNAVAILABLE" | "QUERY_TIMEOUT" => {
-            (FailureKind::Retry, plain.after)
-        }
+        "UNABLE_TO_LOCK_ROW" | "SERVER_UNAVAILABLE" | "QUERY_TIMEOUT" => (FailureKind::Retry, plain.after),
         _ => (plain.kind, plain.after),
     };
-    let reason = format!(
-        "Salesforce answered {}: {message} ({code})",
-        response.status
-    );
-    let details =
-        json!({ "status": response.status, "code": code, "message": message, "fields": fields });
+    let reason = format!("Salesforce answered {}: {message} ({code})", response.status);
+    let details = json!({ "status": response.status, "code": code, "message": message, "fields": fields });
     Err(Failure::new(kind, reason).after(after).details(details))
 }
 
@@ -89,20 +75,14 @@ mod tests {
     #[test]
     fn a_refusal_is_told_in_the_vendors_words() {
         let failure = refused(400, "REQUIRED_FIELD_MISSING");
-        assert_eq!(
-            failure.reason,
-            "Salesforce answered 400: No. (REQUIRED_FIELD_MISSING)"
-        );
+        assert_eq!(failure.reason, "Salesforce answered 400: No. (REQUIRED_FIELD_MISSING)");
         let details = json!({ "status": 400, "code": "REQUIRED_FIELD_MISSING", "message": "No.", "fields": ["Status"] });
         assert_eq!(failure.details, Some(details));
     }
 
     #[test]
     fn the_quota_is_waited_for() {
-        assert_eq!(
-            refused(403, "REQUEST_LIMIT_EXCEEDED").after,
-            Some(QUOTA_PAUSE)
-        );
+        assert_eq!(refused(403, "REQUEST_LIMIT_EXCEEDED").after, Some(QUOTA_PAUSE));
     }
 
     #[test]

@@ -33,30 +33,15 @@ impl Plugin for Salesforce {
 
 impl Connector for Salesforce {
     fn actions(a: &mut Actions<Self>) {
-        a.action("find-case", "Find a case", case::find_case)
-            .idempotent();
-        a.action("resolve-case", "Resolve a case", resolution::resolve_case)
-            .undo("reopen-case");
+        a.action("find-case", "Find a case", case::find_case).idempotent();
+        a.action("resolve-case", "Resolve a case", resolution::resolve_case).undo("reopen-case");
         a.action("reopen-case", "Reopen a case", resolution::reopen_case)
             .description("Gives a case that `resolve-case` closed its former status again, and deletes the comment that came with it.");
-        a.action("add-comment", "Comment on a case", comment::add_comment)
-            .undo("delete-comment");
-        a.action(
-            "delete-comment",
-            "Delete a comment",
-            comment::delete_comment,
-        )
-        .description("Deletes the comment that `add-comment` made.");
-        a.action("upsert-account", "Keep an account", account::upsert_account)
-            .idempotent();
-        a.action("upsert-contact", "Keep a contact", contact::upsert_contact)
-            .idempotent();
-        a.action(
-            "client-context",
-            "Read a client's context",
-            client_context::client_context,
-        )
-        .idempotent();
+        a.action("add-comment", "Comment on a case", comment::add_comment).undo("delete-comment");
+        a.action("delete-comment", "Delete a comment", comment::delete_comment).description("Deletes the comment that `add-comment` made.");
+        a.action("upsert-account", "Keep an account", account::upsert_account).idempotent();
+        a.action("upsert-contact", "Keep a contact", contact::upsert_contact).idempotent();
+        a.action("client-context", "Read a client's context", client_context::client_context).idempotent();
     }
 }
 

@@ -60,10 +60,7 @@ pub struct Reopened {
 }
 
 pub fn resolve_case(input: ResolveCase, cx: &Context<Config>) -> Result<Resolved, Failure> {
-    let case = find(
-        cx,
-        &CaseKey::new(input.case_id, input.external_id, input.case_number)?,
-    )?;
+    let case = find(cx, &CaseKey::new(input.case_id, input.external_id, input.case_number)?)?;
     let closed_status = match (&input.status, case.closed) {
         (Some(status), _) => status.clone(),
         (None, true) => case.status.clone(),
@@ -73,116 +70,59 @@ pub fn resolve_case(input: ResolveCase, cx: &Context<Config>) -> Result<Resolved
     let mut previous_status = (cx.first_attempt() || !case.closed).then(|| case.status.clone());
     let mut comment_id = None;
     if let Some(text) = &input.comment {
-        let draft = Draft {
-            text,
-            publish: input.publish_comment,
-            former_status: previous_status.as_deref(),
-        };
+        let draft = Draft { text, publish: input.publish_comment, former_status: previous_status.as_deref() };
         let comment = comment::put(cx, &case.case_id, &draft)?;
         previous_status = previous_status.or(comment.former_status);
         comment_id = Some(comment.comment_id);
     }
     let mut fields = input.fields;
-    let name = if case.status == closed_status {
-        "fields"
-    } else {
-        WRITE
-    };
+    let name = if case.status == closed_status { "fields" } else { WRITE };
     if name == WRITE {
         fields.insert("Status".to_owned(), closed_status.as_str().into());
     }
     if !fields.is_empty() {
-        update(cx, "Case", &case.case_id)
-            .name(name)
-            .json(&fields)
-            .send()
-            .and_then(ok)?;
-        log::info(
-            "resolved a case",
-            &[("case", &case.case_number), ("status", &closed_status)],
-        );
+        update(cx, "Case", &case.case_id).name(name).json(&fields).send().and_then(ok)?;
+        log::info("resolved a case", &[("case", &case.case_number), ("status", &closed_status)]);
     }
-    Ok(Resolved {
-        case_id: case.case_id,
-        case_number: case.case_number,
-        status: closed_status,
-        previous_status,
-        comment_id,
-    })
+    Ok(Resolved { case_id: case.case_id, case_number: case.case_number, status: closed_status, previous_status, comment_id })
 }
 
-pub fn reopen_case(
-    undo: Undo<ResolveCase, Resolved>,
-    cx: &Context<Config>,
-) -> Result<Reopened, Failure> {
+pub fn reopen_case(undo: Undo<ResolveCase, Resolved>, cx: &Context<Config>) -> Result<Reopened, Failure> {
     let resolved = undo.effect(WRITE).is_some_and(maybe_done);
-    let comment_key = undo
-        .effect(comment::WRITE)
-        .filter(|effect| maybe_done(effect))
-        .and_then(|effect| effect.key.clone());
+    let comment_key = undo.effect(comment::WRITE).filter(|effect| maybe_done(effect)).and_then(|effect| effect.key.clone());
     let (case, previous_status, comment_id) = match undo.output {
-        Some(output) => (
-            find(cx, &CaseKey::Id(output.case_id))?,
-            output.previous_status,
-            output.comment_id,
-        ),
+        Some(output) => (find(cx, &CaseKey::Id(output.case_id))?, output.previous_status, output.comment_id),
         None => {
-            let ResolveCase {
-                case_id,
-                external_id,
-                case_number,
-                ..
-            } = undo.input;
+            let ResolveCase { case_id, external_id, case_number, .. } = undo.input;
             let case = find(cx, &CaseKey::new(case_id, external_id, case_number)?)?;
             let marked = match comment_key {
                 Some(key) => comment::look_for(cx, &case.case_id, &key)?,
                 None => None,
             };
             let (comment_id, former_status) = match marked {
-                Some(Marked {
-                    comment_id,
-                    former_status,
-                }) => (Some(comment_id), former_status),
+                Some(Marked { comment_id, former_status }) => (Some(comment_id), former_status),
                 None => (None, None),
             };
             (case, former_status, comment_id)
         }
     };
     // One that somebody has opened again since stays as it is.
-    let status = if resolved && case.closed {
-        reopen(cx, &case, previous_status)?
-    } else {
-        case.status
-    };
+    let status = if resolved && case.closed { reopen(cx, &case, previous_status)? } else { case.status };
     // Last, since it may be all that knows the former status.
     if let Some(id) = comment_id {
         delete(cx, "delete-comment", "CaseComment", &id)?;
     }
-    Ok(Reopened {
-        case_id: case.case_id,
-        status,
-    })
+    Ok(Reopened { case_id: case.case_id, status })
 }
 
 /// Gives the case its former status, or where nobody knows it, the one that new cases have.
-fn reopen(
-    cx: &Context<Config>,
-    case: &Case,
-    previous_status: Option<String>,
-) -> Result<String, Failure> {
+fn reopen(cx: &Context<Config>, case: &Case, previous_status: Option<String>) -> Result<String, Failure> {
     let status = match previous_status {
         Some(status) => status,
         None => open_status(cx)?,
     };
-    update(cx, "Case", &case.case_id)
-        .name("reopen")
-        .json(&json!({ "Status": status }))
-        .send()
-        .and_then(ok)?;
-    log::info(
-        "reopened a case",
-        &[("case", &case.case_number), ("status", &status)],
-    );
+    update(cx, "Case", &case.case_id).name("reopen").json(&json!({ "Status": status })).send().and_then(ok)?;
+    log::info("reopened a case", &[("case", &case.case_number), ("status", &status)]);
     Ok(status)
 }
 
@@ -198,11 +138,6 @@ fn open_status(cx: &Context<Config>) -> Result<String, Failure> {
 }
 
 fn a_status(cx: &Context<Config>, which: &str) -> Result<String, Failure> {
-    let found = first(
-        cx,
-        &format!("SELECT ApiName FROM CaseStatus WHERE {which} LIMIT 1"),
-    )?;
-    found
-        .and_then(|record| text(&record, "ApiName"))
-        .ok_or_else(|| Failure::rejected(format!("The org has no case status with {which}")))
+    let found = first(cx, &format!("SELECT ApiName FROM CaseStatus WHERE {which} LIMIT 1"))?;
+    found.and_then(|record| text(&record, "ApiName")).ok_or_else(|| Failure::rejected(format!("The org has no case status with {which}")))
 }

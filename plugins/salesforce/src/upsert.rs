@@ -32,55 +32,33 @@ pub struct Record<'a> {
 
 /// Updates the record with that external id, or creates it.
 pub fn upsert(cx: &Context<Config>, record: &Record<'_>) -> Result<Upserted, Failure> {
-    let Record {
-        object,
-        field,
-        external_id,
-        fields,
-    } = record;
+    let Record { object, field, external_id, fields } = record;
     if external_id.is_empty() {
-        return Err(Failure::rejected(format!(
-            "A record of {object} needs an external id that is not empty"
-        )));
+        return Err(Failure::rejected(format!("A record of {object} needs an external id that is not empty")));
     }
-    let url = url(
-        cx,
-        &format!("sobjects/{object}/{field}/{}", encode(external_id)),
-    );
+    let url = url(cx, &format!("sobjects/{object}/{field}/{}", encode(external_id)));
     let response = cx.patch(url).name(*object).json(fields).send()?;
     if response.status == 300 {
-        let reason = format!(
-            "Several records of {object} have {field} = {external_id}; merge them in Salesforce"
-        );
+        let reason = format!("Several records of {object} have {field} = {external_id}; merge them in Salesforce");
         return Err(Failure::rejected(reason).response(&response));
     }
-    let saved: Saved = ok(response)
-        .map_err(|failure| lost_race(failure, field))?
-        .json()?;
+    let saved: Saved = ok(response).map_err(|failure| lost_race(failure, field))?.json()?;
     log::info("kept a record", &[("object", object), ("id", &saved.id)]);
-    Ok(Upserted {
-        id: saved.id,
-        created: saved.created,
-    })
+    Ok(Upserted { id: saved.id, created: saved.created })
 }
 
 /// Another transaction has made the record at the same moment: the next try finds it.
 fn lost_race(mut failure: Failure, field: &FieldName) -> Failure {
     let details = failure.details.clone().unwrap_or_default();
     let message = details["message"].as_str().unwrap_or_default();
-    if details["code"] == "DUPLICATE_VALUE"
-        && message.contains(&format!("{field} duplicates value"))
-    {
+    if details["code"] == "DUPLICATE_VALUE" && message.contains(&format!("{field} duplicates value")) {
         failure.kind = FailureKind::Retry;
     }
     failure
 }
 
 /// The fields of an input under the vendor's names, without those that are not given, and then `further` ones.
-pub fn fields(
-    input: &impl Serialize,
-    further: &Map<String, Value>,
-) -> Result<Map<String, Value>, Failure> {
+pub fn fields(input: &impl Serialize, further: &Map<String, Value>) -> Result<Map<String, Value>, Failure> {
     let mut fields = match serde_json::to_value(input)? {
         Value::Object(fields) => fields,
         _ => Map::new(),

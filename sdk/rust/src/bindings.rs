@@ -5,14 +5,7 @@
 //! into the contract's `connector`, `source` or `duplex`.
 
 // The generated code is the one place with unsafe: it lowers and lifts the values of the canonical ABI.
-#![allow(
-    unsafe_code,
-    unsafe_op_in_unsafe_fn,
-    missing_docs,
-    unused_qualifications,
-    rust_2018_idioms,
-    clippy::all
-)]
+#![allow(unsafe_code, unsafe_op_in_unsafe_fn, missing_docs, unused_qualifications, rust_2018_idioms, clippy::all)]
 
 mod imports {
     wit_bindgen::generate!({ path: "wit", world: "imports", generate_all });

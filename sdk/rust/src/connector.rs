@@ -24,12 +24,7 @@ pub struct Actions<P: Plugin>(Purpose, std::marker::PhantomData<P>);
 #[derive(Debug)]
 enum Purpose {
     Describe(Vec<ActionEntry>),
-    Invoke {
-        action: String,
-        input: String,
-        context: String,
-        outcome: Option<Result<Outcome, Failure>>,
-    },
+    Invoke { action: String, input: String, context: String, outcome: Option<Result<Outcome, Failure>> },
 }
 
 impl<P: Plugin> Actions<P> {
@@ -52,12 +47,7 @@ impl<P: Plugin> Actions<P> {
                 entries.push(ActionEntry::new(name, title, Schemas::of::<I, R::Data>()));
                 Action(entries.last_mut())
             }
-            Purpose::Invoke {
-                action,
-                input,
-                context,
-                outcome,
-            } => {
+            Purpose::Invoke { action, input, context, outcome } => {
                 if outcome.is_none() && action == name {
                     *outcome = Some(call(input, context, run));
                 }
@@ -97,20 +87,14 @@ impl Action<'_> {
     }
 }
 
-fn call<C, I, R>(
-    input: &str,
-    context: &str,
-    run: impl FnOnce(I, &Context<C>) -> Result<R, Failure>,
-) -> Result<Outcome, Failure>
+fn call<C, I, R>(input: &str, context: &str, run: impl FnOnce(I, &Context<C>) -> Result<R, Failure>) -> Result<Outcome, Failure>
 where
     C: DeserializeOwned,
     I: DeserializeOwned,
     R: Returns,
 {
     let context = Context::parse(context)?;
-    run(input::parse(input, "input")?, &context)?
-        .into_output()
-        .try_into()
+    run(input::parse(input, "input")?, &context)?.into_output().try_into()
 }
 
 pub(crate) fn entries<P: Connector>() -> Vec<ActionEntry> {
@@ -122,30 +106,12 @@ pub(crate) fn entries<P: Connector>() -> Vec<ActionEntry> {
     }
 }
 
-pub(crate) fn invoke<P: Connector>(
-    action: String,
-    input: String,
-    context: String,
-) -> Result<Outcome, Failure> {
-    let mut actions = Actions::<P>(
-        Purpose::Invoke {
-            action,
-            input,
-            context,
-            outcome: None,
-        },
-        std::marker::PhantomData,
-    );
+pub(crate) fn invoke<P: Connector>(action: String, input: String, context: String) -> Result<Outcome, Failure> {
+    let mut actions = Actions::<P>(Purpose::Invoke { action, input, context, outcome: None }, std::marker::PhantomData);
     P::actions(&mut actions);
     match actions.0 {
-        Purpose::Invoke {
-            outcome: Some(outcome),
-            ..
-        } => outcome,
-        Purpose::Invoke { action, .. } => Err(Failure::rejected(format!(
-            "{} has no action `{action}`",
-            P::NAME
-        ))),
+        Purpose::Invoke { outcome: Some(outcome), .. } => outcome,
+        Purpose::Invoke { action, .. } => Err(Failure::rejected(format!("{} has no action `{action}`", P::NAME))),
         Purpose::Describe(_) => unreachable!("declaring actions does not change what it is for"),
     }
 }

@@ -82,52 +82,25 @@ pub(crate) struct Schemas {
 
 impl Schemas {
     pub(crate) fn of<I: JsonSchema, O: JsonSchema>() -> Self {
-        Self {
-            input: schema::<I>(settings().for_deserialize()),
-            output: schema::<O>(settings().for_serialize()),
-        }
+        Self { input: schema::<I>(settings().for_deserialize()), output: schema::<O>(settings().for_serialize()) }
     }
 }
 
 impl ActionEntry {
-    pub(crate) fn new(
-        name: &'static str,
-        title: &'static str,
-        Schemas { mut input, output }: Schemas,
-    ) -> Self {
+    pub(crate) fn new(name: &'static str, title: &'static str, Schemas { mut input, output }: Schemas) -> Self {
         // The doc comment of the input is the vendor's page on the action; in the schema it would stand a second time.
-        let description = input
-            .as_object_mut()
-            .and_then(|schema| schema.remove("description"));
+        let description = input.as_object_mut().and_then(|schema| schema.remove("description"));
         let description = description.and_then(|text| text.as_str().map(str::to_owned));
-        Self {
-            name,
-            title,
-            description,
-            input,
-            output,
-            idempotent: false,
-            undo: None,
-        }
+        Self { name, title, description, input, output, idempotent: false, undo: None }
     }
 }
 
 fn text<P: Plugin>(version: &str, actions: Vec<ActionEntry>, streams: Vec<StreamEntry>) -> String {
     for (index, action) in actions.iter().enumerate() {
-        let doubled = actions[..index]
-            .iter()
-            .any(|other| other.name == action.name);
-        assert!(
-            !doubled,
-            "action names are unique, but `{}` is declared twice",
-            action.name
-        );
+        let doubled = actions[..index].iter().any(|other| other.name == action.name);
+        assert!(!doubled, "action names are unique, but `{}` is declared twice", action.name);
         let Some(undo) = action.undo else { continue };
-        assert!(
-            actions.iter().any(|other| other.name == undo),
-            "`{}` is undone by `{undo}`, which is not declared",
-            action.name
-        );
+        assert!(actions.iter().any(|other| other.name == undo), "`{}` is undone by `{undo}`, which is not declared", action.name);
     }
     let descriptor = Descriptor {
         name: P::NAME,
@@ -152,10 +125,7 @@ fn settings() -> SchemaSettings {
 }
 
 fn schema<T: JsonSchema>(settings: SchemaSettings) -> Value {
-    let mut schema = settings
-        .into_generator()
-        .into_root_schema_for::<T>()
-        .to_value();
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     if let Value::Bool(all) = schema {
         schema = if all { json!({}) } else { json!({ "not": {} }) }; // the contract wants objects
     }

@@ -33,10 +33,7 @@ impl Event {
     /// # Errors
     /// Rejected, with the path of the field that does not fit.
     pub fn data<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        input::parse(
-            self.data.as_deref().map_or("null", RawValue::get),
-            "event.data",
-        )
+        input::parse(self.data.as_deref().map_or("null", RawValue::get), "event.data")
     }
 }
 
@@ -94,9 +91,7 @@ impl NewEvent {
     /// Rejected if the data can't be JSON, such as a map whose keys are not text.
     pub fn new(kind: impl Into<String>, data: impl Serialize) -> Result<Self, Failure> {
         let data = serde_json::to_value(data)?;
-        Ok(Self(Map::new())
-            .attribute("type", kind.into())
-            .attribute("data", data))
+        Ok(Self(Map::new()).attribute("type", kind.into()).attribute("data", data))
     }
 
     /// Unique within the source. In a stream take it from the record and its version, so that seeing it again brings in
@@ -141,27 +136,16 @@ mod tests {
     fn data_keep_their_digits_until_they_are_asked_for() {
         let text = r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","subject":null,"x":7,"data":{"n":12345678901234567890123,"m":10.10}}"#;
         let event: Event = serde_json::from_str(text).expect("a CloudEvent");
-        assert_eq!(
-            (event.id.as_str(), event.kind.as_str(), &event.subject),
-            ("1", "t", &None)
-        );
+        assert_eq!((event.id.as_str(), event.kind.as_str(), &event.subject), ("1", "t", &None));
         assert_eq!(event.attributes["x"], json!(7));
-        assert_eq!(
-            event.data::<Value>().expect("JSON").to_string(),
-            r#"{"m":10.10,"n":12345678901234567890123}"#
-        );
+        assert_eq!(event.data::<Value>().expect("JSON").to_string(), r#"{"m":10.10,"n":12345678901234567890123}"#);
         let failure = event.data::<BTreeMap<String, u8>>().expect_err("too large");
-        assert!(
-            failure.reason.starts_with("event.data.n: "),
-            "{}",
-            failure.reason
-        );
+        assert!(failure.reason.starts_with("event.data.n: "), "{}", failure.reason);
     }
 
     #[test]
     fn an_event_without_data_has_null() {
-        let event: Event =
-            serde_json::from_str(r#"{"id":"1","source":"/s","type":"t"}"#).expect("a CloudEvent");
+        let event: Event = serde_json::from_str(r#"{"id":"1","source":"/s","type":"t"}"#).expect("a CloudEvent");
         assert_eq!(event.data::<Value>(), Ok(Value::Null));
     }
 }

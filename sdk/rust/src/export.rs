@@ -64,74 +64,31 @@ impl<P: Exported> plugin::Guest for Component<P> {
 }
 
 impl<P: Connector> actions::Guest for Component<P> {
-    fn invoke(
-        action: String,
-        input: String,
-        context: String,
-    ) -> Result<actions::Output, types::Failure> {
+    fn invoke(action: String, input: String, context: String) -> Result<actions::Output, types::Failure> {
         let outcome = invoke::<P>(action, input, context)?;
-        Ok(actions::Output {
-            data: outcome.data,
-            events: outcome.events,
-        })
+        Ok(actions::Output { data: outcome.data, events: outcome.events })
     }
 }
 
 impl<P: Source> events::Guest for Component<P> {
-    fn poll(
-        stream: String,
-        cursor: Option<String>,
-        limit: u32,
-        context: String,
-    ) -> Result<events::Page, types::Failure> {
+    fn poll(stream: String, cursor: Option<String>, limit: u32, context: String) -> Result<events::Page, types::Failure> {
         let page = poll::<P>(stream, cursor, limit, context)?;
         let set_aside = page.set_aside.into_iter();
         Ok(events::Page {
             events: page.events,
             next_cursor: page.next_cursor,
             more: page.more,
-            set_aside: set_aside
-                .map(|aside| events::RejectedRecord {
-                    data: aside.record.to_string(),
-                    reason: aside.reason,
-                })
-                .collect(),
+            set_aside: set_aside.map(|aside| events::RejectedRecord { data: aside.record.to_string(), reason: aside.reason }).collect(),
         })
     }
 
-    fn receive(
-        stream: String,
-        request: events::InboundRequest,
-        context: String,
-    ) -> Result<events::Received, types::Failure> {
-        let events::InboundRequest {
-            method,
-            path,
-            headers,
-            body,
-        } = request;
-        let received = receive::<P>(
-            stream,
-            Inbound {
-                method,
-                path,
-                headers,
-                body,
-            },
-            context,
-        )?;
+    fn receive(stream: String, request: events::InboundRequest, context: String) -> Result<events::Received, types::Failure> {
+        let events::InboundRequest { method, path, headers, body } = request;
+        let received = receive::<P>(stream, Inbound { method, path, headers, body }, context)?;
         let reply = received.reply;
         Ok(events::Received {
-            events: received
-                .events
-                .into_iter()
-                .map(NewEvent::into_text)
-                .collect(),
-            response: events::InboundResponse {
-                status: reply.status,
-                headers: reply.headers,
-                body: reply.body,
-            },
+            events: received.events.into_iter().map(NewEvent::into_text).collect(),
+            response: events::InboundResponse { status: reply.status, headers: reply.headers, body: reply.body },
         })
     }
 }

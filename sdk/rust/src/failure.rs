@@ -61,12 +61,7 @@ impl Failure {
 
     /// A failure of that kind.
     pub fn new(kind: FailureKind, reason: impl Into<String>) -> Self {
-        Self {
-            kind,
-            reason: reason.into(),
-            after: None,
-            details: None,
-        }
+        Self { kind, reason: reason.into(), after: None, details: None }
     }
 
     /// Says when trying again makes sense.
@@ -88,8 +83,7 @@ impl Failure {
     #[must_use]
     pub fn response(self, response: &Response) -> Self {
         let after = self.after.or_else(|| response.retry_after());
-        self.after(after)
-            .details(json!({ "status": response.status, "body": response.excerpt() }))
+        self.after(after).details(json!({ "status": response.status, "body": response.excerpt() }))
     }
 }
 
@@ -118,9 +112,7 @@ impl From<Failure> for types::Failure {
     fn from(failure: Failure) -> Self {
         let problem = types::Problem {
             reason: failure.reason,
-            after_ms: failure
-                .after
-                .map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+            after_ms: failure.after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
             details: failure.details.map(|details| details.to_string()),
         };
         match failure.kind {

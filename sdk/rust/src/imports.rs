@@ -4,8 +4,8 @@
 pub(crate) use crate::bindings::{
     http::{key, send},
     key_value::{
-        compare_and_swap as kv_compare_and_swap, delete as kv_delete, get as kv_get,
-        increment as kv_increment, list as kv_list, set as kv_set,
+        compare_and_swap as kv_compare_and_swap, delete as kv_delete, get as kv_get, increment as kv_increment, list as kv_list,
+        set as kv_set,
     },
     log::log,
 };

@@ -28,10 +28,7 @@ fn path_at(text: &str, line: usize, column: usize) -> String {
         Object { key: Option<&'a str> },
         Array { index: usize },
     }
-    let Some(line) = line
-        .checked_sub(1)
-        .and_then(|line| text.split_inclusive('\n').nth(line))
-    else {
+    let Some(line) = line.checked_sub(1).and_then(|line| text.split_inclusive('\n').nth(line)) else {
         return String::new();
     };
     let end = line.as_ptr() as usize - text.as_ptr() as usize + column.min(line.len());
@@ -95,27 +92,15 @@ mod tests {
     #[test]
     fn names_the_field_that_does_not_fit() {
         for (text, reason) in [
-            (
-                r#"{"customer": 7}"#,
-                "input.customer: invalid type: integer `7`, expected a string",
-            ),
+            (r#"{"customer": 7}"#, "input.customer: invalid type: integer `7`, expected a string"),
             (
                 r#"{"customer": "a\"{[", "lines": [{"amount": 1}, {"amount": "x"}]}"#,
                 "input.lines[1].amount: invalid type: string \"x\", expected u32",
             ),
-            (
-                "{\"customer\": \"ä\",\n \"lines\": [\n {}\n]}",
-                "input.lines[0]: missing field `amount`",
-            ),
+            ("{\"customer\": \"ä\",\n \"lines\": [\n {}\n]}", "input.lines[0]: missing field `amount`"),
             (r#"{"lines": []}"#, "input: missing field `customer`"),
-            (
-                r#"{"customer": "a", "line": []}"#,
-                "input.line: unknown field `line`, expected `customer` or `lines`",
-            ),
-            (
-                r#"{"customer": "a""#,
-                "input.customer: EOF while parsing an object",
-            ),
+            (r#"{"customer": "a", "line": []}"#, "input.line: unknown field `line`, expected `customer` or `lines`"),
+            (r#"{"customer": "a""#, "input.customer: EOF while parsing an object"),
         ] {
             let failure = super::parse::<Invoice>(text, "input").expect_err("none of these fits");
             assert_eq!(failure.reason, reason);

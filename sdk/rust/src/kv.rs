@@ -22,8 +22,7 @@ pub fn get_json<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Failure> {
     let Some(value) = get(key)? else {
         return Ok(None);
     };
-    let text = std::str::from_utf8(&value)
-        .map_err(|error| Failure::rejected(format!("key `{key}`: {error}")))?;
+    let text = std::str::from_utf8(&value).map_err(|error| Failure::rejected(format!("key `{key}`: {error}")))?;
     input::parse(text, &format!("key `{key}`")).map(Some)
 }
 
@@ -48,11 +47,7 @@ pub fn increment(key: &str, delta: i64) -> Result<i64, Failure> {
 }
 
 /// Sets the value if the present one is `expected` (`None`: absent); says whether it did. Counts as reading.
-pub fn compare_and_swap(
-    key: &str,
-    expected: Option<&[u8]>,
-    value: impl AsRef<[u8]>,
-) -> Result<bool, Failure> {
+pub fn compare_and_swap(key: &str, expected: Option<&[u8]>, value: impl AsRef<[u8]>) -> Result<bool, Failure> {
     imports::kv_compare_and_swap(key, expected, value.as_ref()).map_err(failed(key))
 }
 
@@ -64,13 +59,9 @@ pub fn list(prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Keys, Fail
 fn failed(key: &str) -> impl FnOnce(key_value::Error) -> Failure {
     use key_value::Error::*;
     move |error| match error {
-        NotClaimed(_) => Failure::rejected(format!(
-            "key `{key}` was first read after a write: read all keys before"
-        )),
+        NotClaimed(_) => Failure::rejected(format!("key `{key}` was first read after a write: read all keys before")),
         TooLarge(why) => Failure::rejected(format!("key `{key}` or its value is too large: {why}")),
-        Full(why) => Failure::rejected(format!(
-            "key `{key}`: the plugin's space is full (`key-value-size`): {why}"
-        )),
+        Full(why) => Failure::rejected(format!("key `{key}`: the plugin's space is full (`key-value-size`): {why}")),
         Invalid(why) => Failure::rejected(format!("key `{key}`: {why}")),
         Unavailable(why) | Other(why) => Failure::retry(format!("key `{key}`: {why}")),
     }

@@ -55,9 +55,8 @@ pub use serde_json;
 /// The derives of serde and schemars write paths into these crates, so a connector has both among its dependencies.
 pub mod prelude {
     pub use crate::{
-        Actions, Connector, Context, Event, Failure, FailureKind, Inbound, NewEvent, Output, Page,
-        Plugin, Poll, Received, Reply, Request, Response, Source, SourceContext, Streams, Undo,
-        encode, kv, log,
+        Actions, Connector, Context, Event, Failure, FailureKind, Inbound, NewEvent, Output, Page, Plugin, Poll, Received, Reply, Request,
+        Response, Source, SourceContext, Streams, Undo, encode, kv, log,
     };
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};

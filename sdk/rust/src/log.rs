@@ -16,10 +16,7 @@ pub type Fields<'a> = &'a [(&'a str, &'a dyn Display)];
 
 /// Writes one line.
 pub fn log(level: Level, message: &str, fields: Fields<'_>) {
-    let fields: Vec<_> = fields
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), value.to_string()))
-        .collect();
+    let fields: Vec<_> = fields.iter().map(|(name, value)| ((*name).to_owned(), value.to_string())).collect();
     imports::log(level, message, &fields);
 }
 

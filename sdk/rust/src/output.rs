@@ -22,10 +22,7 @@ pub struct Output<T> {
 impl<T> Output<T> {
     /// That data and no events.
     pub fn new(data: T) -> Self {
-        Self {
-            data,
-            events: Vec::new(),
-        }
+        Self { data, events: Vec::new() }
     }
 
     /// Adds an event.
@@ -68,9 +65,6 @@ pub(crate) struct Outcome {
 impl<T: Serialize> TryFrom<Output<T>> for Outcome {
     type Error = Failure;
     fn try_from(output: Output<T>) -> Result<Self, Failure> {
-        Ok(Self {
-            data: serde_json::to_string(&output.data)?,
-            events: output.events.into_iter().map(NewEvent::into_text).collect(),
-        })
+        Ok(Self { data: serde_json::to_string(&output.data)?, events: output.events.into_iter().map(NewEvent::into_text).collect() })
     }
 }

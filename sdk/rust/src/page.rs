@@ -26,12 +26,7 @@ pub struct Page<C> {
 
 impl<C> Default for Page<C> {
     fn default() -> Self {
-        Self {
-            events: Vec::new(),
-            next_cursor: None,
-            more: false,
-            set_aside: Vec::new(),
-        }
+        Self { events: Vec::new(), next_cursor: None, more: false, set_aside: Vec::new() }
     }
 }
 

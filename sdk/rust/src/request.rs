@@ -80,23 +80,15 @@ impl Request {
 
     /// Adds `name=value` to the query, percent-encoded.
     pub fn query(mut self, name: &str, value: impl Display) -> Self {
-        self.wire.url.push(if self.wire.url.contains('?') {
-            '&'
-        } else {
-            '?'
-        });
+        self.wire.url.push(if self.wire.url.contains('?') { '&' } else { '?' });
         push_pair(&mut self.wire.url, name, &value.to_string());
         self
     }
 
     /// Sets a header, in place of one of that name.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        self.wire
-            .headers
-            .retain(|(present, _)| !present.eq_ignore_ascii_case(name));
-        self.wire
-            .headers
-            .push((name.to_owned(), value.as_ref().to_vec()));
+        self.wire.headers.retain(|(present, _)| !present.eq_ignore_ascii_case(name));
+        self.wire.headers.push((name.to_owned(), value.as_ref().to_vec()));
         self
     }
 
@@ -110,10 +102,7 @@ impl Request {
     }
 
     /// The body as a form, and its content type unless one is set.
-    pub fn form<K: AsRef<str>, V: AsRef<str>>(
-        mut self,
-        fields: impl IntoIterator<Item = (K, V)>,
-    ) -> Self {
+    pub fn form<K: AsRef<str>, V: AsRef<str>>(mut self, fields: impl IntoIterator<Item = (K, V)>) -> Self {
         let mut body = String::new();
         for (name, value) in fields {
             if !body.is_empty() {
@@ -154,26 +143,14 @@ impl Request {
         }
         let to = format!("{} {}", self.wire.method, without_query(&self.wire.url));
         match imports::send(&self.wire) {
-            Ok(response) => Ok(Response {
-                status: response.status,
-                headers: response.headers,
-                body: response.body,
-                to,
-            }),
+            Ok(response) => Ok(Response { status: response.status, headers: response.headers, body: response.body, to }),
             Err(error) => Err(unanswered(&to, error)),
         }
     }
 
     fn content_type(mut self, value: &str) -> Self {
-        if !self
-            .wire
-            .headers
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
-        {
-            self.wire
-                .headers
-                .push(("content-type".to_owned(), value.as_bytes().to_vec()));
+        if !self.wire.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+            self.wire.headers.push(("content-type".to_owned(), value.as_bytes().to_vec()));
         }
         self
     }
@@ -184,17 +161,11 @@ fn unanswered(to: &str, error: http::Error) -> Failure {
     match error {
         Denied(why) => Failure::rejected(format!("{to} is not allowed: {why}")),
         InvalidRequest(why) => Failure::rejected(format!("{to} is no valid request: {why}")),
-        NameUsed(name) => Failure::rejected(format!(
-            "{to}: this step has already written `{name}`; each write needs its own name"
-        )),
-        TooManyCalls(limit) => Failure::rejected(format!(
-            "{to} would be more than the {limit} requests of one call (`http-calls`)"
-        )),
+        NameUsed(name) => Failure::rejected(format!("{to}: this step has already written `{name}`; each write needs its own name")),
+        TooManyCalls(limit) => Failure::rejected(format!("{to} would be more than the {limit} requests of one call (`http-calls`)")),
         Timeout(why) => Failure::retry(format!("{to} was not answered in time: {why}")),
         Connection(why) => Failure::retry(format!("{to} failed: {why}")),
-        ResponseTooLarge(limit) => Failure::retry(format!(
-            "{to} was answered with more than {limit} bytes (`response-size`)"
-        )),
+        ResponseTooLarge(limit) => Failure::retry(format!("{to} was answered with more than {limit} bytes (`response-size`)")),
         Unavailable(why) | Other(why) => Failure::retry(format!("{to} was not sent: {why}")),
     }
 }

@@ -74,8 +74,7 @@ impl Response {
     /// take `.json::<VendorError>().ok()`.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         let what = format!("the answer of {}: body", self.to);
-        let text = std::str::from_utf8(&self.body)
-            .map_err(|error| Failure::rejected(format!("{what}: {error}")).response(self))?;
+        let text = std::str::from_utf8(&self.body).map_err(|error| Failure::rejected(format!("{what}: {error}")).response(self))?;
         input::parse(text, &what).map_err(|failure| failure.response(self))
     }
 
@@ -86,10 +85,7 @@ impl Response {
 
     /// The first header of that name, if its value is text.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let (_, value) = self
-            .headers
-            .iter()
-            .find(|(present, _)| present.eq_ignore_ascii_case(name))?;
+        let (_, value) = self.headers.iter().find(|(present, _)| present.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(value).ok()
     }
 
@@ -106,10 +102,7 @@ impl Response {
     /// The start of the body, for people.
     pub(crate) fn excerpt(&self) -> Cow<'_, str> {
         match self.body.get(..EXCERPT_BYTES) {
-            Some(start) => Cow::Owned(format!(
-                "{}…",
-                String::from_utf8_lossy(start).trim_end_matches('\u{fffd}')
-            )),
+            Some(start) => Cow::Owned(format!("{}…", String::from_utf8_lossy(start).trim_end_matches('\u{fffd}'))),
             None => self.text(),
         }
     }
@@ -123,10 +116,7 @@ mod tests {
     fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
         Response {
             status,
-            headers: headers
-                .iter()
-                .map(|(name, value)| ((*name).into(), (*value).into()))
-                .collect(),
+            headers: headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             body: body.into(),
             to: "GET https://a.example/b".into(),
         }
@@ -146,23 +136,14 @@ mod tests {
             (409, Rejected),
         ];
         for (status, kind) in kinds {
-            assert_eq!(
-                answer(status, &[], "").ok().expect_err("no success").kind,
-                kind,
-                "{status}"
-            );
+            assert_eq!(answer(status, &[], "").ok().expect_err("no success").kind, kind, "{status}");
         }
         assert!(answer(204, &[], "").ok().is_ok());
     }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
-        let after = |value| {
-            answer(429, &[("retry-after", value)], "")
-                .ok()
-                .expect_err("429")
-                .after
-        };
+        let after = |value| answer(429, &[("retry-after", value)], "").ok().expect_err("429").after;
         assert_eq!(after("7"), Some(Duration::from_secs(7)));
         assert_eq!(after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
         let hour = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(3600));
@@ -173,24 +154,15 @@ mod tests {
     #[test]
     fn a_failure_quotes_the_start_of_the_body() {
         let long = "ä".repeat(2000);
-        let details = answer(422, &[], &long)
-            .ok()
-            .expect_err("422")
-            .details
-            .expect("quoted");
+        let details = answer(422, &[], &long).ok().expect_err("422").details.expect("quoted");
         assert_eq!(details["status"], 422);
         assert_eq!(details["body"], format!("{}…", "ä".repeat(1024)));
     }
 
     #[test]
     fn a_body_of_another_shape_is_rejected_with_its_field() {
-        let failure = answer(200, &[], r#"[1, "x"]"#)
-            .json::<Vec<u8>>()
-            .expect_err("a string in it");
+        let failure = answer(200, &[], r#"[1, "x"]"#).json::<Vec<u8>>().expect_err("a string in it");
         assert_eq!(failure.kind, Rejected);
-        assert_eq!(
-            failure.reason,
-            r#"the answer of GET https://a.example/b: body[1]: invalid type: string "x", expected u8"#
-        );
+        assert_eq!(failure.reason, r#"the answer of GET https://a.example/b: body[1]: invalid type: string "x", expected u8"#);
     }
 }

@@ -80,10 +80,7 @@ impl Sent {
 
     /// The URL without scheme, host and query.
     pub fn path(&self) -> &str {
-        let rest = self
-            .url
-            .split_once("://")
-            .map_or(self.url.as_str(), |(_, rest)| rest);
+        let rest = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
         let path = &rest[rest.find('/').unwrap_or(rest.len())..];
         path.split('?').next().unwrap_or_default()
     }
@@ -91,19 +88,12 @@ impl Sent {
     /// A value of the query, as it is in the URL.
     pub fn query(&self, name: &str) -> Option<&str> {
         let (_, query) = self.url.split_once('?')?;
-        query
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .find(|(present, _)| *present == name)
-            .map(|(_, value)| value)
+        query.split('&').filter_map(|pair| pair.split_once('=')).find(|(present, _)| *present == name).map(|(_, value)| value)
     }
 
     /// A header that is text.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let (_, value) = self
-            .headers
-            .iter()
-            .find(|(present, _)| present.eq_ignore_ascii_case(name))?;
+        let (_, value) = self.headers.iter().find(|(present, _)| present.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(value).ok()
     }
 
@@ -150,11 +140,7 @@ impl Answer for Result<Response, NoAnswer> {
 
 /// An answer with a JSON body.
 pub fn json(status: u16, body: Value) -> Response {
-    response(
-        status,
-        &[("content-type", "application/json")],
-        body.to_string(),
-    )
+    response(status, &[("content-type", "application/json")], body.to_string())
 }
 
 /// An answer with a body of text.
@@ -164,22 +150,12 @@ pub fn text(status: u16, body: &str) -> Response {
 
 /// An answer.
 pub fn response(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Response {
-    let headers = headers
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).into()))
-        .collect();
-    Response {
-        status,
-        headers,
-        body: body.into(),
-        to: String::new(),
-    }
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+    Response { status, headers, body: body.into(), to: String::new() }
 }
 
 /// The key that [`Host`] gives to the write of that name: 36 characters, like a real one.
 pub fn key(name: &str) -> String {
-    let digest = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    }); // FNV-1a
+    let digest = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)); // FNV-1a
     format!("00000000-0000-5000-8000-{:012x}", digest & 0xffff_ffff_ffff)
 }

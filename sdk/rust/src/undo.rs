@@ -27,10 +27,7 @@ pub struct Undo<I, O> {
 impl<I, O> Undo<I, O> {
     /// The write of that name, if it was sent.
     pub fn effect(&self, name: &str) -> Option<&Effect> {
-        self.effects
-            .iter()
-            .rev()
-            .find(|effect| effect.name.as_deref() == Some(name))
+        self.effects.iter().rev().find(|effect| effect.name.as_deref() == Some(name))
     }
 }
 

@@ -21,17 +21,13 @@ impl Inbound {
     /// # Errors
     /// Rejected, with the path of the field that does not fit.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        let text = std::str::from_utf8(&self.body)
-            .map_err(|error| Failure::rejected(format!("body: {error}")))?;
+        let text = std::str::from_utf8(&self.body).map_err(|error| Failure::rejected(format!("body: {error}")))?;
         input::parse(text, "body")
     }
 
     /// The first header of that name, if its value is text.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let (_, value) = self
-            .headers
-            .iter()
-            .find(|(present, _)| present.eq_ignore_ascii_case(name))?;
+        let (_, value) = self.headers.iter().find(|(present, _)| present.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(value).ok()
     }
 }
@@ -48,10 +44,7 @@ pub struct Received {
 impl Received {
     /// Those events, and an empty `200`.
     pub fn new(events: Vec<NewEvent>) -> Self {
-        Self {
-            events,
-            reply: Reply::default(),
-        }
+        Self { events, reply: Reply::default() }
     }
 }
 
@@ -68,10 +61,6 @@ pub struct Reply {
 
 impl Default for Reply {
     fn default() -> Self {
-        Self {
-            status: 200,
-            headers: Vec::new(),
-            body: Vec::new(),
-        }
+        Self { status: 200, headers: Vec::new(), body: Vec::new() }
     }
 }

@@ -21,19 +21,14 @@ impl Plugin for Desk {
 
 impl Connector for Desk {
     fn actions(a: &mut Actions<Self>) {
-        a.action("add-notes", "Add notes", add_notes)
-            .undo("remove-notes");
-        a.action("remove-notes", "Remove notes", remove_notes)
-            .idempotent();
+        a.action("add-notes", "Add notes", add_notes).undo("remove-notes");
+        a.action("remove-notes", "Remove notes", remove_notes).idempotent();
     }
 }
 
 impl Source for Desk {
     fn streams(s: &mut Streams<Self>) {
-        s.stream("tickets", "Tickets")
-            .poll(poll)
-            .receive(receive)
-            .types(&["ticket.opened"]);
+        s.stream("tickets", "Tickets").poll(poll).receive(receive).types(&["ticket.opened"]);
     }
 }
 
@@ -54,15 +49,11 @@ struct Added {
 fn add_notes(input: AddNotes, cx: &Context<Config>) -> Result<Output<Added>, Failure> {
     let total = kv::increment("total", 1)?;
     for note in &input.notes {
-        cx.post(format!(
-            "{}/tickets/{}/notes",
-            cx.config.base_url,
-            encode(&input.ticket)
-        ))
-        .name(format!("note/{note}"))
-        .form([("text", note), ("key", &cx.key("x"))])
-        .send()?
-        .ok()?;
+        cx.post(format!("{}/tickets/{}/notes", cx.config.base_url, encode(&input.ticket)))
+            .name(format!("note/{note}"))
+            .form([("text", note), ("key", &cx.key("x"))])
+            .send()?
+            .ok()?;
     }
     log::info("added", &[("notes", &input.notes.len())]);
     Ok(Output::new(Added { total }).emit(NewEvent::new("notes.added", &input.notes)?))
@@ -71,44 +62,21 @@ fn add_notes(input: AddNotes, cx: &Context<Config>) -> Result<Output<Added>, Fai
 fn remove_notes(undo: Undo<AddNotes, Added>, cx: &Context<Config>) -> Result<(), Failure> {
     for effect in &undo.effects {
         let name = effect.name.as_deref().unwrap_or_default();
-        cx.delete(format!(
-            "{}/tickets/{}",
-            cx.config.base_url, undo.input.ticket
-        ))
-        .name(name)
-        .send()?
-        .ok()?;
+        cx.delete(format!("{}/tickets/{}", cx.config.base_url, undo.input.ticket)).name(name).send()?.ok()?;
     }
     Ok(())
 }
 
 fn poll(poll: Poll<u64>, cx: &SourceContext<Config>) -> Result<Page<u64>, Failure> {
     let after = poll.cursor.unwrap_or_default();
-    let ticket: Value = cx
-        .get(&cx.config.base_url)
-        .query("a b", "ä&+ ")
-        .query("after", after)
-        .send()?
-        .ok()?
-        .json()?;
-    let event = NewEvent::new("ticket.opened", &ticket)?
-        .id("7/1")
-        .time("2026-01-01T00:00:00Z");
-    Ok(Page {
-        events: vec![event],
-        next_cursor: Some(after + 1),
-        ..Page::default()
-    })
+    let ticket: Value = cx.get(&cx.config.base_url).query("a b", "ä&+ ").query("after", after).send()?.ok()?.json()?;
+    let event = NewEvent::new("ticket.opened", &ticket)?.id("7/1").time("2026-01-01T00:00:00Z");
+    Ok(Page { events: vec![event], next_cursor: Some(after + 1), ..Page::default() })
 }
 
 fn receive(request: Inbound, cx: &SourceContext<Config>) -> Result<Received, Failure> {
-    sangam_sdk::Write::new("POST", &cx.config.base_url)
-        .name("seen")
-        .send()?;
-    Ok(Received::new(vec![NewEvent::new(
-        "ticket.opened",
-        request.json::<Value>()?,
-    )?]))
+    sangam_sdk::Write::new("POST", &cx.config.base_url).name("seen").send()?;
+    Ok(Received::new(vec![NewEvent::new("ticket.opened", request.json::<Value>()?)?]))
 }
 
 fn host<A: testing::Answer>(system: impl FnMut(&testing::Sent) -> A + 'static) -> Host {
@@ -123,46 +91,26 @@ fn a_second_attempt_sends_only_what_was_not_done() {
     let mut host = host(move |_| testing::text(answers.next().expect("three requests"), ""));
     let input = json!({ "ticket": "A/1", "notes": ["a", "b"] });
 
-    let failure = host
-        .invoke::<Desk>("add-notes", input.clone())
-        .expect_err("503");
+    let failure = host.invoke::<Desk>("add-notes", input.clone()).expect_err("503");
     assert_eq!(failure.kind, FailureKind::Retry);
-    assert!(
-        host.store.is_empty(),
-        "what a failed call has set is forgotten"
-    );
+    assert!(host.store.is_empty(), "what a failed call has set is forgotten");
     assert!(host.events.is_empty());
 
     host.attempt = 2;
-    assert_eq!(
-        host.invoke::<Desk>("add-notes", input),
-        Ok(json!({ "total": 1 }))
-    );
-    let names: Vec<_> = host
-        .sent
-        .iter()
-        .filter_map(|sent| sent.name.as_deref())
-        .collect();
+    assert_eq!(host.invoke::<Desk>("add-notes", input), Ok(json!({ "total": 1 })));
+    let names: Vec<_> = host.sent.iter().filter_map(|sent| sent.name.as_deref()).collect();
     assert_eq!(names, ["note/a", "note/b", "note/b"]);
     assert_eq!(host.sent[1].key, host.sent[2].key);
     assert_eq!(host.sent[0].path(), "/tickets/A%2F1/notes");
-    assert_eq!(
-        host.sent[0].text(),
-        format!("text=a&key={}", testing::key("x"))
-    );
-    assert_eq!(
-        host.events,
-        [json!({ "specversion": "1.0", "type": "notes.added", "data": ["a", "b"] })]
-    );
+    assert_eq!(host.sent[0].text(), format!("text=a&key={}", testing::key("x")));
+    assert_eq!(host.events, [json!({ "specversion": "1.0", "type": "notes.added", "data": ["a", "b"] })]);
     assert_eq!(host.lines[0].fields, [("notes".to_owned(), "2".to_owned())]);
 }
 
 #[test]
 fn two_writes_of_one_name_are_refused() {
     let mut host = host(|_| testing::text(200, ""));
-    let failure = host
-        .invoke::<Desk>("add-notes", json!({ "ticket": "1", "notes": ["a", "a"] }))
-        .expect_err("same name");
+    let failure = host.invoke::<Desk>("add-notes", json!({ "ticket": "1", "notes": ["a", "a"] })).expect_err("same name");
     assert_eq!(failure.kind, FailureKind::Rejected);
     assert!(failure.reason.contains("`note/a`"), "{}", failure.reason);
 }
@@ -170,21 +118,15 @@ fn two_writes_of_one_name_are_refused() {
 #[test]
 fn no_answer_is_tried_again() {
     let mut host = host(|_| NoAnswer::Connection("reset".into()));
-    let failure = host
-        .invoke::<Desk>("add-notes", json!({ "ticket": "1", "notes": ["a"] }))
-        .expect_err("reset");
-    assert_eq!(
-        failure,
-        Failure::retry("POST https://desk.example/tickets/1/notes failed: reset")
-    );
+    let failure = host.invoke::<Desk>("add-notes", json!({ "ticket": "1", "notes": ["a"] })).expect_err("reset");
+    assert_eq!(failure, Failure::retry("POST https://desk.example/tickets/1/notes failed: reset"));
 }
 
 #[test]
 fn an_undo_sees_what_was_written() {
     let mut host = host(|_| testing::text(204, ""));
     let effects = json!([{ "name": "note/a", "key": "k", "state": "in-doubt", "request": {}, "response": null }]);
-    let undo =
-        json!({ "input": { "ticket": "1", "notes": ["a"] }, "output": null, "effects": effects });
+    let undo = json!({ "input": { "ticket": "1", "notes": ["a"] }, "output": null, "effects": effects });
     assert_eq!(host.invoke::<Desk>("remove-notes", undo), Ok(json!(null)));
     assert_eq!(host.sent[0].method, "DELETE");
 }
@@ -192,43 +134,22 @@ fn an_undo_sees_what_was_written() {
 #[test]
 fn a_stream_gives_events_and_a_cursor_and_may_not_write() {
     let mut host = host(|_| testing::json(200, json!({ "ticket": 7 })));
-    let page = host
-        .poll::<Desk>("tickets", Some(json!(3)), 10)
-        .expect("a page");
+    let page = host.poll::<Desk>("tickets", Some(json!(3)), 10).expect("a page");
     assert_eq!(page.next_cursor, Some(json!(4)));
-    assert_eq!(
-        host.sent[0].url,
-        "https://desk.example?a%20b=%C3%A4%26%2B%20&after=3"
-    );
-    assert_eq!(
-        (&host.events[0]["id"], &host.events[0]["data"]),
-        (&json!("7/1"), &json!({ "ticket": 7 }))
-    );
+    assert_eq!(host.sent[0].url, "https://desk.example?a%20b=%C3%A4%26%2B%20&after=3");
+    assert_eq!((&host.events[0]["id"], &host.events[0]["data"]), (&json!("7/1"), &json!({ "ticket": 7 })));
 
-    let request = Inbound {
-        body: b"{}".to_vec(),
-        ..Inbound::default()
-    };
-    let failure = host
-        .receive::<Desk>("tickets", request)
-        .expect_err("a write");
-    assert_eq!(
-        failure.reason,
-        "POST https://desk.example is not allowed: streams may only read"
-    );
+    let request = Inbound { body: b"{}".to_vec(), ..Inbound::default() };
+    let failure = host.receive::<Desk>("tickets", request).expect_err("a write");
+    assert_eq!(failure.reason, "POST https://desk.example is not allowed: streams may only read");
 }
 
 #[test]
 fn what_is_not_there_is_rejected() {
     let mut host = host(|_| testing::text(200, ""));
-    assert_eq!(
-        host.invoke::<Desk>("fly", json!({})),
-        Err(Failure::rejected("desk has no action `fly`"))
-    );
+    assert_eq!(host.invoke::<Desk>("fly", json!({})), Err(Failure::rejected("desk has no action `fly`")));
     host.config = json!({});
-    let failure = host
-        .invoke::<Desk>("add-notes", json!({}))
-        .expect_err("no configuration");
+    let failure = host.invoke::<Desk>("add-notes", json!({})).expect_err("no configuration");
     assert_eq!(failure.reason, "configuration: missing field `base-url`");
 }
 
@@ -237,21 +158,12 @@ fn the_descriptor_says_it_all() {
     let descriptor: Value = serde_json::from_str(&descriptor()).expect("JSON");
     assert_eq!(descriptor["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(descriptor["configuration"]["required"], json!(["base-url"]));
-    assert_eq!(
-        descriptor["actions"][0]["description"],
-        "Adds notes to a ticket."
-    );
+    assert_eq!(descriptor["actions"][0]["description"], "Adds notes to a ticket.");
     assert_eq!(descriptor["actions"][0]["undo"], "remove-notes");
-    assert_eq!(
-        descriptor["actions"][1]["output"],
-        json!({ "type": "null" })
-    );
+    assert_eq!(descriptor["actions"][1]["output"], json!({ "type": "null" }));
     assert_eq!(
         descriptor["streams"],
         json!([{ "name": "tickets", "title": "Tickets", "poll": true, "receive": true, "types": ["ticket.opened"] }])
     );
-    assert!(
-        !descriptor.to_string().contains("$ref"),
-        "schemas stand for themselves"
-    );
+    assert!(!descriptor.to_string().contains("$ref"), "schemas stand for themselves");
 }

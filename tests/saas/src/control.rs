@@ -48,11 +48,8 @@ pub(crate) fn answer(shared: &Shared, head: &Parts, body: &[u8]) -> Response {
 }
 
 fn settings(shared: &Shared, body: &[u8]) -> Result<(), String> {
-    let settings: Map<String, Value> =
-        serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    settings
-        .into_iter()
-        .try_for_each(|(name, value)| shared.system.set(&name, value))
+    let settings: Map<String, Value> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    settings.into_iter().try_for_each(|(name, value)| shared.system.set(&name, value))
 }
 
 fn refused(reason: &str) -> Response {

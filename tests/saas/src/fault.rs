@@ -56,26 +56,13 @@ pub enum FaultAct {
 impl Fault {
     /// The next request to a path that matches fails so.
     pub fn once(path: impl Into<String>, act: FaultAct) -> Fault {
-        Fault {
-            method: None,
-            path: path.into(),
-            skip: 0,
-            times: 1,
-            act,
-        }
+        Fault { method: None, path: path.into(), skip: 0, times: 1, act }
     }
 
     fn concerns(&self, method: &str, path_and_query: &str) -> bool {
         let path = path_and_query.split('?').next().unwrap_or_default();
-        let subject = if self.path.contains('?') {
-            path_and_query
-        } else {
-            path
-        };
-        self.method
-            .as_deref()
-            .is_none_or(|own| own.eq_ignore_ascii_case(method))
-            && glob(&self.path, subject)
+        let subject = if self.path.contains('?') { path_and_query } else { path };
+        self.method.as_deref().is_none_or(|own| own.eq_ignore_ascii_case(method)) && glob(&self.path, subject)
     }
 }
 
@@ -98,11 +85,7 @@ impl Faults {
     /// are, count it.
     pub fn take(&mut self, method: &str, path_and_query: &str) -> Option<FaultAct> {
         let mut act = None;
-        for fault in self
-            .0
-            .iter_mut()
-            .filter(|fault| fault.concerns(method, path_and_query))
-        {
+        for fault in self.0.iter_mut().filter(|fault| fault.concerns(method, path_and_query)) {
             if fault.skip > 0 {
                 fault.skip -= 1;
             } else if fault.times > 0 {
@@ -135,22 +118,8 @@ const fn once() -> u32 {
 }
 
 impl From<Fault> for Wire {
-    fn from(
-        Fault {
-            method,
-            path,
-            skip,
-            times,
-            act,
-        }: Fault,
-    ) -> Wire {
-        Wire {
-            method,
-            path,
-            skip,
-            times,
-            act,
-        }
+    fn from(Fault { method, path, skip, times, act }: Fault) -> Wire {
+        Wire { method, path, skip, times, act }
     }
 }
 
@@ -168,20 +137,8 @@ impl TryFrom<Value> for Fault {
             *body = Value::String(body.to_string());
         }
         let wire: Wire = serde_json::from_value(value).map_err(|error| error.to_string())?;
-        let Wire {
-            method,
-            path,
-            skip,
-            times,
-            act,
-        } = wire;
-        Ok(Fault {
-            method,
-            path,
-            skip,
-            times,
-            act,
-        })
+        let Wire { method, path, skip, times, act } = wire;
+        Ok(Fault { method, path, skip, times, act })
     }
 }
 
@@ -221,12 +178,7 @@ mod tests {
     #[test]
     fn faults_come_after_those_let_through_and_then_end() {
         let mut faults = Faults::default();
-        faults.add(Fault {
-            method: Some("post".into()),
-            skip: 1,
-            times: 2,
-            ..Fault::once("/x*", FaultAct::Reset)
-        });
+        faults.add(Fault { method: Some("post".into()), skip: 1, times: 2, ..Fault::once("/x*", FaultAct::Reset) });
         assert_eq!(faults.take("POST", "/x?a=1"), None);
         assert_eq!(faults.take("GET", "/x"), None);
         assert_eq!(faults.take("POST", "/xy"), Some(FaultAct::Reset));
@@ -237,23 +189,13 @@ mod tests {
 
     #[test]
     fn json_may_nest_the_act_and_hold_a_json_body() {
-        let act = FaultAct::Status {
-            status: 503,
-            headers: BTreeMap::new(),
-            body: r#"{"a":1}"#.into(),
-        };
+        let act = FaultAct::Status { status: 503, headers: BTreeMap::new(), body: r#"{"a":1}"#.into() };
         let fault = Fault::once("/x", act);
         let nested = r#"{"path":"/x","act":{"act":"status","status":503,"body":{"a":1}}}"#;
-        assert_eq!(
-            serde_json::from_str::<Fault>(nested).expect("nested"),
-            fault
-        );
+        assert_eq!(serde_json::from_str::<Fault>(nested).expect("nested"), fault);
         let text = serde_json::to_string(&fault).expect("flat");
         assert_eq!(serde_json::from_str::<Fault>(&text).expect("flat"), fault);
         let delay = r#"{"path":"/x","act":"delay","ms":50}"#;
-        assert_eq!(
-            serde_json::from_str::<Fault>(delay).expect("delay").act,
-            FaultAct::Delay { ms: 50 }
-        );
+        assert_eq!(serde_json::from_str::<Fault>(delay).expect("delay").act, FaultAct::Delay { ms: 50 });
     }
 }

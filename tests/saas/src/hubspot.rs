@@ -70,20 +70,14 @@ struct Account {
 
 impl Account {
     fn new() -> Account {
-        Account {
-            portal: seed::portal(),
-            tokens: Tokens::new(),
-            limits: Limits::new(),
-        }
+        Account { portal: seed::portal(), tokens: Tokens::new(), limits: Limits::new() }
     }
 }
 
 impl HubSpot {
     /// A portal with the seeded records.
     pub fn new() -> HubSpot {
-        HubSpot {
-            account: Mutex::new(Account::new()),
-        }
+        HubSpot { account: Mutex::new(Account::new()) }
     }
 
     fn account(&self) -> MutexGuard<'_, Account> {
@@ -122,9 +116,7 @@ impl System for HubSpot {
         let mut account = self.account();
         match setting {
             "search-lag-ms" => account.portal.lag = Duration::from_millis(whole(setting, &value)?),
-            "access-token-life-s" => {
-                account.tokens.life = Duration::from_secs(whole(setting, &value)?)
-            }
+            "access-token-life-s" => account.tokens.life = Duration::from_secs(whole(setting, &value)?),
             "expire-tokens" => account.tokens.expire(),
             "ten-secondly-limit" => account.limits.ten_secondly(at_most(setting, &value)?),
             "secondly-limit" => account.limits.secondly(at_most(setting, &value)?),
@@ -141,19 +133,14 @@ impl System for HubSpot {
 }
 
 fn whole(setting: &str, value: &Value) -> Result<u64, String> {
-    value
-        .as_u64()
-        .ok_or_else(|| format!("{setting} is a whole number, not {value}"))
+    value.as_u64().ok_or_else(|| format!("{setting} is a whole number, not {value}"))
 }
 
 fn at_most(setting: &str, value: &Value) -> Result<Option<u32>, String> {
     if value.is_null() {
         return Ok(None);
     }
-    whole(setting, value)?
-        .try_into()
-        .map(Some)
-        .map_err(|_| format!("{setting} is too large"))
+    whole(setting, value)?.try_into().map(Some).map_err(|_| format!("{setting} is too large"))
 }
 
 async fn grant(State(system): State<Arc<HubSpot>>, body: Bytes) -> Response {
@@ -170,14 +157,7 @@ async fn crm(
 ) -> Response {
     let mut account = system.account();
     let account = &mut *account;
-    let answer = answer(
-        account,
-        method,
-        &path,
-        query.as_deref().unwrap_or_default(),
-        &headers,
-        &body,
-    );
+    let answer = answer(account, method, &path, query.as_deref().unwrap_or_default(), &headers, &body);
     let mut answer = answer.unwrap_or_else(IntoResponse::into_response);
     if !path.ends_with("/search") {
         account.limits.tell(answer.headers_mut());
@@ -185,21 +165,9 @@ async fn crm(
     answer
 }
 
-fn answer(
-    account: &mut Account,
-    method: Method,
-    path: &str,
-    query: &str,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Response, Refusal> {
+fn answer(account: &mut Account, method: Method, path: &str, query: &str, headers: &HeaderMap, body: &[u8]) -> Result<Response, Refusal> {
     let now = Instant::now();
-    account.tokens.check(
-        headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok()),
-        now,
-    )?;
+    account.tokens.check(headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()), now)?;
     account.limits.take(path.ends_with("/search"), now)?;
     let call = Call::read(method, path, query, json_of(headers, body)?)?;
     route::route(&mut account.portal, &call)
@@ -215,17 +183,8 @@ fn json_of(headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusal> {
         .and_then(|value| value.to_str().ok())
         .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/json"));
     if !json {
-        return Err(Refusal::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "VALIDATION_ERROR",
-            "Unsupported Media Type",
-        ));
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "VALIDATION_ERROR", "Unsupported Media Type"));
     }
-    serde_json::from_slice(body).map_err(|error| {
-        Refusal::invalid(format!(
-            "Invalid input JSON on line {}, column {}: {error}",
-            error.line(),
-            error.column()
-        ))
-    })
+    serde_json::from_slice(body)
+        .map_err(|error| Refusal::invalid(format!("Invalid input JSON on line {}, column {}: {error}", error.line(), error.column())))
 }

@@ -86,7 +86,5 @@ impl Saas {
 
 async fn stand(address: SocketAddr, system: Arc<dyn System>) -> anyhow::Result<Stand> {
     let name = system.name();
-    Stand::start(address, system)
-        .await
-        .with_context(|| format!("starting the {name} stand-in on {address}"))
+    Stand::start(address, system).await.with_context(|| format!("starting the {name} stand-in on {address}"))
 }

@@ -38,11 +38,7 @@ fn addresses(first: Option<u16>) -> anyhow::Result<[SocketAddr; 5]> {
     let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 5];
     if let Some(first) = first {
         for (offset, address) in (0..).zip(&mut addresses) {
-            address.set_port(
-                first
-                    .checked_add(offset)
-                    .context("no five ports from there on")?,
-            );
+            address.set_port(first.checked_add(offset).context("no five ports from there on")?);
         }
     }
     Ok(addresses)

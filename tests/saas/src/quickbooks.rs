@@ -81,21 +81,14 @@ struct Account {
 
 impl Account {
     fn new() -> Account {
-        Account {
-            company: seed::company(),
-            tokens: Tokens::new(),
-            replay: Replay::default(),
-            throttle: Quota::unlimited(MINUTE),
-        }
+        Account { company: seed::company(), tokens: Tokens::new(), replay: Replay::default(), throttle: Quota::unlimited(MINUTE) }
     }
 }
 
 impl QuickBooks {
     /// A company with the seeded lists.
     pub fn new() -> QuickBooks {
-        QuickBooks {
-            account: Mutex::new(Account::new()),
-        }
+        QuickBooks { account: Mutex::new(Account::new()) }
     }
 
     fn account(&self) -> MutexGuard<'_, Account> {
@@ -137,24 +130,17 @@ impl System for QuickBooks {
 
     fn set(&self, setting: &str, value: Value) -> Result<(), String> {
         let mut account = self.account();
-        let whole = || {
-            value
-                .as_u64()
-                .ok_or_else(|| format!("{setting} is a whole number, not {value}"))
-        };
+        let whole = || value.as_u64().ok_or_else(|| format!("{setting} is a whole number, not {value}"));
         match setting {
             "access-token-life-s" => account.tokens.life = Duration::from_secs(whole()?),
             "expire-tokens" => account.tokens.expire(),
             "requests-per-minute" if value.is_null() => account.throttle.allow(None, MINUTE),
             "requests-per-minute" => {
-                let limit =
-                    u32::try_from(whole()?).map_err(|_| format!("{setting} is too large"))?;
+                let limit = u32::try_from(whole()?).map_err(|_| format!("{setting} is too large"))?;
                 account.throttle.allow(Some(limit), MINUTE);
             }
             other => {
-                return Err(format!(
-                    "quickbooks has no setting {other}; it has access-token-life-s, expire-tokens, requests-per-minute"
-                ));
+                return Err(format!("quickbooks has no setting {other}; it has access-token-life-s, expire-tokens, requests-per-minute"));
             }
         }
         Ok(())
@@ -162,21 +148,11 @@ impl System for QuickBooks {
 }
 
 async fn grant(State(system): State<Arc<QuickBooks>>, headers: HeaderMap, body: Bytes) -> Response {
-    system
-        .account()
-        .tokens
-        .grant(text(&headers, header::AUTHORIZATION), &body, Instant::now())
+    system.account().tokens.grant(text(&headers, header::AUTHORIZATION), &body, Instant::now())
 }
 
-async fn revoke(
-    State(system): State<Arc<QuickBooks>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    system
-        .account()
-        .tokens
-        .revoke(text(&headers, header::AUTHORIZATION), &body)
+async fn revoke(State(system): State<Arc<QuickBooks>>, headers: HeaderMap, body: Bytes) -> Response {
+    system.account().tokens.revoke(text(&headers, header::AUTHORIZATION), &body)
 }
 
 async fn company(
@@ -187,13 +163,7 @@ async fn company(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let call = Call::read(
-        method,
-        &path,
-        query.as_deref(),
-        text(&headers, header::CONTENT_TYPE),
-        &body,
-    );
+    let call = Call::read(method, &path, query.as_deref(), text(&headers, header::CONTENT_TYPE), &body);
     let mut account = system.account();
     let answer = admit(&mut account, &realm, text(&headers, header::AUTHORIZATION))
         .and_then(|()| route::route(&mut account, &call))
@@ -211,8 +181,5 @@ fn admit(account: &mut Account, realm: &str, authorization: &str) -> Result<(), 
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }

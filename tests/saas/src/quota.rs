@@ -14,22 +14,12 @@ pub struct Quota {
 impl Quota {
     /// No limit, windows of the given length.
     pub const fn unlimited(window: Duration) -> Quota {
-        Quota {
-            limit: None,
-            window,
-            used: 0,
-            since: None,
-        }
+        Quota { limit: None, window, used: 0, since: None }
     }
 
     /// Sets the number of requests per window (`None`: no limit) and starts a new window at the next request.
     pub fn allow(&mut self, limit: Option<u32>, window: Duration) {
-        *self = Quota {
-            limit,
-            window,
-            used: 0,
-            since: None,
-        };
+        *self = Quota { limit, window, used: 0, since: None };
     }
 
     /// Requests per window, where there is a limit.
@@ -69,10 +59,7 @@ mod tests {
         quota.allow(Some(2), Duration::from_secs(10));
         assert_eq!(quota.take(start), Ok(()));
         assert_eq!(quota.take(start + Duration::from_secs(4)), Ok(()));
-        assert_eq!(
-            quota.take(start + Duration::from_secs(4)),
-            Err(Duration::from_secs(6))
-        );
+        assert_eq!(quota.take(start + Duration::from_secs(4)), Err(Duration::from_secs(6)));
         assert_eq!(quota.take(start + Duration::from_secs(10)), Ok(()));
         assert_eq!(quota.used(), 1);
     }

@@ -72,10 +72,7 @@ struct Inner {
 impl Inner {
     fn new() -> Inner {
         Inner {
-            desk: Desk {
-                org: seed::seed(Timestamp::now()),
-                cursors: Cursors::new(cursor::PAGE),
-            },
+            desk: Desk { org: seed::seed(Timestamp::now()), cursors: Cursors::new(cursor::PAGE) },
             sessions: Sessions::new(),
             quota: Quota::unlimited(DAY),
         }
@@ -84,15 +81,9 @@ impl Inner {
 
 impl Salesforce {
     /// With the seeded org.
-    #[expect(
-        clippy::new_without_default,
-        reason = "all stand-ins are made with `new`"
-    )]
+    #[expect(clippy::new_without_default, reason = "all stand-ins are made with `new`")]
     pub fn new() -> Salesforce {
-        Salesforce {
-            origin: Mutex::default(),
-            state: Mutex::new(Inner::new()),
-        }
+        Salesforce { origin: Mutex::default(), state: Mutex::new(Inner::new()) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -100,10 +91,7 @@ impl Salesforce {
     }
 
     fn origin(&self) -> String {
-        self.origin
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.origin.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -150,43 +138,26 @@ impl System for Salesforce {
             "expire-sessions" => inner.sessions.expire(),
             "rate-limit" if value.is_null() => inner.quota = Quota::unlimited(DAY),
             "rate-limit" => {
-                let number = |name: &str| {
-                    value[name]
-                        .as_u64()
-                        .and_then(|number| u32::try_from(number).ok())
-                };
+                let number = |name: &str| value[name].as_u64().and_then(|number| u32::try_from(number).ok());
                 let limit = number("requests").zip(number("seconds"));
-                let (requests, seconds) =
-                    limit.ok_or_else(|| wrong("{\"requests\": n, \"seconds\": s}"))?;
-                inner
-                    .quota
-                    .allow(Some(requests), Duration::from_secs(seconds.into()));
+                let (requests, seconds) = limit.ok_or_else(|| wrong("{\"requests\": n, \"seconds\": s}"))?;
+                inner.quota.allow(Some(requests), Duration::from_secs(seconds.into()));
             }
             "query-page" => {
                 let page = value.as_u64().and_then(|page| usize::try_from(page).ok());
-                inner.desk.cursors =
-                    Cursors::new(page.ok_or_else(|| wrong("a number of records"))?);
+                inner.desk.cursors = Cursors::new(page.ok_or_else(|| wrong("a number of records"))?);
             }
             "unique-external-ids" => {
-                inner.desk.org.unique_external_ids =
-                    value.as_bool().ok_or_else(|| wrong("a boolean"))?;
+                inner.desk.org.unique_external_ids = value.as_bool().ok_or_else(|| wrong("a boolean"))?;
             }
             "lock-rows" => {
                 let ids = value.as_array().ok_or_else(|| wrong("a list of ids"))?;
-                let ids = ids.iter().map(|id| {
-                    id.as_str()
-                        .and_then(Id::parse)
-                        .ok_or_else(|| wrong("a list of ids"))
-                });
+                let ids = ids.iter().map(|id| id.as_str().and_then(Id::parse).ok_or_else(|| wrong("a list of ids")));
                 inner.desk.org.locked = ids.collect::<Result<_, _>>()?;
             }
             "case-statuses" => {
-                let statuses: Vec<(String, bool)> =
-                    serde_json::from_value(value).map_err(|_| wrong("a list of [name, closed]"))?;
-                inner
-                    .desk
-                    .org
-                    .set_case_statuses(&statuses, Timestamp::now());
+                let statuses: Vec<(String, bool)> = serde_json::from_value(value).map_err(|_| wrong("a list of [name, closed]"))?;
+                inner.desk.org.set_case_statuses(&statuses, Timestamp::now());
             }
             _ => {
                 return Err(format!(
@@ -199,90 +170,49 @@ impl System for Salesforce {
     }
 }
 
-async fn token(
-    State(salesforce): State<Arc<Salesforce>>,
-    headers: HeaderMap,
-    form: String,
-) -> Response {
-    let authorization = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
+async fn token(State(salesforce): State<Arc<Salesforce>>, headers: HeaderMap, form: String) -> Response {
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let basic = authorization.and_then(|value| value.strip_prefix("Basic "));
     let is_form = content_type(&headers) == Some("application/x-www-form-urlencoded");
     let form = if is_form { form.as_str() } else { "" };
     let origin = salesforce.origin();
     let now = (Timestamp::now(), Instant::now());
     let (status, body) = oauth::answer(&mut salesforce.lock().sessions, &origin, basic, form, now);
-    (
-        status,
-        [(header::CACHE_CONTROL, "no-cache, no-store")],
-        Json(body),
-    )
-        .into_response()
+    (status, [(header::CACHE_CONTROL, "no-cache, no-store")], Json(body)).into_response()
 }
 
 async fn versions() -> Json<Value> {
-    let version = |(version, label): (&str, &str)| json!({ "label": label, "url": format!("/services/data/v{version}"), "version": version });
+    let version =
+        |(version, label): (&str, &str)| json!({ "label": label, "url": format!("/services/data/v{version}"), "version": version });
     Json(rest::VERSIONS.into_iter().map(version).collect())
 }
 
-async fn data(
-    State(salesforce): State<Arc<Salesforce>>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+async fn data(State(salesforce): State<Arc<Salesforce>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let mut guard = salesforce.lock();
     let inner = &mut *guard;
     if let Err(code) = open_session(&inner.sessions, &headers) {
-        let message = if code == "INVALID_AUTH_HEADER" {
-            "INVALID_HEADER_TYPE"
-        } else {
-            "Session expired or invalid"
-        };
-        let refusal = Refusal {
-            status: StatusCode::UNAUTHORIZED,
-            ..Refusal::bad(code, message)
-        };
+        let message = if code == "INVALID_AUTH_HEADER" { "INVALID_HEADER_TYPE" } else { "Session expired or invalid" };
+        let refusal = Refusal { status: StatusCode::UNAUTHORIZED, ..Refusal::bad(code, message) };
         let mut response = respond(refusal.into());
-        response
-            .headers_mut()
-            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Token"));
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Token"));
         return response;
     }
     let taken = inner.quota.take(Instant::now());
     let reply = match taken {
         Err(_) => {
             let refusal = Refusal::bad("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.");
-            Refusal {
-                status: StatusCode::FORBIDDEN,
-                ..refusal
-            }
-            .into()
+            Refusal { status: StatusCode::FORBIDDEN, ..refusal }.into()
         }
         Ok(()) => {
             let target = uri.path_and_query().map_or("/", |target| target.as_str());
             let page = batch_size(&headers);
-            let call = Call::new(
-                method.as_str(),
-                target,
-                json_body(&headers, &body),
-                page,
-                Timestamp::now(),
-            );
-            let answered = call
-                .ok_or_else(Refusal::not_found)
-                .and_then(|call| rest::answer(&mut inner.desk, &call));
+            let call = Call::new(method.as_str(), target, json_body(&headers, &body), page, Timestamp::now());
+            let answered = call.ok_or_else(Refusal::not_found).and_then(|call| rest::answer(&mut inner.desk, &call));
             answered.unwrap_or_else(Reply::from)
         }
     };
     let mut response = respond(reply);
-    let usage = format!(
-        "api-usage={}/{}",
-        inner.quota.used(),
-        inner.quota.limit().unwrap_or(DAILY_REQUESTS)
-    );
+    let usage = format!("api-usage={}/{}", inner.quota.used(), inner.quota.limit().unwrap_or(DAILY_REQUESTS));
     if let Ok(usage) = HeaderValue::from_str(&usage) {
         response.headers_mut().insert("sforce-limit-info", usage);
     }
@@ -291,37 +221,23 @@ async fn data(
 
 /// Checks the access token; the error is the vendor's code.
 fn open_session(sessions: &Sessions, headers: &HeaderMap) -> Result<(), &'static str> {
-    let value = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    let (scheme, token) = value
-        .and_then(|value| value.split_once(' '))
-        .ok_or("INVALID_AUTH_HEADER")?;
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let (scheme, token) = value.and_then(|value| value.split_once(' ')).ok_or("INVALID_AUTH_HEADER")?;
     if !scheme.eq_ignore_ascii_case("Bearer") && !scheme.eq_ignore_ascii_case("OAuth") {
         return Err("INVALID_AUTH_HEADER");
     }
-    if sessions.holds(token.trim(), Instant::now()) {
-        Ok(())
-    } else {
-        Err("INVALID_SESSION_ID")
-    }
+    if sessions.holds(token.trim(), Instant::now()) { Ok(()) } else { Err("INVALID_SESSION_ID") }
 }
 
 fn json_body(headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusal> {
     if body.is_empty() {
-        return Err(Refusal::json(
-            "The HTTP entity body is required, but this request has no entity body.",
-        ));
+        return Err(Refusal::json("The HTTP entity body is required, but this request has no entity body."));
     }
     let media = content_type(headers).unwrap_or("none");
     if media != "application/json" {
-        let message =
-            format!("Content-Type header specified in HTTP request is not supported: {media}");
+        let message = format!("Content-Type header specified in HTTP request is not supported: {media}");
         let refusal = Refusal::bad("UNSUPPORTED_MEDIA_TYPE", message);
-        return Err(Refusal {
-            status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            ..refusal
-        });
+        return Err(Refusal { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, ..refusal });
     }
     serde_json::from_slice(body).map_err(|error| Refusal::json(error.to_string()))
 }
@@ -335,9 +251,7 @@ fn content_type(headers: &HeaderMap) -> Option<&str> {
 /// Records in a page that the client asks for: `Sforce-Query-Options: batchSize=200`.
 fn batch_size(headers: &HeaderMap) -> Option<usize> {
     let options = headers.get("sforce-query-options")?.to_str().ok()?;
-    options
-        .split(',')
-        .find_map(|option| option.trim().strip_prefix("batchSize=")?.parse().ok())
+    options.split(',').find_map(|option| option.trim().strip_prefix("batchSize=")?.parse().ok())
 }
 
 fn respond(reply: Reply) -> Response {
@@ -346,10 +260,7 @@ fn respond(reply: Reply) -> Response {
     };
     let media = [(header::CONTENT_TYPE, "application/json;charset=UTF-8")];
     let mut response = (reply.status, media, body.to_string()).into_response();
-    if let Some(location) = reply
-        .location
-        .and_then(|location| HeaderValue::from_str(&location).ok())
-    {
+    if let Some(location) = reply.location.and_then(|location| HeaderValue::from_str(&location).ok()) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     response

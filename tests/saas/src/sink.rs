@@ -67,25 +67,13 @@ impl System for Sink {
     }
 }
 
-async fn receive(
-    State(sink): State<Arc<Sink>>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let key = headers
-        .get("idempotency-key")
-        .map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned());
+async fn receive(State(sink): State<Arc<Sink>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let key = headers.get("idempotency-key").map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned());
     let path = uri.path().to_owned();
-    let body = serde_json::from_slice(&body)
-        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
+    let body = serde_json::from_slice(&body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
     let (received, replayed) = sink.lock().receive(Effect { key, path, body });
     let answer = Json(json!({ "received": received }));
-    if replayed {
-        ([("idempotent-replayed", "true")], answer).into_response()
-    } else {
-        answer.into_response()
-    }
+    if replayed { ([("idempotent-replayed", "true")], answer).into_response() } else { answer.into_response() }
 }
 
 impl Effects {

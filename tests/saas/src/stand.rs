@@ -56,18 +56,9 @@ impl Stand {
         let addr = listener.local_addr()?;
         system.located(&format!("http://{addr}"));
         let router = Arc::clone(&system).router();
-        let shared = Arc::new(Shared {
-            system,
-            router,
-            log: Mutex::default(),
-            faults: Mutex::default(),
-        });
+        let shared = Arc::new(Shared { system, router, log: Mutex::default(), faults: Mutex::default() });
         let serving = tokio::spawn(connection::serve(listener, Arc::clone(&shared)));
-        Ok(Stand {
-            addr,
-            shared,
-            serving,
-        })
+        Ok(Stand { addr, shared, serving })
     }
 
     /// The origin, `http://127.0.0.1:PORT`.
@@ -158,9 +149,7 @@ impl Shared {
 
     fn answered(&self, number: u64, status: u16) {
         let mut log = self.log();
-        let at = number
-            .checked_sub(log.first)
-            .and_then(|at| usize::try_from(at).ok());
+        let at = number.checked_sub(log.first).and_then(|at| usize::try_from(at).ok());
         if let Some(request) = at.and_then(|at| log.kept.get_mut(at)) {
             request.status = Some(status);
         }

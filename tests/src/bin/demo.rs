@@ -107,7 +107,7 @@ fn retries(document: &Value) -> usize {
 }
 
 fn outcome(documents: &[Value]) {
-    println!("  {:10} {:12} {:20} {:>9}  {}", "job", "technician", "customer", "took", "outcome");
+    println!("  {:10} {:12} {:20} {:>9}  outcome", "job", "technician", "customer", "took");
     for document in documents {
         let data = &document["event"]["data"];
         let text = |value: &Value| value.as_str().unwrap_or("").to_owned();

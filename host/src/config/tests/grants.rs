@@ -9,83 +9,35 @@ fn each_type_of_credential_has_its_keys() {
     let oauth = "token-url='https://l.example.com/t'\nclient-id='id'\n";
     let cases: &[(String, &[&str])] = &[
         ("type='bearer'\ntoken='${env:TOKEN}'".into(), &[]),
-        (
-            "type='bearer'".into(),
-            &["1:1 `token` is missing in [credentials.c]"],
-        ),
+        ("type='bearer'".into(), &["1:1 `token` is missing in [credentials.c]"]),
         (
             "type='bearer'\ntoken='${secret:t}'\npassword='${secret:p}'".into(),
             &["5:1 `password` does not belong to a credential of type \"bearer\""],
         ),
-        (
-            "type='bearer'\ntoken='abc'".into(),
-            &["4:7 `token` is a secret and can't stand in the file in clear text"],
-        ),
-        (
-            "type='bearer'\ntoken='${env:NOPE}'".into(),
-            &["4:8 the environment variable `NOPE` is not set"],
-        ),
-        (
-            "type='basic'\nusername='u'\npassword='${file:pw}'".into(),
-            &[],
-        ),
-        (
-            "type='header'\nname='X-Key'\nvalue='Key ${secret:k}'".into(),
-            &[],
-        ),
-        (
-            "type='header'\nname='Host'\nvalue='${secret:k}'".into(),
-            &["4:6 the header `Host` belongs to the connection and can't be set"],
-        ),
-        (
-            format!("type='oauth2-client-credentials'\n{oauth}client-secret='${{secret:s}}'"),
-            &[],
-        ),
-        (
-            format!("type='oauth2-client-credentials'\n{oauth}"),
-            &["1:1 `client-secret` is missing in [credentials.c]"],
-        ),
-        (
-            format!(
-                "type='oauth2-refresh-token'\n{oauth}refresh-token='${{secret:r}}'\nscopes=['a']"
-            ),
-            &[],
-        ),
-        (
-            format!(
-                "type='oauth2-jwt-bearer'\n{oauth}subject='s'\nprivate-key='${{secret:k}}'\nalgorithm='ES256'"
-            ),
-            &[],
-        ),
+        ("type='bearer'\ntoken='abc'".into(), &["4:7 `token` is a secret and can't stand in the file in clear text"]),
+        ("type='bearer'\ntoken='${env:NOPE}'".into(), &["4:8 the environment variable `NOPE` is not set"]),
+        ("type='basic'\nusername='u'\npassword='${file:pw}'".into(), &[]),
+        ("type='header'\nname='X-Key'\nvalue='Key ${secret:k}'".into(), &[]),
+        ("type='header'\nname='Host'\nvalue='${secret:k}'".into(), &["4:6 the header `Host` belongs to the connection and can't be set"]),
+        (format!("type='oauth2-client-credentials'\n{oauth}client-secret='${{secret:s}}'"), &[]),
+        (format!("type='oauth2-client-credentials'\n{oauth}"), &["1:1 `client-secret` is missing in [credentials.c]"]),
+        (format!("type='oauth2-refresh-token'\n{oauth}refresh-token='${{secret:r}}'\nscopes=['a']"), &[]),
+        (format!("type='oauth2-jwt-bearer'\n{oauth}subject='s'\nprivate-key='${{secret:k}}'\nalgorithm='ES256'"), &[]),
         (
             "type='bearer'\ntoken='${secret:t}'\ntoken-url='x'".into(),
             &["5:1 `token-url` does not belong to a credential of type \"bearer\""],
         ),
-        (
-            "type='hmac'".into(),
-            &["3:6 the credential type \"hmac\" is not offered by this version of Sangam yet"],
-        ),
-        (
-            "type='beaerr'".into(),
-            &["3:6 unknown credential type \"beaerr\""],
-        ),
+        ("type='hmac'".into(), &["3:6 the credential type \"hmac\" is not offered by this version of Sangam yet"]),
+        ("type='beaerr'".into(), &["3:6 unknown credential type \"beaerr\""]),
     ];
     for (text, expected) in cases {
-        assert_eq!(
-            mistakes(&format!("{CREDENTIAL}{text}")),
-            *expected,
-            "{text}"
-        );
+        assert_eq!(mistakes(&format!("{CREDENTIAL}{text}")), *expected, "{text}");
     }
 }
 
 #[test]
 fn a_secret_in_clear_text_is_not_shown() {
-    let shown = read(&format!(
-        "{CREDENTIAL}type='bearer'\ntokn='hunter2'\ntoken='hunter3' # why?\n"
-    ))
-    .expect_err("refused")
-    .to_string();
+    let shown = read(&format!("{CREDENTIAL}type='bearer'\ntokn='hunter2'\ntoken='hunter3' # why?\n")).expect_err("refused").to_string();
     assert!(shown.contains("tokn=*********"), "{shown}");
     assert!(!shown.contains("hunter"), "{shown}");
 }
@@ -101,49 +53,27 @@ fn credentials_travel_encrypted_to_exact_origins() {
         ("https://api.example.com/v1", false),
         ("api.example.com", false),
     ] {
-        let text =
-            format!("[credentials.c]\ntype='bearer'\ntoken='${{secret:t}}'\nhosts=['{host}']");
+        let text = format!("[credentials.c]\ntype='bearer'\ntoken='${{secret:t}}'\nhosts=['{host}']");
         assert_eq!(read(&text).is_ok(), fine, "{host}");
     }
-    let loaded = valid(
-        "[credentials.c]\ntype='bearer'\ntoken='${secret:t}'\nhosts=['https://API.example.com:443/']",
-    );
-    assert_eq!(
-        loaded.config.credentials["c"].hosts,
-        ["https://api.example.com"]
-    );
+    let loaded = valid("[credentials.c]\ntype='bearer'\ntoken='${secret:t}'\nhosts=['https://API.example.com:443/']");
+    assert_eq!(loaded.config.credentials["c"].hosts, ["https://api.example.com"]);
 }
 
 #[test]
 fn grants_fit_one_another() {
     let bearer = "type='bearer'\ntoken='${secret:t}'\n";
     let plugin = "[plugins.p]\ncomponent='p.wasm'\n";
-    let covered = format!(
-        "{CREDENTIAL}{bearer}{plugin}credentials=['c']\nallow-hosts=['https://*.example.com']"
-    );
+    let covered = format!("{CREDENTIAL}{bearer}{plugin}credentials=['c']\nallow-hosts=['https://*.example.com']");
     assert_eq!(mistakes(&covered), Vec::<String>::new());
     let uncovered = format!("{CREDENTIAL}{bearer}{plugin}credentials=['c']");
-    assert_eq!(
-        mistakes(&uncovered),
-        [
-            "7:14 credential `c` is for https://api.example.com, which `allow-hosts` does not let `p` reach"
-        ]
-    );
+    assert_eq!(mistakes(&uncovered), ["7:14 credential `c` is for https://api.example.com, which `allow-hosts` does not let `p` reach"]);
     let unknown = format!("{plugin}credentials=['d']");
     assert_eq!(mistakes(&unknown), ["3:14 there is no credential `d`"]);
-    let two = format!("{covered}\n[credentials.d]\nhosts=['https://api.example.com']\n{bearer}")
-        .replace("['c']", "['c','d']");
-    assert_eq!(
-        mistakes(&two),
-        [
-            "7:18 credentials `c` and `d` both fill the header `authorization` at https://api.example.com"
-        ]
-    );
+    let two = format!("{covered}\n[credentials.d]\nhosts=['https://api.example.com']\n{bearer}").replace("['c']", "['c','d']");
+    assert_eq!(mistakes(&two), ["7:18 credentials `c` and `d` both fill the header `authorization` at https://api.example.com"]);
     let private = format!("{plugin}allow-hosts=['http://10.0.0.7']");
-    assert_eq!(
-        mistakes(&private),
-        ["3:14 10.0.0.7 is a private address, which the address check stops"]
-    );
+    assert_eq!(mistakes(&private), ["3:14 10.0.0.7 is a private address, which the address check stops"]);
     let let_through = format!("{private}\nallow-private-addresses=['10.0.0.0/8']");
     assert_eq!(mistakes(&let_through), Vec::<String>::new());
     let crooked = format!("{plugin}allow-private-addresses=['10.0.0.7/8','x']");
@@ -160,41 +90,13 @@ fn a_plugin_is_read_whole() {
          config={{who='${{env:TOKEN}}',template='${{ .x }}',big=12345678901234567890,exact=10.10,list=[{{pw='${{file:pw}}'}}]}}\n"
     ));
     let plugin = &loaded.config.plugins["p"];
-    assert_eq!(
-        plugin.component,
-        ComponentSource::Path("/etc/sangam/plugins/p.wasm".into())
-    );
-    assert_eq!(
-        plugin.grants.hosts[0].to_string(),
-        "https://t0p.example.com"
-    );
-    assert_eq!(
-        (plugin.concurrency, plugin.idempotency_header.as_deref()),
-        (3, None)
-    );
+    assert_eq!(plugin.component, ComponentSource::Path("/etc/sangam/plugins/p.wasm".into()));
+    assert_eq!(plugin.grants.hosts[0].to_string(), "https://t0p.example.com");
+    assert_eq!((plugin.concurrency, plugin.idempotency_header.as_deref()), (3, None));
     assert_eq!(plugin.instances, Instances::Reuse);
-    assert_eq!(
-        plugin.rate_limit,
-        Some(RateLimit {
-            requests: 25,
-            per: Duration::from_secs(1)
-        })
-    );
-    assert_eq!(
-        plugin.breaker,
-        Some(Breaker {
-            failures: 10,
-            cooldown: Duration::from_secs(5)
-        })
-    );
-    assert_eq!(
-        (
-            plugin.limits.memory,
-            plugin.limits.http_calls,
-            plugin.limits.output_size
-        ),
-        (1 << 20, 0, 1 << 20)
-    );
+    assert_eq!(plugin.rate_limit, Some(RateLimit { requests: 25, per: Duration::from_secs(1) }));
+    assert_eq!(plugin.breaker, Some(Breaker { failures: 10, cooldown: Duration::from_secs(5) }));
+    assert_eq!((plugin.limits.memory, plugin.limits.http_calls, plugin.limits.output_size), (1 << 20, 0, 1 << 20));
     assert_eq!(
         plugin.config.to_string(),
         r#"{"big":12345678901234567890,"exact":10.10,"list":[{"pw":"hunter2"}],"template":"${ .x }","who":"t0p"}"#
@@ -205,8 +107,6 @@ fn a_plugin_is_read_whole() {
 fn a_secret_in_the_configuration_of_a_plugin_is_refused() {
     assert_eq!(
         mistakes("[plugins.p]\ncomponent='p.wasm'\nconfig={a='x${secret:s}'}"),
-        [
-            "3:13 `${secret:…}` can't stand here: this value is no secret and plugins or people can see it"
-        ]
+        ["3:13 `${secret:…}` can't stand here: this value is no secret and plugins or people can see it"]
     );
 }

@@ -15,11 +15,7 @@ fn facts() -> BTreeMap<String, PluginFacts> {
         },
         "$defs": {"status": {"enum": ["open", "closed"]}},
     });
-    let action = ActionFacts {
-        input,
-        undo: None,
-        idempotent: false,
-    };
+    let action = ActionFacts { input, undo: None, idempotent: false };
     let facts = PluginFacts {
         name: "salesforce".into(),
         version: "1.0.0".into(),
@@ -29,10 +25,7 @@ fn facts() -> BTreeMap<String, PluginFacts> {
             "additionalProperties": false,
             "properties": {"instance": {"type": "string"}, "api-version": {"type": "string", "pattern": "^v[0-9]+"}},
         }),
-        hosts: vec![
-            "${instance}/services".into(),
-            "https://login.example.com".into(),
-        ],
+        hosts: vec!["${instance}/services".into(), "https://login.example.com".into()],
         read_only: vec!["POST /crm/*/search".into()],
         actions: BTreeMap::from([("resolve-case".to_owned(), action)]),
     };
@@ -47,15 +40,8 @@ fn found(plugin: &str, step: &str) -> Vec<String> {
     let loaded = valid(&text);
     let problems = loaded.problems(check_plugins(&loaded, &facts()));
     let show = |problem: &Problem| {
-        let help = problem
-            .help
-            .as_ref()
-            .map(|help| format!(" / {help}"))
-            .unwrap_or_default();
-        format!(
-            "{}:{} {}{help}",
-            problem.line, problem.column, problem.message
-        )
+        let help = problem.help.as_ref().map(|help| format!(" / {help}")).unwrap_or_default();
+        format!("{}:{} {}{help}", problem.line, problem.column, problem.message)
     };
     problems.list.iter().map(show).collect()
 }
@@ -66,17 +52,8 @@ const GOOD_STEP: &str = "uses='crm.resolve-case'\nwith={case_id='${ .event.data.
 #[test]
 fn what_fits_passes() {
     assert_eq!(found(GOOD_PLUGIN, GOOD_STEP), Vec::<String>::new());
-    assert_eq!(
-        found(GOOD_PLUGIN, "uses='crm.resolve-case'"),
-        Vec::<String>::new()
-    );
-    assert_eq!(
-        found(
-            GOOD_PLUGIN,
-            "uses='crm.resolve-case'\nwith='${ .event.data }'"
-        ),
-        Vec::<String>::new()
-    );
+    assert_eq!(found(GOOD_PLUGIN, "uses='crm.resolve-case'"), Vec::<String>::new());
+    assert_eq!(found(GOOD_PLUGIN, "uses='crm.resolve-case'\nwith='${ .event.data }'"), Vec::<String>::new());
 }
 
 #[test]
@@ -89,40 +66,22 @@ fn a_configuration_fits_the_schema() {
             "8:1 plugin `crm` does not take this as `api-version`: value does not match \"^v[0-9]+\"",
         ]
     );
-    assert_eq!(
-        found("", GOOD_STEP),
-        ["1:10 plugin `crm` does not take this as `config`: `instance` is missing"]
-    );
+    assert_eq!(found("", GOOD_STEP), ["1:10 plugin `crm` does not take this as `config`: `instance` is missing"]);
 }
 
 #[test]
 fn an_input_fits_the_schema_as_far_as_can_be_told() {
-    let with = |with: &str| {
-        found(
-            GOOD_PLUGIN,
-            &format!("uses='crm.resolve-case'\nwith={with}"),
-        )
-    };
+    let with = |with: &str| found(GOOD_PLUGIN, &format!("uses='crm.resolve-case'\nwith={with}"));
     let says = |text: &str| vec![text.to_owned()];
-    assert_eq!(
-        with("{}"),
-        says("12:1 `crm.resolve-case` does not take this: `case_id` is missing")
-    );
+    assert_eq!(with("{}"), says("12:1 `crm.resolve-case` does not take this: `case_id` is missing"));
     assert_eq!(
         with("{case_id='1',coutn=2}"),
-        says(
-            "12:19 `crm.resolve-case` does not take this: `coutn` is not known here / did you mean `count`?"
-        )
+        says("12:19 `crm.resolve-case` does not take this: `coutn` is not known here / did you mean `count`?")
     );
-    assert_eq!(
-        with("{case_id=1}"),
-        says("12:7 `crm.resolve-case` does not take this: it must be string, but this is a number")
-    );
+    assert_eq!(with("{case_id=1}"), says("12:7 `crm.resolve-case` does not take this: it must be string, but this is a number"));
     assert_eq!(
         with("{case_id='1',count='${ .a } pieces'}"),
-        says(
-            "12:19 `crm.resolve-case` does not take this: it must be integer, but this is a string"
-        )
+        says("12:19 `crm.resolve-case` does not take this: it must be integer, but this is a string")
     );
     assert_eq!(
         with("{case_id='1',status='shut'}"),
@@ -130,9 +89,7 @@ fn an_input_fits_the_schema_as_far_as_can_be_told() {
     );
     assert_eq!(
         with("{case_id='1',tags=['a',2]}"),
-        says(
-            "12:29 `crm.resolve-case` does not take this: it must be string, but this is a number"
-        )
+        says("12:29 `crm.resolve-case` does not take this: it must be string, but this is a number")
     );
 }
 
@@ -153,15 +110,9 @@ fn missing_grants_come_with_the_line_to_add() {
         ]
     );
     let mut asking = facts();
-    asking.get_mut("crm").expect("the plugin").read_only =
-        vec!["POST /query".into(), "nonsense".into()];
-    let loaded = valid(
-        "[plugins.crm]\ncomponent='c.wasm'\nallow-hosts=['https://login.example.com']\nconfig={instance=''}",
-    );
+    asking.get_mut("crm").expect("the plugin").read_only = vec!["POST /query".into(), "nonsense".into()];
+    let loaded = valid("[plugins.crm]\ncomponent='c.wasm'\nallow-hosts=['https://login.example.com']\nconfig={instance=''}");
     let problems = check_plugins(&loaded, &asking);
     assert_eq!(problems.len(), 1, "{problems:?}");
-    assert_eq!(
-        problems[0].help.as_deref(),
-        Some("if you agree, write read-only = [\"POST /query\"]")
-    );
+    assert_eq!(problems[0].help.as_deref(), Some("if you agree, write read-only = [\"POST /query\"]"));
 }

@@ -31,31 +31,18 @@ fn a_revision_can_be_read_back() {
     assert!(content.get("server").is_none());
     let env = |_: &str| Some("other".to_owned());
     let file = |_: &Path| Err(io::ErrorKind::NotFound.into());
-    let again = parse_revision(
-        content,
-        Path::new("/etc/sangam"),
-        &Outside {
-            env: &env,
-            file: &file,
-        },
-    )
-    .unwrap_or_else(|problems| panic!("{problems}"));
+    let again = parse_revision(content, Path::new("/etc/sangam"), &Outside { env: &env, file: &file })
+        .unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(again.revision_content(), content);
     assert_eq!(again.revision_digest(), loaded.revision_digest());
-    assert_eq!(
-        again.config.plugins["p"].config,
-        loaded.config.plugins["p"].config
-    );
+    assert_eq!(again.config.plugins["p"].config, loaded.config.plugins["p"].config);
 }
 
 #[test]
 fn only_what_counts_makes_a_new_revision() {
     let digest = |text: &str| valid(text).revision_digest();
     let original = digest(FILE);
-    assert_eq!(
-        digest(&FILE.replace("127.0.0.1:1", "127.0.0.1:2")),
-        original
-    );
+    assert_eq!(digest(&FILE.replace("127.0.0.1:1", "127.0.0.1:2")), original);
     assert_eq!(digest(&FILE.replace('\n', "\r\n# note\r\n")), original);
     assert_ne!(digest(&FILE.replace("10.10", "10.1")), original);
     assert_ne!(digest(&FILE.replace("p.x", "p.y")), original);
@@ -64,21 +51,10 @@ fn only_what_counts_makes_a_new_revision() {
 #[test]
 fn places_are_kept() {
     let loaded = valid(FILE);
-    let at = |path: &str| {
-        loaded
-            .positions
-            .get(path)
-            .map(|place| &loaded.text[place.value.clone()])
-    };
+    let at = |path: &str| loaded.positions.get(path).map(|place| &loaded.text[place.value.clone()]);
     assert_eq!(at("plugins.p.config.exact"), Some("10.10"));
-    assert_eq!(
-        at("plugins.p.config.\"odd key\""),
-        Some(r#""a\"b\\\u007f\n""#)
-    );
+    assert_eq!(at("plugins.p.config.\"odd key\""), Some(r#""a\"b\\\u007f\n""#));
     assert_eq!(at("routes[0].steps[0].with.b[1].c"), Some("true"));
-    let found = loaded
-        .positions
-        .locate("routes[0].steps[0].with", "/b/1/c/deeper")
-        .expect("a place");
+    let found = loaded.positions.locate("routes[0].steps[0].with", "/b/1/c/deeper").expect("a place");
     assert_eq!(&loaded.text[found.value.clone()], "true");
 }

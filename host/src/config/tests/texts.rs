@@ -24,11 +24,7 @@ fn durations_have_units() {
         ("40000d", None),
     ];
     for (text, millis) in cases {
-        assert_eq!(
-            units::duration(text).ok(),
-            millis.map(Duration::from_millis),
-            "{text}"
-        );
+        assert_eq!(units::duration(text).ok(), millis.map(Duration::from_millis), "{text}");
     }
     for text in ["30s", "500ms", "90m", "7d", "20h"] {
         let value = units::duration(text).expect("a duration");
@@ -57,50 +53,19 @@ fn sizes_have_units() {
 
 #[test]
 fn host_patterns_cover_exactly_one_label() {
-    let covers = |pattern: &str, scheme: &str, host: &str, port: u16| {
-        HostPattern::parse(pattern)
-            .expect("a pattern")
-            .matches(scheme, host, port)
-    };
-    assert!(covers(
-        "https://*.example.com",
-        "https",
-        "a.example.com",
-        443
-    ));
-    assert!(!covers(
-        "https://*.example.com",
-        "https",
-        "example.com",
-        443
-    ));
-    assert!(!covers(
-        "https://*.example.com",
-        "https",
-        "a.b.example.com",
-        443
-    ));
-    assert!(!covers(
-        "https://*.example.com",
-        "https",
-        "aexample.com",
-        443
-    ));
-    assert!(!covers(
-        "https://*.example.com",
-        "https",
-        ".example.com",
-        443
-    ));
+    let covers =
+        |pattern: &str, scheme: &str, host: &str, port: u16| HostPattern::parse(pattern).expect("a pattern").matches(scheme, host, port);
+    assert!(covers("https://*.example.com", "https", "a.example.com", 443));
+    assert!(!covers("https://*.example.com", "https", "example.com", 443));
+    assert!(!covers("https://*.example.com", "https", "a.b.example.com", 443));
+    assert!(!covers("https://*.example.com", "https", "aexample.com", 443));
+    assert!(!covers("https://*.example.com", "https", ".example.com", 443));
     assert!(!covers("https://example.com", "http", "example.com", 443));
     assert!(!covers("https://example.com", "https", "example.com", 8443));
     assert!(covers("http://[::1]:8080", "http", "::1", 8080));
     for (text, shown) in [
         ("https://EXAMPLE.com:443/", Some("https://example.com")),
-        (
-            "https://*.Example.com:8443",
-            Some("https://*.example.com:8443"),
-        ),
+        ("https://*.Example.com:8443", Some("https://*.example.com:8443")),
         ("http://[::1]:8080", Some("http://[::1]:8080")),
         ("example.com", None),
         ("https://", None),
@@ -113,14 +78,7 @@ fn host_patterns_cover_exactly_one_label() {
         ("https://user@example.com", None),
         ("ftp://example.com", None),
     ] {
-        assert_eq!(
-            HostPattern::parse(text)
-                .ok()
-                .map(|pattern| pattern.to_string())
-                .as_deref(),
-            shown,
-            "{text}"
-        );
+        assert_eq!(HostPattern::parse(text).ok().map(|pattern| pattern.to_string()).as_deref(), shown, "{text}");
     }
 }
 
@@ -128,9 +86,7 @@ fn host_patterns_cover_exactly_one_label() {
 fn request_patterns_match_whole_segments() {
     let matches = |pattern: &str, request: &str| {
         let (method, path) = request.split_once(' ').expect("method and path");
-        RequestPattern::parse(pattern)
-            .expect("a pattern")
-            .matches(method, path)
+        RequestPattern::parse(pattern).expect("a pattern").matches(method, path)
     };
     assert!(matches("POST /crm/*/search", "POST /crm/v3/search"));
     assert!(!matches("POST /crm/*/search", "POST /crm/v3/x/search"));
@@ -142,14 +98,7 @@ fn request_patterns_match_whole_segments() {
     assert!(!matches("POST /crm/*/search", "POST /crm/v3/search/all"));
     assert!(matches("POST /query/**", "POST /query/a/b"));
     assert!(!matches("POST /query/**", "POST /query/a/../b"));
-    for text in [
-        "POST",
-        "post /a",
-        "POST a",
-        "POST /a*",
-        "POST /**/a",
-        "POST /a?b",
-    ] {
+    for text in ["POST", "post /a", "POST a", "POST /a*", "POST /**/a", "POST /a?b"] {
         assert!(RequestPattern::parse(text).is_err(), "{text}");
     }
 }
@@ -168,10 +117,7 @@ fn references_are_read() {
     assert!(!parsed.is_literal());
     assert!(Reference::parse("", base).expect("empty text").is_literal());
     let error = Reference::parse("ab${secrt:s}", base).expect_err("a misspelt kind");
-    assert_eq!(
-        (error.range, error.help.as_deref()),
-        (2..12, Some("did you mean `${secret:s}`?"))
-    );
+    assert_eq!((error.range, error.help.as_deref()), (2..12, Some("did you mean `${secret:s}`?")));
     for text in ["${", "${env:", "${env:}", "${env}", "${x}", "${env: X}"] {
         assert!(Reference::parse(text, base).is_err(), "{text}");
     }
@@ -179,17 +125,9 @@ fn references_are_read() {
 
 #[test]
 fn near_names_are_near() {
-    for (word, expected) in [
-        ("componnt", Some("component")),
-        ("Digest", Some("digest")),
-        ("x", None),
-        ("hosts", None),
-        ("digset", Some("digest")),
-    ] {
-        assert_eq!(
-            near(word, ["component", "digest", "config"]),
-            expected,
-            "{word}"
-        );
+    for (word, expected) in
+        [("componnt", Some("component")), ("Digest", Some("digest")), ("x", None), ("hosts", None), ("digset", Some("digest"))]
+    {
+        assert_eq!(near(word, ["component", "digest", "config"]), expected, "{word}");
     }
 }

@@ -50,41 +50,20 @@ impl Renewable {
     }
 
     /// Whether the store's token saves a refresh.
-    pub(in crate::credentials) fn accepts(
-        &self,
-        stored: &Token,
-        source: &Fingerprint,
-        now: Timestamp,
-    ) -> bool {
-        stored.source == *source
-            && !stored.due(now)
-            && !stored.expired(now)
-            && stored.version > self.lock().refused
+    pub(in crate::credentials) fn accepts(&self, stored: &Token, source: &Fingerprint, now: Timestamp) -> bool {
+        stored.source == *source && !stored.due(now) && !stored.expired(now) && stored.version > self.lock().refused
     }
 
     /// The reason not to ask the vendor now, if there is one.
-    pub(in crate::credentials) fn held_back(
-        &self,
-        source: &Fingerprint,
-        version: i64,
-        now: Timestamp,
-    ) -> Option<CredentialError> {
+    pub(in crate::credentials) fn held_back(&self, source: &Fingerprint, version: i64, now: Timestamp) -> Option<CredentialError> {
         let inner = self.lock();
-        inner
-            .trouble
-            .as_ref()
-            .filter(|trouble| trouble.holds(source, version, now))
-            .map(|trouble| trouble.error.clone())
+        inner.trouble.as_ref().filter(|trouble| trouble.holds(source, version, now)).map(|trouble| trouble.error.clone())
     }
 
     /// Failures in a row so far with the same credential.
     pub(in crate::credentials) fn failures_in_a_row(&self, source: &Fingerprint) -> u32 {
         let inner = self.lock();
-        inner
-            .trouble
-            .as_ref()
-            .filter(|trouble| trouble.source == *source)
-            .map_or(0, |trouble| trouble.failures)
+        inner.trouble.as_ref().filter(|trouble| trouble.source == *source).map_or(0, |trouble| trouble.failures)
     }
 
     /// The vendor gave no token.
@@ -97,10 +76,7 @@ impl Renewable {
     /// Whether a token waits to be saved over `version`; one over another version has been overtaken and is forgotten.
     pub(in crate::credentials) fn has_unsaved(&self, version: i64) -> bool {
         let mut inner = self.lock();
-        inner.unsaved = inner
-            .unsaved
-            .take()
-            .filter(|token| token.version == version + 1);
+        inner.unsaved = inner.unsaved.take().filter(|token| token.version == version + 1);
         inner.unsaved.is_some()
     }
 
@@ -118,33 +94,17 @@ impl Renewable {
     }
 
     /// From now on requests carry `token`, which is in the store.
-    pub(in crate::credentials) fn adopt(
-        &self,
-        cx: &Context,
-        token: Token,
-        sources: &Sources,
-    ) -> Arc<Token> {
+    pub(in crate::credentials) fn adopt(&self, cx: &Context, token: Token, sources: &Sources) -> Arc<Token> {
         let token = Arc::new(token);
         let mended = {
             let mut inner = self.lock();
             let before = inner.token.replace(token.clone());
             // Answers to requests with the token before may still be on their way.
             let tokens = [Some(&token), before.as_ref()].into_iter().flatten();
-            let secrets = tokens
-                .flat_map(|token| [Some(&token.access), token.refresh.as_ref()])
-                .flatten();
-            cx.redactor.set(
-                self.name(),
-                secrets
-                    .chain(sources.secrets())
-                    .cloned()
-                    .collect::<Vec<Secret>>(),
-            );
+            let secrets = tokens.flat_map(|token| [Some(&token.access), token.refresh.as_ref()]).flatten();
+            cx.redactor.set(self.name(), secrets.chain(sources.secrets()).cloned().collect::<Vec<Secret>>());
             inner.trouble = None;
-            inner
-                .error
-                .take()
-                .is_some_and(|error| error.remedy() == Remedy::Change)
+            inner.error.take().is_some_and(|error| error.remedy() == Remedy::Change)
         };
         if mended {
             cx.changed(&self.epoch);

@@ -9,26 +9,16 @@ async fn a_token_is_shown_once_kept_as_a_digest_and_good_until_it_expires_or_is_
     let (store, clock) = (store().await, clock());
     let end = crate::clock::later(clock.now(), Duration::from_secs(60));
     let (token, row) = api_token::issue("ci", Role::Sender, clock.now(), Some(end));
-    assert!(
-        token.expose().starts_with("sgm_") && token.expose().len() == 47,
-        "{}",
-        token.expose()
-    );
+    assert!(token.expose().starts_with("sgm_") && token.expose().len() == 47, "{}", token.expose());
     assert!(!format!("{row:?} {token:?}").contains(&token.expose()[4..]));
     store.token_insert(row.clone()).await.expect("inserted");
 
-    let found = api_token::verify(&store, token.expose(), clock.now())
-        .await
-        .expect("known");
+    let found = api_token::verify(&store, token.expose(), clock.now()).await.expect("known");
     assert_eq!((found.name.as_str(), found.role), ("ci", Role::Sender));
-    let error = api_token::verify(&store, token.expose(), end)
-        .await
-        .expect_err("expired");
+    let error = api_token::verify(&store, token.expose(), end).await.expect_err("expired");
     assert!(matches!(error, TokenError::Expired { .. }), "{error}");
     assert!(store.token_revoke(&row.id).await.expect("revoked"));
-    let error = api_token::verify(&store, token.expose(), clock.now())
-        .await
-        .expect_err("revoked");
+    let error = api_token::verify(&store, token.expose(), clock.now()).await.expect_err("revoked");
     assert!(matches!(error, TokenError::Unknown), "{error}");
 }
 
@@ -39,17 +29,8 @@ async fn what_was_never_issued_is_unknown() {
     store.token_insert(row.clone()).await.expect("inserted");
     let (other, _) = api_token::issue("ci", Role::Admin, clock.now(), None);
     let truncated = &token.expose()[..46];
-    for presented in [
-        "",
-        "sgm_",
-        truncated,
-        &token.expose()[4..],
-        other.expose(),
-        &format!("{} ", token.expose()),
-    ] {
-        let error = api_token::verify(&store, presented, clock.now())
-            .await
-            .expect_err("not a token");
+    for presented in ["", "sgm_", truncated, &token.expose()[4..], other.expose(), &format!("{} ", token.expose())] {
+        let error = api_token::verify(&store, presented, clock.now()).await.expect_err("not a token");
         assert!(matches!(error, TokenError::Unknown), "{error}");
     }
 }
@@ -57,20 +38,13 @@ async fn what_was_never_issued_is_unknown() {
 #[test]
 fn roles_may_do_this() {
     use Permission::{Administer, Operate, Read, Send};
-    for (name, may) in [
-        ("admin", &[Send, Read, Operate, Administer][..]),
-        ("operator", &[Send, Read, Operate]),
-        ("sender", &[Send]),
-        ("viewer", &[Read]),
-    ] {
+    for (name, may) in
+        [("admin", &[Send, Read, Operate, Administer][..]), ("operator", &[Send, Read, Operate]), ("sender", &[Send]), ("viewer", &[Read])]
+    {
         let role = name.parse::<Role>().expect("a role");
         assert_eq!(role.to_string(), name);
         for permission in [Send, Read, Operate, Administer] {
-            assert_eq!(
-                allows(role, permission),
-                may.contains(&permission),
-                "{name} {permission:?}"
-            );
+            assert_eq!(allows(role, permission), may.contains(&permission), "{name} {permission:?}");
         }
     }
     assert!("Admin".parse::<Role>().is_err());

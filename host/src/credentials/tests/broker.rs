@@ -1,35 +1,21 @@
 use http::{HeaderMap, HeaderValue, header};
 use url::Url;
 
-use super::support::{
-    Vendor, assert_no_secret, attach, broker, clock, credential, secret, store, text, vault,
-};
+use super::support::{Vendor, assert_no_secret, attach, broker, clock, credential, secret, store, text, vault};
 use crate::config::CredentialKind;
 use crate::credentials::{CredentialError, Remedy, Secret, State};
 
-fn bearer(
-    name: &str,
-    hosts: &[&str],
-    token: &str,
-) -> (String, std::sync::Arc<crate::config::Credential>) {
+fn bearer(name: &str, hosts: &[&str], token: &str) -> (String, std::sync::Arc<crate::config::Credential>) {
     credential(name, hosts, CredentialKind::Bearer { token: text(token) })
 }
 
 #[tokio::test]
 async fn the_first_granted_credential_of_the_exact_origin_is_attached() {
     let credentials = [
-        bearer(
-            "a",
-            &["https://one.example", "https://two.example"],
-            "token-a",
-        ),
+        bearer("a", &["https://one.example", "https://two.example"], "token-a"),
         bearer("b", &["https://two.example"], "token-b"),
         bearer("c", &["https://one.example:8443"], "token-c"),
-        bearer(
-            "local",
-            &["http://127.0.0.1:9", "http://[::1]:9"],
-            "token-l",
-        ),
+        bearer("local", &["http://127.0.0.1:9", "http://[::1]:9"], "token-l"),
     ];
     let store = store().await;
     let broker = broker(&store, &clock(), credentials).await;
@@ -50,55 +36,30 @@ async fn the_first_granted_credential_of_the_exact_origin_is_attached() {
         (all, "ws://127.0.0.1:9/", None),
         (all, "data:text/plain,x", None),
     ] {
-        let granted = granted
-            .iter()
-            .map(|name| (*name).to_owned())
-            .collect::<Vec<_>>();
+        let granted = granted.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let mut headers = HeaderMap::new();
         let url = Url::parse(url).expect("a URL");
-        let attached = broker
-            .attach(&granted, &url, &mut headers)
-            .await
-            .expect("attaches");
-        assert_eq!(
-            attached.as_ref().map(|attached| attached.credential()),
-            expected,
-            "{url}"
-        );
+        let attached = broker.attach(&granted, &url, &mut headers).await.expect("attaches");
+        assert_eq!(attached.as_ref().map(|attached| attached.credential()), expected, "{url}");
         assert_eq!(headers.is_empty(), expected.is_none(), "{url}");
     }
 }
 
 #[tokio::test]
 async fn nothing_goes_out_in_the_clear_and_what_the_plugin_set_is_replaced() {
-    let credentials = [bearer(
-        "a",
-        &["http://erp.example", "https://erp.example"],
-        "token-a",
-    )];
+    let credentials = [bearer("a", &["http://erp.example", "https://erp.example"], "token-a")];
     let store = store().await;
     let broker = broker(&store, &clock(), credentials).await;
-    let mut headers =
-        HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static("mine"))]);
+    let mut headers = HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static("mine"))]);
     let plain = Url::parse("http://erp.example/").expect("a URL");
-    let error = broker
-        .attach(&["a".into()], &plain, &mut headers)
-        .await
-        .expect_err("in the clear");
+    let error = broker.attach(&["a".into()], &plain, &mut headers).await.expect_err("in the clear");
     assert!(matches!(error, CredentialError::Exposed { .. }), "{error}");
     assert_eq!(headers[header::AUTHORIZATION], "mine");
 
     headers.append(header::AUTHORIZATION, HeaderValue::from_static("another"));
     let tls = Url::parse("https://erp.example/").expect("a URL");
-    broker
-        .attach(&["a".into()], &tls, &mut headers)
-        .await
-        .expect("attaches")
-        .expect("belongs there");
-    let values = headers
-        .get_all(header::AUTHORIZATION)
-        .iter()
-        .collect::<Vec<_>>();
+    broker.attach(&["a".into()], &tls, &mut headers).await.expect("attaches").expect("belongs there");
+    let values = headers.get_all(header::AUTHORIZATION).iter().collect::<Vec<_>>();
     assert_eq!(values, ["Bearer token-a"]);
 }
 
@@ -122,13 +83,7 @@ async fn a_new_configuration_counts_at_once_and_keeps_the_stored_token() {
     let mut changes = broker.changes();
     let before = broker.epoch("books");
 
-    broker.replace(
-        [
-            vendor.refreshing(text("refresh-0")),
-            bearer("new", &["https://new.example"], "token-new"),
-        ]
-        .into(),
-    );
+    broker.replace([vendor.refreshing(text("refresh-0")), bearer("new", &["https://new.example"], "token-new")].into());
     assert!(changes.has_changed().expect("the broker lives"));
     changes.mark_unchanged();
     assert!(broker.epoch("books") > before);
@@ -146,21 +101,14 @@ async fn a_new_configuration_counts_at_once_and_keeps_the_stored_token() {
 async fn a_bad_credential_is_broken_until_its_secret_changes() {
     let (store, clock, vendor) = (store().await, clock(), Vendor::open().await);
     let vault = vault(&store, &clock).await;
-    vault
-        .put("first", &Secret::new("refresh-stale".into()))
-        .await
-        .expect("kept");
+    vault.put("first", &Secret::new("refresh-stale".into())).await.expect("kept");
     let broker = broker(&store, &clock, [vendor.refreshing(secret("first"))]).await;
     assert_eq!(broker.status()[0].state, State::Unused);
 
     for _ in 0..5 {
         let error = attach(&broker).await.expect_err("refused");
         assert_eq!(error.remedy(), Remedy::Change);
-        let host = vendor
-            .url
-            .strip_prefix("http://")
-            .and_then(|rest| rest.strip_suffix("/token"))
-            .expect("a URL");
+        let host = vendor.url.strip_prefix("http://").and_then(|rest| rest.strip_suffix("/token")).expect("a URL");
         assert_eq!(
             error.in_full(),
             format!(
@@ -171,39 +119,18 @@ async fn a_bad_credential_is_broken_until_its_secret_changes() {
         clock.advance(std::time::Duration::from_secs(3600));
         broker.recheck().await;
     }
-    assert_eq!(
-        vendor.asked(),
-        1,
-        "a vendor that has judged is not asked again"
-    );
+    assert_eq!(vendor.asked(), 1, "a vendor that has judged is not asked again");
     let status = &broker.status()[0];
     assert_eq!(status.state, State::Broken);
-    assert!(
-        status
-            .last_error
-            .as_ref()
-            .is_some_and(|error| error.contains("invalid_grant"))
-    );
+    assert!(status.last_error.as_ref().is_some_and(|error| error.contains("invalid_grant")));
 
     let mut changes = broker.changes();
-    vault
-        .put("first", &Secret::new("refresh-0".into()))
-        .await
-        .expect("kept");
+    vault.put("first", &Secret::new("refresh-0".into())).await.expect("kept");
     broker.recheck().await;
-    assert!(
-        changes.has_changed().expect("the broker lives"),
-        "who waits for a change is woken"
-    );
+    assert!(changes.has_changed().expect("the broker lives"), "who waits for a change is woken");
     changes.mark_unchanged();
     assert_eq!(attach(&broker).await.expect("a token").0, "Bearer access-1");
-    assert_eq!(
-        (
-            broker.status()[0].state,
-            broker.status()[0].last_error.clone()
-        ),
-        (State::Ok, None)
-    );
+    assert_eq!((broker.status()[0].state, broker.status()[0].last_error.clone()), (State::Ok, None));
     assert!(vendor.saw_reuse(), "the stale one");
 }
 
@@ -212,20 +139,10 @@ async fn a_secret_that_is_missing_breaks_its_credential_until_it_is_set() {
     let (store, clock, vendor) = (store().await, clock(), Vendor::open().await);
     let broker = broker(&store, &clock, [vendor.refreshing(secret("first"))]).await;
     let error = attach(&broker).await.expect_err("missing");
-    assert_eq!(
-        error.in_full(),
-        "credential `books` is incomplete: there is no secret `first`: set it with `sangam secret set first`"
-    );
-    assert_eq!(
-        (error.remedy(), broker.status()[0].state),
-        (Remedy::Change, State::Broken)
-    );
+    assert_eq!(error.in_full(), "credential `books` is incomplete: there is no secret `first`: set it with `sangam secret set first`");
+    assert_eq!((error.remedy(), broker.status()[0].state), (Remedy::Change, State::Broken));
     let changes = broker.changes();
-    vault(&store, &clock)
-        .await
-        .put("first", &Secret::new("refresh-0".into()))
-        .await
-        .expect("kept");
+    vault(&store, &clock).await.put("first", &Secret::new("refresh-0".into())).await.expect("kept");
     broker.recheck().await;
     assert!(changes.has_changed().expect("the broker lives"));
     assert_eq!(attach(&broker).await.expect("a token").0, "Bearer access-1");
@@ -235,25 +152,16 @@ async fn a_secret_that_is_missing_breaks_its_credential_until_it_is_set() {
 async fn no_secret_shows_in_debug_output_status_or_errors() {
     let (store, clock, vendor) = (store().await, clock(), Vendor::open().await);
     let vault = vault(&store, &clock).await;
-    vault
-        .put("first", &Secret::new("refresh-0".into()))
-        .await
-        .expect("kept");
+    vault.put("first", &Secret::new("refresh-0".into())).await.expect("kept");
     let broker = broker(&store, &clock, [vendor.refreshing(secret("first"))]).await;
     let (_, attached) = attach(&broker).await.expect("a token");
     assert_no_secret(&format!("{attached:?} {:?} {vault:?}", broker.status()));
     for (status, body) in [
-        (
-            400,
-            r#"{"error":"refresh-1","error_description":"got refresh-1 from the-client-secret"}"#,
-        ),
+        (400, r#"{"error":"refresh-1","error_description":"got refresh-1 from the-client-secret"}"#),
         (500, "you sent refresh-1 and the-client-secret"),
         (200, "access_token=access-9&refresh_token=refresh-9"),
         (200, r#"{"access_token":["access-9"]}"#),
-        (
-            400,
-            r#"{"error":"invalid_grant","error_description":"refresh-1"}"#,
-        ),
+        (400, r#"{"error":"invalid_grant","error_description":"refresh-1"}"#),
     ] {
         vendor.say(status, body);
         let (_, attached) = match attach(&broker).await {
@@ -261,11 +169,7 @@ async fn no_secret_shows_in_debug_output_status_or_errors() {
             Err(_) => (String::new(), attached.clone()),
         };
         let error = broker.refused(&attached).await.expect_err("no token");
-        assert_no_secret(&format!(
-            "{error} {error:?} {} {:?}",
-            error.in_full(),
-            broker.status()
-        ));
+        assert_no_secret(&format!("{error} {error:?} {} {:?}", error.in_full(), broker.status()));
         clock.advance(std::time::Duration::from_secs(400));
     }
     assert_eq!(vendor.asked(), 6);

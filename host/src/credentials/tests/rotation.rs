@@ -25,19 +25,13 @@ async fn fifty_requests_at_once_refresh_once() {
     };
 
     for answer in all().await {
-        assert_eq!(
-            answer.expect("no panic").expect("a token").0,
-            "Bearer access-1"
-        );
+        assert_eq!(answer.expect("no panic").expect("a token").0, "Bearer access-1");
     }
     assert_eq!(vendor.asked(), 1);
 
     clock.advance(Duration::from_secs(3_000)); // less than a fifth of its life is left
     for answer in all().await {
-        assert_eq!(
-            answer.expect("no panic").expect("a token").0,
-            "Bearer access-2"
-        );
+        assert_eq!(answer.expect("no panic").expect("a token").0, "Bearer access-2");
     }
     assert_eq!(vendor.asked(), 2);
     assert_eq!(vendor.forms()[1]["refresh_token"], "refresh-1");
@@ -58,10 +52,7 @@ async fn fifty_refusals_of_one_token_refresh_once_and_a_late_one_not_at_all() {
     }
     assert_eq!(vendor.asked(), 2);
     assert_eq!(attach(&broker).await.expect("a token").0, "Bearer access-2");
-    assert!(
-        broker.refused(&attached).await.expect("known"),
-        "the next one is there already"
-    );
+    assert!(broker.refused(&attached).await.expect("known"), "the next one is there already");
     assert_eq!(vendor.asked(), 2);
 }
 
@@ -100,11 +91,7 @@ async fn who_gives_up_waiting_does_not_take_the_refresh_down() {
     assert_eq!(broker.status()[0].state, State::Refreshing);
     vendor.release();
     broker.close().await;
-    let row = store
-        .credential_state("books")
-        .await
-        .expect("the store answers")
-        .expect("saved");
+    let row = store.credential_state("books").await.expect("the store answers").expect("saved");
     assert_eq!((row.version, row.lease_until), (1, None));
     assert_eq!(attach(&broker).await.expect("a token").0, "Bearer access-1");
     assert_eq!(vendor.asked(), 1);
@@ -115,26 +102,11 @@ async fn hosts_on_one_store_share_one_refresh() {
     let (store, vendor) = (store().await, Vendor::open().await);
     let mut hosts = Vec::new();
     for _ in 0..4 {
-        hosts.push(
-            broker(
-                &store,
-                &Clock::system(),
-                [vendor.refreshing(text("refresh-0"))],
-            )
-            .await,
-        );
+        hosts.push(broker(&store, &Clock::system(), [vendor.refreshing(text("refresh-0"))]).await);
     }
-    let answers = hosts
-        .iter()
-        .cycle()
-        .take(40)
-        .cloned()
-        .map(|host| tokio::spawn(async move { attach(&host).await }));
+    let answers = hosts.iter().cycle().take(40).cloned().map(|host| tokio::spawn(async move { attach(&host).await }));
     for answer in join_all(answers).await {
-        assert_eq!(
-            answer.expect("no panic").expect("a token").0,
-            "Bearer access-1"
-        );
+        assert_eq!(answer.expect("no panic").expect("a token").0, "Bearer access-1");
     }
     assert_eq!(vendor.asked(), 1);
 
@@ -150,12 +122,7 @@ async fn hosts_on_one_store_share_one_refresh() {
 async fn a_lease_that_a_dead_host_left_ends_by_itself() {
     let (store, clock, vendor) = (store().await, clock(), Vendor::open().await);
     let end = crate::clock::later(clock.now(), Duration::from_secs(45));
-    assert!(
-        store
-            .credential_lease("books", 0, "dead", end, clock.now())
-            .await
-            .expect("leased")
-    );
+    assert!(store.credential_lease("books", 0, "dead", end, clock.now()).await.expect("leased"));
     let broker = broker(&store, &clock, [vendor.refreshing(text("refresh-0"))]).await;
     let waiting = tokio::spawn({
         let broker = broker.clone();
@@ -170,28 +137,19 @@ async fn a_lease_that_a_dead_host_left_ends_by_itself() {
         tokio::time::sleep(Duration::from_millis(1)).await;
         clock.advance(Duration::from_secs(1));
     }
-    assert_eq!(
-        waiting.await.expect("no panic").expect("a token").0,
-        "Bearer access-1"
-    );
+    assert_eq!(waiting.await.expect("no panic").expect("a token").0, "Bearer access-1");
 }
 
 #[tokio::test]
 async fn a_refresh_token_newly_configured_wins_over_the_rotated_one() {
     let (store, clock, vendor) = (store().await, clock(), Vendor::open().await);
     let vault = vault(&store, &clock).await;
-    vault
-        .put("first", &Secret::new("refresh-0".into()))
-        .await
-        .expect("kept");
+    vault.put("first", &Secret::new("refresh-0".into())).await.expect("kept");
     let broker = broker(&store, &clock, [vendor.refreshing(secret("first"))]).await;
     attach(&broker).await.expect("a token");
 
     vendor.accept("refresh-by-hand");
-    vault
-        .put("first", &Secret::new("refresh-by-hand".into()))
-        .await
-        .expect("kept");
+    vault.put("first", &Secret::new("refresh-by-hand".into())).await.expect("kept");
     broker.recheck().await;
     assert_eq!(attach(&broker).await.expect("a token").0, "Bearer access-2");
     assert_eq!(vendor.forms()[1]["refresh_token"], "refresh-by-hand");
@@ -206,14 +164,8 @@ async fn a_vendor_that_does_not_rotate_keeps_its_refresh_token() {
     let (store, clock, vendor) = (store().await, clock(), Vendor::open().await);
     let broker = broker(&store, &clock, [vendor.refreshing(text("refresh-0"))]).await;
     for i in 1..=2 {
-        vendor.say(
-            200,
-            &format!(r#"{{"access_token":"plain-{i}","expires_in":1800}}"#),
-        );
-        assert_eq!(
-            attach(&broker).await.expect("a token").0,
-            format!("Bearer plain-{i}")
-        );
+        vendor.say(200, &format!(r#"{{"access_token":"plain-{i}","expires_in":1800}}"#));
+        assert_eq!(attach(&broker).await.expect("a token").0, format!("Bearer plain-{i}"));
         clock.advance(Duration::from_secs(1_800));
     }
     assert_eq!(vendor.forms()[1]["refresh_token"], "refresh-0");
@@ -225,10 +177,7 @@ async fn a_token_without_a_stated_end_is_kept_until_it_is_refused() {
     vendor.lifetime(None);
     let pem = include_str!("../jwt/vectors/rfc7515-a2-pkcs8.pem");
     let kind = CredentialKind::OAuth2JwtBearer {
-        client: crate::config::OAuth2Client {
-            client_secret: None,
-            ..vendor.client()
-        },
+        client: crate::config::OAuth2Client { client_secret: None, ..vendor.client() },
         issuer: None,
         subject: text("user@acme.example"),
         private_key: text(pem),
@@ -241,10 +190,7 @@ async fn a_token_without_a_stated_end_is_kept_until_it_is_refused() {
     assert!(broker.refused(&attached).await.expect("signed anew"));
     assert_eq!(attach(&broker).await.expect("a token").0, "Bearer access-2");
     let form = &vendor.forms()[1];
-    assert_eq!(
-        form["grant_type"],
-        "urn:ietf:params:oauth:grant-type:jwt-bearer"
-    );
+    assert_eq!(form["grant_type"], "urn:ietf:params:oauth:grant-type:jwt-bearer");
     assert_eq!(form.keys().collect::<Vec<_>>(), ["assertion", "grant_type"]);
     assert!(!vendor.headers(0).contains_key("authorization"));
 }
@@ -256,26 +202,15 @@ async fn failures_are_followed_by_growing_pauses_and_the_old_token_is_used_to_it
     attach(&broker).await.expect("a token");
     clock.advance(Duration::from_secs(3_000));
     vendor.say(503, "down");
-    assert_eq!(
-        attach(&broker).await.expect("the old one").0,
-        "Bearer access-1"
-    );
-    assert_eq!(
-        attach(&broker).await.expect("the old one").0,
-        "Bearer access-1"
-    );
-    assert_eq!(
-        (vendor.asked(), broker.status()[0].state),
-        (2, State::CoolingDown)
-    );
+    assert_eq!(attach(&broker).await.expect("the old one").0, "Bearer access-1");
+    assert_eq!(attach(&broker).await.expect("the old one").0, "Bearer access-1");
+    assert_eq!((vendor.asked(), broker.status()[0].state), (2, State::CoolingDown));
 
     clock.advance(Duration::from_secs(601)); // it has ended now
     for (pause, asked) in [(10, 3), (20, 4), (40, 5)] {
         vendor.say(503, "down");
         let error = attach(&broker).await.expect_err("down");
-        let Remedy::At(at) = error.remedy() else {
-            panic!("{error}")
-        };
+        let Remedy::At(at) = error.remedy() else { panic!("{error}") };
         assert_eq!(at.duration_since(clock.now()).as_secs(), pause);
         assert!(attach(&broker).await.is_err());
         assert_eq!(vendor.asked(), asked, "spared during the pause");
@@ -283,10 +218,7 @@ async fn failures_are_followed_by_growing_pauses_and_the_old_token_is_used_to_it
     }
     assert_eq!(attach(&broker).await.expect("a token").0, "Bearer access-2");
     let status = &broker.status()[0];
-    assert_eq!(
-        (status.state, status.refreshes, status.failures),
-        (State::Ok, 2, 4)
-    );
+    assert_eq!((status.state, status.refreshes, status.failures), (State::Ok, 2, 4));
     assert!(!vendor.saw_reuse());
 }
 
@@ -314,24 +246,13 @@ async fn what_another_host_got_mends_a_broken_credential() {
     ]);
     vendor.say(400, r#"{"error":"invalid_grant"}"#);
     attach(&broker[0]).await.expect_err("broken");
-    assert_eq!(
-        attach(&broker[1]).await.expect("a token").0,
-        "Bearer access-1"
-    );
+    assert_eq!(attach(&broker[1]).await.expect("a token").0, "Bearer access-1");
     let changes = broker[0].changes();
     broker[0].recheck().await;
     assert!(changes.has_changed().expect("the broker lives"));
     assert_eq!(broker[0].status()[0].state, State::Ok);
     assert_eq!(vendor.asked(), 2);
-    assert_eq!(
-        broker[0].status()[0].expires_at,
-        Some(
-            clock
-                .now()
-                .checked_add(Duration::from_secs(3600))
-                .unwrap_or(Timestamp::MAX)
-        )
-    );
+    assert_eq!(broker[0].status()[0].expires_at, Some(clock.now().checked_add(Duration::from_secs(3600)).unwrap_or(Timestamp::MAX)));
 }
 
 #[tokio::test]
@@ -348,29 +269,16 @@ async fn an_answer_that_comes_after_the_lease_gives_way_to_what_the_next_host_sa
     clock.advance(Duration::from_secs(46));
     let overtaking = tokio::spawn(async move { attach(&next).await });
     vendor.until_asked(2).await;
-    vendor.say(
-        200,
-        r#"{"access_token":"theirs","refresh_token":"refresh-theirs"}"#,
-    );
-    vendor.say(
-        200,
-        r#"{"access_token":"theirs","refresh_token":"refresh-theirs"}"#,
-    );
+    vendor.say(200, r#"{"access_token":"theirs","refresh_token":"refresh-theirs"}"#);
+    vendor.say(200, r#"{"access_token":"theirs","refresh_token":"refresh-theirs"}"#);
     vendor.release();
     while !late.is_finished() || !overtaking.is_finished() {
         tokio::time::sleep(Duration::from_millis(1)).await;
         clock.advance(Duration::from_millis(100));
     }
     for answer in [late, overtaking] {
-        assert_eq!(
-            answer.await.expect("no panic").expect("a token").0,
-            "Bearer theirs"
-        );
+        assert_eq!(answer.await.expect("no panic").expect("a token").0, "Bearer theirs");
     }
-    let row = store
-        .credential_state("books")
-        .await
-        .expect("the store answers")
-        .expect("saved");
+    let row = store.credential_state("books").await.expect("the store answers").expect("saved");
     assert_eq!((row.version, vendor.asked()), (1, 2));
 }

@@ -16,9 +16,7 @@ use tokio::sync::Semaphore;
 use url::{Url, form_urlencoded};
 
 use crate::clock::Clock;
-use crate::config::{
-    ClientAuth, Credential, CredentialKind, OAuth2Client, Reference, ReferencePart, Secrets,
-};
+use crate::config::{ClientAuth, Credential, CredentialKind, OAuth2Client, Reference, ReferencePart, Secrets};
 use crate::credentials::{Attached, Broker, CredentialError, TokenClient, Vault};
 use crate::store::Store;
 
@@ -39,10 +37,7 @@ impl Deref for House {
 pub(super) async fn store() -> House {
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("sqlite://{}/sangam.db", folder.path().display());
-    House {
-        store: Store::open(&url).await.expect("the store opens"),
-        _folder: folder,
-    }
+    House { store: Store::open(&url).await.expect("the store opens"), _folder: folder }
 }
 
 pub(super) fn clock() -> Clock {
@@ -51,69 +46,35 @@ pub(super) fn clock() -> Clock {
 
 pub(super) async fn vault(store: &House, clock: &Clock) -> Vault {
     // Any 32 bytes.
-    let command = ["echo", "c2FuZ2FtIHNhbmdhbSBzYW5nYW0gc2FuZ2FtIHNhbmc="]
-        .map(String::from)
-        .to_vec();
-    Vault::open(
-        store.store.clone(),
-        &Secrets::Command(command),
-        clock.clone(),
-    )
-    .await
-    .expect("the vault opens")
+    let command = ["echo", "c2FuZ2FtIHNhbmdhbSBzYW5nYW0gc2FuZ2FtIHNhbmc="].map(String::from).to_vec();
+    Vault::open(store.store.clone(), &Secrets::Command(command), clock.clone()).await.expect("the vault opens")
 }
 
 pub(super) fn text(text: &str) -> Reference {
-    Reference {
-        parts: vec![ReferencePart::Text(text.into())],
-    }
+    Reference { parts: vec![ReferencePart::Text(text.into())] }
 }
 
 pub(super) fn secret(name: &str) -> Reference {
-    Reference {
-        parts: vec![ReferencePart::Secret(name.into())],
-    }
+    Reference { parts: vec![ReferencePart::Secret(name.into())] }
 }
 
-pub(super) fn credential(
-    name: &str,
-    hosts: &[&str],
-    kind: CredentialKind,
-) -> (String, Arc<Credential>) {
+pub(super) fn credential(name: &str, hosts: &[&str], kind: CredentialKind) -> (String, Arc<Credential>) {
     let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
-    (
-        name.to_owned(),
-        Arc::new(Credential {
-            name: name.into(),
-            hosts,
-            kind,
-        }),
-    )
+    (name.to_owned(), Arc::new(Credential { name: name.into(), hosts, kind }))
 }
 
 pub(super) const API: &str = "https://api.vendor.example";
 
-pub(super) async fn broker<const N: usize>(
-    store: &House,
-    clock: &Clock,
-    credentials: [(String, Arc<Credential>); N],
-) -> Arc<Broker> {
+pub(super) async fn broker<const N: usize>(store: &House, clock: &Clock, credentials: [(String, Arc<Credential>); N]) -> Arc<Broker> {
     let client = TokenClient::new(crate::tls::client_config().expect("roots")).expect("a client");
-    Arc::new(Broker::new(
-        vault(store, clock).await,
-        BTreeMap::from(credentials),
-        client,
-    ))
+    Arc::new(Broker::new(vault(store, clock).await, BTreeMap::from(credentials), client))
 }
 
 /// Attaches the credential `books` to a request to [`API`]: the header's value and what was attached.
 pub(super) async fn attach(broker: &Broker) -> Result<(String, Attached), CredentialError> {
     let mut headers = HeaderMap::new();
     let url = Url::parse(API).expect("a URL");
-    let attached = broker
-        .attach(&["books".into()], &url, &mut headers)
-        .await?
-        .expect("belongs there");
+    let attached = broker.attach(&["books".into()], &url, &mut headers).await?.expect("belongs there");
     let value = &headers[attached.header()];
     assert!(value.is_sensitive());
     Ok((value.to_str().expect("text").to_owned(), attached))
@@ -142,36 +103,18 @@ struct Ledger {
 
 impl Vendor {
     pub(super) async fn open() -> Self {
-        let state = Ledger {
-            valid_refresh: "refresh-0".into(),
-            expires_in: Some(3600),
-            ..Ledger::default()
-        };
-        let books = Arc::new(Books {
-            state: Mutex::new(state),
-            gate: Semaphore::new(Semaphore::MAX_PERMITS),
-        });
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a port");
-        let url = format!(
-            "http://{}/token",
-            listener.local_addr().expect("an address")
-        );
-        let app = Router::new()
-            .route("/token", post(answer))
-            .with_state(books.clone());
+        let state = Ledger { valid_refresh: "refresh-0".into(), expires_in: Some(3600), ..Ledger::default() };
+        let books = Arc::new(Books { state: Mutex::new(state), gate: Semaphore::new(Semaphore::MAX_PERMITS) });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/token", listener.local_addr().expect("an address"));
+        let app = Router::new().route("/token", post(answer)).with_state(books.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
         Self { url, books }
     }
 
     /// Requests so far, as forms.
     pub(super) fn forms(&self) -> Vec<BTreeMap<String, String>> {
-        self.state()
-            .requests
-            .iter()
-            .map(|(_, form)| form.clone())
-            .collect()
+        self.state().requests.iter().map(|(_, form)| form.clone()).collect()
     }
 
     pub(super) fn headers(&self, request: usize) -> HeaderMap {
@@ -193,9 +136,7 @@ impl Vendor {
     }
 
     pub(super) fn say_with(&self, status: u16, headers: HeaderMap, body: &str) {
-        self.state()
-            .script
-            .push_back((status, headers, body.to_owned()));
+        self.state().script.push_back((status, headers, body.to_owned()));
     }
 
     pub(super) fn lifetime(&self, seconds: Option<i64>) {
@@ -239,39 +180,23 @@ impl Vendor {
 
     /// The credential `books`, whose refresh token is `refresh`.
     pub(super) fn refreshing(&self, refresh: Reference) -> (String, Arc<Credential>) {
-        let kind = CredentialKind::OAuth2RefreshToken {
-            client: self.client(),
-            refresh_token: refresh,
-        };
+        let kind = CredentialKind::OAuth2RefreshToken { client: self.client(), refresh_token: refresh };
         credential("books", &[API], kind)
     }
 }
 
 async fn answer(State(books): State<Arc<Books>>, headers: HeaderMap, body: String) -> Response {
-    let form = form_urlencoded::parse(body.as_bytes())
-        .into_owned()
-        .collect::<BTreeMap<_, _>>();
+    let form = form_urlencoded::parse(body.as_bytes()).into_owned().collect::<BTreeMap<_, _>>();
     let refresh = form.get("refresh_token").cloned();
-    books
-        .state
-        .lock()
-        .expect("not poisoned")
-        .requests
-        .push((headers, form));
+    books.state.lock().expect("not poisoned").requests.push((headers, form));
     books.gate.acquire().await.expect("open").forget();
     let mut state = books.state.lock().expect("not poisoned");
     if let Some((status, headers, body)) = state.script.pop_front() {
-        return (
-            StatusCode::from_u16(status).expect("a status"),
-            headers,
-            body,
-        )
-            .into_response();
+        return (StatusCode::from_u16(status).expect("a status"), headers, body).into_response();
     }
     if refresh.is_some_and(|token| token != state.valid_refresh) {
         state.reused = true;
-        let refusal =
-            json!({ "error": "invalid_grant", "error_description": "Token invalid or used" });
+        let refusal = json!({ "error": "invalid_grant", "error_description": "Token invalid or used" });
         return (StatusCode::BAD_REQUEST, refusal.to_string()).into_response();
     }
     state.issued += 1;

@@ -20,9 +20,7 @@ impl Hr {
         // An error says that there is one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = Runtime::new().expect("a runtime");
-        let saas = runtime
-            .block_on(Saas::start())
-            .expect("free loopback ports");
+        let saas = runtime.block_on(Saas::start()).expect("free loopback ports");
         Self { saas, runtime }
     }
 
@@ -39,10 +37,7 @@ impl Hr {
     /// The next requests of that path fail so.
     pub fn fault(&self, method: &str, path: &str, act: FaultAct) {
         let method = Some(method.to_owned());
-        self.saas.hr.fault(Fault {
-            method,
-            ..Fault::once(path, act)
-        });
+        self.saas.hr.fault(Fault { method, ..Fault::once(path, act) });
     }
 
     pub fn state(&self) -> Value {
@@ -56,10 +51,7 @@ impl Hr {
     /// How many requests of that method came to such a path.
     pub fn requests(&self, method: &str, path: &str) -> usize {
         let requests = self.saas.hr.requests();
-        requests
-            .iter()
-            .filter(|request| request.method == method && request.path.starts_with(path))
-            .count()
+        requests.iter().filter(|request| request.method == method && request.path.starts_with(path)).count()
     }
 }
 
@@ -102,19 +94,12 @@ pub fn insist(host: &mut Host, action: &str, input: &Value) -> (Value, u32) {
 
 /// An answer without a body.
 pub fn status(status: u16) -> FaultAct {
-    FaultAct::Status {
-        status,
-        headers: Default::default(),
-        body: String::new(),
-    }
+    FaultAct::Status { status, headers: Default::default(), body: String::new() }
 }
 
 fn forward(handle: &Handle, client: &reqwest::Client, sent: &Sent) -> Result<Response, NoAnswer> {
     let method = sent.method.parse().expect("a method");
-    let mut request = client
-        .request(method, &sent.url)
-        .bearer_auth(hr::TOKEN)
-        .body(sent.body.clone());
+    let mut request = client.request(method, &sent.url).bearer_auth(hr::TOKEN).body(sent.body.clone());
     for (name, value) in &sent.headers {
         request = request.header(name, value.as_slice());
     }
@@ -124,11 +109,7 @@ fn forward(handle: &Handle, client: &reqwest::Client, sent: &Sent) -> Result<Res
         let headers = answer.headers().clone();
         Ok((status, headers, answer.bytes().await?))
     });
-    let (status, headers, body) =
-        answer.map_err(|error: reqwest::Error| NoAnswer::Connection(error.to_string()))?;
-    let headers: Vec<_> = headers
-        .iter()
-        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
-        .collect();
+    let (status, headers, body) = answer.map_err(|error: reqwest::Error| NoAnswer::Connection(error.to_string()))?;
+    let headers: Vec<_> = headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect();
     Ok(testing::response(status, &headers, body.to_vec()))
 }

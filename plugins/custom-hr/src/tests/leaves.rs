@@ -7,9 +7,7 @@ use crate::CustomHr;
 /// Polls until there is no more, and says how often.
 fn sweep(host: &mut Host, mut cursor: Option<Value>, limit: u32) -> (Option<Value>, u32) {
     for polls in 1..=20 {
-        let page = host
-            .poll::<CustomHr>("leave", cursor.take(), limit)
-            .expect("a page");
+        let page = host.poll::<CustomHr>("leave", cursor.take(), limit).expect("a page");
         cursor = page.next_cursor;
         if !page.more {
             return (cursor, polls);
@@ -19,17 +17,11 @@ fn sweep(host: &mut Host, mut cursor: Option<Value>, limit: u32) -> (Option<Valu
 }
 
 fn types(host: &Host) -> Vec<&str> {
-    host.events
-        .iter()
-        .filter_map(|event| event["type"].as_str())
-        .collect()
+    host.events.iter().filter_map(|event| event["type"].as_str()).collect()
 }
 
 fn ids(host: &Host) -> Vec<&str> {
-    host.events
-        .iter()
-        .filter_map(|event| event["id"].as_str())
-        .collect()
+    host.events.iter().filter_map(|event| event["id"].as_str()).collect()
 }
 
 #[test]
@@ -50,13 +42,7 @@ fn each_leave_comes_in_once_by_its_last_change() {
         assert_eq!(ids(&host), all);
         assert_eq!(
             types(&host),
-            [
-                "hr.leave.approved",
-                "hr.leave.requested",
-                "hr.leave.cancelled",
-                "hr.leave.approved",
-                "hr.sick-leave.reported"
-            ]
+            ["hr.leave.approved", "hr.leave.requested", "hr.leave.cancelled", "hr.leave.approved", "hr.sick-leave.reported"]
         );
         let (cursor, _) = sweep(&mut host, cursor, limit);
         assert_eq!(host.events.len(), 5, "nothing changed");
@@ -85,16 +71,10 @@ fn changes_at_the_very_moment_of_the_last_are_seen() {
     let leave = |id: &str, kind: &str, status: &str, at: &str| json!({ "id": id, "employee_ref": "emp-3", "kind": kind, "status": status, "start": "2026-12-01", "end": "2026-12-01", "half_day": true, "updated_at": at });
     hr.set(
         "add-leaves",
-        json!([
-            leave("lv-6", "vacation", "declined", "2026-11-19T06:30:00Z"),
-            leave("lv-2", "sick", "cancelled", "2026-11-20T06:30:00Z"),
-        ]),
+        json!([leave("lv-6", "vacation", "declined", "2026-11-19T06:30:00Z"), leave("lv-2", "sick", "cancelled", "2026-11-20T06:30:00Z"),]),
     );
     sweep(&mut host, cursor, 100);
-    assert_eq!(
-        types(&host)[1..],
-        ["hr.leave.declined", "hr.sick-leave.cancelled"]
-    );
+    assert_eq!(types(&host)[1..], ["hr.leave.declined", "hr.sick-leave.cancelled"]);
 }
 
 #[test]
@@ -118,11 +98,7 @@ fn records_that_can_not_be_read_are_set_aside_and_stop_nothing() {
     hr.fault("GET", "/v1/leaves", answer());
     let mut host = hr.host(json!({}));
     let page = host.poll::<CustomHr>("leave", None, 100).expect("a page");
-    let reasons: Vec<_> = page
-        .set_aside
-        .iter()
-        .map(|aside| aside.reason.as_str())
-        .collect();
+    let reasons: Vec<_> = page.set_aside.iter().map(|aside| aside.reason.as_str()).collect();
     assert_eq!(
         reasons,
         [
@@ -135,19 +111,11 @@ fn records_that_can_not_be_read_are_set_aside_and_stop_nothing() {
         ]
     );
     assert_eq!(page.set_aside[0].record["status"], "pending");
-    assert_eq!(
-        (ids(&host), types(&host)),
-        (
-            vec!["7/2026-11-20T08:00:00+01:00"],
-            vec!["hr.leave.approved"]
-        )
-    );
+    assert_eq!((ids(&host), types(&host)), (vec!["7/2026-11-20T08:00:00+01:00"], vec!["hr.leave.approved"]));
     assert_eq!(host.events[0]["data"]["kind"], "parental");
     // They are set aside once, however often the system shows them.
     hr.fault("GET", "/v1/leaves", answer());
-    let again = host
-        .poll::<CustomHr>("leave", page.next_cursor, 100)
-        .expect("a page");
+    let again = host.poll::<CustomHr>("leave", page.next_cursor, 100).expect("a page");
     assert_eq!((again.set_aside.len(), host.events.len()), (0, 1));
 }
 
@@ -158,15 +126,7 @@ fn other_shapes_are_a_matter_of_configuration() {
         "absence": { "no": "A1", "reason": "SICK_LEAVE", "state": "CONFIRMED" }, "person": "p1",
         "from": "2026-12-01", "till": "2026-12-03", "half": true, "changed": "2026-11-20T08:00:00Z",
     }] } });
-    hr.fault(
-        "GET",
-        "/absences",
-        FaultAct::Status {
-            status: 200,
-            headers: Default::default(),
-            body: body.to_string(),
-        },
-    );
+    hr.fault("GET", "/absences", FaultAct::Status { status: 200, headers: Default::default(), body: body.to_string() });
     let mut host = hr.host(json!({ "leaves": {
         "path": "/absences?type=all", "since": "changedSince", "list": "data.absences", "next": "data.next",
         "fields": {
@@ -178,20 +138,8 @@ fn other_shapes_are_a_matter_of_configuration() {
     host.since = Some("2026-11-01T00:00:00Z".into());
     sweep(&mut host, None, 10);
     assert_eq!(types(&host), ["hr.sick-leave.reported"]);
-    assert_eq!(
-        (
-            &host.events[0]["subject"],
-            &host.events[0]["data"]["half_day"]
-        ),
-        (&json!("p1"), &json!(true))
-    );
-    assert!(
-        host.sent[0]
-            .url
-            .ends_with("/absences?type=all&changedSince=2026-11-01T00%3A00%3A00Z"),
-        "{}",
-        host.sent[0].url
-    );
+    assert_eq!((&host.events[0]["subject"], &host.events[0]["data"]["half_day"]), (&json!("p1"), &json!(true)));
+    assert!(host.sent[0].url.ends_with("/absences?type=all&changedSince=2026-11-01T00%3A00%3A00Z"), "{}", host.sent[0].url);
 }
 
 #[test]
@@ -218,20 +166,11 @@ fn failures_leave_the_cursor_where_it_was() {
         (status(429), FailureKind::RateLimited),
         (status(401), FailureKind::Unauthorized),
         (status(400), FailureKind::Rejected),
-        (
-            FaultAct::Status {
-                status: 200,
-                headers: Default::default(),
-                body: "{}".into(),
-            },
-            FailureKind::Rejected,
-        ),
+        (FaultAct::Status { status: 200, headers: Default::default(), body: "{}".into() }, FailureKind::Rejected),
     ] {
         hr.fault("GET", "/v1/leaves", act.clone());
         let mut host = hr.host(json!({}));
-        let failure = host
-            .poll::<CustomHr>("leave", None, 100)
-            .expect_err("no page");
+        let failure = host.poll::<CustomHr>("leave", None, 100).expect_err("no page");
         assert_eq!((failure.kind, host.events.len()), (kind, 0), "{act:?}");
     }
 }

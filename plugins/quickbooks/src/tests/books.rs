@@ -21,15 +21,9 @@ impl Books {
         // An error says that there is one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = Runtime::new().expect("a runtime");
-        let saas = runtime
-            .block_on(Saas::start())
-            .expect("free loopback ports");
+        let saas = runtime.block_on(Saas::start()).expect("free loopback ports");
         let token = runtime.block_on(token(&saas.quickbooks.url()));
-        Self {
-            saas,
-            runtime,
-            token,
-        }
+        Self { saas, runtime, token }
     }
 
     /// A step's host whose requests go to the books.
@@ -55,10 +49,7 @@ impl Books {
     pub fn fault(&self, method: &str, path: &str, act: FaultAct) {
         let method = Some(method.to_owned());
         let path = format!("/v3/company/*/{path}");
-        self.saas.quickbooks.fault(Fault {
-            method,
-            ..Fault::once(path, act)
-        });
+        self.saas.quickbooks.fault(Fault { method, ..Fault::once(path, act) });
     }
 
     pub fn state(&self) -> Value {
@@ -72,18 +63,9 @@ impl Books {
 
     /// Someone else writes a record.
     pub fn post(&self, path: &str, body: &Value) -> Value {
-        let url = format!(
-            "{}/v3/company/{}/{path}",
-            self.saas.quickbooks.url(),
-            quickbooks::REALM
-        );
-        let request = reqwest::Client::new()
-            .post(url)
-            .bearer_auth(&self.token)
-            .header("accept", "application/json");
-        self.runtime
-            .block_on(async { request.json(body).send().await?.json().await })
-            .expect("JSON")
+        let url = format!("{}/v3/company/{}/{path}", self.saas.quickbooks.url(), quickbooks::REALM);
+        let request = reqwest::Client::new().post(url).bearer_auth(&self.token).header("accept", "application/json");
+        self.runtime.block_on(async { request.json(body).send().await?.json().await }).expect("JSON")
     }
 
     pub fn set(&self, setting: &str, value: impl Into<Value>) {
@@ -105,43 +87,22 @@ pub fn insist(host: &mut Host, action: &str, input: &Value) -> (Value, u32) {
 
 /// An answer without a body.
 pub fn status(status: u16) -> FaultAct {
-    FaultAct::Status {
-        status,
-        headers: Default::default(),
-        body: String::new(),
-    }
+    FaultAct::Status { status, headers: Default::default(), body: String::new() }
 }
 
 async fn token(base: &str) -> String {
-    let form = [
-        ("grant_type", "refresh_token"),
-        ("refresh_token", quickbooks::REFRESH_TOKEN),
-    ];
+    let form = [("grant_type", "refresh_token"), ("refresh_token", quickbooks::REFRESH_TOKEN)];
     let request = reqwest::Client::new()
         .post(format!("{base}/oauth2/v1/tokens/bearer"))
         .basic_auth(quickbooks::CLIENT_ID, Some(quickbooks::CLIENT_SECRET))
         .form(&form);
-    let answer: Value = request
-        .send()
-        .await
-        .expect("answered")
-        .json()
-        .await
-        .expect("JSON");
+    let answer: Value = request.send().await.expect("answered").json().await.expect("JSON");
     answer["access_token"].as_str().expect("a token").to_owned()
 }
 
-fn forward(
-    handle: &Handle,
-    client: &reqwest::Client,
-    token: &str,
-    sent: &Sent,
-) -> Result<Response, NoAnswer> {
+fn forward(handle: &Handle, client: &reqwest::Client, token: &str, sent: &Sent) -> Result<Response, NoAnswer> {
     let method = sent.method.parse().expect("a method");
-    let mut request = client
-        .request(method, &sent.url)
-        .bearer_auth(token)
-        .body(sent.body.clone());
+    let mut request = client.request(method, &sent.url).bearer_auth(token).body(sent.body.clone());
     for (name, value) in &sent.headers {
         request = request.header(name, value.as_slice());
     }
@@ -151,11 +112,7 @@ fn forward(
         let headers = answer.headers().clone();
         Ok((status, headers, answer.bytes().await?))
     });
-    let (status, headers, body) =
-        answer.map_err(|error: reqwest::Error| NoAnswer::Connection(error.to_string()))?;
-    let headers: Vec<_> = headers
-        .iter()
-        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
-        .collect();
+    let (status, headers, body) = answer.map_err(|error: reqwest::Error| NoAnswer::Connection(error.to_string()))?;
+    let headers: Vec<_> = headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect();
     Ok(testing::response(status, &headers, body.to_vec()))
 }

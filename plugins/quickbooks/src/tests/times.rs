@@ -13,12 +13,7 @@ fn shift() -> Value {
 
 #[test]
 fn time_is_recorded_once_though_answers_are_lost() {
-    for act in [
-        FaultAct::LoseAnswer,
-        FaultAct::Reset,
-        FaultAct::Truncate { bytes: 5 },
-        status(500),
-    ] {
+    for act in [FaultAct::LoseAnswer, FaultAct::Reset, FaultAct::Truncate { bytes: 5 }, status(500)] {
         let books = Books::open();
         books.fault("POST", "timeactivity", act);
         let (output, attempts) = insist(&mut books.host(), "record-time", &shift());
@@ -26,104 +21,58 @@ fn time_is_recorded_once_though_answers_are_lost() {
         let state = books.state();
         let times = state["time_activities"].as_array().expect("a list");
         assert_eq!(times.len(), 1);
-        let fields = ["Hours", "Minutes", "HourlyRate", "BillableStatus"]
-            .map(|field| times[0][field].clone());
+        let fields = ["Hours", "Minutes", "HourlyRate", "BillableStatus"].map(|field| times[0][field].clone());
         assert_eq!(fields, [json!(2), json!(25), json!(85), json!("Billable")]);
-        assert_eq!(
-            (
-                &times[0]["EmployeeRef"]["value"],
-                &times[0]["ItemRef"]["value"]
-            ),
-            (&json!("60"), &json!("21"))
-        );
+        assert_eq!((&times[0]["EmployeeRef"]["value"], &times[0]["ItemRef"]["value"]), (&json!("60"), &json!("21")));
     }
 }
 
 #[test]
 fn workers_are_employees_or_vendors_by_name_or_id() {
-    for (who, field, id) in [
-        ("60", "EmployeeRef", "60"),
-        ("northside subcontracting", "VendorRef", "63"),
-        ("63", "VendorRef", "63"),
-    ] {
+    for (who, field, id) in [("60", "EmployeeRef", "60"), ("northside subcontracting", "VendorRef", "63"), ("63", "VendorRef", "63")] {
         let books = Books::open();
         let input = json!({ "employee": who, "hours": 1, "date": "2026-11-20" });
-        books
-            .host()
-            .invoke::<QuickBooks>("record-time", input)
-            .expect("recorded");
+        books.host().invoke::<QuickBooks>("record-time", input).expect("recorded");
         assert_eq!(books.state()["time_activities"][0][field]["value"], id);
     }
     let books = Books::open();
     let input = json!({ "employee": "Nobody", "hours": 1, "date": "2026-11-20" });
-    let failure = books
-        .host()
-        .invoke::<QuickBooks>("record-time", input)
-        .expect_err("nobody");
-    assert_eq!(
-        failure.reason,
-        "QuickBooks has no active employee or vendor `Nobody`"
-    );
+    let failure = books.host().invoke::<QuickBooks>("record-time", input).expect_err("nobody");
+    assert_eq!(failure.reason, "QuickBooks has no active employee or vendor `Nobody`");
     let mut unpriced = shift();
     unpriced["rate"] = Value::Null;
-    let failure = books
-        .host()
-        .invoke::<QuickBooks>("record-time", unpriced)
-        .expect_err("no rate");
-    assert_eq!(
-        failure.reason,
-        "Billable time needs a `customer` and a `rate`"
-    );
+    let failure = books.host().invoke::<QuickBooks>("record-time", unpriced).expect_err("no rate");
+    assert_eq!(failure.reason, "Billable time needs a `customer` and a `rate`");
 }
 
 #[test]
 fn billed_time_counts_as_billed_until_the_invoice_is_void() {
     let books = Books::open();
-    let time = books
-        .host()
-        .invoke::<QuickBooks>("record-time", shift())
-        .expect("recorded");
+    let time = books.host().invoke::<QuickBooks>("record-time", shift()).expect("recorded");
     let input = json!({
         "customer": { "id": "58" }, "job_id": "1",
         "time": [{ "hours": 2.4166667, "rate": 85, "time_activity_id": time["time_activity_id"] }],
     });
-    let output = books
-        .host()
-        .invoke::<QuickBooks>("create-invoice", input.clone())
-        .expect("an invoice");
+    let output = books.host().invoke::<QuickBooks>("create-invoice", input.clone()).expect("an invoice");
     assert_eq!(output["total"].to_string(), "205.42");
     let status = || books.state()["time_activities"][0]["BillableStatus"].clone();
     assert_eq!(status(), "HasBeenBilled");
-    insist(
-        &mut books.host(),
-        "void-invoice",
-        &json!({ "input": input, "output": output, "effects": [] }),
-    );
+    insist(&mut books.host(), "void-invoice", &json!({ "input": input, "output": output, "effects": [] }));
     assert_eq!(status(), "Billable");
 }
 
 #[test]
 fn undoing_leaves_no_time_behind() {
     let effect = |state: &str| json!([{ "name": "time-activity", "key": testing::key("time-activity"), "state": state }]);
-    for (recorded, known, effects) in [
-        (true, true, json!([])),
-        (true, false, effect("in-doubt")),
-        (false, false, effect("intent")),
-        (false, false, json!([])),
-    ] {
+    for (recorded, known, effects) in
+        [(true, true, json!([])), (true, false, effect("in-doubt")), (false, false, effect("intent")), (false, false, json!([]))]
+    {
         let books = Books::open();
         let mut output = Value::Null;
         if recorded {
-            output = books
-                .host()
-                .invoke::<QuickBooks>("record-time", shift())
-                .expect("recorded");
+            output = books.host().invoke::<QuickBooks>("record-time", shift()).expect("recorded");
         }
-        books.fault(
-            "POST",
-            "timeactivity?operation=delete*",
-            FaultAct::LoseAnswer,
-        );
+        books.fault("POST", "timeactivity?operation=delete*", FaultAct::LoseAnswer);
         let undo = json!({ "input": shift(), "output": if known { output } else { Value::Null }, "effects": effects });
         insist(&mut books.host(), "delete-time-activity", &undo);
         insist(&mut books.host(), "delete-time-activity", &undo);

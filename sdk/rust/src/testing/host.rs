@@ -45,19 +45,8 @@ pub struct Host {
 
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            config,
-            event,
-            attempt,
-            sent,
-            lines,
-            events,
-            ..
-        } = self;
-        write!(
-            f,
-            "Host {{ config: {config}, event: {event}, attempt: {attempt}, {sent:?}, {lines:?}, {events:?} }}"
-        )
+        let Self { config, event, attempt, sent, lines, events, .. } = self;
+        write!(f, "Host {{ config: {config}, event: {event}, attempt: {attempt}, {sent:?}, {lines:?}, {events:?} }}")
     }
 }
 
@@ -95,10 +84,8 @@ impl Host {
             "configuration": self.config,
         });
         self.may_write = true;
-        let outcome =
-            self.call(|| invoke::<P>(action.to_owned(), input.to_string(), context.to_string()))?;
-        self.events
-            .extend(outcome.events.iter().map(|event| parse(event)));
+        let outcome = self.call(|| invoke::<P>(action.to_owned(), input.to_string(), context.to_string()))?;
+        self.events.extend(outcome.events.iter().map(|event| parse(event)));
         Ok(parse(&outcome.data))
     }
 
@@ -106,43 +93,22 @@ impl Host {
     ///
     /// # Errors
     /// Those of the stream.
-    pub fn poll<P: Source>(
-        &mut self,
-        stream: &str,
-        cursor: Option<Value>,
-        limit: u32,
-    ) -> Result<Page<Value>, Failure> {
+    pub fn poll<P: Source>(&mut self, stream: &str, cursor: Option<Value>, limit: u32) -> Result<Page<Value>, Failure> {
         let (stream, cursor) = (stream.to_owned(), cursor.map(|cursor| cursor.to_string()));
         let context = self.source_context();
         let page = self.call(|| poll::<P>(stream, cursor, limit, context))?;
-        self.events
-            .extend(page.events.iter().map(|event| parse(event)));
-        Ok(Page {
-            events: Vec::new(),
-            next_cursor: page.next_cursor.as_deref().map(parse),
-            more: page.more,
-            set_aside: page.set_aside,
-        })
+        self.events.extend(page.events.iter().map(|event| parse(event)));
+        Ok(Page { events: Vec::new(), next_cursor: page.next_cursor.as_deref().map(parse), more: page.more, set_aside: page.set_aside })
     }
 
     /// Hands a webhook to a stream. The events go to [`Host::events`] too.
     ///
     /// # Errors
     /// Those of the stream.
-    pub fn receive<P: Source>(
-        &mut self,
-        stream: &str,
-        request: Inbound,
-    ) -> Result<Received, Failure> {
+    pub fn receive<P: Source>(&mut self, stream: &str, request: Inbound) -> Result<Received, Failure> {
         let context = self.source_context();
         let received = self.call(|| receive::<P>(stream.to_owned(), request, context))?;
-        self.events.extend(
-            received
-                .events
-                .iter()
-                .cloned()
-                .map(|event| parse(&NewEvent::into_text(event))),
-        );
+        self.events.extend(received.events.iter().cloned().map(|event| parse(&NewEvent::into_text(event))));
         Ok(received)
     }
 
@@ -202,16 +168,9 @@ impl Host {
     }
 
     pub(super) fn increment(&mut self, key: &str, delta: i64) -> Result<i64, key_value::Error> {
-        let present = self
-            .store
-            .get(key)
-            .map_or("0".into(), |value| String::from_utf8_lossy(value));
-        let sum = present
-            .parse()
-            .ok()
-            .and_then(|present: i64| present.checked_add(delta));
-        let sum = sum
-            .ok_or_else(|| key_value::Error::Invalid("not a number, or too large a one".into()))?;
+        let present = self.store.get(key).map_or("0".into(), |value| String::from_utf8_lossy(value));
+        let sum = present.parse().ok().and_then(|present: i64| present.checked_add(delta));
+        let sum = sum.ok_or_else(|| key_value::Error::Invalid("not a number, or too large a one".into()))?;
         self.store.insert(key.to_owned(), sum.to_string().into());
         Ok(sum)
     }
@@ -219,26 +178,15 @@ impl Host {
     pub(super) fn list(&self, prefix: &str, cursor: Option<&str>, limit: u32) -> key_value::Keys {
         let limit = limit.clamp(1, 1000) as usize;
         let all = self.store.keys().filter(|key| key.starts_with(prefix));
-        let mut keys: Vec<_> = all
-            .filter(|key| cursor.is_none_or(|cursor| key.as_str() > cursor))
-            .take(limit + 1)
-            .cloned()
-            .collect();
+        let mut keys: Vec<_> = all.filter(|key| cursor.is_none_or(|cursor| key.as_str() > cursor)).take(limit + 1).cloned().collect();
         let more = keys.len() > limit;
         keys.truncate(limit);
-        key_value::Keys {
-            next_cursor: keys.last().filter(|_| more).cloned(),
-            keys,
-        }
+        key_value::Keys { next_cursor: keys.last().filter(|_| more).cloned(), keys }
     }
 }
 
 fn wire(response: Response) -> http::Response {
-    http::Response {
-        status: response.status,
-        headers: response.headers,
-        body: response.body,
-    }
+    http::Response { status: response.status, headers: response.headers, body: response.body }
 }
 
 fn parse(text: &str) -> Value {

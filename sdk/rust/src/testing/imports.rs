@@ -16,24 +16,15 @@ thread_local! {
 
 /// Runs a call with that host.
 pub(super) fn with<T>(host: &mut Host, run: impl FnOnce() -> T) -> T {
-    let lent = mem::replace(
-        host,
-        Host::new(|_| http::Error::Other("the host is lent to the call".into())),
-    );
+    let lent = mem::replace(host, Host::new(|_| http::Error::Other("the host is lent to the call".into())));
     PRESENT.set(Some(lent));
     let outcome = run();
-    *host = PRESENT
-        .take()
-        .expect("the call does not take the host away");
+    *host = PRESENT.take().expect("the call does not take the host away");
     outcome
 }
 
 fn host<T>(f: impl FnOnce(&mut Host) -> T) -> T {
-    PRESENT.with_borrow_mut(|host| {
-        f(host
-            .as_mut()
-            .expect("outside of a component, actions run through sangam_sdk::testing"))
-    })
+    PRESENT.with_borrow_mut(|host| f(host.as_mut().expect("outside of a component, actions run through sangam_sdk::testing")))
 }
 
 pub(crate) fn send(request: &Request) -> Result<Response, http::Error> {
@@ -62,11 +53,7 @@ pub(crate) fn kv_increment(key: &str, delta: i64) -> Result<i64, Error> {
     host(|host| host.increment(key, delta))
 }
 
-pub(crate) fn kv_compare_and_swap(
-    key: &str,
-    expected: Option<&[u8]>,
-    value: &[u8],
-) -> Result<bool, Error> {
+pub(crate) fn kv_compare_and_swap(key: &str, expected: Option<&[u8]>, value: &[u8]) -> Result<bool, Error> {
     let same = host(|host| host.store.get(key).map(Vec::as_slice) == expected);
     if same {
         kv_set(key, value)?;
@@ -79,11 +66,5 @@ pub(crate) fn kv_list(prefix: &str, cursor: Option<&str>, limit: u32) -> Result<
 }
 
 pub(crate) fn log(level: Level, message: &str, fields: &[(String, String)]) {
-    host(|host| {
-        host.lines.push(Line {
-            level,
-            message: message.to_owned(),
-            fields: fields.to_owned(),
-        })
-    });
+    host(|host| host.lines.push(Line { level, message: message.to_owned(), fields: fields.to_owned() }));
 }

@@ -15,12 +15,7 @@ const MAX_NAME: usize = 64;
 /// Longest note.
 const MAX_NOTE: usize = 1_000;
 /// The fields that hold minutes.
-const MINUTES: [&str; 4] = [
-    "break_minutes",
-    "regular_minutes",
-    "overtime_minutes",
-    "doubletime_minutes",
-];
+const MINUTES: [&str; 4] = ["break_minutes", "regular_minutes", "overtime_minutes", "doubletime_minutes"];
 
 /// A time entry as it is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,13 +68,10 @@ impl Entry {
 impl Condition {
     /// 412 unless it holds for what is there.
     pub fn check(&self, present: Option<&Entry>) -> Result<(), Problem> {
-        let matches = self.matches.as_deref().is_none_or(|tags| {
-            present.is_some_and(|entry| {
-                tags.split(',')
-                    .map(str::trim)
-                    .any(|tag| tag == "*" || tag == entry.tag())
-            })
-        });
+        let matches = self
+            .matches
+            .as_deref()
+            .is_none_or(|tags| present.is_some_and(|entry| tags.split(',').map(str::trim).any(|tag| tag == "*" || tag == entry.tag())));
         if matches && !(self.absent && present.is_some()) {
             return Ok(());
         }
@@ -87,23 +79,13 @@ impl Condition {
             Some(entry) => format!("the entry has the tag {}", entry.tag()),
             None => "there is no such entry".to_owned(),
         };
-        Err(Problem::new(
-            StatusCode::PRECONDITION_FAILED,
-            "Precondition failed",
-            detail,
-        ))
+        Err(Problem::new(StatusCode::PRECONDITION_FAILED, "Precondition failed", detail))
     }
 }
 
 impl Store {
     /// Creates or replaces an entry; the same again changes nothing. Returns it, and whether it is new.
-    pub fn put(
-        &mut self,
-        external_id: &str,
-        fields: Value,
-        condition: &Condition,
-        now: Timestamp,
-    ) -> Result<(Entry, bool), Problem> {
+    pub fn put(&mut self, external_id: &str, fields: Value, condition: &Condition, now: Timestamp) -> Result<(Entry, bool), Problem> {
         let fields = self.checked(external_id, fields)?;
         let present = self.entries.get(external_id);
         condition.check(present)?;
@@ -111,32 +93,18 @@ impl Store {
             Some(entry) if entry.fields == fields => return Ok((entry.clone(), false)),
             Some(entry) => {
                 self.open_period(entry.day())?;
-                Entry {
-                    fields,
-                    version: entry.version + 1,
-                    updated_at: now,
-                }
+                Entry { fields, version: entry.version + 1, updated_at: now }
             }
-            None => Entry {
-                fields,
-                version: 1,
-                updated_at: now,
-            },
+            None => Entry { fields, version: 1, updated_at: now },
         };
         self.open_period(entry.day())?;
-        let created = self
-            .entries
-            .insert(external_id.to_owned(), entry.clone())
-            .is_none();
+        let created = self.entries.insert(external_id.to_owned(), entry.clone()).is_none();
         Ok((entry, created))
     }
 
     /// Deletes an entry.
     pub fn delete(&mut self, external_id: &str, condition: &Condition) -> Result<(), Problem> {
-        let entry = self
-            .entries
-            .get(external_id)
-            .ok_or_else(|| Problem::not_found("such time entry"))?;
+        let entry = self.entries.get(external_id).ok_or_else(|| Problem::not_found("such time entry"))?;
         condition.check(Some(entry))?;
         self.open_period(entry.day())?;
         self.entries.remove(external_id);
@@ -163,42 +131,29 @@ impl Store {
             errors.push(("external_id", format!("must have 1 to {MAX_NAME} bytes")));
         }
         let mut kept = Map::new();
-        let mut keep = |name: &'static str,
-                        value: Option<Value>,
-                        check: &dyn Fn(&Value) -> Result<(), String>| {
+        let mut keep = |name: &'static str, value: Option<Value>, check: &dyn Fn(&Value) -> Result<(), String>| {
             let value = value.unwrap_or_default();
             if let Err(error) = check(&value) {
                 errors.push((name, error));
             }
             kept.insert(name.to_owned(), value);
         };
-        keep(
-            "employee_ref",
-            sent.remove("employee_ref"),
-            &|value| match value.as_str() {
-                Some(employee) if self.employees.iter().any(|own| own["id"] == employee) => Ok(()),
-                Some(employee) => Err(format!("there is no employee {employee}")),
-                None => Err("is required".to_owned()),
-            },
-        );
-        keep("work_date", sent.remove("work_date"), &|value| match value
-            .as_str()
-            .map(str::parse::<Date>)
-        {
+        keep("employee_ref", sent.remove("employee_ref"), &|value| match value.as_str() {
+            Some(employee) if self.employees.iter().any(|own| own["id"] == employee) => Ok(()),
+            Some(employee) => Err(format!("there is no employee {employee}")),
+            None => Err("is required".to_owned()),
+        });
+        keep("work_date", sent.remove("work_date"), &|value| match value.as_str().map(str::parse::<Date>) {
             Some(Ok(_)) => Ok(()),
             Some(Err(_)) => Err("must be a date, YYYY-MM-DD".to_owned()),
             None => Err("is required".to_owned()),
         });
         for name in ["start", "end"] {
-            keep(
-                name,
-                sent.remove(name),
-                &|value| match value.as_str().map(str::parse::<Timestamp>) {
-                    Some(Ok(_)) => Ok(()),
-                    None if value.is_null() => Ok(()),
-                    _ => Err("must be a date and time with an offset".to_owned()),
-                },
-            );
+            keep(name, sent.remove(name), &|value| match value.as_str().map(str::parse::<Timestamp>) {
+                Some(Ok(_)) => Ok(()),
+                None if value.is_null() => Ok(()),
+                _ => Err("must be a date and time with an offset".to_owned()),
+            });
         }
         for name in MINUTES {
             let value = sent.remove(name).unwrap_or_else(|| json!(0));
@@ -217,16 +172,9 @@ impl Store {
         let possible = |name: &str| kept[name].as_u64().filter(|minutes| *minutes <= DAY);
         let minutes: u64 = MINUTES.iter().filter_map(|name| possible(name)).sum();
         if minutes > DAY {
-            errors.push((
-                "regular_minutes",
-                format!("all minutes together are {minutes}: more than a day"),
-            ));
+            errors.push(("regular_minutes", format!("all minutes together are {minutes}: more than a day")));
         }
-        let instant = |name: &str| {
-            kept[name]
-                .as_str()
-                .and_then(|text| text.parse::<Timestamp>().ok())
-        };
+        let instant = |name: &str| kept[name].as_str().and_then(|text| text.parse::<Timestamp>().ok());
         if let (Some(start), Some(end)) = (instant("start"), instant("end"))
             && end < start
         {
@@ -235,10 +183,6 @@ impl Store {
         if let Some(unknown) = sent.keys().find(|name| *name != "external_id") {
             errors.push(("", format!("there is no field {unknown}")));
         }
-        if errors.is_empty() {
-            Ok(kept)
-        } else {
-            Err(Problem::invalid(errors))
-        }
+        if errors.is_empty() { Ok(kept) } else { Err(Problem::invalid(errors)) }
     }
 }

@@ -72,8 +72,6 @@ impl Hours {
     /// Removes a row.
     pub fn remove(&mut self, id: u64) -> Result<(), Fault> {
         let removed = self.rows.remove(&id);
-        removed
-            .map(|_| ())
-            .ok_or_else(|| Fault(StatusCode::NOT_FOUND, format!("no hours {id}")))
+        removed.map(|_| ()).ok_or_else(|| Fault(StatusCode::NOT_FOUND, format!("no hours {id}")))
     }
 }

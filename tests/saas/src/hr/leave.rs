@@ -75,22 +75,13 @@ pub struct Wanted {
 /// The leaves asked for, by their last change, from a cursor on; and the cursor of the next page, if there is one.
 ///
 /// The order is by change, so that one who polls misses nothing that changes between two pages.
-pub fn page(
-    leaves: &[Leave],
-    wanted: &Wanted,
-    cursor: Option<&str>,
-    size: usize,
-) -> Result<(Vec<Leave>, Option<String>), Problem> {
+pub fn page(leaves: &[Leave], wanted: &Wanted, cursor: Option<&str>, size: usize) -> Result<(Vec<Leave>, Option<String>), Problem> {
     let after = cursor.map(position).transpose()?;
     let mut found: Vec<&Leave> = leaves
         .iter()
         .filter(|leave| wanted.from.is_none_or(|from| leave.end >= from))
         .filter(|leave| wanted.to.is_none_or(|to| leave.start <= to))
-        .filter(|leave| {
-            wanted
-                .updated_since
-                .is_none_or(|since| leave.updated_at.is_some_and(|at| at >= since))
-        })
+        .filter(|leave| wanted.updated_since.is_none_or(|since| leave.updated_at.is_some_and(|at| at >= since)))
         .filter(|leave| after.as_ref().is_none_or(|after| key(leave) > *after))
         .collect();
     found.sort_by_key(|leave| key(leave));
@@ -104,10 +95,7 @@ pub fn page(
 }
 
 fn key(leave: &Leave) -> (i64, String) {
-    (
-        leave.updated_at.map_or(0, |at| at.as_microsecond()),
-        leave.id.clone(),
-    )
+    (leave.updated_at.map_or(0, |at| at.as_microsecond()), leave.id.clone())
 }
 
 fn position(cursor: &str) -> Result<(i64, String), Problem> {

@@ -20,21 +20,12 @@ pub struct Problem {
 impl Problem {
     /// A problem that names no fields.
     pub fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Problem {
-        Problem {
-            status,
-            title,
-            detail: detail.into(),
-            errors: Vec::new(),
-        }
+        Problem { status, title, detail: detail.into(), errors: Vec::new() }
     }
 
     /// 404.
     pub fn not_found(what: &str) -> Problem {
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            "Not found",
-            format!("there is no {what}"),
-        )
+        Problem::new(StatusCode::NOT_FOUND, "Not found", format!("there is no {what}"))
     }
 
     /// 400.
@@ -45,10 +36,7 @@ impl Problem {
     /// 422 with the fields at fault.
     pub fn invalid(errors: Vec<(&'static str, String)>) -> Problem {
         let detail = "the entry has invalid fields";
-        Problem {
-            errors,
-            ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid fields", detail)
-        }
+        Problem { errors, ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid fields", detail) }
     }
 
     fn body(&self) -> Value {
@@ -69,11 +57,6 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let media = HeaderValue::from_static("application/problem+json");
-        (
-            self.status,
-            [(header::CONTENT_TYPE, media)],
-            self.body().to_string(),
-        )
-            .into_response()
+        (self.status, [(header::CONTENT_TYPE, media)], self.body().to_string()).into_response()
     }
 }

@@ -30,13 +30,7 @@ impl Store {
     /// Three employees and their leaves.
     pub fn seed() -> Store {
         let employee = |id: &str, email: &str, name: &str| json!({ "id": id, "email": email, "name": name, "active": true });
-        let leave = |id: &str,
-                     employee: &str,
-                     kind: &str,
-                     status: &str,
-                     start: &str,
-                     end: &str,
-                     at: &str| {
+        let leave = |id: &str, employee: &str, kind: &str, status: &str, start: &str, end: &str, at: &str| {
             let leave = json!({
                 "id": id, "employee_ref": employee, "kind": kind, "status": status,
                 "start": start, "end": end, "half_day": start == end, "updated_at": at,
@@ -51,51 +45,11 @@ impl Store {
             ],
             entries: BTreeMap::new(),
             leaves: vec![
-                leave(
-                    "lv-1",
-                    "emp-1",
-                    "vacation",
-                    "approved",
-                    "2026-11-23",
-                    "2026-11-27",
-                    "2026-10-01T08:00:00Z",
-                ),
-                leave(
-                    "lv-2",
-                    "emp-2",
-                    "sick",
-                    "approved",
-                    "2026-11-19",
-                    "2026-11-20",
-                    "2026-11-19T06:30:00Z",
-                ),
-                leave(
-                    "lv-3",
-                    "emp-3",
-                    "vacation",
-                    "requested",
-                    "2026-12-21",
-                    "2026-12-31",
-                    "2026-11-10T12:00:00Z",
-                ),
-                leave(
-                    "lv-4",
-                    "emp-2",
-                    "vacation",
-                    "cancelled",
-                    "2026-12-01",
-                    "2026-12-04",
-                    "2026-11-15T09:00:00Z",
-                ),
-                leave(
-                    "lv-5",
-                    "emp-1",
-                    "other",
-                    "approved",
-                    "2026-12-11",
-                    "2026-12-11",
-                    "2026-11-18T16:45:00Z",
-                ),
+                leave("lv-1", "emp-1", "vacation", "approved", "2026-11-23", "2026-11-27", "2026-10-01T08:00:00Z"),
+                leave("lv-2", "emp-2", "sick", "approved", "2026-11-19", "2026-11-20", "2026-11-19T06:30:00Z"),
+                leave("lv-3", "emp-3", "vacation", "requested", "2026-12-21", "2026-12-31", "2026-11-10T12:00:00Z"),
+                leave("lv-4", "emp-2", "vacation", "cancelled", "2026-12-01", "2026-12-04", "2026-11-15T09:00:00Z"),
+                leave("lv-5", "emp-1", "other", "approved", "2026-12-11", "2026-12-11", "2026-11-18T16:45:00Z"),
             ],
             hours: Hours::default(),
             closed_through: None,
@@ -116,11 +70,7 @@ impl Store {
 
     /// All of it, for reading back.
     pub fn state(&self) -> Value {
-        let entries: Map<String, Value> = self
-            .entries
-            .iter()
-            .map(|(id, entry)| (id.clone(), entry.shown(id)))
-            .collect();
+        let entries: Map<String, Value> = self.entries.iter().map(|(id, entry)| (id.clone(), entry.shown(id))).collect();
         json!({
             "employees": self.employees,
             "time_entries": entries,

@@ -48,10 +48,7 @@ const PRIMARY: [(Kind, Kind, u32, u32); 4] = [
 
 /// The unlabelled type id from one type to another.
 pub(super) fn default_type(from: Kind, to: Kind) -> Option<u32> {
-    TYPES
-        .iter()
-        .find(|row| row.0 == from && row.1 == to)
-        .map(|row| row.2)
+    TYPES.iter().find(|row| row.0 == from && row.1 == to).map(|row| row.2)
 }
 
 /// The id of the other direction, if `id` is a type from `from` to `to`.
@@ -59,27 +56,18 @@ pub(super) fn back(from: Kind, to: Kind, id: u32) -> Option<u32> {
     if default_type(from, to) == Some(id) {
         return default_type(to, from);
     }
-    PRIMARY
-        .iter()
-        .find(|row| row.0 == from && row.1 == to && row.2 == id)
-        .map(|row| row.3)
+    PRIMARY.iter().find(|row| row.0 == from && row.1 == to && row.2 == id).map(|row| row.3)
 }
 
 /// The type to which an id leads, from the given type.
 pub(super) fn target(from: Kind, id: u32) -> Option<Kind> {
-    Kind::ALL
-        .into_iter()
-        .find(|to| back(from, *to, id).is_some())
+    Kind::ALL.into_iter().find(|to| back(from, *to, id).is_some())
 }
 
 /// Name of a type id as v3 writes it: `note_to_contact`, or `ticket_to_company_unlabeled` where a primary one exists.
 pub(super) fn name(from: Kind, to: Kind, id: u32) -> String {
     let labelled = PRIMARY.iter().any(|row| row.0 == from && row.1 == to);
-    let suffix = if labelled && default_type(from, to) == Some(id) {
-        "_unlabeled"
-    } else {
-        ""
-    };
+    let suffix = if labelled && default_type(from, to) == Some(id) { "_unlabeled" } else { "" };
     format!("{}_to_{}{suffix}", from.singular(), to.singular())
 }
 
@@ -90,10 +78,7 @@ pub(super) fn parse(from: Kind, to: Kind, text: &str) -> Option<u32> {
 }
 
 fn ids(from: Kind, to: Kind) -> Vec<u32> {
-    let primary = PRIMARY
-        .iter()
-        .filter(|row| row.0 == from && row.1 == to)
-        .map(|row| row.2);
+    let primary = PRIMARY.iter().filter(|row| row.0 == from && row.1 == to).map(|row| row.2);
     primary.chain(default_type(from, to)).collect()
 }
 
@@ -105,18 +90,12 @@ pub(super) fn spec(from: Kind, to: Kind, id: u32) -> Value {
 
 /// Every type from one object type to another, as v4 lists them.
 pub(super) fn labels(from: Kind, to: Kind) -> Vec<Value> {
-    ids(from, to)
-        .into_iter()
-        .map(|id| spec(from, to, id))
-        .collect()
+    ids(from, to).into_iter().map(|id| spec(from, to, id)).collect()
 }
 
 /// Every type from one object type to another, as v3 lists them.
 pub(super) fn names(from: Kind, to: Kind) -> Vec<Value> {
-    ids(from, to)
-        .into_iter()
-        .map(|id| json!({ "id": id.to_string(), "name": name(from, to, id) }))
-        .collect()
+    ids(from, to).into_iter().map(|id| json!({ "id": id.to_string(), "name": name(from, to, id) })).collect()
 }
 
 #[cfg(test)]

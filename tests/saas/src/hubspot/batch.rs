@@ -22,20 +22,10 @@ struct Outcome {
 }
 
 /// Does a batch; answers status and body.
-pub(super) fn batch(
-    portal: &mut Portal,
-    kind: Kind,
-    verb: &str,
-    body: &Value,
-) -> Result<(StatusCode, Value), Refusal> {
-    let inputs = body["inputs"]
-        .as_array()
-        .ok_or_else(|| Refusal::invalid("Invalid input JSON: inputs is not set"))?;
+pub(super) fn batch(portal: &mut Portal, kind: Kind, verb: &str, body: &Value) -> Result<(StatusCode, Value), Refusal> {
+    let inputs = body["inputs"].as_array().ok_or_else(|| Refusal::invalid("Invalid input JSON: inputs is not set"))?;
     if inputs.is_empty() || inputs.len() > MAX_INPUTS {
-        return Err(Refusal::invalid(format!(
-            "The batch size of {} is not between 1 and {MAX_INPUTS}",
-            inputs.len()
-        )));
+        return Err(Refusal::invalid(format!("The batch size of {} is not between 1 and {MAX_INPUTS}", inputs.len())));
     }
     let outcome = match verb {
         "create" => writes(portal, inputs, |portal, input| {
@@ -62,11 +52,7 @@ pub(super) fn batch(
         }
         _ => return Err(Refusal::no_such_path()),
     };
-    let good = if verb == "create" {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
+    let good = if verb == "create" { StatusCode::CREATED } else { StatusCode::OK };
     Ok(outcome.answer(good))
 }
 
@@ -89,9 +75,7 @@ fn writes(
     inputs: &[Value],
     mut write: impl FnMut(&mut Portal, &Value) -> Result<Value, Refusal>,
 ) -> Result<Outcome, Refusal> {
-    let traced = inputs
-        .iter()
-        .all(|input| input["objectWriteTraceId"].is_string());
+    let traced = inputs.iter().all(|input| input["objectWriteTraceId"].is_string());
     // A write that fails has changed nothing, so a single one needs no way back.
     let mut before = (!traced && inputs.len() > 1).then(|| portal.clone());
     let mut outcome = Outcome::default();
@@ -105,9 +89,7 @@ fn writes(
             }
             Err(refusal) if traced => {
                 let trace = input["objectWriteTraceId"].as_str().unwrap_or_default();
-                outcome
-                    .errors
-                    .push(refusal.context("objectWriteTraceId", [trace]).entry());
+                outcome.errors.push(refusal.context("objectWriteTraceId", [trace]).entry());
             }
             Err(refusal) => {
                 if let Some(before) = before.take() {
@@ -121,13 +103,7 @@ fn writes(
 }
 
 fn update(portal: &mut Portal, kind: Kind, input: &Value) -> Result<Value, Refusal> {
-    let id = portal
-        .find(
-            kind,
-            &id_of(input).unwrap_or_default(),
-            input["idProperty"].as_str(),
-        )?
-        .id;
+    let id = portal.find(kind, &id_of(input).unwrap_or_default(), input["idProperty"].as_str())?.id;
     let values = portal.check_change(kind, id, input)?;
     Ok(portal.apply(kind, id, values).whole())
 }
@@ -162,35 +138,22 @@ fn upsert(portal: &mut Portal, kind: Kind, input: &Value) -> Result<Value, Refus
 
 fn read(portal: &Portal, kind: Kind, inputs: &[Value], body: &Value) -> Result<Outcome, Refusal> {
     let id_property = body["idProperty"].as_str();
-    let asked: Vec<&str> = body["properties"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
+    let asked: Vec<&str> = body["properties"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let (known, missing) = split(portal, kind, inputs, id_property)?;
     let mut outcome = Outcome::default();
     for input in &known {
         let record = portal.find(kind, &id_of(input).unwrap_or_default(), id_property)?;
-        outcome
-            .results
-            .push(record.public(asked.iter().copied(), asked.is_empty()));
+        outcome.results.push(record.public(asked.iter().copied(), asked.is_empty()));
     }
     outcome.errors.extend(absent(kind, &missing));
     Ok(outcome)
 }
 
 /// Splits inputs into those whose record is there and the ids of the others.
-fn split(
-    portal: &Portal,
-    kind: Kind,
-    inputs: &[Value],
-    id_property: Option<&str>,
-) -> Result<(Vec<Value>, Vec<String>), Refusal> {
+fn split(portal: &Portal, kind: Kind, inputs: &[Value], id_property: Option<&str>) -> Result<(Vec<Value>, Vec<String>), Refusal> {
     let (mut known, mut missing) = (Vec::new(), Vec::new());
     for input in inputs {
-        let id =
-            id_of(input).ok_or_else(|| Refusal::invalid("Invalid input JSON: id is not set"))?;
+        let id = id_of(input).ok_or_else(|| Refusal::invalid("Invalid input JSON: id is not set"))?;
         match portal.find(kind, &id, id_property.or(input["idProperty"].as_str())) {
             Ok(_) => known.push(input.clone()),
             Err(refusal) if refusal.is_not_found() => missing.push(id),
@@ -202,10 +165,7 @@ fn split(
 
 /// The one error that stands for all ids that are not there.
 fn absent(kind: Kind, ids: &[String]) -> Option<Value> {
-    let message = format!(
-        "Could not get some {} objects, they may be deleted or not exist. Check that ids are valid.",
-        kind.shouted()
-    );
+    let message = format!("Could not get some {} objects, they may be deleted or not exist. Check that ids are valid.", kind.shouted());
     let refusal = Refusal::new(StatusCode::NOT_FOUND, "OBJECT_NOT_FOUND", message);
     (!ids.is_empty()).then(|| refusal.context("ids", ids.iter().cloned()).entry())
 }
@@ -214,9 +174,7 @@ fn distinct(inputs: &[Value]) -> Result<(), Refusal> {
     let mut seen = HashSet::new();
     for id in inputs.iter().filter_map(id_of) {
         if !seen.insert(id.to_lowercase()) {
-            return Err(Refusal::invalid(format!(
-                "Duplicate IDs found in batch input: [{id}]. IDs must be unique"
-            )));
+            return Err(Refusal::invalid(format!("Duplicate IDs found in batch input: [{id}]. IDs must be unique")));
         }
     }
     Ok(())

@@ -12,20 +12,11 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 6] = [
-        Kind::Contact,
-        Kind::Company,
-        Kind::Deal,
-        Kind::Ticket,
-        Kind::Note,
-        Kind::Task,
-    ];
+    pub(super) const ALL: [Kind; 6] = [Kind::Contact, Kind::Company, Kind::Deal, Kind::Ticket, Kind::Note, Kind::Task];
 
     /// Reads a path segment: plural, singular or type id.
     pub(super) fn parse(text: &str) -> Option<Kind> {
-        Kind::ALL
-            .into_iter()
-            .find(|kind| text == kind.plural() || text == kind.singular() || text == kind.type_id())
+        Kind::ALL.into_iter().find(|kind| text == kind.plural() || text == kind.singular() || text == kind.type_id())
     }
 
     pub(super) fn plural(self) -> &'static str {
@@ -88,14 +79,7 @@ impl Kind {
             Kind::Contact => &["email", "firstname", "lastname"],
             Kind::Company => &["name", "domain"],
             Kind::Deal => &["dealname", "amount", "closedate", "pipeline", "dealstage"],
-            Kind::Ticket => &[
-                "subject",
-                "content",
-                "hs_pipeline",
-                "hs_pipeline_stage",
-                "hs_ticket_category",
-                "hs_ticket_priority",
-            ],
+            Kind::Ticket => &["subject", "content", "hs_pipeline", "hs_pipeline_stage", "hs_ticket_category", "hs_ticket_priority"],
             Kind::Note | Kind::Task => &[],
         }
     }

@@ -24,11 +24,7 @@ pub(super) struct Limits {
 
 impl Limits {
     pub(super) fn new() -> Limits {
-        Limits {
-            ten_secondly: Quota::unlimited(TEN_SECONDS),
-            secondly: Quota::unlimited(SECOND),
-            daily: Quota::unlimited(DAY),
-        }
+        Limits { ten_secondly: Quota::unlimited(TEN_SECONDS), secondly: Quota::unlimited(SECOND), daily: Quota::unlimited(DAY) }
     }
 
     pub(super) fn ten_secondly(&mut self, limit: Option<u32>) {
@@ -45,17 +41,11 @@ impl Limits {
 
     /// Counts a request. Search is exempt from the ten-second window and has its own.
     pub(super) fn take(&mut self, search: bool, now: Instant) -> Result<(), Refusal> {
-        self.daily
-            .take(now)
-            .map_err(|_| exceeded("DAILY", "daily"))?;
+        self.daily.take(now).map_err(|_| exceeded("DAILY", "daily"))?;
         if search {
-            self.secondly
-                .take(now)
-                .map_err(|_| exceeded("SECONDLY", "secondly"))
+            self.secondly.take(now).map_err(|_| exceeded("SECONDLY", "secondly"))
         } else {
-            self.ten_secondly
-                .take(now)
-                .map_err(|_| exceeded("TEN_SECONDLY_ROLLING", "ten_secondly_rolling"))
+            self.ten_secondly.take(now).map_err(|_| exceeded("TEN_SECONDLY_ROLLING", "ten_secondly_rolling"))
         }
     }
 
@@ -65,16 +55,10 @@ impl Limits {
         let daily = self.daily.limit().unwrap_or(USUAL_DAILY);
         let told = [
             ("x-hubspot-ratelimit-max", max),
-            (
-                "x-hubspot-ratelimit-remaining",
-                max.saturating_sub(self.ten_secondly.used()),
-            ),
+            ("x-hubspot-ratelimit-remaining", max.saturating_sub(self.ten_secondly.used())),
             ("x-hubspot-ratelimit-interval-milliseconds", 10_000),
             ("x-hubspot-ratelimit-daily", daily),
-            (
-                "x-hubspot-ratelimit-daily-remaining",
-                daily.saturating_sub(self.daily.used()),
-            ),
+            ("x-hubspot-ratelimit-daily-remaining", daily.saturating_sub(self.daily.used())),
         ];
         for (name, value) in told {
             headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
@@ -83,11 +67,7 @@ impl Limits {
 }
 
 fn exceeded(policy: &str, word: &str) -> Refusal {
-    Refusal::new(
-        StatusCode::TOO_MANY_REQUESTS,
-        "RATE_LIMITS",
-        format!("You have reached your {word} limit."),
-    )
-    .with("errorType", json!("RATE_LIMIT"))
-    .with("policyName", json!(policy))
+    Refusal::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITS", format!("You have reached your {word} limit."))
+        .with("errorType", json!("RATE_LIMIT"))
+        .with("policyName", json!(policy))
 }

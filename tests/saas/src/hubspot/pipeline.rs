@@ -22,26 +22,11 @@ pub(super) struct Pipeline {
 }
 
 const fn ticket(id: &'static str, label: &'static str, closed: bool) -> Stage {
-    Stage {
-        id,
-        label,
-        closed,
-        probability: None,
-    }
+    Stage { id, label, closed, probability: None }
 }
 
-const fn deal(
-    id: &'static str,
-    label: &'static str,
-    closed: bool,
-    probability: &'static str,
-) -> Stage {
-    Stage {
-        id,
-        label,
-        closed,
-        probability: Some(probability),
-    }
+const fn deal(id: &'static str, label: &'static str, closed: bool, probability: &'static str) -> Stage {
+    Stage { id, label, closed, probability: Some(probability) }
 }
 
 const SUPPORT: Pipeline = Pipeline {
@@ -59,12 +44,7 @@ const SALES: Pipeline = Pipeline {
     id: "default",
     label: "Sales Pipeline",
     stages: &[
-        deal(
-            "appointmentscheduled",
-            "Appointment Scheduled",
-            false,
-            "0.2",
-        ),
+        deal("appointmentscheduled", "Appointment Scheduled", false, "0.2"),
         deal("contractsent", "Contract Sent", false, "0.9"),
         deal("closedwon", "Closed Won", true, "1.0"),
         deal("closedlost", "Closed Lost", true, "0.0"),
@@ -92,12 +72,7 @@ pub(super) fn properties(kind: Kind) -> Option<(&'static str, &'static str)> {
 impl Pipeline {
     /// As the API shows it.
     pub(super) fn public(&self) -> Value {
-        let stages: Vec<Value> = self
-            .stages
-            .iter()
-            .zip(0u32..)
-            .map(|(stage, order)| stage.public(order))
-            .collect();
+        let stages: Vec<Value> = self.stages.iter().zip(0u32..).map(|(stage, order)| stage.public(order)).collect();
         json!({
             "id": self.id,
             "label": self.label,

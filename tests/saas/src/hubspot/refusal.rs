@@ -17,17 +17,8 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(
-        status: StatusCode,
-        category: &'static str,
-        message: impl Into<String>,
-    ) -> Refusal {
-        Refusal {
-            status,
-            category,
-            message: message.into(),
-            more: Map::new(),
-        }
+    pub(super) fn new(status: StatusCode, category: &'static str, message: impl Into<String>) -> Refusal {
+        Refusal { status, category, message: message.into(), more: Map::new() }
     }
 
     /// 400 `VALIDATION_ERROR`.
@@ -37,12 +28,7 @@ impl Refusal {
 
     /// 404 for a record.
     pub(super) fn not_found(id: &str) -> Refusal {
-        Refusal::new(
-            StatusCode::NOT_FOUND,
-            "OBJECT_NOT_FOUND",
-            "resource not found",
-        )
-        .context("id", [id])
+        Refusal::new(StatusCode::NOT_FOUND, "OBJECT_NOT_FOUND", "resource not found").context("id", [id])
     }
 
     /// Whether it says that something isn't there.
@@ -52,19 +38,11 @@ impl Refusal {
 
     /// 404 for a path that the vendor doesn't have.
     pub(super) fn no_such_path() -> Refusal {
-        Refusal::new(
-            StatusCode::NOT_FOUND,
-            "OBJECT_NOT_FOUND",
-            "resource not found",
-        )
+        Refusal::new(StatusCode::NOT_FOUND, "OBJECT_NOT_FOUND", "resource not found")
     }
 
     /// Adds to `context`, whose values are lists of texts.
-    pub(super) fn context<T: Into<String>>(
-        mut self,
-        key: &str,
-        values: impl IntoIterator<Item = T>,
-    ) -> Refusal {
+    pub(super) fn context<T: Into<String>>(mut self, key: &str, values: impl IntoIterator<Item = T>) -> Refusal {
         let values: Vec<String> = values.into_iter().map(Into::into).collect();
         let context = self.more.entry("context").or_insert_with(|| json!({}));
         context[key] = json!(values);

@@ -38,44 +38,25 @@ enum Test {
 }
 
 /// Answers a search.
-pub(super) fn search(
-    portal: &Portal,
-    kind: Kind,
-    body: &Value,
-    now: Instant,
-) -> Result<Value, Refusal> {
+pub(super) fn search(portal: &Portal, kind: Kind, body: &Value, now: Instant) -> Result<Value, Refusal> {
     let groups = groups(portal, kind, body)?;
     let limit = number(&body["limit"], DEFAULT_LIMIT)?;
     if limit > MAX_LIMIT {
-        return Err(Refusal::invalid(format!(
-            "limit must be at most {MAX_LIMIT}"
-        )));
+        return Err(Refusal::invalid(format!("limit must be at most {MAX_LIMIT}")));
     }
     let after = number(&body["after"], 0)?;
     if after + limit > MAX_TOTAL {
-        return Err(Refusal::invalid(format!(
-            "paging beyond {MAX_TOTAL} results is not possible"
-        )));
+        return Err(Refusal::invalid(format!("paging beyond {MAX_TOTAL} results is not possible")));
     }
     let query = body["query"].as_str().unwrap_or_default().to_lowercase();
     let mut found: Vec<(&Record, &Properties)> = portal
         .indexed(kind, now)
         .into_iter()
-        .filter(|(_, properties)| {
-            groups.is_empty()
-                || groups
-                    .iter()
-                    .any(|group| group.iter().all(|filter| filter.holds(properties)))
-        })
+        .filter(|(_, properties)| groups.is_empty() || groups.iter().any(|group| group.iter().all(|filter| filter.holds(properties))))
         .filter(|(_, properties)| query.is_empty() || mentions(properties, &query))
         .collect();
     sort(portal, kind, &mut found, &body["sorts"])?;
-    let asked: Vec<&str> = body["properties"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
+    let asked: Vec<&str> = body["properties"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let results: Vec<Value> = found
         .iter()
         .skip(after)
@@ -100,9 +81,7 @@ fn number(value: &Value, otherwise: usize) -> Result<usize, Refusal> {
         Value::Null => Some(otherwise),
         Value::String(text) if text.is_empty() => Some(otherwise),
         Value::String(text) => text.parse().ok(),
-        other => other
-            .as_u64()
-            .and_then(|number| usize::try_from(number).ok()),
+        other => other.as_u64().and_then(|number| usize::try_from(number).ok()),
     };
     read.ok_or_else(|| Refusal::invalid(format!("{value} is not a valid limit or after")))
 }
@@ -113,43 +92,27 @@ fn groups(portal: &Portal, kind: Kind, body: &Value) -> Result<Vec<Vec<Filter>>,
     };
     let mut read = Vec::with_capacity(groups.len());
     for group in groups {
-        let filters = group["filters"]
-            .as_array()
-            .ok_or_else(|| problem("filters is not a list"))?;
-        read.push(
-            filters
-                .iter()
-                .map(|filter| Filter::read(portal, kind, filter))
-                .collect::<Result<Vec<_>, _>>()?,
-        );
+        let filters = group["filters"].as_array().ok_or_else(|| problem("filters is not a list"))?;
+        read.push(filters.iter().map(|filter| Filter::read(portal, kind, filter)).collect::<Result<Vec<_>, _>>()?);
     }
     let too_many = read.len() > MAX_GROUPS
         || read.iter().any(|group| group.len() > MAX_FILTERS_IN_GROUP)
         || read.iter().map(Vec::len).sum::<usize>() > MAX_FILTERS;
     if too_many {
-        return Err(problem(
-            "too many filters: at most 5 groups of 6, and 18 in all",
-        ));
+        return Err(problem("too many filters: at most 5 groups of 6, and 18 in all"));
     }
     Ok(read)
 }
 
 impl Filter {
     fn read(portal: &Portal, kind: Kind, filter: &Value) -> Result<Filter, Refusal> {
-        let name = filter["propertyName"]
-            .as_str()
-            .ok_or_else(|| problem("propertyName is not set"))?;
+        let name = filter["propertyName"].as_str().ok_or_else(|| problem("propertyName is not set"))?;
         let Some(property) = portal.definitions(kind).get(name) else {
             return Err(problem(&format!("Property \"{name}\" does not exist")));
         };
-        let one = |field: &str| {
-            text(&filter[field])
-                .ok_or_else(|| problem(&format!("{field} of a filter on {name} is not set")))
-        };
+        let one = |field: &str| text(&filter[field]).ok_or_else(|| problem(&format!("{field} of a filter on {name} is not set")));
         let many = || {
-            let values = filter["values"]
-                .as_array()
-                .ok_or_else(|| problem(&format!("values of a filter on {name} is not set")))?;
+            let values = filter["values"].as_array().ok_or_else(|| problem(&format!("values of a filter on {name} is not set")))?;
             Ok::<_, Refusal>(values.iter().filter_map(text).collect::<Vec<_>>())
         };
         let test = match filter["operator"].as_str().unwrap_or_default() {
@@ -168,11 +131,7 @@ impl Filter {
             "NOT_CONTAINS_TOKEN" => Test::Token(one("value")?, false),
             other => return Err(problem(&format!("operator \"{other}\" is not valid"))),
         };
-        Ok(Filter {
-            name: name.to_owned(),
-            form: property.form.clone(),
-            test,
-        })
+        Ok(Filter { name: name.to_owned(), form: property.form.clone(), test })
     }
 
     fn holds(&self, properties: &Properties) -> bool {
@@ -181,20 +140,10 @@ impl Filter {
         match &self.test {
             Test::Compare(wanted, other) => compare(other).is_some_and(wanted),
             Test::Equal(other, wanted) => compare(other).is_some_and(Ordering::is_eq) == *wanted,
-            Test::Between(low, high) => {
-                compare(low).is_some_and(Ordering::is_ge)
-                    && compare(high).is_some_and(Ordering::is_le)
-            }
-            Test::In(others, wanted) => {
-                others
-                    .iter()
-                    .any(|other| compare(other).is_some_and(Ordering::is_eq))
-                    == *wanted
-            }
+            Test::Between(low, high) => compare(low).is_some_and(Ordering::is_ge) && compare(high).is_some_and(Ordering::is_le),
+            Test::In(others, wanted) => others.iter().any(|other| compare(other).is_some_and(Ordering::is_eq)) == *wanted,
             Test::Has(wanted) => value.is_some() == *wanted,
-            Test::Token(token, wanted) => {
-                value.is_some_and(|value| has_token(value, token)) == *wanted
-            }
+            Test::Token(token, wanted) => value.is_some_and(|value| has_token(value, token)) == *wanted,
         }
     }
 }
@@ -227,11 +176,8 @@ fn has_token(value: &str, token: &str) -> bool {
     let (value, token) = (value.to_lowercase(), token.to_lowercase());
     let (open_start, open_end) = (token.starts_with('*'), token.ends_with('*'));
     let token = token.trim_matches('*');
-    let words = value
-        .split(|letter: char| letter.is_whitespace() || matches!(letter, ',' | ';' | '<' | '>'));
-    let parts = words
-        .flat_map(|word| [Some(word), word.split_once('@').map(|(_, host)| host)])
-        .flatten();
+    let words = value.split(|letter: char| letter.is_whitespace() || matches!(letter, ',' | ';' | '<' | '>'));
+    let parts = words.flat_map(|word| [Some(word), word.split_once('@').map(|(_, host)| host)]).flatten();
     let mut parts = parts.chain([value.as_str()]);
     parts.any(|part| match (open_start, open_end) {
         (true, true) => part.contains(token),
@@ -242,32 +188,20 @@ fn has_token(value: &str, token: &str) -> bool {
 }
 
 fn mentions(properties: &Properties, query: &str) -> bool {
-    properties
-        .values()
-        .any(|value| value.to_lowercase().contains(query))
+    properties.values().any(|value| value.to_lowercase().contains(query))
 }
 
 /// Sorts by one property, given as `{propertyName, direction}` or as its name with `-` for descending.
-fn sort(
-    portal: &Portal,
-    kind: Kind,
-    found: &mut [(&Record, &Properties)],
-    sorts: &Value,
-) -> Result<(), Refusal> {
+fn sort(portal: &Portal, kind: Kind, found: &mut [(&Record, &Properties)], sorts: &Value) -> Result<(), Refusal> {
     let Some(sort) = sorts.as_array().and_then(|sorts| sorts.first()) else {
         return Ok(());
     };
     let (name, descending) = match sort {
         Value::String(name) => (name.trim_start_matches('-'), name.starts_with('-')),
-        other => (
-            other["propertyName"].as_str().unwrap_or_default(),
-            other["direction"] == "DESCENDING",
-        ),
+        other => (other["propertyName"].as_str().unwrap_or_default(), other["direction"] == "DESCENDING"),
     };
     let property = portal.definitions(kind).get(name);
-    let form = &property
-        .ok_or_else(|| problem(&format!("Property \"{name}\" does not exist")))?
-        .form;
+    let form = &property.ok_or_else(|| problem(&format!("Property \"{name}\" does not exist")))?.form;
     found.sort_by(|(_, left), (_, right)| {
         let order = match (left.get(name), right.get(name)) {
             (Some(left), Some(right)) => compare(form, left, right),
@@ -279,8 +213,7 @@ fn sort(
 }
 
 fn problem(reason: &str) -> Refusal {
-    Refusal::invalid("There was a problem with the request.")
-        .with("errors", json!([{ "message": reason }]))
+    Refusal::invalid("There was a problem with the request.").with("errors", json!([{ "message": reason }]))
 }
 
 #[cfg(test)]

@@ -23,25 +23,18 @@ pub(super) struct Tokens {
 
 impl Tokens {
     pub(super) fn new() -> Tokens {
-        Tokens {
-            life: Duration::from_secs(30 * 60),
-            issued: HashMap::new(),
-        }
+        Tokens { life: Duration::from_secs(30 * 60), issued: HashMap::new() }
     }
 
     /// Ends every token issued so far.
     pub(super) fn expire(&mut self) {
         let now = Instant::now();
-        self.issued
-            .values_mut()
-            .for_each(|end| *end = now.min(*end));
+        self.issued.values_mut().for_each(|end| *end = now.min(*end));
     }
 
     /// Lets a request in by its `Authorization` header.
     pub(super) fn check(&self, authorization: Option<&str>, now: Instant) -> Result<(), Refusal> {
-        let token = authorization
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let token = authorization.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let Some((_, token)) = token else {
             return Err(unauthorized(
                 "INVALID_AUTHENTICATION",
@@ -56,14 +49,9 @@ impl Tokens {
             Some(end) if now < *end => Ok(()),
             Some(end) => {
                 let age = now.saturating_duration_since(*end);
-                let since =
-                    Timestamp::now() - jiff::SignedDuration::try_from(age).unwrap_or_default();
-                let message = format!(
-                    "The OAuth token used to make this call expired {} second(s) ago.",
-                    age.as_secs()
-                );
-                Err(unauthorized("EXPIRED_AUTHENTICATION", message)
-                    .context("expire time", [since.to_string()]))
+                let since = Timestamp::now() - jiff::SignedDuration::try_from(age).unwrap_or_default();
+                let message = format!("The OAuth token used to make this call expired {} second(s) ago.", age.as_secs());
+                Err(unauthorized("EXPIRED_AUTHENTICATION", message).context("expire time", [since.to_string()]))
             }
             None => Err(unauthorized(
                 "INVALID_AUTHENTICATION",
@@ -78,32 +66,16 @@ impl Tokens {
         let form: HashMap<_, _> = form_urlencoded::parse(form).collect();
         let field = |name: &str| form.get(name).map(AsRef::as_ref).unwrap_or_default();
         if field("grant_type") != "refresh_token" {
-            return refused(
-                "BAD_GRANT_TYPE",
-                "unsupported_grant_type",
-                "missing or unknown grant type",
-            );
+            return refused("BAD_GRANT_TYPE", "unsupported_grant_type", "missing or unknown grant type");
         }
         if field("client_id") != CLIENT_ID {
-            return refused(
-                "BAD_CLIENT_ID",
-                "invalid_client",
-                "missing or unknown client id",
-            );
+            return refused("BAD_CLIENT_ID", "invalid_client", "missing or unknown client id");
         }
         if field("client_secret") != CLIENT_SECRET {
-            return refused(
-                "BAD_CLIENT_SECRET",
-                "invalid_client",
-                "missing or invalid client secret",
-            );
+            return refused("BAD_CLIENT_SECRET", "invalid_client", "missing or invalid client secret");
         }
         if field("refresh_token") != REFRESH_TOKEN {
-            return refused(
-                "BAD_REFRESH_TOKEN",
-                "invalid_grant",
-                "missing or invalid refresh token",
-            );
+            return refused("BAD_REFRESH_TOKEN", "invalid_grant", "missing or invalid refresh token");
         }
         let token = format!("hs-access-{}", Uuid::new_v4().simple());
         self.issued.insert(token.clone(), now + self.life);

@@ -20,10 +20,7 @@ impl Answer {
     /// 200 with the time of the answer.
     pub(super) fn ok(mut body: Value) -> Answer {
         body["time"] = json!(stamp("%Y-%m-%dT%H:%M:%S%.3f%:z"));
-        Answer {
-            status: StatusCode::OK,
-            body,
-        }
+        Answer { status: StatusCode::OK, body }
     }
 
     /// Shapes it by the request's `Accept`.
@@ -54,10 +51,7 @@ impl From<Fault> for Answer {
 pub(super) fn traced(mut response: Response) -> Response {
     let id = Uuid::new_v4().simple().to_string();
     let value = HeaderValue::from_str(&format!("1-{}-{}", &id[..8], &id[8..]));
-    response.headers_mut().insert(
-        HeaderName::from_static("intuit_tid"),
-        value.expect("hexadecimal is a header value"),
-    );
+    response.headers_mut().insert(HeaderName::from_static("intuit_tid"), value.expect("hexadecimal is a header value"));
     response
 }
 
@@ -68,10 +62,7 @@ pub(super) fn no_such_path() -> Response {
 
 /// The present moment in the company's time zone, which is Pacific here, all year.
 pub(super) fn stamp(format: &str) -> String {
-    Timestamp::now()
-        .to_zoned(TimeZone::fixed(Offset::constant(-8)))
-        .strftime(format)
-        .to_string()
+    Timestamp::now().to_zoned(TimeZone::fixed(Offset::constant(-8))).strftime(format).to_string()
 }
 
 /// The present moment as `MetaData` writes it.
@@ -90,12 +81,7 @@ fn xml(body: &Value) -> String {
         "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\
          <IntuitResponse xmlns=\"http://schema.intuit.com/finance/v3\" time=\"{time}\">"
     );
-    for (name, value) in body
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(name, _)| *name != "time")
-    {
+    for (name, value) in body.as_object().into_iter().flatten().filter(|(name, _)| *name != "time") {
         element(&mut out, name, value);
     }
     out + "</IntuitResponse>"
@@ -107,16 +93,11 @@ fn element(out: &mut String, name: &str, value: &Value) {
         Value::Array(values) => values.iter().for_each(|value| element(out, name, value)),
         Value::Object(fields) => {
             out.push_str(&format!("<{name}>"));
-            fields
-                .iter()
-                .for_each(|(name, value)| element(out, name, value));
+            fields.iter().for_each(|(name, value)| element(out, name, value));
             out.push_str(&format!("</{name}>"));
         }
         Value::String(text) => {
-            let text = text
-                .replace('&', "&amp;")
-                .replace('<', "&lt;")
-                .replace('>', "&gt;");
+            let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
             out.push_str(&format!("<{name}>{text}</{name}>"));
         }
         other => out.push_str(&format!("<{name}>{other}</{name}>")),

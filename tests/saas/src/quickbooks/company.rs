@@ -16,10 +16,7 @@ struct Id(String);
 
 impl Ord for Id {
     fn cmp(&self, other: &Id) -> Ordering {
-        self.0
-            .len()
-            .cmp(&other.0.len())
-            .then_with(|| self.0.cmp(&other.0))
+        self.0.len().cmp(&other.0.len()).then_with(|| self.0.cmp(&other.0))
     }
 }
 
@@ -54,11 +51,7 @@ impl Company {
     pub(super) fn new() -> Company {
         Company {
             tables: BTreeMap::new(),
-            next_id: BTreeMap::from([
-                (Entity::Customer, 58),
-                (Entity::Invoice, 130),
-                (Entity::Item, 21),
-            ]),
+            next_id: BTreeMap::from([(Entity::Customer, 58), (Entity::Invoice, 130), (Entity::Item, 21)]),
             names: HashMap::new(),
             numbers: HashMap::new(),
             next_number: 1038,
@@ -73,16 +66,12 @@ impl Company {
 
     /// A record that may be referred to.
     pub(super) fn active(&self, entity: Entity, id: &str) -> Option<&Fields> {
-        self.get(entity, id)
-            .filter(|record| record.get("Active") != Some(&Value::Bool(false)))
+        self.get(entity, id).filter(|record| record.get("Active") != Some(&Value::Bool(false)))
     }
 
     /// All records of an entity by id.
     pub(super) fn all(&self, entity: Entity) -> impl Iterator<Item = &Fields> {
-        self.tables
-            .get(&entity)
-            .into_iter()
-            .flat_map(BTreeMap::values)
+        self.tables.get(&entity).into_iter().flat_map(BTreeMap::values)
     }
 
     /// Id for a new record.
@@ -116,10 +105,7 @@ impl Company {
         let old = self.take(entity, id);
         self.index(entity, id, &record, true);
         self.follow(entity, old.as_ref(), Some(&record));
-        self.tables
-            .entry(entity)
-            .or_default()
-            .insert(Id(id.to_owned()), record);
+        self.tables.entry(entity).or_default().insert(Id(id.to_owned()), record);
     }
 
     /// Deletes a record, and undoes what followed from it.
@@ -135,13 +121,7 @@ impl Company {
     }
 
     fn index(&mut self, entity: Entity, id: &str, record: &Fields, add: bool) {
-        let name = record
-            .get(if entity == Entity::Item {
-                "Name"
-            } else {
-                "DisplayName"
-            })
-            .and_then(Value::as_str);
+        let name = record.get(if entity == Entity::Item { "Name" } else { "DisplayName" }).and_then(Value::as_str);
         if let Some(name) = name {
             let key = (entity.sequence(), name.to_lowercase());
             if add {
@@ -150,10 +130,7 @@ impl Company {
                 self.names.remove(&key);
             }
         }
-        let number = record
-            .get("DocNumber")
-            .and_then(Value::as_str)
-            .map(str::to_lowercase);
+        let number = record.get("DocNumber").and_then(Value::as_str).map(str::to_lowercase);
         if let Some(number) = number {
             if add {
                 if number == self.next_number() {
@@ -172,19 +149,10 @@ impl Company {
         }
         for (invoice, sign) in [(old, Decimal::NEGATIVE_ONE), (new, Decimal::ONE)] {
             let Some(invoice) = invoice else { continue };
-            let balance = invoice
-                .get("Balance")
-                .and_then(money::read)
-                .unwrap_or_default();
-            let customer = invoice
-                .get("CustomerRef")
-                .and_then(|customer| customer["value"].as_str());
+            let balance = invoice.get("Balance").and_then(money::read).unwrap_or_default();
+            let customer = invoice.get("CustomerRef").and_then(|customer| customer["value"].as_str());
             self.owe(customer.unwrap_or_default(), balance * sign);
-            let status = if sign == Decimal::ONE {
-                "HasBeenBilled"
-            } else {
-                "Billable"
-            };
+            let status = if sign == Decimal::ONE { "HasBeenBilled" } else { "Billable" };
             for time in linked_time(invoice) {
                 let table = self.tables.get_mut(&Entity::TimeActivity);
                 if let Some(time) = table.and_then(|table| table.get_mut(&Id(time))) {
@@ -199,11 +167,7 @@ impl Company {
         let Some(customer) = table.and_then(|table| table.get_mut(&Id(customer.to_owned()))) else {
             return;
         };
-        let balance = customer
-            .get("Balance")
-            .and_then(money::read)
-            .unwrap_or_default()
-            + change;
+        let balance = customer.get("Balance").and_then(money::read).unwrap_or_default() + change;
         customer.insert("Balance".to_owned(), money::amount(balance));
         customer.insert("BalanceWithJobs".to_owned(), money::amount(balance));
     }
@@ -211,11 +175,7 @@ impl Company {
     /// Everything, for tests.
     pub(super) fn state(&self) -> Value {
         let list = |entity| self.all(entity).collect::<Vec<_>>();
-        let emails: Vec<Value> = self
-            .emails
-            .iter()
-            .map(|email| json!({ "invoice": email.invoice, "to": email.to }))
-            .collect();
+        let emails: Vec<Value> = self.emails.iter().map(|email| json!({ "invoice": email.invoice, "to": email.to })).collect();
         json!({
             "realm": super::REALM,
             "customers": list(Entity::Customer),
@@ -232,19 +192,9 @@ impl Company {
 
 /// Ids of the time activities that an invoice bills, by its own links and those of its lines.
 pub(super) fn linked_time(invoice: &Map<String, Value>) -> Vec<String> {
-    let own = invoice
-        .get("LinkedTxn")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
-    let lines = invoice
-        .get("Line")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
-    let of_lines = lines
-        .filter_map(|line| line["LinkedTxn"].as_array())
-        .flatten();
+    let own = invoice.get("LinkedTxn").and_then(Value::as_array).into_iter().flatten();
+    let lines = invoice.get("Line").and_then(Value::as_array).into_iter().flatten();
+    let of_lines = lines.filter_map(|line| line["LinkedTxn"].as_array()).flatten();
     own.chain(of_lines)
         .filter(|link| link["TxnType"] == "TimeActivity")
         .filter_map(|link| link["TxnId"].as_str().map(str::to_owned))

@@ -15,29 +15,14 @@ pub(super) enum Entity {
     CompanyInfo,
 }
 
-use Entity::{
-    Account, CompanyInfo, Customer, Employee, Invoice, Item, TaxCode, TaxRate, TimeActivity, Vendor,
-};
+use Entity::{Account, CompanyInfo, Customer, Employee, Invoice, Item, TaxCode, TaxRate, TimeActivity, Vendor};
 
 impl Entity {
-    pub(super) const ALL: [Entity; 10] = [
-        Customer,
-        Vendor,
-        Employee,
-        Item,
-        Invoice,
-        TimeActivity,
-        TaxCode,
-        TaxRate,
-        Account,
-        CompanyInfo,
-    ];
+    pub(super) const ALL: [Entity; 10] = [Customer, Vendor, Employee, Item, Invoice, TimeActivity, TaxCode, TaxRate, Account, CompanyInfo];
 
     /// Reads a name in any case: `invoice` in paths, `Invoice` in queries and batches.
     pub(super) fn parse(text: &str) -> Option<Entity> {
-        Entity::ALL
-            .into_iter()
-            .find(|entity| entity.name().eq_ignore_ascii_case(text))
+        Entity::ALL.into_iter().find(|entity| entity.name().eq_ignore_ascii_case(text))
     }
 
     pub(super) fn name(self) -> &'static str {
@@ -80,10 +65,7 @@ impl Entity {
 
     /// Whether this stand-in lets it be written.
     pub(super) fn is_writable(self) -> bool {
-        matches!(
-            self,
-            Customer | Vendor | Employee | Item | Invoice | TimeActivity
-        )
+        matches!(self, Customer | Vendor | Employee | Item | Invoice | TimeActivity)
     }
 
     /// Fields that a request may have, beside [`COMMON`].
@@ -301,25 +283,11 @@ impl Entity {
     /// Fields that QuickBooks sets alone: what a request says of them is not taken over.
     pub(super) fn read_only(self) -> &'static [&'static str] {
         match self {
-            Customer => &[
-                "Balance",
-                "BalanceWithJobs",
-                "FullyQualifiedName",
-                "Level",
-                "IsProject",
-            ],
+            Customer => &["Balance", "BalanceWithJobs", "FullyQualifiedName", "Level", "IsProject"],
             Vendor => &["Balance"],
             Employee => &[],
             Item => &["FullyQualifiedName", "Level"],
-            Invoice => &[
-                "TotalAmt",
-                "Balance",
-                "HomeBalance",
-                "HomeTotalAmt",
-                "DeliveryInfo",
-                "InvoiceLink",
-                "RecurDataRef",
-            ],
+            Invoice => &["TotalAmt", "Balance", "HomeBalance", "HomeTotalAmt", "DeliveryInfo", "InvoiceLink", "RecurDataRef"],
             TimeActivity | TaxCode | TaxRate | Account | CompanyInfo => &[],
         }
     }
@@ -344,53 +312,14 @@ impl Entity {
                 "Job",
                 "Taxable",
             ],
-            Vendor => &[
-                "DisplayName",
-                "GivenName",
-                "MiddleName",
-                "FamilyName",
-                "CompanyName",
-                "PrintOnCheckName",
-                "Active",
-                "Balance",
-            ],
-            Employee => &[
-                "DisplayName",
-                "GivenName",
-                "MiddleName",
-                "FamilyName",
-                "PrintOnCheckName",
-                "Active",
-            ],
-            Item => &[
-                "Name",
-                "FullyQualifiedName",
-                "Active",
-                "Type",
-                "Sku",
-                "UnitPrice",
-                "Description",
-            ],
-            Invoice => &[
-                "DocNumber",
-                "TxnDate",
-                "DueDate",
-                "CustomerRef",
-                "Balance",
-                "TotalAmt",
-                "SalesTermRef",
-            ],
+            Vendor => &["DisplayName", "GivenName", "MiddleName", "FamilyName", "CompanyName", "PrintOnCheckName", "Active", "Balance"],
+            Employee => &["DisplayName", "GivenName", "MiddleName", "FamilyName", "PrintOnCheckName", "Active"],
+            Item => &["Name", "FullyQualifiedName", "Active", "Type", "Sku", "UnitPrice", "Description"],
+            Invoice => &["DocNumber", "TxnDate", "DueDate", "CustomerRef", "Balance", "TotalAmt", "SalesTermRef"],
             TimeActivity => &["TxnDate", "BillableStatus", "ProjectRef"],
             TaxCode => &["Name", "Active", "Taxable", "Description"],
             TaxRate => &["Name", "Active", "RateValue"],
-            Account => &[
-                "Name",
-                "FullyQualifiedName",
-                "Active",
-                "AccountType",
-                "AccountSubType",
-                "Classification",
-            ],
+            Account => &["Name", "FullyQualifiedName", "Active", "AccountType", "AccountSubType", "Classification"],
             CompanyInfo => &[],
         }
     }

@@ -18,12 +18,7 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    fn validation(
-        code: &'static str,
-        message: &str,
-        detail: impl Into<String>,
-        element: &str,
-    ) -> Fault {
+    fn validation(code: &'static str, message: &str, detail: impl Into<String>, element: &str) -> Fault {
         Fault {
             status: StatusCode::BAD_REQUEST,
             kind: "ValidationFault",
@@ -37,48 +32,30 @@ impl Fault {
     /// 2020: a required field is missing.
     pub(super) fn missing(name: &str) -> Fault {
         let message = "Required param missing, need to supply the required value for the API";
-        Fault::validation(
-            "2020",
-            message,
-            format!("Required parameter {name} is missing in the request"),
-            name,
-        )
+        Fault::validation("2020", message, format!("Required parameter {name} is missing in the request"), name)
     }
 
     /// 2010: a field or a value that the entity doesn't have.
     pub(super) fn unsupported(name: &str, why: &str) -> Fault {
         let detail = format!("Property Name:{name} {why}");
-        Fault::validation(
-            "2010",
-            "Request has invalid or unsupported property",
-            detail,
-            name,
-        )
+        Fault::validation("2010", "Request has invalid or unsupported property", detail, name)
     }
 
     /// 2050: a text that is too long.
     pub(super) fn too_long(name: &str, max: usize, length: usize) -> Fault {
         let message = "String length is either shorter or longer than supported by specification";
-        let detail = format!(
-            "String length specified does not match the supported length. Min:0 Max:{max} Supplied:{length}"
-        );
+        let detail = format!("String length specified does not match the supported length. Min:0 Max:{max} Supplied:{length}");
         Fault::validation("2050", message, detail, name)
     }
 
     /// 2040: a text with characters that it may not have.
     pub(super) fn invalid_text(name: &str) -> Fault {
-        Fault::validation(
-            "2040",
-            "Invalid String",
-            "Invalid String. Name contains colon, tab or new line.",
-            name,
-        )
+        Fault::validation("2040", "Invalid String", "Invalid String. Name contains colon, tab or new line.", name)
     }
 
     /// 2090: a number out of its range or precision.
     pub(super) fn invalid_number(name: &str, value: &str) -> Fault {
-        let detail =
-            format!("Invalid Number : {value} has more digits or decimals than {name} supports");
+        let detail = format!("Invalid Number : {value} has more digits or decimals than {name} supports");
         Fault::validation("2090", "Invalid Number", detail, name)
     }
 
@@ -90,41 +67,23 @@ impl Fault {
 
     /// 2500: a reference to what isn't there.
     pub(super) fn bad_reference(entity: Entity, id: &str) -> Fault {
-        let detail = format!(
-            "Invalid Reference Id : {} element id {id} not found",
-            entity.list()
-        );
+        let detail = format!("Invalid Reference Id : {} element id {id} not found", entity.list());
         Fault::validation("2500", "Invalid Reference Id", detail, "")
     }
 
     /// 4000: a query that can't be read.
     pub(super) fn query(detail: impl Into<String>) -> Fault {
-        Fault::validation(
-            "4000",
-            "Error parsing query",
-            format!("QueryParserError: {}", detail.into()),
-            "",
-        )
+        Fault::validation("4000", "Error parsing query", format!("QueryParserError: {}", detail.into()), "")
     }
 
     /// 4001: a query that asks for what isn't there.
     pub(super) fn query_invalid(detail: impl Into<String>) -> Fault {
-        Fault::validation(
-            "4001",
-            "Invalid query",
-            format!("QueryValidationError: {}", detail.into()),
-            "",
-        )
+        Fault::validation("4001", "Invalid query", format!("QueryValidationError: {}", detail.into()), "")
     }
 
     /// 500: an operation that the entity doesn't have.
     pub(super) fn unsupported_operation(what: &str) -> Fault {
-        Fault::validation(
-            "500",
-            "Unsupported Operation",
-            format!("Operation {what} is not supported."),
-            "",
-        )
+        Fault::validation("500", "Unsupported Operation", format!("Operation {what} is not supported."), "")
     }
 
     /// 5010: changed by someone else meanwhile.
@@ -150,23 +109,13 @@ impl Fault {
     /// 6000: against a rule of the books.
     pub(super) fn business(why: &str) -> Fault {
         let message = "A business validation error has occurred while processing your request";
-        Fault::validation(
-            "6000",
-            message,
-            format!("Business Validation Error: {why}"),
-            "",
-        )
+        Fault::validation("6000", message, format!("Business Validation Error: {why}"), "")
     }
 
     /// 6070: a line whose amount isn't quantity times price.
     pub(super) fn amount(supplied: &str) -> Fault {
         let detail = format!("Amount is not equal to UnitPrice * Qty. Supplied value:{supplied}");
-        Fault::validation(
-            "6070",
-            "Amount calculation incorrect in the request.",
-            detail,
-            "Line.Amount",
-        )
+        Fault::validation("6070", "Amount calculation incorrect in the request.", detail, "Line.Amount")
     }
 
     /// 6140: an invoice number that is taken.
@@ -192,12 +141,7 @@ impl Fault {
 
     /// HTTP 415.
     pub(super) fn media_type(wanted: &str) -> Fault {
-        let mut fault = Fault::validation(
-            "2010",
-            "Unsupported Media Type",
-            format!("Content-Type must be {wanted}"),
-            "",
-        );
+        let mut fault = Fault::validation("2010", "Unsupported Media Type", format!("Content-Type must be {wanted}"), "");
         fault.status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         fault
     }
@@ -221,9 +165,7 @@ impl Fault {
             kind: "AuthorizationFault",
             code: "120",
             message: "Authorization Failure".to_owned(),
-            detail: format!(
-                "AuthorizationFailure: no grant for company {realm}, errorCode=000120, statusCode=403"
-            ),
+            detail: format!("AuthorizationFailure: no grant for company {realm}, errorCode=000120, statusCode=403"),
             element: String::new(),
         }
     }

@@ -20,10 +20,7 @@ pub(super) fn only(fields: &Fields, allowed: impl Fn(&str) -> bool, at: &str) ->
     let unknown = fields.keys().find(|name| !allowed(name));
     match unknown {
         None => Ok(()),
-        Some(name) => Err(Fault::unsupported(
-            &format!("{at}{name}"),
-            "specified is unsupported or invalid",
-        )),
+        Some(name) => Err(Fault::unsupported(&format!("{at}{name}"), "specified is unsupported or invalid")),
     }
 }
 
@@ -31,20 +28,12 @@ pub(super) fn only(fields: &Fields, allowed: impl Fn(&str) -> bool, at: &str) ->
 ///
 /// # Errors
 /// When it is too long or no text.
-pub(super) fn text<'a>(
-    fields: &'a Fields,
-    name: &str,
-    max: usize,
-) -> Result<Option<&'a str>, Fault> {
+pub(super) fn text<'a>(fields: &'a Fields, name: &str, max: usize) -> Result<Option<&'a str>, Fault> {
     match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => {
             let length = text.chars().count();
-            if length > max {
-                Err(Fault::too_long(name, max, length))
-            } else {
-                Ok(Some(text.as_str()).filter(|text| !text.is_empty()))
-            }
+            if length > max { Err(Fault::too_long(name, max, length)) } else { Ok(Some(text.as_str()).filter(|text| !text.is_empty())) }
         }
         Some(_) => Err(Fault::unsupported(name, "is not a text")),
     }
@@ -55,8 +44,7 @@ pub(super) fn figure(fields: &Fields, name: &str, decimals: u32) -> Result<Optio
     match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => {
-            let figure =
-                money::read(value).ok_or_else(|| Fault::unsupported(name, "is not a number"))?;
+            let figure = money::read(value).ok_or_else(|| Fault::unsupported(name, "is not a number"))?;
             if figure.abs() >= MAX_FIGURE || figure.normalize().scale() > decimals {
                 return Err(Fault::invalid_number(name, &value.to_string()));
             }
@@ -71,8 +59,7 @@ pub(super) fn day(fields: &Fields, name: &str) -> Result<Option<Date>, Fault> {
         return Ok(None);
     };
     let day = text.get(..10).and_then(|day| day.parse().ok());
-    day.map(Some)
-        .ok_or_else(|| Fault::unsupported(name, "is not a date: YYYY-MM-DD"))
+    day.map(Some).ok_or_else(|| Fault::unsupported(name, "is not a date: YYYY-MM-DD"))
 }
 
 /// The id in a reference such as `CustomerRef`.
@@ -92,23 +79,12 @@ pub(super) fn reference(fields: &Fields, name: &str) -> Result<Option<String>, F
 ///
 /// # Errors
 /// When what it names isn't there or isn't active.
-pub(super) fn refer(
-    company: &Company,
-    fields: &mut Fields,
-    name: &str,
-    entity: Entity,
-) -> Result<Option<String>, Fault> {
+pub(super) fn refer(company: &Company, fields: &mut Fields, name: &str, entity: Entity) -> Result<Option<String>, Fault> {
     let Some(id) = reference(fields, name)? else {
         return Ok(None);
     };
-    let record = company
-        .active(entity, &id)
-        .ok_or_else(|| Fault::bad_reference(entity, &id))?;
-    let called = record
-        .get("DisplayName")
-        .or_else(|| record.get("Name"))
-        .cloned()
-        .unwrap_or_default();
+    let record = company.active(entity, &id).ok_or_else(|| Fault::bad_reference(entity, &id))?;
+    let called = record.get("DisplayName").or_else(|| record.get("Name")).cloned().unwrap_or_default();
     let reference = serde_json::json!({ "value": id, "name": called });
     fields.insert(name.to_owned(), reference);
     Ok(Some(id))
@@ -122,19 +98,13 @@ pub(super) fn email(fields: &Fields, name: &str) -> Result<Option<String>, Fault
     let Some(address) = text(holder, "Address", 100)? else {
         return Ok(None);
     };
-    if is_email(address) {
-        Ok(Some(address.to_owned()))
-    } else {
-        Err(Fault::invalid_email(name))
-    }
+    if is_email(address) { Ok(Some(address.to_owned())) } else { Err(Fault::invalid_email(name)) }
 }
 
 /// Whether a text is an address, or several separated by commas.
 pub(super) fn is_email(text: &str) -> bool {
     text.split(',').map(str::trim).all(|address| {
         !address.contains(char::is_whitespace)
-            && address.split_once('@').is_some_and(|(name, host)| {
-                !name.is_empty() && host.contains('.') && !host.contains('@')
-            })
+            && address.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.') && !host.contains('@'))
     })
 }

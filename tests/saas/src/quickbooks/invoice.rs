@@ -20,11 +20,7 @@ const MAX_MEMO: usize = 1000;
 const TERM: i64 = 30;
 
 /// Checks an invoice and works out its sums.
-pub(super) fn prepare(
-    company: &Company,
-    mut record: Fields,
-    previous: Option<&Fields>,
-) -> Result<Fields, Fault> {
+pub(super) fn prepare(company: &Company, mut record: Fields, previous: Option<&Fields>) -> Result<Fields, Fault> {
     let id = previous.and_then(|previous| previous.get("Id")?.as_str());
     let customer = field::refer(company, &mut record, "CustomerRef", Entity::Customer)?;
     let customer = customer.ok_or_else(|| Fault::missing("CustomerRef"))?;
@@ -37,19 +33,13 @@ pub(super) fn prepare(
         field::text(memo, "value", MAX_MEMO)?;
     }
     if field::reference(&record, "CurrencyRef")?.is_some_and(|currency| currency != "USD") {
-        return Err(Fault::business(
-            "Multicurrency is not enabled for this company.",
-        ));
+        return Err(Fault::business("Multicurrency is not enabled for this company."));
     }
     dates(&mut record)?;
 
-    let after_discount =
-        record.get("ApplyTaxAfterDiscount") == Some(&json!(true)) && !lines.subtotal.is_zero();
-    let taxable = if after_discount {
-        money::cents(lines.taxable - lines.discount * lines.taxable / lines.subtotal)
-    } else {
-        lines.taxable
-    };
+    let after_discount = record.get("ApplyTaxAfterDiscount") == Some(&json!(true)) && !lines.subtotal.is_zero();
+    let taxable =
+        if after_discount { money::cents(lines.taxable - lines.discount * lines.taxable / lines.subtotal) } else { lines.taxable };
     let tax = tax::on(company, record.get("TxnTaxDetail"), taxable)?;
     let total = lines.subtotal - lines.discount + tax.total;
     if total.is_sign_negative() && !total.is_zero() {
@@ -59,17 +49,11 @@ pub(super) fn prepare(
     record.insert("TxnTaxDetail".to_owned(), tax.detail);
     record.insert("TotalAmt".to_owned(), money::amount(total));
     record.insert("Balance".to_owned(), money::amount(total));
-    if let Some(address) = company
-        .get(Entity::Customer, &customer)
-        .and_then(|customer| customer.get("BillAddr"))
-    {
+    if let Some(address) = company.get(Entity::Customer, &customer).and_then(|customer| customer.get("BillAddr")) {
         record.entry("BillAddr").or_insert_with(|| address.clone());
     }
     for (name, otherwise) in [
-        (
-            "CurrencyRef",
-            json!({ "value": "USD", "name": "United States Dollar" }),
-        ),
+        ("CurrencyRef", json!({ "value": "USD", "name": "United States Dollar" })),
         ("EmailStatus", json!("NotSet")),
         ("PrintStatus", json!("NotSet")),
         ("ApplyTaxAfterDiscount", json!(false)),
@@ -83,13 +67,9 @@ pub(super) fn prepare(
 }
 
 fn number(company: &Company, record: &mut Fields, id: Option<&str>) -> Result<(), Fault> {
-    let given =
-        field::text(record, "DocNumber", MAX_NUMBER)?.filter(|number| *number != "AUTO_GENERATE");
+    let given = field::text(record, "DocNumber", MAX_NUMBER)?.filter(|number| *number != "AUTO_GENERATE");
     let number = given.map_or_else(|| company.next_number(), str::to_owned);
-    if let Some(holder) = company
-        .numbered(&number)
-        .filter(|holder| Some(*holder) != id)
-    {
+    if let Some(holder) = company.numbered(&number).filter(|holder| Some(*holder) != id) {
         return Err(Fault::duplicate_document(&number, holder));
     }
     record.insert("DocNumber".to_owned(), json!(number));
@@ -103,13 +83,8 @@ fn email(record: &Fields) -> Result<(), Fault> {
     match field::text(record, "EmailStatus", 20)? {
         None | Some("NotSet" | "EmailSent") => Ok(()),
         Some("NeedToSend") if address.is_some() => Ok(()),
-        Some("NeedToSend") => Err(Fault::business(
-            "Add at least one email address: BillEmail is required to send.",
-        )),
-        Some(other) => Err(Fault::unsupported(
-            "EmailStatus",
-            &format!("has no value {other}"),
-        )),
+        Some("NeedToSend") => Err(Fault::business("Add at least one email address: BillEmail is required to send.")),
+        Some(other) => Err(Fault::unsupported("EmailStatus", &format!("has no value {other}"))),
     }
 }
 
@@ -131,31 +106,17 @@ fn dates(record: &mut Fields) -> Result<(), Fault> {
 }
 
 /// Time that is billed must be there, billable, the same customer's, and not on another invoice.
-fn check_time(
-    company: &Company,
-    record: &Fields,
-    previous: Option<&Fields>,
-    customer: &str,
-) -> Result<(), Fault> {
+fn check_time(company: &Company, record: &Fields, previous: Option<&Fields>, customer: &str) -> Result<(), Fault> {
     let mine = previous.map(linked_time).unwrap_or_default();
     for id in linked_time(record) {
         let time = company.get(Entity::TimeActivity, &id);
         let time = time.ok_or_else(|| Fault::bad_reference(Entity::TimeActivity, &id))?;
-        let billable = time
-            .get("BillableStatus")
-            .is_some_and(|status| status == "Billable");
+        let billable = time.get("BillableStatus").is_some_and(|status| status == "Billable");
         if !billable && !mine.contains(&id) {
-            return Err(Fault::business(&format!(
-                "TimeActivity {id} is not billable, or has been billed already."
-            )));
+            return Err(Fault::business(&format!("TimeActivity {id} is not billable, or has been billed already.")));
         }
-        if time
-            .get("CustomerRef")
-            .is_none_or(|of| of["value"] != customer)
-        {
-            return Err(Fault::business(&format!(
-                "TimeActivity {id} belongs to another customer."
-            )));
+        if time.get("CustomerRef").is_none_or(|of| of["value"] != customer) {
+            return Err(Fault::business(&format!("TimeActivity {id} belongs to another customer.")));
         }
     }
     Ok(())
@@ -163,12 +124,7 @@ fn check_time(
 
 /// Makes every amount and quantity zero, and says so in the note.
 pub(super) fn void(mut record: Fields) -> Fields {
-    for line in record
-        .get_mut("Line")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-    {
+    for line in record.get_mut("Line").and_then(Value::as_array_mut).into_iter().flatten() {
         if line.get("Amount").is_some() {
             line["Amount"] = money::amount(Decimal::ZERO);
         }
@@ -193,10 +149,7 @@ pub(super) fn void(mut record: Fields) -> Fields {
 
 /// Sends an invoice by e-mail, once more if it was sent before.
 pub(super) fn send(company: &mut Company, id: &str, to: Option<&str>) -> Result<Fields, Fault> {
-    let mut record = company
-        .get(Entity::Invoice, id)
-        .cloned()
-        .ok_or_else(Fault::not_found)?;
+    let mut record = company.get(Entity::Invoice, id).cloned().ok_or_else(Fault::not_found)?;
     let to = match to.filter(|to| !to.is_empty()) {
         Some(to) if field::is_email(to) => to.to_owned(),
         Some(_) => return Err(Fault::invalid_email("sendTo")),
@@ -204,15 +157,9 @@ pub(super) fn send(company: &mut Company, id: &str, to: Option<&str>) -> Result<
     };
     record.insert("BillEmail".to_owned(), json!({ "Address": to }));
     record.insert("EmailStatus".to_owned(), json!("EmailSent"));
-    record.insert(
-        "DeliveryInfo".to_owned(),
-        json!({ "DeliveryType": "Email", "DeliveryTime": moment() }),
-    );
+    record.insert("DeliveryInfo".to_owned(), json!({ "DeliveryType": "Email", "DeliveryTime": moment() }));
     super::write::touch(&mut record);
     company.put(Entity::Invoice, id, record.clone());
-    company.emails.push(Email {
-        invoice: id.to_owned(),
-        to,
-    });
+    company.emails.push(Email { invoice: id.to_owned(), to });
     Ok(record)
 }

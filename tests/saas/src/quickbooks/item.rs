@@ -11,32 +11,17 @@ const MAX_NAME: usize = 100;
 const MAX_DESCRIPTION: usize = 4000;
 
 /// Checks an item and completes it.
-pub(super) fn prepare(
-    company: &Company,
-    mut record: Fields,
-    id: Option<&str>,
-) -> Result<Fields, Fault> {
-    let name = field::text(&record, "Name", MAX_NAME)?
-        .ok_or_else(|| Fault::missing("Name"))?
-        .trim()
-        .to_owned();
+pub(super) fn prepare(company: &Company, mut record: Fields, id: Option<&str>) -> Result<Fields, Fault> {
+    let name = field::text(&record, "Name", MAX_NAME)?.ok_or_else(|| Fault::missing("Name"))?.trim().to_owned();
     if name.contains([':', '\t', '\n']) {
         return Err(Fault::invalid_text("Name"));
     }
-    if company
-        .named(Entity::Item, &name)
-        .is_some_and(|(_, holder)| Some(holder.as_str()) != id)
-    {
+    if company.named(Entity::Item, &name).is_some_and(|(_, holder)| Some(holder.as_str()) != id) {
         return Err(Fault::duplicate_name());
     }
-    let of_type = field::text(&record, "Type", 20)?
-        .unwrap_or("Service")
-        .to_owned();
+    let of_type = field::text(&record, "Type", 20)?.unwrap_or("Service").to_owned();
     if !matches!(of_type.as_str(), "Service" | "NonInventory" | "Inventory") {
-        return Err(Fault::unsupported(
-            "Type",
-            &format!("has no value {of_type}"),
-        ));
+        return Err(Fault::unsupported("Type", &format!("has no value {of_type}")));
     }
     field::text(&record, "Description", MAX_DESCRIPTION)?;
     field::figure(&record, "UnitPrice", 7)?;
@@ -45,12 +30,7 @@ pub(super) fn prepare(
     }
     field::refer(company, &mut record, "ExpenseAccountRef", Entity::Account)?;
     if of_type == "Inventory" {
-        for needed in [
-            "AssetAccountRef",
-            "ExpenseAccountRef",
-            "QtyOnHand",
-            "InvStartDate",
-        ] {
+        for needed in ["AssetAccountRef", "ExpenseAccountRef", "QtyOnHand", "InvStartDate"] {
             if record.get(needed).is_none_or(Value::is_null) {
                 return Err(Fault::missing(needed));
             }

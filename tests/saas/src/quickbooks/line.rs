@@ -55,22 +55,15 @@ pub(super) struct Lines {
 
 /// Checks the lines of a request and works out their sums.
 pub(super) fn settle(company: &Company, given: Option<&Value>) -> Result<Lines, Fault> {
-    let given = given
-        .and_then(Value::as_array)
-        .filter(|lines| !lines.is_empty())
-        .ok_or_else(|| Fault::missing("Line"))?;
+    let given = given.and_then(Value::as_array).filter(|lines| !lines.is_empty()).ok_or_else(|| Fault::missing("Line"))?;
     let mut all = Lines::default();
     let mut discount = None;
     for line in given {
-        let line = line
-            .as_object()
-            .ok_or_else(|| Fault::unsupported("Line", "is not an object"))?;
+        let line = line.as_object().ok_or_else(|| Fault::unsupported("Line", "is not an object"))?;
         field::only(line, |name| FIELDS.contains(&name), "Line.")?;
         field::text(line, "Description", MAX_DESCRIPTION)?;
         let mut line = line.clone();
-        match field::text(&line, "DetailType", 40)?
-            .ok_or_else(|| Fault::missing("Line.DetailType"))?
-        {
+        match field::text(&line, "DetailType", 40)?.ok_or_else(|| Fault::missing("Line.DetailType"))? {
             "SalesItemLineDetail" => all.sell(company, &mut line)?,
             "DescriptionOnly" => as_text(&mut line),
             "DiscountLineDetail" => {
@@ -80,10 +73,7 @@ pub(super) fn settle(company: &Company, given: Option<&Value>) -> Result<Lines, 
             // It is worked out anew and comes last.
             "SubTotalLineDetail" => continue,
             other => {
-                return Err(Fault::unsupported(
-                    "DetailType",
-                    &format!("has no value {other}"),
-                ));
+                return Err(Fault::unsupported("DetailType", &format!("has no value {other}")));
             }
         }
         line.insert("Id".to_owned(), json!((all.lines.len() + 1).to_string()));
@@ -94,9 +84,7 @@ pub(super) fn settle(company: &Company, given: Option<&Value>) -> Result<Lines, 
         return Err(Fault::missing("Line"));
     }
     if all.lines.len() > MAX_LINES && !all.taxable.is_zero() {
-        return Err(Fault::business(&format!(
-            "A taxable transaction has at most {MAX_LINES} lines."
-        )));
+        return Err(Fault::business(&format!("A taxable transaction has at most {MAX_LINES} lines.")));
     }
     let subtotal = json!({
         "Amount": money::amount(all.subtotal),
@@ -113,20 +101,13 @@ pub(super) fn settle(company: &Company, given: Option<&Value>) -> Result<Lines, 
 impl Lines {
     fn sell(&mut self, company: &Company, line: &mut Fields) -> Result<(), Fault> {
         let detail = line.get("SalesItemLineDetail").and_then(Value::as_object);
-        let mut detail = detail
-            .cloned()
-            .ok_or_else(|| Fault::missing("Line.SalesItemLineDetail"))?;
-        field::only(
-            &detail,
-            |name| SALES_FIELDS.contains(&name),
-            "Line.SalesItemLineDetail.",
-        )?;
+        let mut detail = detail.cloned().ok_or_else(|| Fault::missing("Line.SalesItemLineDetail"))?;
+        field::only(&detail, |name| SALES_FIELDS.contains(&name), "Line.SalesItemLineDetail.")?;
         if field::refer(company, &mut detail, "ItemRef", Entity::Item)?.is_none() {
             as_text(line);
             return Ok(());
         }
-        let amount =
-            field::figure(line, "Amount", 2)?.ok_or_else(|| Fault::missing("Line.Amount"))?;
+        let amount = field::figure(line, "Amount", 2)?.ok_or_else(|| Fault::missing("Line.Amount"))?;
         let quantity = field::figure(&detail, "Qty", 7)?;
         let price = field::figure(&detail, "UnitPrice", 7)?;
         if let (Some(quantity), Some(price)) = (quantity, price) {
@@ -136,11 +117,8 @@ impl Lines {
             }
         }
         field::day(&detail, "ServiceDate")?;
-        let code =
-            field::reference(&detail, "TaxCodeRef")?.unwrap_or_else(|| tax::EXEMPT.to_owned());
-        company
-            .active(Entity::TaxCode, &code)
-            .ok_or_else(|| Fault::bad_reference(Entity::TaxCode, &code))?;
+        let code = field::reference(&detail, "TaxCodeRef")?.unwrap_or_else(|| tax::EXEMPT.to_owned());
+        company.active(Entity::TaxCode, &code).ok_or_else(|| Fault::bad_reference(Entity::TaxCode, &code))?;
         self.subtotal += amount;
         if code == tax::TAXABLE {
             self.taxable += amount;
@@ -158,23 +136,14 @@ impl Lines {
 
     /// A discount on the whole, in percent or as an amount. It comes after the subtotal.
     fn reduce(&mut self, mut line: Fields) -> Result<(), Fault> {
-        let detail = line
-            .get("DiscountLineDetail")
-            .and_then(Value::as_object)
-            .cloned()
-            .unwrap_or_default();
+        let detail = line.get("DiscountLineDetail").and_then(Value::as_object).cloned().unwrap_or_default();
         let percent = field::figure(&detail, "DiscountPercent", 7)?;
         if let Some(percent) = percent.filter(|percent| percent.abs() > Decimal::ONE_HUNDRED) {
-            return Err(Fault::invalid_number(
-                "DiscountPercent",
-                &percent.to_string(),
-            ));
+            return Err(Fault::invalid_number("DiscountPercent", &percent.to_string()));
         }
         self.discount = match percent.filter(|_| detail.get("PercentBased") == Some(&json!(true))) {
             Some(percent) => cents(self.subtotal * percent / Decimal::ONE_HUNDRED),
-            None => {
-                field::figure(&line, "Amount", 2)?.ok_or_else(|| Fault::missing("Line.Amount"))?
-            }
+            None => field::figure(&line, "Amount", 2)?.ok_or_else(|| Fault::missing("Line.Amount"))?,
         };
         line.insert("Amount".to_owned(), money::amount(self.discount));
         line.remove("Id");

@@ -10,9 +10,7 @@ pub(super) fn read(value: &Value) -> Option<Decimal> {
         Value::String(text) => text.trim().to_owned(),
         _ => return None,
     };
-    text.parse()
-        .ok()
-        .or_else(|| Decimal::from_scientific(&text).ok())
+    text.parse().ok().or_else(|| Decimal::from_scientific(&text).ok())
 }
 
 /// Rounds to cents, half away from zero.
@@ -38,11 +36,7 @@ pub(super) fn amount(value: Decimal) -> Value {
 }
 
 fn as_json(digits: &str) -> Value {
-    Value::Number(
-        digits
-            .parse::<Number>()
-            .expect("a decimal's digits are a JSON number"),
-    )
+    Value::Number(digits.parse::<Number>().expect("a decimal's digits are a JSON number"))
 }
 
 #[cfg(test)]
@@ -51,8 +45,7 @@ mod tests {
 
     #[test]
     fn half_a_cent_goes_up_and_digits_stay() {
-        let product =
-            read(&json!("128.350")).expect("a number") * read(&json!("14.50")).expect("a number");
+        let product = read(&json!("128.350")).expect("a number") * read(&json!("14.50")).expect("a number");
         assert_eq!(amount(cents(product)).to_string(), "1861.08");
         assert_eq!(amount(Decimal::new(10_000, 2)).to_string(), "100.0");
         assert_eq!(number(Decimal::new(150, 2)).to_string(), "1.5");

@@ -12,22 +12,13 @@ const MAX_NAME: usize = 500;
 const MAX_PART: usize = 100;
 
 /// Checks a record and completes it.
-pub(super) fn prepare(
-    company: &Company,
-    entity: Entity,
-    mut record: Fields,
-    id: Option<&str>,
-) -> Result<Fields, Fault> {
+pub(super) fn prepare(company: &Company, entity: Entity, mut record: Fields, id: Option<&str>) -> Result<Fields, Fault> {
     let mut parts = Vec::new();
     for part in PARTS {
         parts.extend(field::text(&record, part, MAX_PART)?.map(str::to_owned));
     }
     let given = field::text(&record, "DisplayName", MAX_NAME)?.map(|name| name.trim().to_owned());
-    let needed = if entity == Entity::Employee {
-        "GivenName or FamilyName"
-    } else {
-        "DisplayName"
-    };
+    let needed = if entity == Entity::Employee { "GivenName or FamilyName" } else { "DisplayName" };
     let mut name = match given {
         Some(name) if !name.is_empty() && (entity != Entity::Employee || !parts.is_empty()) => name,
         _ if !parts.is_empty() => parts.join(" "),
@@ -42,16 +33,11 @@ pub(super) fn prepare(
         // Frees the name: what QuickBooks does to a record that is made inactive.
         name.push_str(" (deleted)");
     }
-    if company
-        .named(entity, &name)
-        .is_some_and(|(of, holder)| (*of, Some(holder.as_str())) != (entity, id))
-    {
+    if company.named(entity, &name).is_some_and(|(of, holder)| (*of, Some(holder.as_str())) != (entity, id)) {
         return Err(Fault::duplicate_name());
     }
     record.insert("DisplayName".to_owned(), json!(name));
-    record
-        .entry("PrintOnCheckName")
-        .or_insert_with(|| json!(name));
+    record.entry("PrintOnCheckName").or_insert_with(|| json!(name));
     record.insert("Active".to_owned(), json!(active));
     match entity {
         Entity::Customer => {
@@ -62,10 +48,7 @@ pub(super) fn prepare(
                 ("BillWithParent", json!(false)),
                 ("Balance", json!(0)),
                 ("BalanceWithJobs", json!(0)),
-                (
-                    "CurrencyRef",
-                    json!({ "value": "USD", "name": "United States Dollar" }),
-                ),
+                ("CurrencyRef", json!({ "value": "USD", "name": "United States Dollar" })),
                 ("PreferredDeliveryMethod", json!("None")),
                 ("IsProject", json!(false)),
             ] {

@@ -67,24 +67,13 @@ const SIGNS: [&str; 11] = ["<=", ">=", "!=", "<>", "=", "<", ">", "(", ")", ",",
 
 /// Reads a query.
 pub(super) fn parse(text: &str) -> Result<Query, Fault> {
-    let mut tokens = Tokens {
-        tokens: tokens(text)?,
-        at: 0,
-    };
+    let mut tokens = Tokens { tokens: tokens(text)?, at: 0 };
     tokens.expect("SELECT")?;
     let columns = tokens.columns()?;
     tokens.expect("FROM")?;
     let name = tokens.word()?;
-    let entity = Entity::parse(&name)
-        .ok_or_else(|| Fault::query_invalid(format!("value {name} is not an entity")))?;
-    let mut query = Query {
-        columns,
-        entity,
-        conditions: Vec::new(),
-        order: Vec::new(),
-        start: 1,
-        limit: DEFAULT_PAGE,
-    };
+    let entity = Entity::parse(&name).ok_or_else(|| Fault::query_invalid(format!("value {name} is not an entity")))?;
+    let mut query = Query { columns, entity, conditions: Vec::new(), order: Vec::new(), start: 1, limit: DEFAULT_PAGE };
     if tokens.take("WHERE") {
         query.conditions.push(tokens.condition()?);
         while tokens.take("AND") {
@@ -122,13 +111,10 @@ fn tokens(text: &str) -> Result<Vec<Token>, Fault> {
             found.push(Token::Sign(sign));
             rest = &rest[sign.len()..];
         } else {
-            let inner =
-                |letter: char| letter.is_alphanumeric() || matches!(letter, '.' | '_' | '-' | '+');
+            let inner = |letter: char| letter.is_alphanumeric() || matches!(letter, '.' | '_' | '-' | '+');
             let end = rest.find(|letter| !inner(letter)).unwrap_or(rest.len());
             if end == 0 {
-                return Err(Fault::query(format!(
-                    "Lexical error. Encountered: \"{first}\""
-                )));
+                return Err(Fault::query(format!("Lexical error. Encountered: \"{first}\"")));
             }
             found.push(Token::Word(rest[..end].to_owned()));
             rest = &rest[end..];
@@ -149,9 +135,7 @@ fn quoted(text: &str) -> Result<(String, &str), Fault> {
             other => value.push(other),
         }
     }
-    Err(Fault::query(
-        "Lexical error. Encountered: <EOF> within a text",
-    ))
+    Err(Fault::query("Lexical error. Encountered: <EOF> within a text"))
 }
 
 struct Tokens {
@@ -179,25 +163,15 @@ impl Tokens {
     }
 
     fn expect(&mut self, keyword: &str) -> Result<(), Fault> {
-        if self.take(keyword) {
-            Ok(())
-        } else {
-            Err(self.unexpected())
-        }
+        if self.take(keyword) { Ok(()) } else { Err(self.unexpected()) }
     }
 
     fn expect_sign(&mut self, sign: &str) -> Result<(), Fault> {
-        if self.sign(sign) {
-            Ok(())
-        } else {
-            Err(self.unexpected())
-        }
+        if self.sign(sign) { Ok(()) } else { Err(self.unexpected()) }
     }
 
     fn unexpected(&self) -> Fault {
-        self.tokens
-            .get(self.at)
-            .map_or_else(|| Fault::query("Encountered \"<EOF>\""), encountered)
+        self.tokens.get(self.at).map_or_else(|| Fault::query("Encountered \"<EOF>\""), encountered)
     }
 
     fn word(&mut self) -> Result<String, Fault> {
@@ -240,11 +214,7 @@ impl Tokens {
             None => return Err(Fault::query("Encountered \"<EOF>\"")),
         };
         if operator != Operator::In {
-            return Ok(Condition {
-                field,
-                operator,
-                values: vec![self.value()?],
-            });
+            return Ok(Condition { field, operator, values: vec![self.value()?] });
         }
         self.expect_sign("(")?;
         let mut values = vec![self.value()?];
@@ -252,22 +222,14 @@ impl Tokens {
             values.push(self.value()?);
         }
         self.expect_sign(")")?;
-        Ok(Condition {
-            field,
-            operator,
-            values,
-        })
+        Ok(Condition { field, operator, values })
     }
 
     /// A text in quotes, a number, or a truth value; other words need quotes.
     fn value(&mut self) -> Result<String, Fault> {
         match self.next() {
             Some(Token::Text(text)) => Ok(text),
-            Some(Token::Word(word))
-                if word.eq_ignore_ascii_case("true") || word.eq_ignore_ascii_case("false") =>
-            {
-                Ok(word.to_lowercase())
-            }
+            Some(Token::Word(word)) if word.eq_ignore_ascii_case("true") || word.eq_ignore_ascii_case("false") => Ok(word.to_lowercase()),
             Some(Token::Word(word)) if word.parse::<rust_decimal::Decimal>().is_ok() => Ok(word),
             Some(token) => Err(encountered(&token)),
             None => Err(Fault::query("Encountered \"<EOF>\"")),
@@ -297,9 +259,7 @@ fn encountered(token: &Token) -> Fault {
         Token::Text(text) => format!("'{text}'"),
         Token::Sign(sign) => (*sign).to_owned(),
     };
-    Fault::query(format!(
-        "Encountered \"{text}\" where the query does not allow it"
-    ))
+    Fault::query(format!("Encountered \"{text}\" where the query does not allow it"))
 }
 
 #[cfg(test)]

@@ -35,8 +35,7 @@ impl Replay {
 
     /// Keeps an outcome.
     pub(super) fn keep(&mut self, id: &str, operation: &str, answer: &Answer) {
-        self.first
-            .insert(id.to_owned(), (operation.to_owned(), answer.clone()));
+        self.first.insert(id.to_owned(), (operation.to_owned(), answer.clone()));
     }
 
     /// Number of repetitions answered from memory.

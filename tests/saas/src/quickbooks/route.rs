@@ -26,23 +26,11 @@ pub(super) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn read(
-        method: Method,
-        path: &str,
-        query: Option<&str>,
-        content_type: &'a str,
-        body: &'a [u8],
-    ) -> Call<'a> {
+    pub(super) fn read(method: Method, path: &str, query: Option<&str>, content_type: &'a str, body: &'a [u8]) -> Call<'a> {
         Call {
             method,
-            path: path
-                .trim_end_matches('/')
-                .split('/')
-                .map(str::to_owned)
-                .collect(),
-            query: form_urlencoded::parse(query.unwrap_or_default().as_bytes())
-                .into_owned()
-                .collect(),
+            path: path.trim_end_matches('/').split('/').map(str::to_owned).collect(),
+            query: form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect(),
             content_type,
             body,
         }
@@ -53,13 +41,7 @@ impl<'a> Call<'a> {
     }
 
     fn is(&self, kinds: &[&str]) -> bool {
-        let kind = self
-            .content_type
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
+        let kind = self.content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         kinds.contains(&kind.as_str())
     }
 
@@ -67,8 +49,7 @@ impl<'a> Call<'a> {
         if !self.is(&["application/json"]) {
             return Err(Fault::media_type("application/json"));
         }
-        serde_json::from_slice(self.body)
-            .map_err(|error| Fault::unsupported("body", &format!("is not JSON: {error}")))
+        serde_json::from_slice(self.body).map_err(|error| Fault::unsupported("body", &format!("is not JSON: {error}")))
     }
 
     fn text(&self) -> Result<&str, Fault> {
@@ -87,35 +68,24 @@ pub(super) fn route(account: &mut Account, call: &Call<'_>) -> Result<Answer, Fa
         ("POST", ["query"]) => run(account, call.text()?),
         ("POST", ["batch"]) => {
             let body = call.json()?;
-            once(account, call, "batch", |account| {
-                Ok(Answer::ok(batch::batch(&mut account.company, &body)?))
-            })
+            once(account, call, "batch", |account| Ok(Answer::ok(batch::batch(&mut account.company, &body)?)))
         }
         ("POST", ["invoice", id, "send"]) => send(account, call, id),
         ("GET", [name, id]) => {
             let entity = entity(name)?;
-            let record = account
-                .company
-                .get(entity, id)
-                .ok_or_else(Fault::not_found)?;
+            let record = account.company.get(entity, id).ok_or_else(Fault::not_found)?;
             Ok(Answer::ok(json!({ entity.name(): record })))
         }
         ("POST", [name]) => {
             let entity = entity(name)?;
             let asked = call.parameter("operation");
-            let operation =
-                Operation::parse(asked).ok_or_else(|| Fault::unsupported_operation(asked))?;
+            let operation = Operation::parse(asked).ok_or_else(|| Fault::unsupported_operation(asked))?;
             let body = call.json()?;
             once(account, call, &format!("{name} {asked}"), |account| {
-                Ok(Answer::ok(
-                    json!({ entity.name(): write(&mut account.company, entity, operation, &body)? }),
-                ))
+                Ok(Answer::ok(json!({ entity.name(): write(&mut account.company, entity, operation, &body)? })))
             })
         }
-        (method, _) => Err(Fault::unsupported_operation(&format!(
-            "{method} {}",
-            call.path.join("/")
-        ))),
+        (method, _) => Err(Fault::unsupported_operation(&format!("{method} {}", call.path.join("/")))),
     }
 }
 
@@ -144,9 +114,7 @@ fn entity(name: &str) -> Result<Entity, Fault> {
 
 fn run(account: &Account, text: &str) -> Result<Answer, Fault> {
     let query = query::parse(text)?;
-    Ok(Answer::ok(
-        json!({ "QueryResponse": select::select(&account.company, &query)? }),
-    ))
+    Ok(Answer::ok(json!({ "QueryResponse": select::select(&account.company, &query)? })))
 }
 
 /// Sends an invoice. A `requestid` changes nothing here: a repetition is a second e-mail.
@@ -158,7 +126,5 @@ fn send(account: &mut Account, call: &Call<'_>, id: &str) -> Result<Answer, Faul
         return Err(Fault::unsupported("body", "is not empty"));
     }
     let to = call.query.get("sendTo").map(String::as_str);
-    Ok(Answer::ok(
-        json!({ "Invoice": invoice::send(&mut account.company, id, to)? }),
-    ))
+    Ok(Answer::ok(json!({ "Invoice": invoice::send(&mut account.company, id, to)? })))
 }

@@ -18,29 +18,17 @@ pub(super) fn select(company: &Company, query: &Query) -> Result<Value, Fault> {
     for field in named.chain(query.order.iter().map(|(field, _)| field)) {
         check(query.entity, field)?;
     }
-    let all = query
-        .conditions
-        .iter()
-        .any(|condition| condition.field == "Active");
+    let all = query.conditions.iter().any(|condition| condition.field == "Active");
     let listed = |record: &&Fields| all || record.get("Active") != Some(&Value::Bool(false));
     let mut found: Vec<&Fields> = company
         .all(query.entity)
         .filter(listed)
-        .filter(|record| {
-            query
-                .conditions
-                .iter()
-                .all(|condition| holds(condition, record))
-        })
+        .filter(|record| query.conditions.iter().all(|condition| holds(condition, record)))
         .collect();
     for (field, direction) in query.order.iter().rev() {
         found.sort_by(|left, right| {
             let order = order(left, right, field);
-            if *direction == Direction::Down {
-                order.reverse()
-            } else {
-                order
-            }
+            if *direction == Direction::Down { order.reverse() } else { order }
         });
     }
     if query.columns == Columns::Count {
@@ -68,14 +56,9 @@ fn check(entity: Entity, field: &str) -> Result<(), Fault> {
     if always.contains(&field) || entity.queryable().contains(&first) {
         Ok(())
     } else if entity.fields().contains(&first) {
-        Err(Fault::query_invalid(format!(
-            "property '{field}' is not queryable"
-        )))
+        Err(Fault::query_invalid(format!("property '{field}' is not queryable")))
     } else {
-        Err(Fault::query_invalid(format!(
-            "Property {field} not found for Entity {}",
-            entity.name()
-        )))
+        Err(Fault::query_invalid(format!("Property {field} not found for Entity {}", entity.name())))
     }
 }
 
@@ -86,14 +69,8 @@ fn project(entity: Entity, record: &Fields, columns: &Columns) -> Result<Value, 
     let mut shown = Map::new();
     for name in names {
         let first = name.split('.').next().unwrap_or_default();
-        if !matches!(first, "Id" | "SyncToken" | "MetaData")
-            && !entity.fields().contains(&first)
-            && !record.contains_key(first)
-        {
-            return Err(Fault::query_invalid(format!(
-                "Property {name} not found for Entity {}",
-                entity.name()
-            )));
+        if !matches!(first, "Id" | "SyncToken" | "MetaData") && !entity.fields().contains(&first) && !record.contains_key(first) {
+            return Err(Fault::query_invalid(format!("Property {name} not found for Entity {}", entity.name())));
         }
         if let Some(value) = record.get(first) {
             shown.insert(first.to_owned(), value.clone());
@@ -115,9 +92,7 @@ fn value(record: &Fields, field: &str) -> Option<String> {
         Value::String(text) => Some(text.clone()),
         Value::Null | Value::Array(_) => None,
         Value::Object(fields) => {
-            let inner = ["value", "Address", "FreeFormNumber", "URI"]
-                .iter()
-                .find_map(|name| fields.get(*name));
+            let inner = ["value", "Address", "FreeFormNumber", "URI"].iter().find_map(|name| fields.get(*name));
             inner.and_then(Value::as_str).map(str::to_owned)
         }
         other => Some(other.to_string()),
@@ -146,11 +121,7 @@ fn holds(condition: &Condition, record: &Fields) -> bool {
     let Some(value) = value(record, &condition.field) else {
         return condition.operator == Operator::NotEqual;
     };
-    let first = condition
-        .values
-        .first()
-        .map(String::as_str)
-        .unwrap_or_default();
+    let first = condition.values.first().map(String::as_str).unwrap_or_default();
     let order = compare(&value, first);
     match condition.operator {
         Operator::Equal => order.is_eq(),
@@ -160,10 +131,7 @@ fn holds(condition: &Condition, record: &Fields) -> bool {
         Operator::Greater => order.is_gt(),
         Operator::GreaterOrEqual => order.is_ge(),
         Operator::Like => like(&value.to_lowercase(), &first.to_lowercase()),
-        Operator::In => condition
-            .values
-            .iter()
-            .any(|other| compare(&value, other).is_eq()),
+        Operator::In => condition.values.iter().any(|other| compare(&value, other).is_eq()),
     }
 }
 

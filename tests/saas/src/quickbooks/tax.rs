@@ -34,22 +34,13 @@ pub(super) fn on(company: &Company, asked: Option<&Value>, taxable: Decimal) -> 
     };
     let code = field::reference(asked, "TxnTaxCodeRef")?;
     if let Some(code) = code.as_deref() {
-        company
-            .active(Entity::TaxCode, code)
-            .ok_or_else(|| Fault::bad_reference(Entity::TaxCode, code))?;
+        company.active(Entity::TaxCode, code).ok_or_else(|| Fault::bad_reference(Entity::TaxCode, code))?;
     }
     let exempt = code.as_deref() == Some(EXEMPT);
-    let computed = if exempt {
-        Decimal::ZERO
-    } else {
-        cents(taxable * RATE / Decimal::ONE_HUNDRED)
-    };
+    let computed = if exempt { Decimal::ZERO } else { cents(taxable * RATE / Decimal::ONE_HUNDRED) };
     let total = field::figure(asked, "TotalTax", 2)?.unwrap_or(computed);
     if total.is_zero() {
-        return Ok(Tax {
-            total,
-            detail: json!({ "TotalTax": 0 }),
-        });
+        return Ok(Tax { total, detail: json!({ "TotalTax": 0 }) });
     }
     let detail = json!({
         "TxnTaxCodeRef": { "value": code.as_deref().unwrap_or(SALES_TAX) },

@@ -38,31 +38,20 @@ enum Refresh {
 
 impl Tokens {
     pub(super) fn new() -> Tokens {
-        Tokens {
-            life: Duration::from_secs(60 * 60),
-            issued: HashMap::new(),
-            refresh: vec![REFRESH_TOKEN.to_owned()],
-            revoked: false,
-        }
+        Tokens { life: Duration::from_secs(60 * 60), issued: HashMap::new(), refresh: vec![REFRESH_TOKEN.to_owned()], revoked: false }
     }
 
     /// Ends every access token issued so far.
     pub(super) fn expire(&mut self) {
         let now = Instant::now();
-        self.issued
-            .values_mut()
-            .for_each(|end| *end = now.min(*end));
+        self.issued.values_mut().for_each(|end| *end = now.min(*end));
     }
 
     /// Lets a request in by its `Authorization` header.
     pub(super) fn check(&self, authorization: &str, now: Instant) -> Result<(), Fault> {
-        let bearer = authorization
-            .split_once(' ')
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let bearer = authorization.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let Some((_, token)) = bearer else {
-            return Err(Fault::not_authenticated(
-                "AuthenticationFailed: no bearer token",
-            ));
+            return Err(Fault::not_authenticated("AuthenticationFailed: no bearer token"));
         };
         match self.issued.get(token) {
             Some(_) if self.revoked => Err(Fault::not_authenticated("Token revoked")),
@@ -75,27 +64,15 @@ impl Tokens {
     /// The token endpoint.
     pub(super) fn grant(&mut self, authorization: &str, form: &[u8], now: Instant) -> Response {
         if !is_client(authorization) {
-            return refused(
-                StatusCode::UNAUTHORIZED,
-                "invalid_client",
-                "client authentication failed",
-            );
+            return refused(StatusCode::UNAUTHORIZED, "invalid_client", "client authentication failed");
         }
         let form: HashMap<_, _> = form_urlencoded::parse(form).collect();
         let field = |name: &str| form.get(name).map(AsRef::as_ref).unwrap_or_default();
         if field("grant_type") != "refresh_token" {
-            return refused(
-                StatusCode::BAD_REQUEST,
-                "unsupported_grant_type",
-                "only refresh_token is granted here",
-            );
+            return refused(StatusCode::BAD_REQUEST, "unsupported_grant_type", "only refresh_token is granted here");
         }
         let Refresh::Rotated(refresh_token) = self.rotate(field("refresh_token")) else {
-            return refused(
-                StatusCode::BAD_REQUEST,
-                "invalid_grant",
-                "Incorrect or invalid refresh token",
-            );
+            return refused(StatusCode::BAD_REQUEST, "invalid_grant", "Incorrect or invalid refresh token");
         };
         let access_token = format!("qbo-access-{}", Uuid::new_v4().simple());
         self.issued.insert(access_token.clone(), now + self.life);
@@ -112,11 +89,7 @@ impl Tokens {
     /// The revocation endpoint: ends the family.
     pub(super) fn revoke(&mut self, authorization: &str, body: &[u8]) -> Response {
         if !is_client(authorization) {
-            return refused(
-                StatusCode::UNAUTHORIZED,
-                "invalid_client",
-                "client authentication failed",
-            );
+            return refused(StatusCode::UNAUTHORIZED, "invalid_client", "client authentication failed");
         }
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let token = body["token"].as_str().unwrap_or_default();
@@ -156,19 +129,10 @@ impl Tokens {
 }
 
 fn is_client(authorization: &str) -> bool {
-    let basic = authorization
-        .split_once(' ')
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
-    basic.and_then(|(_, text)| STANDARD.decode(text).ok())
-        == Some(format!("{CLIENT_ID}:{CLIENT_SECRET}").into_bytes())
+    let basic = authorization.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
+    basic.and_then(|(_, text)| STANDARD.decode(text).ok()) == Some(format!("{CLIENT_ID}:{CLIENT_SECRET}").into_bytes())
 }
 
 fn refused(status: StatusCode, error: &str, description: &str) -> Response {
-    traced(
-        (
-            status,
-            Json(json!({ "error": error, "error_description": description })),
-        )
-            .into_response(),
-    )
+    traced((status, Json(json!({ "error": error, "error_description": description }))).into_response())
 }

@@ -31,26 +31,12 @@ impl Operation {
 }
 
 /// Does an operation; answers the entity as it is then.
-pub(super) fn write(
-    company: &mut Company,
-    entity: Entity,
-    operation: Operation,
-    body: &Value,
-) -> Result<Fields, Fault> {
+pub(super) fn write(company: &mut Company, entity: Entity, operation: Operation, body: &Value) -> Result<Fields, Fault> {
     if !entity.is_writable() {
-        return Err(Fault::unsupported_operation(&format!(
-            "create {}",
-            entity.name()
-        )));
+        return Err(Fault::unsupported_operation(&format!("create {}", entity.name())));
     }
-    let body = body
-        .as_object()
-        .ok_or_else(|| Fault::unsupported(entity.name(), "is not an object"))?;
-    field::only(
-        body,
-        |name| COMMON.contains(&name) || entity.fields().contains(&name),
-        "",
-    )?;
+    let body = body.as_object().ok_or_else(|| Fault::unsupported(entity.name(), "is not an object"))?;
+    field::only(body, |name| COMMON.contains(&name) || entity.fields().contains(&name), "")?;
     let id = match body.get("Id") {
         Some(Value::String(id)) => Some(id.clone()),
         Some(Value::Number(id)) => Some(id.to_string()),
@@ -60,9 +46,7 @@ pub(super) fn write(
         (Operation::Save, None) => create(company, entity, body),
         (Operation::Save, Some(id)) => update(company, entity, &id, body),
         (_, None) => Err(Fault::missing("Id")),
-        (Operation::Delete, Some(_)) if entity.is_list() => Err(Fault::unsupported_operation(
-            &format!("delete {}", entity.name()),
-        )),
+        (Operation::Delete, Some(_)) if entity.is_list() => Err(Fault::unsupported_operation(&format!("delete {}", entity.name()))),
         (Operation::Delete, Some(id)) => {
             current(company, entity, &id, body)?;
             company.remove(entity, &id);
@@ -75,10 +59,7 @@ pub(super) fn write(
             company.put(entity, &id, record.clone());
             Ok(record)
         }
-        (Operation::Void, Some(_)) => Err(Fault::unsupported_operation(&format!(
-            "void {}",
-            entity.name()
-        ))),
+        (Operation::Void, Some(_)) => Err(Fault::unsupported_operation(&format!("void {}", entity.name()))),
     }
 }
 
@@ -90,10 +71,7 @@ fn create(company: &mut Company, entity: Entity, body: &Fields) -> Result<Fields
     record.insert("SyncToken".to_owned(), json!("0"));
     record.insert("domain".to_owned(), json!("QBO"));
     record.insert("sparse".to_owned(), json!(false));
-    record.insert(
-        "MetaData".to_owned(),
-        json!({ "CreateTime": now, "LastUpdatedTime": now }),
-    );
+    record.insert("MetaData".to_owned(), json!({ "CreateTime": now, "LastUpdatedTime": now }));
     company.put(entity, &id, record.clone());
     Ok(record)
 }
@@ -120,10 +98,7 @@ fn update(company: &mut Company, entity: Entity, id: &str, body: &Fields) -> Res
     }
     let mut record = prepare(company, entity, record, Some(&previous))?;
     for field in ["Id", "SyncToken", "domain", "MetaData"] {
-        record.insert(
-            field.to_owned(),
-            previous.get(field).cloned().unwrap_or_default(),
-        );
+        record.insert(field.to_owned(), previous.get(field).cloned().unwrap_or_default());
     }
     record.insert("sparse".to_owned(), json!(false));
     touch(&mut record);
@@ -131,12 +106,7 @@ fn update(company: &mut Company, entity: Entity, id: &str, body: &Fields) -> Res
     Ok(record)
 }
 
-fn prepare(
-    company: &Company,
-    entity: Entity,
-    record: Fields,
-    previous: Option<&Fields>,
-) -> Result<Fields, Fault> {
+fn prepare(company: &Company, entity: Entity, record: Fields, previous: Option<&Fields>) -> Result<Fields, Fault> {
     let id = previous.and_then(|previous| previous.get("Id")?.as_str());
     match entity {
         Entity::Invoice => invoice::prepare(company, record, previous),
@@ -149,10 +119,7 @@ fn prepare(
 /// The fields that a request may set.
 fn writable(entity: Entity, body: &Fields) -> Fields {
     let kept = |name: &str| !COMMON.contains(&name) && !entity.read_only().contains(&name);
-    body.iter()
-        .filter(|(name, _)| kept(name))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
+    body.iter().filter(|(name, _)| kept(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// The record as it is, if the body names its present version.
@@ -163,19 +130,12 @@ fn current(company: &Company, entity: Entity, id: &str, body: &Fields) -> Result
         Some(Value::Number(token)) => token.to_string(),
         _ => return Err(Fault::missing("SyncToken")),
     };
-    if record.get("SyncToken").and_then(Value::as_str) == Some(token.as_str()) {
-        Ok(record.clone())
-    } else {
-        Err(Fault::stale())
-    }
+    if record.get("SyncToken").and_then(Value::as_str) == Some(token.as_str()) { Ok(record.clone()) } else { Err(Fault::stale()) }
 }
 
 /// A new version, changed now.
 pub(super) fn touch(record: &mut Fields) {
-    let token = record
-        .get("SyncToken")
-        .and_then(|token| token.as_str()?.parse::<u64>().ok())
-        .unwrap_or(0);
+    let token = record.get("SyncToken").and_then(|token| token.as_str()?.parse::<u64>().ok()).unwrap_or(0);
     record.insert("SyncToken".to_owned(), json!((token + 1).to_string()));
     if let Some(times) = record.get_mut("MetaData") {
         times["LastUpdatedTime"] = json!(moment());

@@ -25,11 +25,7 @@ pub struct Cursors {
 impl Cursors {
     /// None open, with so many records in a page.
     pub fn new(page: usize) -> Cursors {
-        Cursors {
-            page: page.max(1),
-            opened: 0,
-            open: VecDeque::new(),
-        }
+        Cursors { page: page.max(1), opened: 0, open: VecDeque::new() }
     }
 
     /// The first page of an answer.
@@ -53,19 +49,14 @@ impl Cursors {
     pub fn next(&self, link: &str, base: &str, asked: Option<usize>) -> Result<Value, Refusal> {
         let found = link.rsplit_once('-').and_then(|(locator, offset)| {
             let (locator, records) = self.open.iter().find(|(open, _)| open == locator)?;
-            let offset = offset
-                .parse::<usize>()
-                .ok()
-                .filter(|offset| *offset < records.len())?;
+            let offset = offset.parse::<usize>().ok().filter(|offset| *offset < records.len())?;
             Some(page(locator, records, offset, self.size(asked), base))
         });
         found.ok_or_else(|| Refusal::bad("INVALID_QUERY_LOCATOR", "invalid query locator"))
     }
 
     fn size(&self, asked: Option<usize>) -> usize {
-        asked
-            .map_or(self.page, |asked| asked.clamp(SMALLEST_PAGE, PAGE))
-            .min(self.page)
+        asked.map_or(self.page, |asked| asked.clamp(SMALLEST_PAGE, PAGE)).min(self.page)
     }
 }
 

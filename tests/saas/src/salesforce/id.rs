@@ -19,10 +19,7 @@ impl Id {
             *digit = DIGITS[(rest % 62) as usize];
             rest /= 62;
         }
-        Id::completed(&format!(
-            "{prefix}Sg000{}",
-            String::from_utf8_lossy(&digits)
-        ))
+        Id::completed(&format!("{prefix}Sg000{}", String::from_utf8_lossy(&digits)))
     }
 
     /// Takes both forms; an 18-character one must carry the right case.
@@ -48,9 +45,7 @@ impl Id {
     fn completed(fifteen: &str) -> Id {
         let mut id = fifteen.to_owned();
         for five in fifteen.as_bytes().chunks(5) {
-            let capitals = five.iter().rev().fold(0, |bits, byte| {
-                bits * 2 + usize::from(byte.is_ascii_uppercase())
-            });
+            let capitals = five.iter().rev().fold(0, |bits, byte| bits * 2 + usize::from(byte.is_ascii_uppercase()));
             id.push(char::from(CASES[capitals]));
         }
         Id(id)
@@ -75,9 +70,6 @@ mod tests {
         assert_eq!(Id::parse("003dM00001wBXYDQA4"), Some(id));
         assert_eq!(Id::parse("003dM00001wBXYDQA5"), None);
         assert_eq!(Id::parse("003dM00001"), None);
-        assert_eq!(
-            Id::new("500", 62).as_str().get(..15),
-            Some("500Sg0000000010")
-        );
+        assert_eq!(Id::new("500", 62).as_str().get(..15), Some("500Sg0000000010"));
     }
 }

@@ -15,10 +15,7 @@ use super::org::USER_ID;
 use super::{CLIENT_ID, CLIENT_SECRET, ORG_ID, PUBLIC_KEY_DER, USERNAME};
 
 /// Hosts that an assertion may be for, beside the org's own.
-const AUDIENCES: [&str; 2] = [
-    "https://login.salesforce.com",
-    "https://test.salesforce.com",
-];
+const AUDIENCES: [&str; 2] = ["https://login.salesforce.com", "https://test.salesforce.com"];
 /// Furthest end of an assertion. The vendor asks for a few minutes; one longer than that is refused.
 const MAX_ASSERTION: Duration = Duration::from_secs(6 * 60);
 /// How long a session lasts unless set.
@@ -37,10 +34,7 @@ pub type Denied = (&'static str, &'static str);
 impl Sessions {
     /// None open.
     pub fn new() -> Sessions {
-        Sessions {
-            lifetime: SESSION,
-            open: BTreeMap::new(),
-        }
+        Sessions { lifetime: SESSION, open: BTreeMap::new() }
     }
 
     /// How long those that are opened from now on last.
@@ -72,13 +66,7 @@ impl Sessions {
 }
 
 /// Answers a token request at the org's own origin.
-pub fn answer(
-    sessions: &mut Sessions,
-    origin: &str,
-    basic: Option<&str>,
-    form: &str,
-    now: (Timestamp, Instant),
-) -> (StatusCode, Value) {
+pub fn answer(sessions: &mut Sessions, origin: &str, basic: Option<&str>, form: &str, now: (Timestamp, Instant)) -> (StatusCode, Value) {
     match granted(origin, basic, form, now.0) {
         Ok(()) => {
             let token = sessions.open(now.1);
@@ -93,25 +81,17 @@ pub fn answer(
             });
             (StatusCode::OK, body)
         }
-        Err((error, description)) => (
-            StatusCode::BAD_REQUEST,
-            json!({ "error": error, "error_description": description }),
-        ),
+        Err((error, description)) => (StatusCode::BAD_REQUEST, json!({ "error": error, "error_description": description })),
     }
 }
 
 fn granted(origin: &str, basic: Option<&str>, form: &str, now: Timestamp) -> Result<(), Denied> {
-    let form: BTreeMap<String, String> = url::form_urlencoded::parse(form.as_bytes())
-        .into_owned()
-        .collect();
+    let form: BTreeMap<String, String> = url::form_urlencoded::parse(form.as_bytes()).into_owned().collect();
     let field = |name: &str| form.get(name).map(String::as_str);
     match field("grant_type") {
-        Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => {
-            asserted(field("assertion").unwrap_or_default(), origin, now)
-        }
+        Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => asserted(field("assertion").unwrap_or_default(), origin, now),
         Some("client_credentials") => {
-            let basic =
-                basic.and_then(|basic| String::from_utf8(STANDARD.decode(basic).ok()?).ok());
+            let basic = basic.and_then(|basic| String::from_utf8(STANDARD.decode(basic).ok()?).ok());
             let (id, secret) = match basic.as_deref().and_then(|basic| basic.split_once(':')) {
                 Some((id, secret)) => (Some(id), Some(secret)),
                 None => (field("client_id"), field("client_secret")),
@@ -146,10 +126,7 @@ fn asserted(assertion: &str, origin: &str, now: Timestamp) -> Result<(), Denied>
     UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, PUBLIC_KEY_DER)
         .verify(signed.as_bytes(), &decoded(signature)?)
         .map_err(|_| INVALID)?;
-    let audience = claims["aud"]
-        .as_str()
-        .unwrap_or_default()
-        .trim_end_matches('/');
+    let audience = claims["aud"].as_str().unwrap_or_default().trim_end_matches('/');
     if audience != origin && !AUDIENCES.contains(&audience) {
         return Err(("invalid_grant", "audience is invalid"));
     }

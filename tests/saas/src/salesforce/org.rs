@@ -55,38 +55,22 @@ impl Org {
     /// The records of an object, by id.
     pub fn all(&self, object: &Object) -> impl Iterator<Item = (&Id, &Record)> {
         let prefix = object.prefix;
-        self.records
-            .iter()
-            .filter(move |(id, _)| id.prefix() == prefix)
+        self.records.iter().filter(move |(id, _)| id.prefix() == prefix)
     }
 
     /// A record.
     pub fn get(&self, object: &Object, id: &Id) -> Option<&Record> {
-        self.records
-            .get(id)
-            .filter(|_| id.prefix() == object.prefix)
+        self.records.get(id).filter(|_| id.prefix() == object.prefix)
     }
 
     /// The records whose field has this value, compared without regard to case.
     pub fn find(&self, object: &Object, field: &Field, text: &str) -> Vec<Id> {
-        let same = |record: &Record| {
-            record[field.name]
-                .as_str()
-                .is_some_and(|own| own.eq_ignore_ascii_case(text))
-        };
-        self.all(object)
-            .filter(|(_, record)| same(record))
-            .map(|(id, _)| id.clone())
-            .collect()
+        let same = |record: &Record| record[field.name].as_str().is_some_and(|own| own.eq_ignore_ascii_case(text));
+        self.all(object).filter(|(_, record)| same(record)).map(|(id, _)| id.clone()).collect()
     }
 
     /// Creates a record from what a client sent.
-    pub fn create(
-        &mut self,
-        object: &'static Object,
-        sent: Map<String, Value>,
-        now: Timestamp,
-    ) -> Result<Id, Refusal> {
+    pub fn create(&mut self, object: &'static Object, sent: Map<String, Value>, now: Timestamp) -> Result<Id, Refusal> {
         if !object.writable {
             let message = format!("entity type cannot be inserted: {}", object.label);
             return Err(Refusal::bad("INVALID_TYPE_FOR_OPERATION", message));
@@ -125,13 +109,7 @@ impl Org {
     }
 
     /// Changes a record by what a client sent.
-    pub fn update(
-        &mut self,
-        object: &'static Object,
-        id: &Id,
-        sent: Map<String, Value>,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
+    pub fn update(&mut self, object: &'static Object, id: &Id, sent: Map<String, Value>, now: Timestamp) -> Result<(), Refusal> {
         let mut record = self.present(object, id)?.clone();
         if !object.writable {
             let message = format!("entity type cannot be updated: {}", object.label);
@@ -195,10 +173,7 @@ impl Org {
         may_create: bool,
         now: Timestamp,
     ) -> Result<Upserted, Refusal> {
-        if let Some(name) = sent
-            .keys()
-            .find(|name| ["id", &key.name.to_lowercase()].contains(&&*name.to_lowercase()))
-        {
+        if let Some(name) = sent.keys().find(|name| ["id", &key.name.to_lowercase()].contains(&&*name.to_lowercase())) {
             let message = format!("The {name} field should not be specified in the sobject data.");
             return Err(Refusal::bad("INVALID_FIELD", message));
         }
@@ -208,9 +183,7 @@ impl Org {
                 self.create(object, sent, now).map(Upserted::Created)
             }
             [] => Err(Refusal::not_found()),
-            [id] => self
-                .update(object, id, sent, now)
-                .map(|()| Upserted::Updated(id.clone())),
+            [id] => self.update(object, id, sent, now).map(|()| Upserted::Updated(id.clone())),
             several => Ok(Upserted::Several(several.to_vec())),
         }
     }
@@ -234,10 +207,7 @@ impl Org {
         OBJECTS
             .iter()
             .map(|object| {
-                let records = self
-                    .all(object)
-                    .map(|(_, record)| Value::Object(record.clone()))
-                    .collect();
+                let records = self.all(object).map(|(_, record)| Value::Object(record.clone())).collect();
                 (object.name.to_owned(), Value::Array(records))
             })
             .collect::<Map<_, _>>()
@@ -248,18 +218,15 @@ impl Org {
         if id.prefix() != object.prefix {
             return Err(Refusal::not_found());
         }
-        self.records
-            .get(id)
-            .ok_or_else(|| match self.deleted.contains(id) {
-                true => Refusal::deleted(),
-                false => Refusal::not_found(),
-            })
+        self.records.get(id).ok_or_else(|| match self.deleted.contains(id) {
+            true => Refusal::deleted(),
+            false => Refusal::not_found(),
+        })
     }
 
     fn unlocked(&self, id: &Id) -> Result<(), Refusal> {
         if self.locked.contains(id) {
-            let message =
-                format!("unable to obtain exclusive access to this record or 1 records: {id}");
+            let message = format!("unable to obtain exclusive access to this record or 1 records: {id}");
             return Err(Refusal::bad("UNABLE_TO_LOCK_ROW", message));
         }
         Ok(())
@@ -282,12 +249,7 @@ impl Org {
     }
 
     /// Checks what a client sent for a new record or for one that exists.
-    fn taken(
-        &self,
-        object: &'static Object,
-        sent: Map<String, Value>,
-        of: Option<&Id>,
-    ) -> Result<Record, Refusal> {
+    fn taken(&self, object: &'static Object, sent: Map<String, Value>, of: Option<&Id>) -> Result<Record, Refusal> {
         let mut taken = Record::new();
         let mut unwritable = Vec::new();
         for (name, sent) in sent {
@@ -302,8 +264,7 @@ impl Org {
                 return Err(Refusal::no_column(&name, object.name));
             };
             if field.kind == Kind::Id {
-                let message =
-                    format!("The {name} field should not be specified in the sobject data.");
+                let message = format!("The {name} field should not be specified in the sobject data.");
                 return Err(Refusal::bad("INVALID_FIELD", message));
             }
             if field.access == Access::Read || (field.access == Access::Create && of.is_some()) {
@@ -323,10 +284,7 @@ impl Org {
             unwritable.join(", ")
         );
         let refusal = Refusal::bad("INVALID_FIELD_FOR_INSERT_UPDATE", message);
-        Err(Refusal {
-            fields: Some(unwritable),
-            ..refusal
-        })
+        Err(Refusal { fields: Some(unwritable), ..refusal })
     }
 
     /// The id of the record that is named by an external id, as in `"Account": {"External_Id__c": "17"}`.
@@ -334,19 +292,10 @@ impl Org {
         let Kind::Reference { to, .. } = field.kind else {
             return Ok(Value::Null);
         };
-        let given = named
-            .get("attributes")
-            .and_then(|attributes| attributes["type"].as_str())
-            .or(to.first().copied());
-        let object = given
-            .and_then(Object::named)
-            .filter(|object| to.contains(&object.name));
-        let object = object.ok_or_else(|| {
-            Refusal::bad(
-                "INVALID_FIELD",
-                format!("{} can't refer to {}", field.name, given.unwrap_or("that")),
-            )
-        })?;
+        let given = named.get("attributes").and_then(|attributes| attributes["type"].as_str()).or(to.first().copied());
+        let object = given.and_then(Object::named).filter(|object| to.contains(&object.name));
+        let object =
+            object.ok_or_else(|| Refusal::bad("INVALID_FIELD", format!("{} can't refer to {}", field.name, given.unwrap_or("that"))))?;
         let mut keys = named.iter().filter(|(name, _)| *name != "attributes");
         let (Some((name, Value::String(text))), None) = (keys.next(), keys.next()) else {
             let message = format!("{} must be named by one external ID field", field.name);
@@ -357,61 +306,33 @@ impl Org {
         match self.find(object, key, text).as_slice() {
             [id] => Ok(id.as_str().into()),
             found => {
-                let found = if found.is_empty() {
-                    "not found"
-                } else {
-                    "matches several records"
-                };
+                let found = if found.is_empty() { "not found" } else { "matches several records" };
                 let (key, object) = (key.name, object.name);
-                let message = format!(
-                    "Foreign key external ID: {text} {found} for field {key} in entity {object}"
-                );
+                let message = format!("Foreign key external ID: {text} {found} for field {key} in entity {object}");
                 Err(Refusal::bad("INVALID_FIELD", message))
             }
         }
     }
 
     /// Checks a value against the other records.
-    fn fits(
-        &self,
-        object: &Object,
-        field: &Field,
-        value: &Value,
-        of: Option<&Id>,
-    ) -> Result<(), Refusal> {
+    fn fits(&self, object: &Object, field: &Field, value: &Value, of: Option<&Id>) -> Result<(), Refusal> {
         let Some(text) = value.as_str() else {
             return Ok(());
         };
         match field.kind {
             Kind::Reference { .. } => match Id::parse(text) {
                 Some(id) if self.records.contains_key(&id) => Ok(()),
-                Some(id) if self.deleted.contains(&id) => Err(Refusal {
-                    fields: Some(Vec::new()),
-                    ..Refusal::bad("ENTITY_IS_DELETED", "entity is deleted")
-                }),
-                _ => Err(Refusal {
-                    fields: Some(Vec::new()),
-                    ..Refusal::bad("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
-                }),
+                Some(id) if self.deleted.contains(&id) => {
+                    Err(Refusal { fields: Some(Vec::new()), ..Refusal::bad("ENTITY_IS_DELETED", "entity is deleted") })
+                }
+                _ => Err(Refusal { fields: Some(Vec::new()), ..Refusal::bad("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id") }),
             },
-            Kind::CaseStatus if self.case_status(text).is_none() => {
-                Err(value::no_choice(field, text))
-            }
+            Kind::CaseStatus if self.case_status(text).is_none() => Err(value::no_choice(field, text)),
             _ if field.key == Key::External && self.unique_external_ids => {
-                match self
-                    .find(object, field, text)
-                    .iter()
-                    .find(|id| Some(*id) != of)
-                {
+                match self.find(object, field, text).iter().find(|id| Some(*id) != of) {
                     Some(id) => {
-                        let message = format!(
-                            "duplicate value found: {} duplicates value on record with id: {id}",
-                            field.name
-                        );
-                        Err(Refusal {
-                            fields: Some(Vec::new()),
-                            ..Refusal::bad("DUPLICATE_VALUE", message)
-                        })
+                        let message = format!("duplicate value found: {} duplicates value on record with id: {id}", field.name);
+                        Err(Refusal { fields: Some(Vec::new()), ..Refusal::bad("DUPLICATE_VALUE", message) })
                     }
                     None => Ok(()),
                 }
@@ -422,15 +343,12 @@ impl Org {
 
     fn case_status(&self, name: &str) -> Option<&Record> {
         let object = Object::named("CaseStatus")?;
-        self.all(object)
-            .map(|(_, record)| record)
-            .find(|record| record["ApiName"] == name)
+        self.all(object).map(|(_, record)| record).find(|record| record["ApiName"] == name)
     }
 
     /// Fills the fields that the system computes.
     fn derive(&self, object: &Object, record: &mut Record, now: Timestamp) {
-        let text =
-            |record: &Record, field: &str| record[field].as_str().unwrap_or_default().to_owned();
+        let text = |record: &Record, field: &str| record[field].as_str().unwrap_or_default().to_owned();
         match object.name {
             "Contact" => {
                 let name = format!("{} {}", text(record, "FirstName"), text(record, "LastName"));
@@ -452,20 +370,13 @@ impl Org {
                 record.insert("IsClosed".into(), closed.into());
             }
             "Contract" => {
-                let start = record["StartDate"]
-                    .as_str()
-                    .and_then(|day| day.parse::<jiff::civil::Date>().ok());
-                let term = record["ContractTerm"]
-                    .as_i64()
-                    .and_then(|months| i32::try_from(months).ok());
+                let start = record["StartDate"].as_str().and_then(|day| day.parse::<jiff::civil::Date>().ok());
+                let term = record["ContractTerm"].as_i64().and_then(|months| i32::try_from(months).ok());
                 let end = start.zip(term).and_then(|(start, months)| {
                     let span = jiff::Span::new().try_months(months).ok()?;
                     start.checked_add(span).ok()?.yesterday().ok()
                 });
-                record.insert(
-                    "EndDate".into(),
-                    end.map_or(Value::Null, |end| end.to_string().into()),
-                );
+                record.insert("EndDate".into(), end.map_or(Value::Null, |end| end.to_string().into()));
             }
             _ => {}
         }
@@ -482,24 +393,15 @@ fn blank(object: &Object) -> Record {
         (None, Kind::Boolean) => Value::Bool(false),
         (None, _) => Value::Null,
     };
-    object
-        .all_fields()
-        .map(|field| (field.name.to_owned(), value(field)))
-        .collect()
+    object.all_fields().map(|field| (field.name.to_owned(), value(field))).collect()
 }
 
 fn required(object: &Object, record: &Record) -> Result<(), Refusal> {
-    let missing: Vec<String> = object
-        .all_fields()
-        .filter(|field| field.required && record[field.name].is_null())
-        .map(|field| field.name.to_owned())
-        .collect();
+    let missing: Vec<String> =
+        object.all_fields().filter(|field| field.required && record[field.name].is_null()).map(|field| field.name.to_owned()).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let message = format!("Required fields are missing: [{}]", missing.join(", "));
-    Err(Refusal {
-        fields: Some(missing),
-        ..Refusal::bad("REQUIRED_FIELD_MISSING", message)
-    })
+    Err(Refusal { fields: Some(missing), ..Refusal::bad("REQUIRED_FIELD_MISSING", message) })
 }

@@ -19,20 +19,12 @@ pub struct Refusal {
 impl Refusal {
     /// Answered with 400.
     pub fn bad(code: &'static str, message: impl Into<String>) -> Refusal {
-        Refusal {
-            status: StatusCode::BAD_REQUEST,
-            code,
-            message: message.into(),
-            fields: None,
-        }
+        Refusal { status: StatusCode::BAD_REQUEST, code, message: message.into(), fields: None }
     }
 
     /// Answered with 400, and names a field.
     pub fn field(code: &'static str, message: impl Into<String>, field: &str) -> Refusal {
-        Refusal {
-            fields: Some(vec![field.to_owned()]),
-            ..Refusal::bad(code, message)
-        }
+        Refusal { fields: Some(vec![field.to_owned()]), ..Refusal::bad(code, message) }
     }
 
     /// 404: no such object, record or path.
@@ -42,34 +34,23 @@ impl Refusal {
 
     /// 404: no such external id field, or no record under it.
     pub fn no_external_field(name: &str) -> Refusal {
-        Refusal::missing(format!(
-            "Provided external ID field does not exist or is not accessible: {name}"
-        ))
+        Refusal::missing(format!("Provided external ID field does not exist or is not accessible: {name}"))
     }
 
     /// 404 with other words.
     pub fn missing(message: impl Into<String>) -> Refusal {
-        Refusal {
-            status: StatusCode::NOT_FOUND,
-            ..Refusal::bad("NOT_FOUND", message)
-        }
+        Refusal { status: StatusCode::NOT_FOUND, ..Refusal::bad("NOT_FOUND", message) }
     }
 
     /// The record was deleted.
     pub fn deleted() -> Refusal {
-        Refusal {
-            status: StatusCode::NOT_FOUND,
-            ..Refusal::bad("ENTITY_IS_DELETED", "entity is deleted")
-        }
+        Refusal { status: StatusCode::NOT_FOUND, ..Refusal::bad("ENTITY_IS_DELETED", "entity is deleted") }
     }
 
     /// 405.
     pub fn method(method: &str, allowed: &str) -> Refusal {
         let message = format!("HTTP Method '{method}' not allowed. Allowed are {allowed}");
-        Refusal {
-            status: StatusCode::METHOD_NOT_ALLOWED,
-            ..Refusal::bad("METHOD_NOT_ALLOWED", message)
-        }
+        Refusal { status: StatusCode::METHOD_NOT_ALLOWED, ..Refusal::bad("METHOD_NOT_ALLOWED", message) }
     }
 
     /// The body is no JSON, or a value in it has the wrong type.
@@ -79,10 +60,7 @@ impl Refusal {
 
     /// No field of this name.
     pub fn no_column(name: &str, object: &str) -> Refusal {
-        Refusal::bad(
-            "INVALID_FIELD",
-            format!("No such column '{name}' on sobject of type {object}"),
-        )
+        Refusal::bad("INVALID_FIELD", format!("No such column '{name}' on sobject of type {object}"))
     }
 
     /// As the only element of a REST answer.

@@ -69,55 +69,32 @@ pub struct Reply {
 impl Reply {
     /// 200 with a body.
     pub fn ok(body: Value) -> Reply {
-        Reply {
-            status: StatusCode::OK,
-            location: None,
-            body: Some(body),
-        }
+        Reply { status: StatusCode::OK, location: None, body: Some(body) }
     }
 
     fn done() -> Reply {
-        Reply {
-            status: StatusCode::NO_CONTENT,
-            location: None,
-            body: None,
-        }
+        Reply { status: StatusCode::NO_CONTENT, location: None, body: None }
     }
 }
 
 impl From<Refusal> for Reply {
     fn from(refusal: Refusal) -> Reply {
-        Reply {
-            status: refusal.status,
-            location: None,
-            body: Some(refusal.body()),
-        }
+        Reply { status: refusal.status, location: None, body: Some(refusal.body()) }
     }
 }
 
 impl<'a> Call<'a> {
     /// Takes a path with its query apart. `None`: it isn't below `/services/data/`, or names no version.
-    pub fn new(
-        method: &'a str,
-        target: &str,
-        body: Result<Value, Refusal>,
-        page: Option<usize>,
-        now: Timestamp,
-    ) -> Option<Call<'a>> {
+    pub fn new(method: &'a str, target: &str, body: Result<Value, Refusal>, page: Option<usize>, now: Timestamp) -> Option<Call<'a>> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let mut segments = path
-            .strip_prefix("/services/data/")?
-            .trim_end_matches('/')
-            .split('/');
+        let mut segments = path.strip_prefix("/services/data/")?.trim_end_matches('/').split('/');
         let version = segments.next().filter(|version| !version.is_empty())?;
         let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
         Some(Call {
             method,
             base: format!("/services/data/{version}"),
             path: segments.map(decoded).collect(),
-            parameters: url::form_urlencoded::parse(query.as_bytes())
-                .into_owned()
-                .collect(),
+            parameters: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
             body,
             page,
             all_or_none: false,
@@ -127,19 +104,14 @@ impl<'a> Call<'a> {
 
     /// A query parameter.
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters
-            .iter()
-            .find(|(own, _)| own == name)
-            .map(|(_, value)| value.as_str())
+        self.parameters.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
     /// The body, which must be an object.
     pub fn fields(&self) -> Result<Map<String, Value>, Refusal> {
         match self.body.clone()? {
             Value::Object(fields) => Ok(fields),
-            _ => Err(Refusal::json(
-                "Unexpected value where an object was expected at [line:1, column:1]",
-            )),
+            _ => Err(Refusal::json("Unexpected value where an object was expected at [line:1, column:1]")),
         }
     }
 
@@ -163,34 +135,21 @@ pub fn answer(desk: &mut Desk, call: &Call<'_>) -> Result<Reply, Refusal> {
     match (call.method, path.as_slice()) {
         ("GET", []) => {
             let link = |name: &str| (name.to_owned(), format!("{}/{name}", call.base).into());
-            Ok(Reply::ok(
-                ["sobjects", "query", "composite"]
-                    .map(link)
-                    .into_iter()
-                    .collect::<Map<_, _>>()
-                    .into(),
-            ))
+            Ok(Reply::ok(["sobjects", "query", "composite"].map(link).into_iter().collect::<Map<_, _>>().into()))
         }
         ("GET", ["query"]) => desk.query(call),
-        ("GET", ["query", locator]) => desk
-            .cursors
-            .next(locator, &call.base, call.page)
-            .map(Reply::ok),
+        ("GET", ["query", locator]) => desk.cursors.next(locator, &call.base, call.page).map(Reply::ok),
         ("POST", ["composite"]) => composite::answer(desk, call),
         (_, ["composite", "sobjects", rest @ ..]) => collection::answer(&mut desk.org, call, rest),
         ("GET", ["sobjects"]) => {
             let objects: Vec<Value> = OBJECTS.iter().map(Object::summary).collect();
-            Ok(Reply::ok(
-                json!({ "encoding": "UTF-8", "maxBatchSize": 200, "sobjects": objects }),
-            ))
+            Ok(Reply::ok(json!({ "encoding": "UTF-8", "maxBatchSize": 200, "sobjects": objects })))
         }
         (_, ["sobjects", name, rest @ ..]) => {
             let object = Object::named(name).ok_or_else(Refusal::not_found)?;
             desk.sobject(call, object, rest)
         }
-        (method, [] | ["query" | "sobjects"] | ["query", _]) => {
-            Err(Refusal::method(method, "GET,HEAD"))
-        }
+        (method, [] | ["query" | "sobjects"] | ["query", _]) => Err(Refusal::method(method, "GET,HEAD")),
         (method, ["composite"]) => Err(Refusal::method(method, "POST")),
         _ => Err(Refusal::not_found()),
     }
@@ -199,32 +158,18 @@ pub fn answer(desk: &mut Desk, call: &Call<'_>) -> Result<Reply, Refusal> {
 impl Desk {
     fn query(&mut self, call: &Call<'_>) -> Result<Reply, Refusal> {
         let soql = call.parameter("q").filter(|soql| !soql.trim().is_empty());
-        let soql = soql.ok_or_else(|| {
-            Refusal::bad("MALFORMED_QUERY", "SOQL statements can't be empty or null")
-        })?;
+        let soql = soql.ok_or_else(|| Refusal::bad("MALFORMED_QUERY", "SOQL statements can't be empty or null"))?;
         let found = query::run(&self.org, soql, &call.base)?;
         Ok(Reply::ok(self.cursors.first(found, &call.base, call.page)))
     }
 
     /// A call on an object type, or on one record.
-    fn sobject(
-        &mut self,
-        call: &Call<'_>,
-        object: &'static Object,
-        rest: &[&str],
-    ) -> Result<Reply, Refusal> {
+    fn sobject(&mut self, call: &Call<'_>, object: &'static Object, rest: &[&str]) -> Result<Reply, Refusal> {
         match (call.method, rest) {
-            ("GET", []) => Ok(Reply::ok(
-                json!({ "objectDescribe": object.summary(), "recentItems": [] }),
-            )),
+            ("GET", []) => Ok(Reply::ok(json!({ "objectDescribe": object.summary(), "recentItems": [] }))),
             ("POST", []) => {
                 let id = self.org.create(object, call.fields()?, call.now)?;
-                Ok(created(
-                    call,
-                    object,
-                    &id,
-                    json!({ "id": id.as_str(), "success": true, "errors": [] }),
-                ))
+                Ok(created(call, object, &id, json!({ "id": id.as_str(), "success": true, "errors": [] })))
             }
             (method, []) => Err(Refusal::method(method, "GET,HEAD,POST")),
             ("GET", ["describe"]) => Ok(Reply::ok(object.describe())),
@@ -238,41 +183,23 @@ impl Desk {
     }
 
     /// A call on the record with an id.
-    fn row(
-        &mut self,
-        call: &Call<'_>,
-        object: &'static Object,
-        id: &str,
-    ) -> Result<Reply, Refusal> {
+    fn row(&mut self, call: &Call<'_>, object: &'static Object, id: &str) -> Result<Reply, Refusal> {
         let well_formed = Id::parse(id);
         match (call.method, well_formed) {
             ("GET", None) => Err(Refusal::no_external_field(id)),
             ("GET", Some(id)) => self.read(call, object, &id),
-            ("PATCH" | "DELETE", None) => {
-                Err(Refusal::bad("MALFORMED_ID", format!("malformed id {id}")))
-            }
-            ("PATCH", Some(id)) => self
-                .org
-                .update(object, &id, call.fields()?, call.now)
-                .map(|()| Reply::done()),
+            ("PATCH" | "DELETE", None) => Err(Refusal::bad("MALFORMED_ID", format!("malformed id {id}"))),
+            ("PATCH", Some(id)) => self.org.update(object, &id, call.fields()?, call.now).map(|()| Reply::done()),
             ("DELETE", Some(id)) => self.org.delete(object, &id).map(|()| Reply::done()),
             (method, _) => Err(Refusal::method(method, "DELETE,GET,HEAD,PATCH")),
         }
     }
 
     /// A call on the record that has this value in a field to look up by.
-    fn external(
-        &mut self,
-        call: &Call<'_>,
-        object: &'static Object,
-        key: &'static Field,
-        value: &str,
-    ) -> Result<Reply, Refusal> {
+    fn external(&mut self, call: &Call<'_>, object: &'static Object, key: &'static Field, value: &str) -> Result<Reply, Refusal> {
         if call.method == "PATCH" {
             let may_create = call.parameter("updateOnly") != Some("true");
-            let upserted =
-                self.org
-                    .upsert(object, key, value, call.fields()?, may_create, call.now)?;
+            let upserted = self.org.upsert(object, key, value, call.fields()?, may_create, call.now)?;
             let body = |id: &Id, created: bool| json!({ "id": id.as_str(), "success": true, "errors": [], "created": created });
             return Ok(match upserted {
                 Upserted::Created(id) => created(call, object, &id, body(&id, true)),
@@ -294,18 +221,13 @@ impl Desk {
     fn read(&self, call: &Call<'_>, object: &'static Object, id: &Id) -> Result<Reply, Refusal> {
         let record = self.org.get(object, id).ok_or_else(Refusal::not_found)?;
         let mut shown = Map::new();
-        shown.insert(
-            "attributes".into(),
-            query::attributes(object, id.as_str(), &call.base),
-        );
+        shown.insert("attributes".into(), query::attributes(object, id.as_str(), &call.base));
         match call.parameter("fields") {
             None => shown.extend(record.clone()),
             Some(names) => {
                 shown.insert("Id".into(), id.as_str().into());
                 for name in names.split(',').map(str::trim) {
-                    let field = object
-                        .field(name)
-                        .ok_or_else(|| Refusal::no_column(name, object.name))?;
+                    let field = object.field(name).ok_or_else(|| Refusal::no_column(name, object.name))?;
                     shown.insert(field.name.to_owned(), record[field.name].clone());
                 }
             }
@@ -321,19 +243,11 @@ pub fn key(object: &'static Object, name: &str) -> Result<&'static Field, Refusa
 }
 
 fn created(call: &Call<'_>, object: &Object, id: &Id, body: Value) -> Reply {
-    Reply {
-        status: StatusCode::CREATED,
-        location: Some(call.link(object, id)),
-        body: Some(body),
-    }
+    Reply { status: StatusCode::CREATED, location: Some(call.link(object, id)), body: Some(body) }
 }
 
 /// Which records there are to choose from.
 fn several(call: &Call<'_>, object: &Object, ids: &[Id]) -> Reply {
     let links = ids.iter().map(|id| call.link(object, id)).collect();
-    Reply {
-        status: StatusCode::MULTIPLE_CHOICES,
-        location: None,
-        body: Some(links),
-    }
+    Reply { status: StatusCode::MULTIPLE_CHOICES, location: None, body: Some(links) }
 }

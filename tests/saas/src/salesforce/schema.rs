@@ -104,9 +104,7 @@ pub enum Key {
 impl Object {
     /// The object of this name in any case.
     pub fn named(name: &str) -> Option<&'static Object> {
-        OBJECTS
-            .iter()
-            .find(|object| object.name.eq_ignore_ascii_case(name))
+        OBJECTS.iter().find(|object| object.name.eq_ignore_ascii_case(name))
     }
 
     /// The object whose ids have this prefix.
@@ -121,15 +119,12 @@ impl Object {
 
     /// The field of this name in any case.
     pub fn field(&self, name: &str) -> Option<&'static Field> {
-        self.all_fields()
-            .find(|field| field.name.eq_ignore_ascii_case(name))
+        self.all_fields().find(|field| field.name.eq_ignore_ascii_case(name))
     }
 
     /// The reference field whose relationship has this name in any case.
     pub fn relation(&self, name: &str) -> Option<&'static Field> {
-        self.all_fields().find(
-            |field| matches!(field.kind, Kind::Reference { relation, .. } if relation.eq_ignore_ascii_case(name)),
-        )
+        self.all_fields().find(|field| matches!(field.kind, Kind::Reference { relation, .. } if relation.eq_ignore_ascii_case(name)))
     }
 
     /// A trimmed answer to `describe`.
@@ -157,35 +152,19 @@ impl Object {
 
 impl Field {
     const fn new(name: &'static str, kind: Kind) -> Field {
-        Field {
-            name,
-            kind,
-            access: Access::Write,
-            required: false,
-            key: Key::None,
-            default: None,
-        }
+        Field { name, kind, access: Access::Write, required: false, key: Key::None, default: None }
     }
 
     const fn required(self) -> Field {
-        Field {
-            required: true,
-            ..self
-        }
+        Field { required: true, ..self }
     }
 
     const fn read(self) -> Field {
-        Field {
-            access: Access::Read,
-            ..self
-        }
+        Field { access: Access::Read, ..self }
     }
 
     const fn create(self) -> Field {
-        Field {
-            access: Access::Create,
-            ..self
-        }
+        Field { access: Access::Create, ..self }
     }
 
     const fn key(self, key: Key) -> Field {
@@ -193,10 +172,7 @@ impl Field {
     }
 
     const fn default(self, value: &'static str) -> Field {
-        Field {
-            default: Some(value),
-            ..self
-        }
+        Field { default: Some(value), ..self }
     }
 
     /// Whether queries may filter and sort by it.
@@ -258,20 +234,8 @@ const fn choice(name: &'static str, of: &'static [&'static str]) -> Field {
     Field::new(name, Kind::Picklist(of))
 }
 
-const fn reference(
-    name: &'static str,
-    relation: &'static str,
-    to: &'static [&'static str],
-    on_delete: OnDelete,
-) -> Field {
-    Field::new(
-        name,
-        Kind::Reference {
-            to,
-            relation,
-            on_delete,
-        },
-    )
+const fn reference(name: &'static str, relation: &'static str, to: &'static [&'static str], on_delete: OnDelete) -> Field {
+    Field::new(name, Kind::Reference { to, relation, on_delete })
 }
 
 /// Fields of every object, all written by the system.
@@ -363,9 +327,7 @@ pub static OBJECTS: [Object; 8] = [
         prefix: "00a",
         writable: true,
         fields: &[
-            reference("ParentId", "Parent", &["Case"], OnDelete::Cascade)
-                .create()
-                .required(),
+            reference("ParentId", "Parent", &["Case"], OnDelete::Cascade).create().required(),
             long("CommentBody", 4_000),
             flag("IsPublished"),
         ],
@@ -390,30 +352,13 @@ pub static OBJECTS: [Object; 8] = [
         writable: true,
         fields: &[
             reference("WhoId", "Who", &["Contact"], OnDelete::Clear),
-            reference(
-                "WhatId",
-                "What",
-                &["Account", "Case", "Contract"],
-                OnDelete::Clear,
-            ),
+            reference("WhatId", "What", &["Account", "Case", "Contract"], OnDelete::Clear),
             text("Subject", 255),
-            choice(
-                "Status",
-                &[
-                    "Not Started",
-                    "In Progress",
-                    "Completed",
-                    "Waiting on someone else",
-                    "Deferred",
-                ],
-            )
-            .default("Not Started"),
+            choice("Status", &["Not Started", "In Progress", "Completed", "Waiting on someone else", "Deferred"]).default("Not Started"),
             choice("Priority", &["High", "Normal", "Low"]).default("Normal"),
             Field::new("ActivityDate", Kind::Date),
             long("Description", 32_000),
-            choice("TaskSubtype", &["Task", "Email", "Call"])
-                .create()
-                .default("Task"),
+            choice("TaskSubtype", &["Task", "Email", "Call"]).create().default("Task"),
             flag("IsClosed").read(),
             text("External_Id__c", 255).key(Key::External),
         ],
@@ -424,18 +369,9 @@ pub static OBJECTS: [Object; 8] = [
         prefix: "0D5",
         writable: true,
         fields: &[
-            reference(
-                "ParentId",
-                "Parent",
-                &["Account", "Case", "Contact", "Contract"],
-                OnDelete::Cascade,
-            )
-            .create()
-            .required(),
+            reference("ParentId", "Parent", &["Account", "Case", "Contact", "Contract"], OnDelete::Cascade).create().required(),
             long("Body", 10_000).required(),
-            choice("Type", &["TextPost", "LinkPost"])
-                .create()
-                .default("TextPost"),
+            choice("Type", &["TextPost", "LinkPost"]).create().default("TextPost"),
             text("Title", 255).create(),
             text("LinkUrl", 1_000).create(),
         ],

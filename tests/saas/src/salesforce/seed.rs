@@ -8,12 +8,7 @@ use super::org::Org;
 use super::schema::Object;
 
 /// The case statuses of a new org, and whether a case in one is closed.
-pub const CASE_STATUSES: [(&str, bool); 4] = [
-    ("New", false),
-    ("Working", false),
-    ("Escalated", false),
-    ("Closed", true),
-];
+pub const CASE_STATUSES: [(&str, bool); 4] = [("New", false), ("Working", false), ("Escalated", false), ("Closed", true)];
 
 /// The seeded org.
 pub fn seed(now: Timestamp) -> Org {
@@ -41,10 +36,7 @@ pub fn seed(now: Timestamp) -> Org {
             "BillingCountry": "US", "External_Id__c": "cust-200",
         }),
     );
-    add(
-        "Account",
-        json!({ "Name": "O'Hara & Sons", "AccountNumber": "A-300", "External_Id__c": "cust-300" }),
-    );
+    add("Account", json!({ "Name": "O'Hara & Sons", "AccountNumber": "A-300", "External_Id__c": "cust-300" }));
 
     let ada = add(
         "Contact",

@@ -129,10 +129,7 @@ pub enum Glyph {
 impl Text {
     /// The characters.
     pub fn text(&self) -> String {
-        self.0
-            .iter()
-            .map(|(Glyph::Plain(c) | Glyph::Escaped(c))| *c)
-            .collect()
+        self.0.iter().map(|(Glyph::Plain(c) | Glyph::Escaped(c))| *c).collect()
     }
 }
 
@@ -150,13 +147,7 @@ pub struct Order {
 /// Reads a query.
 pub fn parse(soql: &str) -> Result<Query, Refusal> {
     let tokens = token::read(soql)?;
-    Parser {
-        soql,
-        tokens,
-        next: 0,
-        depth: 0,
-    }
-    .query()
+    Parser { soql, tokens, next: 0, depth: 0 }.query()
 }
 
 /// Words an error as the vendor does, under the place in the query.
@@ -164,13 +155,7 @@ pub fn refused(code: &'static str, soql: &str, at: usize, message: &str) -> Refu
     let start = at.saturating_sub(20);
     let line: String = soql.chars().skip(start).take(40).collect();
     let caret = " ".repeat(at - start);
-    Refusal::bad(
-        code,
-        format!(
-            "\n{line}\n{caret}^\nERROR at Row:1:Column:{}\n{message}",
-            at + 1
-        ),
-    )
+    Refusal::bad(code, format!("\n{line}\n{caret}^\nERROR at Row:1:Column:{}\n{message}", at + 1))
 }
 
 struct Parser<'a> {
@@ -186,14 +171,7 @@ impl Parser<'_> {
         let columns = self.columns()?;
         self.expect_word("FROM")?;
         let (text, at) = self.name()?;
-        let mut query = Query {
-            columns,
-            object: Name { text, at },
-            filter: None,
-            order: Vec::new(),
-            limit: None,
-            offset: 0,
-        };
+        let mut query = Query { columns, object: Name { text, at }, filter: None, order: Vec::new(), limit: None, offset: 0 };
         if self.word("WHERE") {
             query.filter = Some(self.filter()?);
         }
@@ -212,19 +190,12 @@ impl Parser<'_> {
         if self.word("OFFSET") {
             query.offset = self.count()?;
         }
-        if self.next < self.tokens.len() {
-            Err(self.unexpected())
-        } else {
-            Ok(query)
-        }
+        if self.next < self.tokens.len() { Err(self.unexpected()) } else { Ok(query) }
     }
 
     fn columns(&mut self) -> Result<Columns, Refusal> {
         let first = self.path()?;
-        if first.names.len() == 1
-            && first.names[0].eq_ignore_ascii_case("COUNT")
-            && self.symbol("(")
-        {
+        if first.names.len() == 1 && first.names[0].eq_ignore_ascii_case("COUNT") && self.symbol("(") {
             self.expect_symbol(")")?;
             return Ok(Columns::Count);
         }
@@ -249,11 +220,7 @@ impl Parser<'_> {
         if self.peek_word("AND") || self.peek_word("OR") {
             return Err(self.unexpected());
         }
-        Ok(if joined_by == "AND" {
-            Filter::All(conditions)
-        } else {
-            Filter::Any(conditions)
-        })
+        Ok(if joined_by == "AND" { Filter::All(conditions) } else { Filter::Any(conditions) })
     }
 
     fn condition(&mut self) -> Result<Filter, Refusal> {
@@ -321,10 +288,7 @@ impl Parser<'_> {
     fn literal(&mut self) -> Result<Literal, Refusal> {
         let literal = match self.tokens.get(self.next).map(|token| &token.kind) {
             Some(Kind::Text(text)) => Literal::Text(text.clone()),
-            Some(Kind::Number(digits)) => digits
-                .parse()
-                .map(Literal::Number)
-                .map_err(|_| self.unexpected())?,
+            Some(Kind::Number(digits)) => digits.parse().map(Literal::Number).map_err(|_| self.unexpected())?,
             Some(Kind::Date(date)) => Literal::Date(date.clone()),
             Some(Kind::DateTime(instant)) => Literal::DateTime(instant.clone()),
             Some(Kind::Word(word)) if word.eq_ignore_ascii_case("true") => Literal::Boolean(true),
@@ -349,11 +313,7 @@ impl Parser<'_> {
                 self.expect_word("FIRST")?;
             }
         }
-        Ok(Order {
-            path,
-            descending,
-            nulls_last,
-        })
+        Ok(Order { path, descending, nulls_last })
     }
 
     fn count(&mut self) -> Result<usize, Refusal> {
@@ -376,17 +336,9 @@ impl Parser<'_> {
     }
 
     fn name(&mut self) -> Result<(String, usize), Refusal> {
-        const RESERVED: [&str; 8] = [
-            "SELECT", "FROM", "WHERE", "AND", "OR", "NOT", "LIMIT", "LIKE",
-        ];
+        const RESERVED: [&str; 8] = ["SELECT", "FROM", "WHERE", "AND", "OR", "NOT", "LIMIT", "LIKE"];
         match self.tokens.get(self.next) {
-            Some(Token {
-                kind: Kind::Word(word),
-                at,
-            }) if !RESERVED
-                .iter()
-                .any(|reserved| word.eq_ignore_ascii_case(reserved)) =>
-            {
+            Some(Token { kind: Kind::Word(word), at }) if !RESERVED.iter().any(|reserved| word.eq_ignore_ascii_case(reserved)) => {
                 self.next += 1;
                 Ok((word.clone(), *at))
             }
@@ -396,9 +348,7 @@ impl Parser<'_> {
 
     fn peek_word(&self, wanted: &str) -> bool {
         let token = self.tokens.get(self.next);
-        token.is_some_and(
-            |token| matches!(&token.kind, Kind::Word(word) if word.eq_ignore_ascii_case(wanted)),
-        )
+        token.is_some_and(|token| matches!(&token.kind, Kind::Word(word) if word.eq_ignore_ascii_case(wanted)))
     }
 
     fn word(&mut self, wanted: &str) -> bool {
@@ -409,42 +359,23 @@ impl Parser<'_> {
 
     fn symbol(&mut self, wanted: &str) -> bool {
         let token = self.tokens.get(self.next);
-        let found = token
-            .is_some_and(|token| matches!(token.kind, Kind::Symbol(symbol) if symbol == wanted));
+        let found = token.is_some_and(|token| matches!(token.kind, Kind::Symbol(symbol) if symbol == wanted));
         self.next += usize::from(found);
         found
     }
 
     fn expect_word(&mut self, wanted: &str) -> Result<(), Refusal> {
-        if self.word(wanted) {
-            Ok(())
-        } else {
-            Err(self.unexpected())
-        }
+        if self.word(wanted) { Ok(()) } else { Err(self.unexpected()) }
     }
 
     fn expect_symbol(&mut self, wanted: &str) -> Result<(), Refusal> {
-        if self.symbol(wanted) {
-            Ok(())
-        } else {
-            Err(self.unexpected())
-        }
+        if self.symbol(wanted) { Ok(()) } else { Err(self.unexpected()) }
     }
 
     fn unexpected(&self) -> Refusal {
         match self.tokens.get(self.next) {
-            Some(token) => refused(
-                "MALFORMED_QUERY",
-                self.soql,
-                token.at,
-                &format!("unexpected token: {}", token.kind),
-            ),
-            None => refused(
-                "MALFORMED_QUERY",
-                self.soql,
-                self.soql.chars().count(),
-                "unexpected token: '<EOF>'",
-            ),
+            Some(token) => refused("MALFORMED_QUERY", self.soql, token.at, &format!("unexpected token: {}", token.kind)),
+            None => refused("MALFORMED_QUERY", self.soql, self.soql.chars().count(), "unexpected token: '<EOF>'"),
         }
     }
 }
@@ -461,15 +392,9 @@ mod tests {
         assert_eq!(query.object.text, "Case");
         assert_eq!(query.limit, Some(5));
         assert!(query.order[0].descending && query.order[0].nulls_last);
-        let Some(Filter::All(conditions)) = query.filter else {
-            panic!("joined by AND")
-        };
-        let Filter::Compare { with, .. } = &conditions[0] else {
-            panic!("a comparison")
-        };
-        let Literal::Text(text) = &with[0] else {
-            panic!("text")
-        };
+        let Some(Filter::All(conditions)) = query.filter else { panic!("joined by AND") };
+        let Filter::Compare { with, .. } = &conditions[0] else { panic!("a comparison") };
+        let Literal::Text(text) = &with[0] else { panic!("text") };
         assert_eq!(text.0[2..], [Glyph::Escaped('%'), Glyph::Plain('%')]);
         assert!(matches!(&conditions[1], Filter::Any(any) if any.len() == 2));
     }
@@ -490,11 +415,7 @@ mod tests {
             "SELECT Id FROM Case LIMIT -1",
             "SELECT Id FROM Case; DROP",
         ] {
-            assert_eq!(
-                parse(soql).map_err(|refusal| refusal.code),
-                Err("MALFORMED_QUERY"),
-                "{soql}"
-            );
+            assert_eq!(parse(soql).map_err(|refusal| refusal.code), Err("MALFORMED_QUERY"), "{soql}");
         }
         let nested = format!("SELECT Id FROM Case WHERE {}A = 1", "(".repeat(10_000));
         assert!(parse(&nested).is_err());

@@ -12,11 +12,7 @@ use super::schema::{Field, Kind, Object};
 /// records: the org looks at them.
 pub fn taken(object: &Object, field: &Field, value: Value) -> Result<Value, Refusal> {
     if value.is_null() {
-        return if field.kind == Kind::Boolean {
-            Err(mistyped("boolean", &value))
-        } else {
-            Ok(value)
-        };
+        return if field.kind == Kind::Boolean { Err(mistyped("boolean", &value)) } else { Ok(value) };
     }
     match field.kind {
         Kind::Boolean if value.is_boolean() => Ok(value),
@@ -32,12 +28,7 @@ pub fn taken(object: &Object, field: &Field, value: Value) -> Result<Value, Refu
             Some(Some(instant)) => Ok(Value::String(written(instant))),
             _ => Err(mistyped("datetime", &value)),
         },
-        Kind::Id
-        | Kind::Text(_)
-        | Kind::LongText(_)
-        | Kind::Email
-        | Kind::Picklist(_)
-        | Kind::CaseStatus => {
+        Kind::Id | Kind::Text(_) | Kind::LongText(_) | Kind::Email | Kind::Picklist(_) | Kind::CaseStatus => {
             let Some(text) = value.as_str().map(str::trim) else {
                 return Err(mistyped("string", &value));
             };
@@ -74,27 +65,18 @@ fn kept_text(field: &Field, text: &str) -> Result<Value, Refusal> {
             let message = format!("{name}: invalid email address: {text}");
             Err(Refusal::field("INVALID_EMAIL_ADDRESS", message, name))
         }
-        Kind::Picklist(values) => {
-            match values.iter().find(|value| value.eq_ignore_ascii_case(text)) {
-                Some(value) => Ok((*value).into()),
-                None => Err(no_choice(field, text)),
-            }
-        }
+        Kind::Picklist(values) => match values.iter().find(|value| value.eq_ignore_ascii_case(text)) {
+            Some(value) => Ok((*value).into()),
+            None => Err(no_choice(field, text)),
+        },
         _ => Ok(text.into()),
     }
 }
 
 /// A value that a restricted picklist doesn't have.
 pub fn no_choice(field: &Field, text: &str) -> Refusal {
-    let message = format!(
-        "{}: bad value for restricted picklist field: {text}",
-        field.name
-    );
-    Refusal::field(
-        "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
-        message,
-        field.name,
-    )
+    let message = format!("{}: bad value for restricted picklist field: {text}", field.name);
+    Refusal::field("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, field.name)
 }
 
 /// Whether an id is of one of these objects.
@@ -104,17 +86,11 @@ fn refers(to: &[&str], id: &Id) -> bool {
 
 fn wrong_reference(object: &Object, field: &Field, text: &str) -> Refusal {
     let label = match field.kind {
-        Kind::Reference {
-            relation: "Parent", ..
-        } if object.name == "CaseComment" => "Case ID".to_owned(),
+        Kind::Reference { relation: "Parent", .. } if object.name == "CaseComment" => "Case ID".to_owned(),
         Kind::Reference { relation, .. } => format!("{relation} ID"),
         _ => field.name.to_owned(),
     };
-    Refusal::field(
-        "MALFORMED_ID",
-        format!("{label}: id value of incorrect type: {text}"),
-        field.name,
-    )
+    Refusal::field("MALFORMED_ID", format!("{label}: id value of incorrect type: {text}"), field.name)
 }
 
 fn mistyped(wanted: &str, value: &Value) -> Refusal {
@@ -128,17 +104,14 @@ fn mistyped(wanted: &str, value: &Value) -> Refusal {
         Value::Array(_) => ("START_ARRAY", "[".to_owned()),
         Value::Object(_) => ("START_OBJECT", "{".to_owned()),
     };
-    Refusal::json(format!(
-        "Cannot deserialize instance of {wanted} from {token} value {shown} or request may be missing a required field"
-    ))
+    Refusal::json(format!("Cannot deserialize instance of {wanted} from {token} value {shown} or request may be missing a required field"))
 }
 
 fn is_email(text: &str) -> bool {
     let Some((name, domain)) = text.split_once('@') else {
         return false;
     };
-    let label =
-        |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-');
+    let label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-');
     !name.is_empty()
         && !name.contains(|c: char| c.is_whitespace() || ",;<>()\"".contains(c))
         && domain.contains('.')

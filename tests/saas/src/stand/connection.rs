@@ -55,10 +55,8 @@ async fn converse(stream: TcpStream, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
     let reset = Arc::new(AtomicBool::new(false));
     let service = service_fn(|request| answer(request, Arc::clone(&shared), Arc::clone(&reset)));
-    let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service);
+    let mut connection =
+        http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).serve_connection(TokioIo::new(stream), service);
     // An error here is a client that went away or a fault that was asked for.
     let _ = (&mut connection).await;
     let stream = connection.into_parts().io.into_inner();
@@ -68,11 +66,7 @@ async fn converse(stream: TcpStream, shared: Arc<Shared>) {
 }
 
 /// Answers one request. An error ends the connection without an answer.
-async fn answer(
-    request: hyper::Request<Incoming>,
-    shared: Arc<Shared>,
-    reset: Arc<AtomicBool>,
-) -> io::Result<Response> {
+async fn answer(request: hyper::Request<Incoming>, shared: Arc<Shared>, reset: Arc<AtomicBool>) -> io::Result<Response> {
     let (head, body) = request.into_parts();
     let Ok(body) = to_bytes(Body::new(body), MAX_BODY).await else {
         return Ok(StatusCode::PAYLOAD_TOO_LARGE.into_response());
@@ -97,11 +91,7 @@ async fn answer(
             });
             begun.await.map_err(io::Error::other)?
         }
-        Some(FaultAct::Status {
-            status,
-            headers,
-            body,
-        }) => {
+        Some(FaultAct::Status { status, headers, body }) => {
             let mut response = Response::builder().status(status);
             for (name, value) in headers {
                 response = response.header(name, value);
@@ -144,10 +134,7 @@ fn recorded(head: &axum::http::request::Parts, body: &[u8]) -> Recorded {
     }
     Recorded {
         method: head.method.as_str().to_owned(),
-        path: head
-            .uri
-            .path_and_query()
-            .map_or_else(|| "/".to_owned(), |path| path.as_str().to_owned()),
+        path: head.uri.path_and_query().map_or_else(|| "/".to_owned(), |path| path.as_str().to_owned()),
         headers,
         body: String::from_utf8_lossy(body).into_owned(),
         status: None,
@@ -159,18 +146,10 @@ fn recorded(head: &axum::http::request::Parts, body: &[u8]) -> Recorded {
 async fn truncated(response: Response, bytes: usize) -> io::Result<Response> {
     let (mut head, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.map_err(io::Error::other)?;
-    head.headers
-        .insert(header::CONTENT_LENGTH, body.len().into());
+    head.headers.insert(header::CONTENT_LENGTH, body.len().into());
     let start = body.slice(..bytes.min(body.len()));
     let whole = start.len() == body.len();
-    Ok(Response::from_parts(
-        head,
-        if whole {
-            Body::from(body)
-        } else {
-            Body::new(Stump::Start(start))
-        },
-    ))
+    Ok(Response::from_parts(head, if whole { Body::from(body) } else { Body::new(Stump::Start(start)) }))
 }
 
 /// A body that breaks off.
@@ -185,10 +164,7 @@ impl HttpBody for Stump {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         match std::mem::replace(&mut *self, Stump::Broken) {
             Stump::Start(start) => {
                 *self = Stump::Flush;

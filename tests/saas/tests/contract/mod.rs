@@ -8,9 +8,6 @@ pub fn conforms(spec: &str, schema: &str, value: &Value) {
     assert!(root["$defs"].get(schema).is_some(), "specs have {schema}");
     root["$ref"] = json!(format!("#/$defs/{schema}"));
     let validator = jsonschema::validator_for(&root).expect("specs are JSON Schema");
-    let wrong: Vec<String> = validator
-        .iter_errors(value)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
+    let wrong: Vec<String> = validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(wrong.is_empty(), "no {schema}: {wrong:#?}\n{value:#}");
 }

@@ -43,11 +43,7 @@ const SYMBOLS: [&str; 11] = ["!=", "<>", "<=", ">=", "=", "<", ">", "(", ")", ",
 
 /// Cuts a query into tokens.
 pub(super) fn read(soql: &str) -> Result<Vec<Token>, Refusal> {
-    let mut reader = Reader {
-        soql,
-        rest: soql.chars().peekable(),
-        at: 0,
-    };
+    let mut reader = Reader { soql, rest: soql.chars().peekable(), at: 0 };
     let mut tokens = Vec::new();
     while let Some(token) = reader.token()? {
         tokens.push(token);
@@ -70,9 +66,7 @@ impl Reader<'_> {
         let kind = match self.rest.peek() {
             None => return Ok(None),
             Some('\'') => Kind::Text(self.text()?),
-            Some(c) if c.is_ascii_alphabetic() => {
-                Kind::Word(self.run(|c| c.is_ascii_alphanumeric() || c == '_'))
-            }
+            Some(c) if c.is_ascii_alphabetic() => Kind::Word(self.run(|c| c.is_ascii_alphanumeric() || c == '_')),
             Some(c) if c.is_ascii_digit() || matches!(c, '-' | '+') => self.number(at)?,
             Some(_) => Kind::Symbol(self.symbol().ok_or_else(|| self.unexpected(at))?),
         };
@@ -96,9 +90,7 @@ impl Reader<'_> {
 
     fn symbol(&mut self) -> Option<&'static str> {
         let ahead: String = self.rest.clone().take(2).collect();
-        let symbol = SYMBOLS
-            .into_iter()
-            .find(|symbol| ahead.starts_with(symbol))?;
+        let symbol = SYMBOLS.into_iter().find(|symbol| ahead.starts_with(symbol))?;
         for _ in symbol.chars() {
             self.take();
         }
@@ -106,9 +98,7 @@ impl Reader<'_> {
     }
 
     fn number(&mut self, at: usize) -> Result<Kind, Refusal> {
-        let text = self.run(|c| {
-            c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | ':' | 'T' | 'Z' | 'e' | 'E')
-        });
+        let text = self.run(|c| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | ':' | 'T' | 'Z' | 'e' | 'E'));
         if text.parse::<f64>().is_ok() {
             Ok(Kind::Number(text))
         } else if text.contains('T') && crate::salesforce::value::instant(&text).is_some() {
@@ -130,12 +120,7 @@ impl Reader<'_> {
                 Some('\\') => glyphs.push(Glyph::Escaped(self.escaped()?)),
                 Some(c) => glyphs.push(Glyph::Plain(c)),
                 None => {
-                    return Err(refused(
-                        "MALFORMED_QUERY",
-                        self.soql,
-                        start,
-                        "line breaks not allowed in string literals",
-                    ));
+                    return Err(refused("MALFORMED_QUERY", self.soql, start, "line breaks not allowed in string literals"));
                 }
             }
         }
@@ -152,27 +137,15 @@ impl Reader<'_> {
             Some('f' | 'F') => Ok('\u{c}'),
             Some('u') => {
                 let digits: String = std::iter::from_fn(|| self.take()).take(4).collect();
-                let c = u32::from_str_radix(&digits, 16)
-                    .ok()
-                    .and_then(char::from_u32);
+                let c = u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32);
                 c.ok_or_else(|| refused("MALFORMED_QUERY", self.soql, at, "invalid unicode escape"))
             }
-            _ => Err(refused(
-                "MALFORMED_QUERY",
-                self.soql,
-                at,
-                "invalid string escape",
-            )),
+            _ => Err(refused("MALFORMED_QUERY", self.soql, at, "invalid string escape")),
         }
     }
 
     fn unexpected(&self, at: usize) -> Refusal {
         let c = self.soql.chars().nth(at).unwrap_or(' ');
-        refused(
-            "MALFORMED_QUERY",
-            self.soql,
-            at,
-            &format!("unexpected token: '{c}'"),
-        )
+        refused("MALFORMED_QUERY", self.soql, at, &format!("unexpected token: '{c}'"))
     }
 }
