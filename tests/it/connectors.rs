@@ -89,8 +89,10 @@ impl Office {
         let end = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
         loop {
             let document = self.client().event(eid).await?;
-            if outcomes(&document, STEP)?.iter().any(|ended| ended == outcome) {
-                return Ok(step(&document, STEP)?.clone());
+            let tried = step(&document, STEP)?;
+            // Until it is known when the next attempt is, the document was read in the middle of a change.
+            if outcomes(&document, STEP)?.iter().any(|ended| ended == outcome) && patience(tried).is_ok() {
+                return Ok(tried.clone());
             }
             ensure!(tokio::time::Instant::now() < end, "no attempt was {outcome}: {document:#}");
             // Bounded by the 20 s above.
@@ -179,9 +181,15 @@ fn only<'a>(list: &'a Value, wanted: impl Fn(&Value) -> bool + 'a) -> anyhow::Re
     Ok(found[0])
 }
 
-/// Time from now until the step is tried again, seconds.
+/// Time from the end of an attempt until the next, seconds: as planned, or as it was.
 fn patience(step: &Value) -> anyhow::Result<f64> {
-    let due: jiff::Timestamp =
-        step["next_attempt_at"].as_str().with_context(|| format!("the step is not to be tried again: {step:#}"))?.parse()?;
-    Ok(due.duration_since(jiff::Timestamp::now()).as_secs_f64())
+    let time = |value: &Value| -> anyhow::Result<jiff::Timestamp> { Ok(value.as_str().context("a time is text")?.parse()?) };
+    let attempts = step["attempts"].as_array().context("a step has attempts")?;
+    let (before, next) = match (attempts.as_slice(), step["next_attempt_at"].is_string()) {
+        ([.., last], true) => (last, time(&step["next_attempt_at"])?),
+        ([.., before, last], false) => (before, time(&last["started_at"])?),
+        _ => anyhow::bail!("the step is not to be tried again: {step:#}"),
+    };
+    let took = before["duration_ms"].as_f64().unwrap_or(0.0) / 1000.0;
+    Ok(next.duration_since(time(&before["started_at"])?).as_secs_f64() - took)
 }

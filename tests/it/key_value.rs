@@ -106,6 +106,35 @@ async fn a_key_that_was_not_read_before_the_first_write_is_not_claimed() -> anyh
 }
 
 #[tokio::test]
+async fn a_step_that_failed_for_good_holds_no_keys() -> anyhow::Result<()> {
+    // Both steps read the same key and write; the first is rejected after its write, and the run goes on.
+    let route = r#"
+[[routes]]
+name = "two"
+on = { type = "two" }
+[[routes.steps]]
+name = "first"
+uses = "s.run"
+on-failure = "continue"
+with = { lines = "${ .event.data.first }" }
+[[routes.steps]]
+name = "run"
+uses = "s.run"
+with = { lines = "${ .event.data.then }" }
+"#;
+    let scene = Scene::start(route).await?;
+    let write = |name: &str| json!({ "do": "write", "name": name, "url": scene.url("/w") });
+    let data = json!({
+        "first": [{ "do": "increment", "key": "n", "amount": 1 }, write("w"), { "do": "fail", "kind": "rejected", "key": "no" }],
+        "then": [{ "do": "increment", "key": "n", "amount": 5 }, write("w")],
+    });
+    let event = scene.client().send_and_wait(&crate::scene::event("two", "two", data)).await?;
+    assert_eq!(results(&event)?[0], 5, "what the failed step computed did not take effect");
+    assert_eq!(outcomes(&event, "run")?, ["succeeded"]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn values_take_effect_with_success_only() -> anyhow::Result<()> {
     let scene = Scene::start(SCRIPT).await?;
     let set = json!({ "do": "set", "key": "k", "value": "new" });

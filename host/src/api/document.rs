@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::Problem;
-use super::redaction;
+use super::redaction::Redaction;
 use crate::config::Route;
 use crate::run::{RunState, StepState, StepStatus};
 use crate::runtime::Runtime;
@@ -16,26 +16,25 @@ pub async fn event_document(runtime: &Runtime, eid: &str) -> Result<Value, Probl
     let event = runtime.store.event(eid).await?.ok_or_else(|| Problem::not_found(format!("there is no event {eid}")))?;
     let runs = runtime.store.runs(eid).await?;
     let mut document = summary(&event, &runs);
+    let redaction = Redaction::of(runtime, &document["event"], &runs).await;
     let mut shown = Vec::new();
-    let mut hidden = Vec::new();
-    let mut paths = Vec::new();
-    let body = document["event"].clone();
     for run in &runs {
         let route = runtime.revision(run.revision).await.ok().and_then(|revision| revision.route(&run.route).cloned());
-        if let Some(route) = &route {
-            paths.extend(route.redact.iter().cloned());
-            hidden.extend(redaction::hidden_values(&body, &route.redact));
-        }
         let steps = runtime.store.steps(&run.id).await?;
         let attempts = runtime.store.attempts(&run.id).await?;
         let effects = runtime.store.effects_of(&run.id).await?;
         shown.push(run_json(run, route.as_deref(), &steps, &attempts, &effects));
     }
-    redaction::hide(&mut document["event"], &paths);
-    let mut runs = Value::Array(shown);
-    redaction::hide_values(&mut runs, &hidden);
-    document["runs"] = runs;
+    document["runs"] = Value::Array(shown);
+    redacted(&redaction, &mut document);
     Ok(document)
+}
+
+/// Hides in an event's document or summary what its routes hide; its identity stays.
+pub(super) fn redacted(redaction: &Redaction, document: &mut Value) {
+    redaction.hide_in_event(&mut document["event"]);
+    redaction.hide(&mut document["status_reason"]);
+    redaction.hide(&mut document["runs"]);
 }
 
 /// An event as lists show it: without steps.

@@ -10,8 +10,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::document::{event_document, summary};
-use super::{Problem, redaction};
+use super::Problem;
+use super::document::{event_document, redacted, summary};
+use super::redaction::Redaction;
 use crate::runtime::Runtime;
 use crate::store::EventFilter;
 
@@ -57,12 +58,8 @@ pub(super) async fn list(State(runtime): State<Arc<Runtime>>, Query(query): Quer
     let mut events = Vec::with_capacity(page.events.len());
     for (event, runs) in &page.events {
         let mut shown = summary(event, runs);
-        for run in runs {
-            let revision = runtime.revision(run.revision).await.ok();
-            if let Some(route) = revision.as_ref().and_then(|revision| revision.route(&run.route)) {
-                redaction::hide(&mut shown["event"], &route.redact);
-            }
-        }
+        let redaction = Redaction::of(&runtime, &shown["event"], runs).await;
+        redacted(&redaction, &mut shown);
         events.push(shown);
     }
     Ok(Json(json!({ "events": events, "next_cursor": next })))
@@ -83,22 +80,24 @@ pub(super) struct DeadLetters {
 pub(super) async fn dead_letters(State(runtime): State<Arc<Runtime>>, Query(query): Query<DeadLetters>) -> Result<Json<Value>, Problem> {
     let limit = query.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
     let letters = runtime.store.dead_letters(query.route.as_deref(), limit).await?;
-    let letters: Vec<Value> = letters
-        .iter()
-        .map(|letter| {
-            json!({
-                "eid": letter.run.eid,
-                "run": letter.run.id,
-                "route": letter.run.route,
-                "type": letter.kind,
-                "source": letter.source,
-                "id": letter.id,
-                "reason": letter.run.status_reason,
-                "died_at": letter.run.ended_at.map(|time| time.to_string()),
-            })
-        })
-        .collect();
-    Ok(Json(json!({ "dead_letters": letters })))
+    let mut shown = Vec::with_capacity(letters.len());
+    for letter in &letters {
+        let event = serde_json::from_str(&letter.body).unwrap_or(Value::Null);
+        let redaction = Redaction::of(&runtime, &event, std::slice::from_ref(&letter.run)).await;
+        let mut reason = json!(letter.run.status_reason);
+        redaction.hide(&mut reason);
+        shown.push(json!({
+            "eid": letter.run.eid,
+            "run": letter.run.id,
+            "route": letter.run.route,
+            "type": letter.kind,
+            "source": letter.source,
+            "id": letter.id,
+            "reason": reason,
+            "died_at": letter.run.ended_at.map(|time| time.to_string()),
+        }));
+    }
+    Ok(Json(json!({ "dead_letters": shown })))
 }
 
 fn time(name: &str, text: &str) -> Result<Timestamp, Problem> {

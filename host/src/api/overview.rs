@@ -158,6 +158,7 @@ pub(super) async fn reload(State(runtime): State<Arc<Runtime>>) -> Result<Json<V
             let detail = format!("the configuration is refused, and the present one stays:\n{problems}");
             Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with("problems", json!(list)))
         }
+        Err(ApplyError::Store(error)) => Err(Problem::from(error)),
         Err(error) => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, crate::telemetry::chain(&error))),
     }
 }

@@ -1,53 +1,94 @@
-//! `redact` of a route: paths into the event that people and logs don't see.
+//! `redact` of a route: what people and programs that only look don't see.
 
 use serde_json::{Value, json};
 
+use crate::runtime::Runtime;
+use crate::store::RunRow;
+
 /// Stands for what is hidden.
 const HIDDEN: &str = "[redacted]";
+/// Shorter texts are not looked for within others: they would hide half of everything.
+const MIN_TEXT: usize = 3;
 
-/// Hides what paths like `.event.data.customer.email` lead to.
-pub(super) fn hide<'a>(event: &mut Value, paths: impl IntoIterator<Item = &'a String>) {
-    for path in paths {
-        let mut names = path.trim_start_matches('.').split('.');
-        if names.next() != Some("event") {
-            continue;
-        }
-        let pointer: String = names.flat_map(|name| ["/", name]).collect();
-        if let Some(value) = event.pointer_mut(&pointer).filter(|_| !pointer.is_empty()) {
-            *value = json!(HIDDEN);
-        }
-    }
+/// What is to be hidden of one event.
+#[derive(Debug, Default)]
+pub(super) struct Redaction {
+    /// JSON pointers into the event.
+    pointers: Vec<String>,
+    /// Values that those lead to, wherever else they turn up.
+    values: Vec<Value>,
+    texts: Vec<String>,
 }
 
-/// The values that those paths lead to, as they may turn up in inputs and outputs.
-pub(super) fn hidden_values<'a>(event: &Value, paths: impl IntoIterator<Item = &'a String>) -> Vec<Value> {
-    paths
-        .into_iter()
-        .filter_map(|path| path.strip_prefix(".event.").map(|rest| format!("/{}", rest.replace('.', "/"))))
-        .filter_map(|pointer| event.pointer(&pointer).cloned())
-        .filter(|value| !value.is_null() && !value.is_boolean())
-        .collect()
-}
-
-/// Hides these values wherever they stand, whole or within a text.
-pub(super) fn hide_values(value: &mut Value, hidden: &[Value]) {
-    if hidden.is_empty() {
-        return;
-    }
-    if hidden.contains(value) {
-        *value = json!(HIDDEN);
-        return;
-    }
-    match value {
-        Value::String(text) => {
-            for hidden in hidden.iter().filter_map(Value::as_str).filter(|hidden| hidden.len() > 2) {
-                if text.contains(hidden) {
-                    *text = text.replace(hidden, HIDDEN);
+impl Redaction {
+    /// What the routes of an event's runs hide. A route that can't be asked hides all data.
+    pub(super) async fn of(runtime: &Runtime, event: &Value, runs: &[RunRow]) -> Redaction {
+        let mut redaction = Redaction::default();
+        for run in runs {
+            match runtime.revision(run.revision).await {
+                Ok(revision) => {
+                    let paths = revision.route(&run.route).map(|route| route.redact.clone()).unwrap_or_default();
+                    // `.event.data.customer.email`
+                    redaction
+                        .pointers
+                        .extend(paths.iter().filter_map(|path| path.strip_prefix(".event")).map(|path| path.replace('.', "/")));
                 }
+                Err(_) => redaction.pointers.push("/data".to_owned()),
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| hide_values(item, hidden)),
-        Value::Object(members) => members.values_mut().for_each(|member| hide_values(member, hidden)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        for pointer in redaction.pointers.clone() {
+            if let Some(value) = event.pointer(&pointer) {
+                redaction.collect(value);
+            }
+        }
+        redaction
+    }
+
+    fn collect(&mut self, value: &Value) {
+        match value {
+            // They say nothing on their own, and are everywhere.
+            Value::Null | Value::Bool(_) => return,
+            Value::String(text) => self.text(text.clone()),
+            Value::Number(number) => self.text(number.to_string()),
+            Value::Array(items) => items.iter().for_each(|item| self.collect(item)),
+            Value::Object(members) => members.values().for_each(|member| self.collect(member)),
+        }
+        self.values.push(value.clone());
+    }
+
+    fn text(&mut self, text: String) {
+        if text.len() >= MIN_TEXT {
+            self.texts.push(text);
+        }
+    }
+
+    /// Hides it in an event.
+    pub(super) fn hide_in_event(&self, event: &mut Value) {
+        for pointer in self.pointers.iter().filter(|pointer| !pointer.is_empty()) {
+            if let Some(value) = event.pointer_mut(pointer) {
+                *value = json!(HIDDEN);
+            }
+        }
+    }
+
+    /// Hides its values wherever they stand, whole or within a text.
+    pub(super) fn hide(&self, value: &mut Value) {
+        if self.values.is_empty() {
+            return;
+        }
+        if self.values.contains(value) {
+            *value = json!(HIDDEN);
+            return;
+        }
+        match value {
+            Value::String(text) => {
+                for hidden in self.texts.iter().filter(|hidden| text.contains(hidden.as_str())).collect::<Vec<_>>() {
+                    *text = text.replace(hidden.as_str(), HIDDEN);
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.hide(item)),
+            Value::Object(members) => members.values_mut().for_each(|member| self.hide(member)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
     }
 }

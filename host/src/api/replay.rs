@@ -85,6 +85,9 @@ pub(super) async fn replay(State(runtime): State<Arc<Runtime>>, Path(eid): Path<
         };
         return Err(Problem::conflict(why));
     }
+    if let Some(run) = chosen.iter().find(|run| run.ended_at.is_none()) {
+        return Err(Problem::conflict(format!("run {} has not ended; only one run of a line may be unfinished", run.id)));
+    }
     let mut added = Vec::new();
     for run in chosen {
         added.push(add(&runtime, run, &wish).await?);

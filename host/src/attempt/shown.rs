@@ -8,6 +8,15 @@ use crate::store::EffectState;
 /// Longest URL that is shown.
 const MAX_URL: usize = 2048;
 
+/// Longest name that is shown.
+const MAX_TEXT: usize = 256;
+/// Longest method that is shown.
+const MAX_METHOD: usize = 32;
+
+fn cut(text: &str, most: usize) -> String {
+    text[..text.floor_char_boundary(most.min(text.len()))].to_owned()
+}
+
 /// One effect of one attempt.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ShownEffect {
@@ -41,10 +50,10 @@ impl ShownEffect {
         ShownEffect {
             seq,
             kind: "http".to_owned(),
-            name: request.name.clone(),
+            name: request.name.as_deref().map(|name| cut(name, MAX_TEXT)),
             key: None,
-            method: request.method.clone(),
-            url: url.chars().take(MAX_URL).collect(),
+            method: cut(&request.method, MAX_METHOD),
+            url: cut(url, MAX_URL),
             status: None,
             state,
             duration_ms: 0,

@@ -63,7 +63,10 @@ pub async fn post_events(
     {
         let mut documents = Vec::new();
         for outcome in &accepted {
-            documents.push(event_document(&runtime, &outcome.eid).await?);
+            // A duplicate may be of an event that is remembered, but no longer kept.
+            if runtime.store.event(&outcome.eid).await?.is_some() {
+                documents.push(event_document(&runtime, &outcome.eid).await?);
+            }
         }
         let mut answer = answer;
         answer["events"] = Value::Array(documents);

@@ -79,6 +79,8 @@ impl Outbound {
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .dns_resolver(GuardedResolver::new(guard.clone()))
+            // A proxy would resolve names itself, unchecked.
+            .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_max_idle_per_host(IDLE_PER_HOST)
@@ -120,12 +122,22 @@ impl Outbound {
         let started = Instant::now();
         let mut sent = Sent::default();
         let timeout = exchange.prepared.timeout.map_or(timeout, |wanted| wanted.min(timeout));
-        let work = self.attempt(exchange, key, &mut sent);
-        let result = tokio::select! {
-            result = tokio::time::timeout(timeout, work) => match result {
+        let work = async {
+            // Until here nothing has left, and the other side has nothing to do with it.
+            let request = match tokio::time::timeout(timeout, self.ready(exchange, key, timeout, &mut sent)).await {
+                Ok(ready) => ready?,
+                Err(_) => {
+                    return Err(HttpError::NotSent(format!("the credential for {} was not there within {timeout:?}", exchange.host())));
+                }
+            };
+            let left = timeout.saturating_sub(started.elapsed());
+            match tokio::time::timeout(left, self.send(request, exchange.host())).await {
                 Ok(result) => result,
                 Err(_) => Err(HttpError::Timeout(format!("{} did not answer completely within {timeout:?}", exchange.host()))),
-            },
+            }
+        };
+        let result = tokio::select! {
+            result = work => result,
             () = cancel.cancelled() => Err(HttpError::Connection("the host is shutting down".to_owned())),
         };
         sent.duration = started.elapsed();
@@ -142,12 +154,19 @@ impl Outbound {
         (sent, result)
     }
 
-    async fn attempt(&self, exchange: &Exchange, key: Option<&str>, sent: &mut Sent) -> Result<Response, HttpError> {
+    /// The request as it will leave: its turn has come, its credential is attached.
+    async fn ready(
+        &self,
+        exchange: &Exchange,
+        key: Option<&str>,
+        timeout: Duration,
+        sent: &mut Sent,
+    ) -> Result<reqwest::RequestBuilder, HttpError> {
         if let Some(breaker) = &self.breaker {
             breaker.check(exchange.host(), Instant::now())?;
         }
         if let Some(rate) = &self.rate {
-            rate.wait().await;
+            rate.wait(timeout).await?;
         }
         let prepared = &exchange.prepared;
         let mut headers = prepared.headers.clone();
@@ -162,9 +181,12 @@ impl Outbound {
             .await
             .map_err(|error| HttpError::Credential(crate::telemetry::chain(&error), error.remedy()))?;
         let request = self.client.request(prepared.method.clone(), prepared.url.clone()).headers(headers);
-        let request = if prepared.body.is_empty() && exchange.reads { request } else { request.body(prepared.body.clone()) };
-        let response = request.send().await.map_err(|error| failed(&error, exchange.host()))?;
-        self.collect(response, exchange.host()).await
+        Ok(if prepared.body.is_empty() && exchange.reads { request } else { request.body(prepared.body.clone()) })
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder, host: &str) -> Result<Response, HttpError> {
+        let response = request.send().await.map_err(|error| failed(&error, host))?;
+        self.collect(response, host).await
     }
 
     async fn collect(&self, response: reqwest::Response, host: &str) -> Result<Response, HttpError> {

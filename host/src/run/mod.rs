@@ -198,6 +198,8 @@ impl RunState {
             }
             Outcome::Skipped => state.status = StepStatus::Skipped,
             Outcome::Failed(failure) => {
+                // A refusal after anything else is a new one: the credential may be renewed again.
+                let renewed = std::mem::replace(&mut state.renewed, false);
                 match failure.kind {
                     FailureKind::Retry | FailureKind::Trap | FailureKind::Timeout | FailureKind::Interrupted => {
                         state.used += 1;
@@ -219,15 +221,12 @@ impl RunState {
                         state.patience += 1;
                         state.due = Some(retry::soon(state.patience, failure.after, now, jitter));
                     }
-                    FailureKind::Unauthorized if !state.renewed => {
+                    FailureKind::Unauthorized if !renewed => {
                         state.renewed = true;
                         state.status = StepStatus::Pending;
                         state.due = Some(now);
                     }
-                    FailureKind::Unauthorized => {
-                        state.renewed = false;
-                        state.status = StepStatus::Waiting;
-                    }
+                    FailureKind::Unauthorized => state.status = StepStatus::Waiting,
                     FailureKind::Rejected | FailureKind::InvalidInput | FailureKind::InvalidOutput => state.status = StepStatus::Failed,
                     FailureKind::Expression | FailureKind::Diverged | FailureKind::Unavailable => {
                         state.status = StepStatus::Failed;

@@ -177,6 +177,16 @@ fn a_refused_credential_is_renewed_once_then_pauses_the_step() {
 }
 
 #[test]
+fn a_credential_refused_again_after_other_trouble_is_renewed_again() {
+    let route = route(vec![step("a", &[], OnFailure::DeadLetter)]);
+    let mut state = begin(&route);
+    tried(&mut state, &route, 0, failed(FailureKind::Unauthorized));
+    tried(&mut state, &route, 0, failed(FailureKind::RateLimited));
+    tried(&mut state, &route, 0, failed(FailureKind::Unauthorized));
+    assert_eq!(state.steps[0].status, StepStatus::Pending, "an hour may lie between the two");
+}
+
+#[test]
 fn a_run_past_its_deadline_is_dead() {
     let route = route(vec![step("a", &[], OnFailure::DeadLetter)]);
     let mut state = begin(&route);

@@ -25,6 +25,8 @@ use crate::telemetry::{self, Metrics};
 
 /// Evaluations of expressions at the same time.
 const EVALUATIONS: usize = 8;
+/// Revisions kept ready besides the present one.
+const MAX_REVISIONS: usize = 4;
 /// How long a count of the backlog is believed.
 const BACKLOG_AGE: std::time::Duration = std::time::Duration::from_secs(1);
 /// Name of the store's secret that clocks and random numbers of plugins derive from.
@@ -116,6 +118,7 @@ pub struct Runtime {
     present: RwLock<Arc<Present>>,
     revisions: Mutex<BTreeMap<i64, Arc<Revision>>>,
     reloading: tokio::sync::Mutex<()>,
+    loading: tokio::sync::Mutex<()>,
     backlog: Mutex<Option<(std::time::Instant, bool)>>,
 }
 
@@ -158,6 +161,7 @@ impl Runtime {
             present: RwLock::new(empty),
             revisions: Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
+            loading: tokio::sync::Mutex::default(),
             backlog: Mutex::default(),
             store,
             clock,
@@ -175,6 +179,7 @@ impl Runtime {
 
     /// Applies the configuration file as it is now, or refuses it whole. Gives the revision's number.
     pub async fn reload(&self) -> Result<i64, ApplyError> {
+        let _one_at_a_time = self.reloading.lock().await;
         let loaded = config::load(&self.config_file)?;
         warn(&loaded);
         let number = self.apply(loaded, Start::Reload).await?;
@@ -198,8 +203,19 @@ impl Runtime {
         if let Some(revision) = known {
             return Ok(revision);
         }
+        // One at a time: a backlog on an earlier revision asks for it many times at once.
+        let _one_at_a_time = self.loading.lock().await;
+        let known = self.revisions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(&number).cloned();
+        if let Some(revision) = known {
+            return Ok(revision);
+        }
         let revision = Arc::new(self.stored_revision(number).await?);
-        self.revisions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(number, revision.clone());
+        let mut revisions = self.revisions.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        // Each holds components and perhaps instances: the oldest make room, and are loaded again if they are asked for.
+        while revisions.len() >= MAX_REVISIONS {
+            revisions.pop_first();
+        }
+        revisions.insert(number, revision.clone());
         Ok(revision)
     }
 
@@ -233,7 +249,6 @@ impl Runtime {
     }
 
     async fn apply(&self, loaded: Loaded, when: Start) -> Result<i64, ApplyError> {
-        let _one_at_a_time = self.reloading.lock().await;
         let components = revision::fetch(&loaded).await?;
         let revision = revision::build(&self.engine, &loaded, components).await?;
         let digest = revision.digest(&loaded);
@@ -270,7 +285,8 @@ impl Runtime {
         }
         self.broker.replace(revision.config.credentials.clone());
         let revision = Arc::new(revision);
-        self.revisions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(revision.number, revision.clone());
+        // Runs that are under way on another revision hold it; new ones load it again.
+        self.revisions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
         *self.present.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(Present { revision, plugins });
         Ok(())
     }

@@ -151,7 +151,7 @@ impl Store {
         self.writer
             .write(move |connection| {
                 let intent = intent.clone();
-                Box::pin(async move { Ok(insert_intent(connection, &intent).await) })
+                Box::pin(async move { refusal(insert_intent(connection, &intent).await) })
             })
             .await?
     }
@@ -292,6 +292,16 @@ async fn insert_intent(connection: &mut SqliteConnection, intent: &Intent) -> Re
     .await
     .map_err(StoreError::doing("journal a write"))?;
     Ok(())
+}
+
+/// A refusal is an answer: nothing was written for it, and the others of the shared transaction go on. Any other error may have left half of a
+/// write behind, and must undo the transaction.
+pub(super) fn refusal<T>(result: Result<T, StoreError>) -> Result<Result<T, StoreError>, StoreError> {
+    match result {
+        Ok(done) => Ok(Ok(done)),
+        Err(refused @ (StoreError::Fenced | StoreError::KeyConflict(_))) => Ok(Err(refused)),
+        Err(error) => Err(error),
+    }
 }
 
 /// A stale worker's write matches no row.

@@ -80,6 +80,9 @@ pub enum StoreError {
     /// A key was claimed or changed by another step since it was read.
     #[error("key {0:?} is claimed or was changed by another step")]
     KeyConflict(String),
+    /// Somebody else holds the database, such as a backup.
+    #[error("the store is busy: {0}")]
+    Busy(String),
     /// The store is closing.
     #[error("the store is shutting down")]
     Closed,

@@ -137,6 +137,8 @@ pub struct DeadLetter {
     pub source: String,
     /// Id of its event.
     pub id: String,
+    /// The event, structured JSON.
+    pub body: String,
 }
 
 impl Store {
@@ -266,7 +268,7 @@ impl Store {
     /// Dead runs that nothing has superseded, the latest first.
     pub async fn dead_letters(&self, route: Option<&str>, limit: u32) -> Result<Vec<DeadLetter>, StoreError> {
         let rows = sqlx::query(
-            "select run.*, event.type as event_type, event.source as event_source, event.id as event_id from run join event on event.eid = run.eid \
+            "select run.*, event.type as event_type, event.source as event_source, event.id as event_id, event.body as event_body from run join event on event.eid = run.eid \
              where run.status = 'dead' and run.superseded = 0 and (?1 is null or run.route = ?1) order by run.ended_at desc, run.seq desc limit ?2",
         )
         .bind(route)
@@ -276,7 +278,13 @@ impl Store {
         .map_err(StoreError::doing("list dead letters"))?;
         rows.iter()
             .map(|row| {
-                Ok(DeadLetter { run: run_row(row)?, kind: row.get("event_type"), source: row.get("event_source"), id: row.get("event_id") })
+                Ok(DeadLetter {
+                    run: run_row(row)?,
+                    kind: row.get("event_type"),
+                    source: row.get("event_source"),
+                    id: row.get("event_id"),
+                    body: row.get("event_body"),
+                })
             })
             .collect()
     }

@@ -5,7 +5,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::accept::{self, NewEvent};
-use super::effect::fenced;
+use super::effect::{fenced, refusal};
 use super::key_value::{self, KeySettlement};
 use super::{Store, StoreError, millis};
 
@@ -70,6 +70,8 @@ pub struct StepValue {
     pub input: Option<String>,
     /// JSON; set when the step succeeded.
     pub output: Option<String>,
+    /// It succeeded or failed for good: what it has claimed is free again.
+    pub ended: bool,
     /// Start of the step's clock.
     pub clock_start: Option<Timestamp>,
 }
@@ -119,7 +121,7 @@ impl Store {
         self.writer
             .write(move |connection| {
                 let settlement = settlement.clone();
-                Box::pin(async move { Ok(settle(connection, &settlement).await) })
+                Box::pin(async move { refusal(settle(connection, &settlement).await) })
             })
             .await?
     }
@@ -130,6 +132,35 @@ impl Store {
             .write(move |connection| {
                 let replay = replay.clone();
                 Box::pin(async move { insert_replay(connection, &replay, now).await })
+            })
+            .await
+    }
+
+    /// Lets go of a run that can't be driven now: until `due_at`, or, without it, for good.
+    pub async fn postpone(&self, run: &str, fence: i64, why: &str, now: Timestamp, due_at: Option<Timestamp>) -> Result<(), StoreError> {
+        let (run, why) = (run.to_owned(), why.to_owned());
+        self.writer
+            .write(move |connection| {
+                let (run, why) = (run.clone(), why.clone());
+                Box::pin(async move {
+                    let done = sqlx::query(
+                        "update run set status = ?, status_reason = ?, due_at = ?, ended_at = ? where id = ? and fence = ? and ended_at is null",
+                    )
+                    .bind(if due_at.is_some() { "pending" } else { "dead" })
+                    .bind(why)
+                    .bind(due_at.map(millis))
+                    .bind(due_at.is_none().then(|| millis(now)))
+                    .bind(&run)
+                    .bind(fence)
+                    .execute(&mut *connection)
+                    .await
+                    .map_err(StoreError::doing("postpone a run"))?;
+                    if done.rows_affected() > 0 && due_at.is_none() {
+                        key_value::release(connection, &run, None).await?;
+                        wake_next(connection, &run, now).await?;
+                    }
+                    Ok(())
+                })
             })
             .await
     }
@@ -215,7 +246,7 @@ async fn settle(connection: &mut SqliteConnection, settlement: &RunSettlement) -
             .await
             .map_err(StoreError::doing("settle a step"))?;
         }
-        if step.output.is_some() {
+        if step.ended {
             key_value::release(connection, run, Some(&step.name)).await?;
         }
     }

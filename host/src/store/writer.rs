@@ -139,23 +139,8 @@ async fn work(mut connection: SqliteConnection, mut jobs: mpsc::Receiver<Job>) {
             break;
         }
         let close = batch.iter().any(|job| matches!(job, Job::Close));
-        let mut jobs_now: Vec<Job> = batch.drain(..).filter(|job| !matches!(job, Job::Close)).collect();
-        match together(&mut connection, &mut jobs_now).await {
-            Ok(accepted) => answer(jobs_now, accepted),
-            Err(_) if jobs_now.len() > 1 => {
-                for mut job in jobs_now {
-                    match together(&mut connection, std::slice::from_mut(&mut job)).await {
-                        Ok(accepted) => answer(vec![job], accepted),
-                        Err(error) => refuse(job, error),
-                    }
-                }
-            }
-            Err(error) => {
-                if let Some(job) = jobs_now.pop() {
-                    refuse(job, error);
-                }
-            }
-        }
+        let jobs_now: Vec<Job> = batch.drain(..).filter(|job| !matches!(job, Job::Close)).collect();
+        serve(&mut connection, jobs_now).await;
         if close {
             break;
         }
@@ -164,9 +149,51 @@ async fn work(mut connection: SqliteConnection, mut jobs: mpsc::Receiver<Job>) {
     let _ = connection.close().await;
 }
 
+/// Applies jobs together; where that fails, each on its own, so that one that can't be applied takes no other with it.
+async fn serve(connection: &mut SqliteConnection, mut jobs: Vec<Job>) {
+    match together(connection, &mut jobs).await {
+        Ok(accepted) => answer(jobs, accepted),
+        // Somebody else has the database: that would be so for each of them, after another wait each.
+        Err(Failed::Begin(error)) => {
+            let why = crate::telemetry::chain(&error);
+            for job in jobs {
+                refuse(job, StoreError::Busy(why.clone()));
+            }
+        }
+        Err(Failed::Write(_)) if jobs.len() > 1 => {
+            for mut job in jobs {
+                match together(connection, std::slice::from_mut(&mut job)).await {
+                    Ok(accepted) => answer(vec![job], accepted),
+                    Err(Failed::Begin(error) | Failed::Write(error)) => refuse(job, error),
+                }
+            }
+        }
+        Err(Failed::Write(error)) => {
+            if let Some(job) = jobs.pop() {
+                refuse(job, error);
+            }
+        }
+    }
+}
+
+/// Where a transaction failed.
+enum Failed {
+    /// It did not begin.
+    Begin(StoreError),
+    /// A write, or the commit.
+    Write(StoreError),
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Failed {
+        Failed::Write(error)
+    }
+}
+
 /// Applies all jobs in one transaction. The outcomes of `Accept` jobs come back in order.
-async fn together(connection: &mut SqliteConnection, jobs: &mut [Job]) -> Result<Vec<Vec<Accepted>>, StoreError> {
-    let mut transaction = connection.begin_with("begin immediate").await.map_err(StoreError::doing("begin a transaction"))?;
+async fn together(connection: &mut SqliteConnection, jobs: &mut [Job]) -> Result<Vec<Vec<Accepted>>, Failed> {
+    let mut transaction =
+        connection.begin_with("begin immediate").await.map_err(StoreError::doing("begin a transaction")).map_err(Failed::Begin)?;
     let mut accepted = Vec::new();
     let mut index = 0;
     while index < jobs.len() {

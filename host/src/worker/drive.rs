@@ -21,11 +21,16 @@ const SETTLE_TRIES: u32 = 5;
 /// Pause between two such tries.
 const SETTLE_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
+/// Pause before a configuration that could not be loaded is tried again.
+const REVISION_PAUSE: std::time::Duration = std::time::Duration::from_secs(15);
+
 /// Drives a run as far as it goes now.
 pub(super) async fn drive(runtime: &Arc<Runtime>, run: ClaimedRun) {
     let id = run.id.clone();
     match Driver::begin(runtime, run).await {
-        Ok(mut driver) => driver.go().await,
+        Ok(Some(mut driver)) => driver.go().await,
+        // It waits for its revision.
+        Ok(None) => {}
         // Without the store nothing can be said: the lease ends, and the run is claimed again.
         Err(error) => tracing::error!(run = id, error = telemetry::chain(&error), "a run could not be begun"),
     }
@@ -34,12 +39,14 @@ pub(super) async fn drive(runtime: &Arc<Runtime>, run: ClaimedRun) {
 struct Driver {
     runtime: Arc<Runtime>,
     run: ClaimedRun,
-    revision: Option<Arc<Revision>>,
+    revision: Arc<Revision>,
     route: Arc<Route>,
     state: RunState,
     event: Arc<Value>,
     inputs: BTreeMap<String, String>,
     outputs: BTreeMap<String, Arc<Value>>,
+    /// Changes of credentials when the first step was paused for one.
+    paused_at: Option<u64>,
 }
 
 /// Whether a run goes on.
@@ -49,9 +56,15 @@ enum Settled {
 }
 
 impl Driver {
-    async fn begin(runtime: &Arc<Runtime>, run: ClaimedRun) -> Result<Driver, StoreError> {
-        let revision = runtime.revision(run.revision).await;
-        let route = revision.as_ref().ok().and_then(|revision| revision.route(&run.route).cloned());
+    async fn begin(runtime: &Arc<Runtime>, run: ClaimedRun) -> Result<Option<Driver>, StoreError> {
+        let revision = match runtime.revision(run.revision).await {
+            Ok(revision) => revision,
+            Err(error) => {
+                postpone(runtime, &run, &telemetry::chain(&error)).await?;
+                return Ok(None);
+            }
+        };
+        let route = revision.route(&run.route).cloned();
         let stored: Option<RunState> = run
             .state
             .as_deref()
@@ -60,10 +73,9 @@ impl Driver {
             .map_err(|error| StoreError::Invalid { what: "the state of a run", why: error.to_string() })?;
         let event: Value =
             serde_json::from_str(&run.event).map_err(|error| StoreError::Invalid { what: "an event", why: error.to_string() })?;
-        let (route, fatal) = match (route, &revision) {
-            (Some(route), _) => (route, None),
-            (None, Ok(_)) => (missing_route(&run.route), Some(format!("revision {} has no route {:?}", run.revision, run.route))),
-            (None, Err(error)) => (missing_route(&run.route), Some(telemetry::chain(error))),
+        let (route, fatal) = match route {
+            Some(route) => (route, None),
+            None => (missing_route(&run.route), Some(format!("revision {} has no route {:?}", run.revision, run.route))),
         };
         let mut state = stored.unwrap_or_else(|| RunState::new(&route, run.deadline_at));
         if let Some(fatal) = fatal {
@@ -77,12 +89,13 @@ impl Driver {
             event: Arc::new(event),
             inputs: BTreeMap::new(),
             outputs: BTreeMap::new(),
-            revision: revision.ok(),
+            revision,
             run,
+            paused_at: None,
         };
         driver.load_steps().await?;
         driver.recover().await?;
-        Ok(driver)
+        Ok(Some(driver))
     }
 
     async fn load_steps(&mut self) -> Result<(), StoreError> {
@@ -212,7 +225,12 @@ impl Driver {
             self.state.steps[index].renewed = true;
         }
         self.apply(index, end.outcome.clone(), now);
-        match self.settle_step(end.attempt.clone(), end.value.clone(), end.keys.clone(), end.emitted, now).await {
+        if self.state.steps[index].status == StepStatus::Waiting {
+            self.paused_at = self.paused_at.or(Some(end.credential_changes));
+        }
+        let failed = self.state.steps[index].status == StepStatus::Failed;
+        let value = end.value.clone().map(|value| StepValue { ended: value.output.is_some() || failed, ..value });
+        match self.settle_step(end.attempt.clone(), value, end.keys.clone(), end.emitted, now).await {
             Err(StoreError::KeyConflict(key)) => {
                 // What the step read has changed under it: it is done again, and nothing of it took effect here.
                 self.state = before;
@@ -223,7 +241,7 @@ impl Driver {
                     ..attempt
                 });
                 self.apply(index, Outcome::Failed(failure), now);
-                let value = end.value.map(|value| StepValue { output: None, ..value });
+                let value = end.value.map(|value| StepValue { output: None, ended: false, ..value });
                 self.settle_step(attempt, value, None, Vec::new(), now).await
             }
             other => {
@@ -286,6 +304,8 @@ impl Driver {
         settlement.status_reason = Some(reason.clone());
         settlement.ended_at = Some(now);
         self.make_durable(settlement).await?;
+        // What the route hides may stand in the reason.
+        let reason = if self.route.redact.is_empty() { reason.as_str() } else { "see the event" };
         tracing::warn!(run = self.run.id, route = self.run.route, eid = self.run.eid, reason, "a run is dead");
         self.ended("dead");
         Ok(())
@@ -330,7 +350,12 @@ impl Driver {
             }
             Verdict::Dead(reason) => return self.settle_dead(None, None, None, Vec::new(), reason, now).await,
         }
+        let waits = settlement.status == "waiting";
         self.make_durable(settlement).await?;
+        // What it waits for may have happened while other steps were still running: then nobody else wakes it.
+        if waits && self.paused_at.is_some_and(|paused_at| *self.runtime.broker.changes().borrow() != paused_at) {
+            self.runtime.store.wake("credential", now).await?;
+        }
         // The timer must learn of a time that may come before the one it waits for.
         self.runtime.due.notify_one();
         Ok(())
@@ -386,6 +411,19 @@ impl Driver {
             self.runtime.due.notify_one();
         }
     }
+}
+
+/// A run whose revision this host can't load now waits for it, until its deadline.
+async fn postpone(runtime: &Runtime, run: &ClaimedRun, why: &str) -> Result<(), StoreError> {
+    let now = runtime.clock.now();
+    let dead = now >= run.deadline_at;
+    tracing::error!(run = run.id, revision = run.revision, why, "the configuration of a run can't be loaded");
+    runtime.store.postpone(&run.id, run.fence, why, now, (!dead).then(|| crate::clock::later(now, REVISION_PAUSE))).await?;
+    if dead {
+        runtime.metrics.run_ended(&run.route, "dead");
+        runtime.ended.send_modify(|count| *count += 1);
+    }
+    Ok(())
 }
 
 /// Stands for a route that is not there: it has no steps, and the run ends.

@@ -38,9 +38,16 @@ pub async fn work(runtime: Arc<Runtime>) {
     let leases: Leases = Arc::default();
     let mut runs = JoinSet::new();
     let mut renew = tokio::time::interval(RENEW);
+    let mut renewed = runtime.clock.now();
     loop {
         if runtime.stopping.is_cancelled() {
             break;
+        }
+        // A clock that was set forward, or a machine that slept: what is under way must not be claimed by its own host.
+        let now = runtime.clock.now();
+        if Duration::try_from(now.duration_since(renewed)).is_ok_and(|age| age > RENEW) {
+            renew_leases(&runtime, &leases).await;
+            renewed = now;
         }
         let claimed = claim(&runtime, &mut runs, &leases).await;
         tokio::select! {
@@ -50,13 +57,33 @@ pub async fn work(runtime: Arc<Runtime>) {
             () = runtime.due.notified(), if claimed != Claimed::Full => {}
             Some(ended) = runs.join_next(), if !runs.is_empty() => report(ended),
             () = pause(&runtime, claimed), if claimed != Claimed::Full => {}
-            _ = renew.tick() => renew_leases(&runtime, &leases).await,
+            _ = renew.tick() => {
+                renew_leases(&runtime, &leases).await;
+                renewed = runtime.clock.now();
+            }
         }
         while let Some(ended) = runs.try_join_next() {
             report(ended);
         }
     }
     finish(&runtime, runs, &leases).await;
+}
+
+/// A lease that is renewed as long as this lives.
+struct Lease {
+    leases: Leases,
+    run: String,
+    fence: i64,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut leases = self.leases.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        // A later claim of the same run has a lease of its own.
+        if leases.get(&self.run) == Some(&self.fence) {
+            leases.remove(&self.run);
+        }
+    }
 }
 
 /// What a look for due runs found.
@@ -91,9 +118,9 @@ async fn claim(runtime: &Arc<Runtime>, runs: &mut JoinSet<()>, leases: &Leases) 
                 leases.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(run.id.clone(), run.fence);
                 let (runtime, leases) = (runtime.clone(), leases.clone());
                 runs.spawn(async move {
-                    let id = run.id.clone();
+                    // Dropped also when driving breaks an invariant: then the lease is not renewed, and ends.
+                    let _lease = Lease { leases, run: run.id.clone(), fence: run.fence };
                     drive::drive(&runtime, run).await;
-                    leases.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(&id);
                 });
             }
             if all { Claimed::All } else { Claimed::Some }

@@ -26,7 +26,7 @@ const SMALL_INPUT: usize = 16 << 10;
 /// All a step needs to be tried.
 pub(super) struct StepCall {
     pub(super) runtime: Arc<Runtime>,
-    pub(super) revision: Option<Arc<Revision>>,
+    pub(super) revision: Arc<Revision>,
     pub(super) run: ClaimedRun,
     pub(super) deadline: Timestamp,
     /// Nothing can be in the journal for it.
@@ -54,11 +54,22 @@ pub(super) struct StepEnd {
     pub(super) emitted: Vec<NewEvent>,
     /// The credential was refused and there is nothing newer.
     pub(super) cannot_renew: bool,
+    /// Changes of credentials when the attempt began.
+    pub(super) credential_changes: u64,
 }
 
 impl StepEnd {
     fn without_call(outcome: Outcome) -> StepEnd {
-        StepEnd { outcome, attempt: None, value: None, output: None, keys: None, emitted: Vec::new(), cannot_renew: false }
+        StepEnd {
+            outcome,
+            attempt: None,
+            value: None,
+            output: None,
+            keys: None,
+            emitted: Vec::new(),
+            cannot_renew: false,
+            credential_changes: 0,
+        }
     }
 
     fn failed(kind: FailureKind, reason: impl Into<String>) -> StepEnd {
@@ -70,9 +81,13 @@ impl StepCall {
     pub(super) async fn run(self) -> StepEnd {
         let started = Instant::now();
         let started_at = self.runtime.clock.now();
+        let credential_changes = *self.runtime.broker.changes().borrow();
         let mut end = self.tried(started_at).await;
-        // An attempt that never reached its plugin leaves a trace too.
-        if let (Outcome::Failed(failure), None) = (&end.outcome, &end.attempt) {
+        end.credential_changes = credential_changes;
+        // An attempt that never reached its plugin leaves a trace too; one that found no room does not, or waiting would fill the store.
+        if let (Outcome::Failed(failure), None) = (&end.outcome, &end.attempt)
+            && failure.kind != FailureKind::Busy
+        {
             end.attempt = Some(AttemptEnd {
                 step: self.step.name.clone(),
                 number: self.number,
@@ -98,7 +113,7 @@ impl StepCall {
             Ok(None) => return StepEnd::without_call(Outcome::Skipped),
             Err(reason) => return StepEnd::failed(FailureKind::Expression, reason),
         };
-        let Some(plugin) = self.revision.as_ref().and_then(|revision| revision.plugins.get(&self.step.plugin)) else {
+        let Some(plugin) = self.revision.plugins.get(&self.step.plugin) else {
             return StepEnd::failed(FailureKind::Unavailable, format!("plugin {:?} is not in the run's configuration", self.step.plugin));
         };
         let present = self.runtime.present();
@@ -108,7 +123,14 @@ impl StepCall {
         };
         if let Err(failure) = self.check(plugin, &input).await {
             let mut end = StepEnd::without_call(Outcome::Failed(failure));
-            end.value = Some(StepValue { name: self.step.name.clone(), round: 0, input: Some(input), output: None, clock_start: None });
+            end.value = Some(StepValue {
+                name: self.step.name.clone(),
+                round: 0,
+                input: Some(input),
+                output: None,
+                ended: true,
+                clock_start: None,
+            });
             return end;
         }
         let Ok(slot) = tokio::time::timeout(SLOT_WAIT, grants.slots.acquire()).await else {
@@ -322,6 +344,7 @@ impl StepCall {
             round: 0,
             input: Some(record.input),
             output: text,
+            ended: false,
             clock_start: Some(record.clock_start),
         };
         StepEnd {
@@ -332,6 +355,7 @@ impl StepCall {
             output: parsed,
             emitted,
             cannot_renew,
+            credential_changes: 0,
         }
     }
 
