@@ -47,7 +47,7 @@ async fn main() -> anyhow::Result<()> {
     holdings(&saas);
     let ok = documents.iter().all(|document| document["status"] == "succeeded");
     if let Some(retried) = documents.iter().find(|document| retries(document) > 0) {
-        println!("\nThe job whose invoice had to be tried twice:\n");
+        println!("\nA job of which a step had to be tried twice:\n");
         let shown = folder.run(&["events", "show", retried["eid"].as_str().unwrap_or(""), "--url", &host.client.url], "")?;
         print!("{}", String::from_utf8_lossy(&shown.stdout));
     }
