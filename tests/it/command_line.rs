@@ -47,6 +47,24 @@ async fn init_writes_what_check_up_and_send_take() -> anyhow::Result<()> {
 }
 
 #[test]
+fn check_looks_at_components_even_if_the_file_has_mistakes() -> anyhow::Result<()> {
+    let folder = HostFolder::new(
+        "[server]\nacces = \"open\"\n[plugins.gone]\ncomponent = \"gone.wasm\"\n[plugins.text]\ncomponent = \"sangam.toml\"\n",
+    )?;
+    let check = folder.run(&["check"], "")?;
+    assert_eq!(check.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&check.stderr).into_owned();
+    for place in [
+        "sangam.toml:2:1: error: unknown key `acces`",
+        "sangam.toml:4:13: error: this is no plugin: can't read",
+        "sangam.toml:6:13: error: this is no plugin: it is not WebAssembly",
+    ] {
+        assert!(text.contains(place), "{place} is not in\n{text}");
+    }
+    Ok(())
+}
+
+#[test]
 fn check_prints_every_mistake_with_its_place() -> anyhow::Result<()> {
     let text = format!(
         r#"[server]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{ConfigArg, Failure, plain};
-use crate::config::{self, Loaded, Problem, Severity};
+use crate::config::{self, Loaded, Problem, Problems, Severity};
 use crate::registry::{Component, Descriptor};
 use crate::telemetry;
 
@@ -17,7 +17,13 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let loaded = config::load(&self.config.config).map_err(|problems| Failure::Usage(summed(&problems.to_string(), &problems.list)))?;
+        let loaded = match config::load(&self.config.config) {
+            Ok(loaded) => loaded,
+            Err(problems) => {
+                let problems = with_components(problems).await;
+                return Err(Failure::Usage(summed(&problems.to_string(), &problems.list)));
+            }
+        };
         let mut problems = loaded.warnings.clone();
         let mut facts = BTreeMap::new();
         let mut seen = Vec::new();
@@ -42,6 +48,17 @@ impl Check {
         report(&loaded, &seen);
         Ok(())
     }
+}
+
+/// A file with mistakes names components all the same: what is wrong with them is told too.
+async fn with_components(problems: Problems) -> Problems {
+    let mut more = Vec::new();
+    for (source, place) in &problems.components {
+        if let Err(why) = look(source, None).await {
+            more.push(Problem { message: format!("this is no plugin: {why}"), ..place.clone() });
+        }
+    }
+    problems.and(more)
 }
 
 fn summed(text: &str, list: &[Problem]) -> String {

@@ -126,7 +126,7 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
 /// Everything that is wrong with it. Where the syntax is wrong, only that.
 pub fn parse(text: &str, file: &str, base: &Path, outside: &Outside<'_>) -> Result<Loaded, Problems> {
     let source = Source::new(text.into());
-    let mut reader = Reader { source: &source, base, outside, problems: Vec::new(), hidden: Vec::new() };
+    let mut reader = Reader { source: &source, base, outside, problems: Vec::new(), hidden: Vec::new(), components: Vec::new() };
     let r = &mut reader;
     let (root, syntax_errors) = DeTable::parse_recoverable(text);
     let readable = report_syntax(r, &syntax_errors);
@@ -134,14 +134,20 @@ pub fn parse(text: &str, file: &str, base: &Path, outside: &Outside<'_>) -> Resu
     let positions = Positions::of(root);
     let read = if readable { file::config(r, root, &positions) } else { None };
     let revision = if readable { revision::content(r, root) } else { Value::Null };
-    let Reader { problems, hidden, .. } = reader;
+    let Reader { problems, hidden, components, .. } = reader;
     let masked = masked(text, &hidden);
     let list = Problems::new(file, masked, problems);
     match read {
         Some(config) if !list.has_errors() => {
             Ok(Loaded { config, positions, text: source.text().clone(), file: file.to_owned(), warnings: list.list, revision })
         }
-        _ => Err(list),
+        _ => {
+            // They can be looked at whatever else is wrong with the file.
+            let place = |span| Problem::at(&source, &span, Severity::Error, "");
+            let mut list = list;
+            list.components = components.into_iter().map(|(component, span)| (component, place(span))).collect();
+            Err(list)
+        }
     }
 }
 

@@ -64,14 +64,18 @@ fn component(r: &mut Reader<'_>, item: &Item<'_>) -> Option<ComponentSource> {
             r.error(&text.span, format!("`{value}` names no connector")).help("write builtin:NAME, such as \"builtin:http\"");
             return None;
         }
-        return Some(ComponentSource::Builtin(name.to_owned()));
+        let source = ComponentSource::Builtin(name.to_owned());
+        r.components.push((source.clone(), text.span.clone()));
+        return Some(source);
     }
     if value.is_empty() || value.contains("://") {
         r.error(&text.span, format!("`{value}` is not the path of a component"))
             .help("write the path of a .wasm file, or builtin:NAME for a connector in the binary");
         return None;
     }
-    Some(ComponentSource::Path(r.absolute(&value)))
+    let source = ComponentSource::Path(r.absolute(&value));
+    r.components.push((source.clone(), text.span.clone()));
+    Some(source)
 }
 
 fn digest(text: &str) -> Result<String, String> {

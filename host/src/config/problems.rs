@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::model::ComponentSource;
+
 /// How bad a [`Problem`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -51,6 +53,8 @@ pub struct Problems {
     pub file: String,
     /// Sorted by line and column.
     pub list: Vec<Problem>,
+    /// Components that the file names, each with a problem at its place to be filled in: they can be looked at even if the file has mistakes.
+    pub components: Vec<(ComponentSource, Problem)>,
     text: Arc<str>,
 }
 
@@ -59,7 +63,16 @@ impl Problems {
     pub fn new(file: impl Into<String>, text: Arc<str>, mut list: Vec<Problem>) -> Self {
         list.sort_by(|a, b| (a.line, a.column, a.severity, &a.message).cmp(&(b.line, b.column, b.severity, &b.message)));
         list.dedup();
-        Self { file: file.into(), list, text }
+        Self { file: file.into(), list, components: Vec::new(), text }
+    }
+
+    /// The same with more mistakes.
+    pub fn and(mut self, more: Vec<Problem>) -> Self {
+        self.list.extend(more);
+        let components = std::mem::take(&mut self.components);
+        let mut all = Self::new(self.file, self.text, self.list);
+        all.components = components;
+        all
     }
 
     /// Whether any of them is an error rather than a warning.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use toml::de::DeValue;
 
+use super::model::ComponentSource;
 use super::outside::Outside;
 use super::problems::{Problem, Severity, Source, did_you_mean};
 
@@ -18,6 +19,8 @@ pub(super) struct Reader<'a> {
     pub(super) problems: Vec<Problem>,
     /// Byte ranges that hold a secret in clear text: never shown.
     pub(super) hidden: Vec<Range<usize>>,
+    /// Components and where they are named.
+    pub(super) components: Vec<(ComponentSource, Range<usize>)>,
 }
 
 impl Reader<'_> {
