@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{ConfigArg, Failure};
 use crate::api;
 use crate::clock::Clock;
-use crate::runtime::{ApplyError, Runtime};
+use crate::runtime::{self, ApplyError, Runtime};
 use crate::store::StoreError;
 use crate::{telemetry, worker};
 
@@ -37,6 +37,7 @@ impl Up {
         let mut hangup = signal(SignalKind::hangup()).map_err(Failure::failed)?;
         let worker = tokio::spawn(worker::work(runtime.clone()));
         let upkeep = tokio::spawn(upkeep(runtime.clone()));
+        let peers = tokio::spawn(runtime::hear(runtime.clone()));
         let stopping = runtime.stopping.clone();
         let server = axum::serve(listener, api::router(runtime.clone())).with_graceful_shutdown(async move { stopping.cancelled().await });
         let server = tokio::spawn(server.into_future());
@@ -56,6 +57,7 @@ impl Up {
         runtime.stopping.cancel();
         worker.await.map_err(Failure::failed)?;
         upkeep.await.map_err(Failure::failed)?;
+        peers.await.map_err(Failure::failed)?;
         // Requests that still wait for their runs get no longer than that.
         let _ = tokio::time::timeout(Duration::from_secs(2), server).await;
         runtime.broker.close().await;

@@ -61,7 +61,7 @@ pub enum Access {
 /// `[store]`.
 #[derive(Debug, Clone)]
 pub struct Store {
-    /// `sqlite://PATH`, the path made absolute.
+    /// `sqlite://PATH`, the path made absolute, or `postgres://USER@HOST/DATABASE`, perhaps with a password.
     pub url: String,
     /// How long events whose runs have ended are kept.
     pub retention: Retention,

@@ -109,13 +109,23 @@ fn store_url(r: &mut Reader<'_>, item: &Item<'_>) -> Option<String> {
     let text = item.text(r)?;
     let value = resolved(r, &text)?;
     if value.starts_with("postgres://") || value.starts_with("postgresql://") {
-        not_yet(r, &text.span, "a PostgreSQL store", "use \"sqlite://data/sangam.db\" and one host");
-        return None;
+        return match url::Url::parse(&value) {
+            Ok(url) if url.path().len() > 1 => Some(value),
+            Ok(_) => {
+                r.error(&text.span, "this URL names no database").help("write postgres://USER@HOST/DATABASE");
+                None
+            }
+            Err(error) => {
+                // The value may hold a password: only the error is shown.
+                r.error(&text.span, format!("this is not the URL of a database: {error}")).help("write postgres://USER@HOST/DATABASE");
+                None
+            }
+        };
     }
     let path = value.strip_prefix("sqlite://").filter(|path| !path.is_empty() && !path.contains(['?', '#']));
     let Some(path) = path else {
         r.error(&text.span, format!("`{value}` is not the URL of a store"))
-            .help("write sqlite:// and the path of a file, such as \"sqlite://data/sangam.db\"");
+            .help("write sqlite:// and the path of a file, such as \"sqlite://data/sangam.db\", or postgres://USER@HOST/DATABASE for several hosts");
         return None;
     };
     Some(format!("sqlite://{}", r.absolute(path).display()))

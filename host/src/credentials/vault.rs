@@ -93,12 +93,9 @@ impl Vault {
         let known = store.meta_get(FINGERPRINT).await?;
         let missing = if known.is_none() { Missing::Create } else { Missing::Refuse };
         let key = key_source::load(secrets, missing).await?;
-        if known.is_none() {
-            store.meta_put(FINGERPRINT, &key.fingerprint()).await?;
-        }
-        // Read again even after writing: another host may have started at the same time with another key.
-        match store.meta_get(FINGERPRINT).await? {
-            Some(kept) if kept == key.fingerprint() => Ok(Self { store, key: Arc::new(key), clock }),
+        // Another host may have started at the same time with another key.
+        match store.meta_once(FINGERPRINT, &key.fingerprint()).await? {
+            kept if kept == key.fingerprint() => Ok(Self { store, key: Arc::new(key), clock }),
             _ => Err(VaultError::OtherKey),
         }
     }

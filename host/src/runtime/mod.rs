@@ -1,9 +1,11 @@
 //! One running host: the parts put together, the present configuration, and how it is replaced.
 
 mod intake;
+mod peers;
 mod revision;
 
 pub use intake::{Cause, Intake, IntakeError, MAX_HOPS};
+pub use peers::{Unservable, hear};
 pub use revision::{ActionSchemas, BuildError, LoadedPlugin, Revision};
 
 use std::collections::BTreeMap;
@@ -114,6 +116,8 @@ pub struct Runtime {
     pub random_secret: [u8; 32],
     /// Name of this host in leases.
     pub owner: String,
+    /// Configurations that are left to other hosts.
+    pub unservable: Unservable,
     tls: rustls::ClientConfig,
     present: RwLock<Arc<Present>>,
     revisions: Mutex<BTreeMap<i64, Arc<Revision>>>,
@@ -140,7 +144,8 @@ impl Runtime {
         let tokens = TokenClient::new(tls.clone()).map_err(|error| start(&error))?;
         let broker = Arc::new(Broker::new(vault, BTreeMap::new(), tokens));
         let cache_secret = store_secret(&store, CACHE_SECRET).await?;
-        let engine = Engine::start(Some(cache_folder(&loaded.config.store.url)), cache_secret).map_err(|error| start(&error))?;
+        let engine = Engine::start(Some(cache_folder(&loaded.config.store.url, &loaded.config.base)), cache_secret)
+            .map_err(|error| start(&error))?;
         let random_secret = store_secret(&store, RANDOM_SECRET).await?;
         let empty = Arc::new(Present { revision: Arc::new(Revision::empty(&loaded.config)), plugins: BTreeMap::new() });
         let runtime = Arc::new(Runtime {
@@ -157,6 +162,7 @@ impl Runtime {
             abandon: CancellationToken::new(),
             random_secret,
             owner: uuid::Uuid::new_v4().to_string(),
+            unservable: Unservable::default(),
             tls,
             present: RwLock::new(empty),
             revisions: Mutex::default(),
@@ -168,9 +174,12 @@ impl Runtime {
         });
         runtime.apply(loaded, Start::AtStart).await?;
         let now = runtime.clock.now();
-        let released = runtime.store.release_all(now).await?;
-        if released > 0 {
-            tracing::info!(runs = released, "runs that were under way when the host stopped go on");
+        // On a shared store others hold leases too: those of hosts that are gone end by themselves.
+        if !runtime.store.is_shared() {
+            let released = runtime.store.release_all(now).await?;
+            if released > 0 {
+                tracing::info!(runs = released, "runs that were under way when the host stopped go on");
+            }
         }
         // What waited for a credential may find it mended: the configuration has just been read anew.
         runtime.store.wake("credential", now).await?;
@@ -186,6 +195,26 @@ impl Runtime {
         self.store.wake("credential", self.clock.now()).await?;
         self.due.notify_one();
         Ok(number)
+    }
+
+    /// Takes over a revision that another host on the store has applied.
+    ///
+    /// # Errors
+    /// [`ApplyError::Revision`] when it can't run here: then the present one stays, and its own runs are left to hosts that can serve them.
+    pub async fn follow(&self) -> Result<(), ApplyError> {
+        if !self.store.is_shared() {
+            return Ok(());
+        }
+        let _one_at_a_time = self.reloading.lock().await;
+        let latest = self.store.latest_revision().await?;
+        if latest <= self.present().revision.number {
+            return Ok(());
+        }
+        let revision = self.stored_revision(latest).await?;
+        self.install(revision)?;
+        tracing::info!(revision = latest, "took over the configuration that another host applied");
+        self.due.notify_one();
+        Ok(())
     }
 
     /// What is configured now.
@@ -323,22 +352,20 @@ fn warn(loaded: &Loaded) {
     }
 }
 
-/// Compiled code lives beside the database.
-fn cache_folder(url: &str) -> PathBuf {
+/// Compiled code lives beside the database; with a server, in the folder that the default database would have.
+fn cache_folder(url: &str, base: &Path) -> PathBuf {
+    if crate::store::is_server(url) {
+        return base.join("data").join("cache");
+    }
     let path = url.trim_start_matches("sqlite://").split('?').next().unwrap_or_default();
     Path::new(path).parent().unwrap_or(Path::new(".")).join("cache")
 }
 
 /// A random value made once for each store.
 async fn store_secret(store: &Store, name: &str) -> Result<[u8; 32], StoreError> {
-    if let Some(known) = store.meta_get(name).await?
-        && let Ok(secret) = <[u8; 32]>::try_from(known)
-    {
-        return Ok(secret);
-    }
     let mut secret = [0; 32];
     secret[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
     secret[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-    store.meta_put(name, &secret).await?;
-    Ok(secret)
+    let kept = store.meta_once(name, &secret).await?;
+    kept.try_into().map_err(|_| StoreError::Invalid { what: "a secret", why: "it is not 32 bytes".to_owned() })
 }

@@ -1,9 +1,8 @@
 //! Events taken in: each with one run for every route that wants it, in one transaction.
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{QueryBuilder, Row, Sqlite};
 
+use super::sql::{Connection, Value, sql};
 use super::{Store, StoreError, millis};
 
 /// Rows of one insert. 200 rows of 8 columns stay far below the limit on bound values.
@@ -72,29 +71,40 @@ impl Store {
 }
 
 /// Inserts several intakes at once; gives the outcomes per intake.
-pub(super) async fn insert(connection: &mut SqliteConnection, groups: &[&[NewEvent]]) -> Result<Vec<Vec<Accepted>>, StoreError> {
+pub(super) async fn insert(connection: &mut Connection, groups: &[&[NewEvent]]) -> Result<Vec<Vec<Accepted>>, StoreError> {
     let all: Vec<&NewEvent> = groups.iter().flat_map(|group| group.iter()).collect();
     let mut new = std::collections::HashSet::with_capacity(all.len());
-    for rows in all.chunks(ROWS) {
-        let mut query = QueryBuilder::<Sqlite>::new("insert into seen (source, id, eid, digest, until) ");
-        query.push_values(rows, |mut row, event| {
-            row.push_bind(&event.source).push_bind(&event.id).push_bind(&event.eid);
-            row.push_bind(event.digest.as_slice()).push_bind(millis(event.seen_until));
+    // In one order on all hosts, so that two that get the same events at once don't wait for each other in a circle.
+    let mut sorted = all.clone();
+    sorted.sort_by_key(|event| (&event.source, &event.id));
+    for rows in sorted.chunks(ROWS) {
+        let mut query = sql("insert into seen (source, id, eid, digest, until) ");
+        query.push_rows(rows, |event| {
+            let until = millis(event.seen_until);
+            [Value::from(&event.source), (&event.id).into(), (&event.eid).into(), event.digest.as_slice().into(), until.into()]
         });
         query.push(" on conflict (source, id) do nothing returning eid");
-        let inserted = query.build().fetch_all(&mut *connection).await.map_err(StoreError::doing("take in events"))?;
+        let inserted = query.fetch_all(&mut *connection).await.map_err(StoreError::doing("take in events"))?;
         for row in inserted {
-            new.insert(row.get::<String, _>(0));
+            new.insert(row.get::<String>(0));
         }
     }
     let fresh: Vec<&NewEvent> = all.iter().copied().filter(|event| new.contains(&event.eid)).collect();
     for rows in fresh.chunks(ROWS) {
-        let mut query = QueryBuilder::<Sqlite>::new("insert into event (eid, source, id, type, received_at, hops, cause, body) ");
-        query.push_values(rows, |mut row, event| {
-            row.push_bind(&event.eid).push_bind(&event.source).push_bind(&event.id).push_bind(&event.kind);
-            row.push_bind(millis(event.received_at)).push_bind(event.hops).push_bind(&event.cause).push_bind(&event.body);
+        let mut query = sql("insert into event (eid, source, id, type, received_at, hops, cause, body) ");
+        query.push_rows(rows, |event| {
+            [
+                Value::from(&event.eid),
+                (&event.source).into(),
+                (&event.id).into(),
+                (&event.kind).into(),
+                millis(event.received_at).into(),
+                event.hops.into(),
+                (&event.cause).into(),
+                (&event.body).into(),
+            ]
         });
-        query.build().execute(&mut *connection).await.map_err(StoreError::doing("take in events"))?;
+        query.execute(&mut *connection).await.map_err(StoreError::doing("take in events"))?;
     }
     insert_runs(connection, &fresh).await?;
     let mut outcomes = Vec::with_capacity(groups.len());
@@ -112,38 +122,48 @@ pub(super) async fn insert(connection: &mut SqliteConnection, groups: &[&[NewEve
     Ok(outcomes)
 }
 
-async fn original(connection: &mut SqliteConnection, event: &NewEvent) -> Result<Accepted, StoreError> {
-    let row = sqlx::query("select eid, digest from seen where source = ? and id = ?")
+async fn original(connection: &mut Connection, event: &NewEvent) -> Result<Accepted, StoreError> {
+    let row = sql("select eid, digest from seen where source = ? and id = ?")
         .bind(&event.source)
         .bind(&event.id)
         .fetch_one(&mut *connection)
         .await
         .map_err(StoreError::doing("look up a duplicate"))?;
-    Ok(Accepted { eid: row.get(0), duplicate: true, differs: row.get::<Vec<u8>, _>(1) != event.digest })
+    let eid: String = row.get(0);
+    // Its own eid: a commit that was thought to have failed took place after all.
+    Ok(Accepted { duplicate: eid != event.eid, differs: row.get::<Vec<u8>>(1) != event.digest, eid })
 }
 
-async fn insert_runs(connection: &mut SqliteConnection, events: &[&NewEvent]) -> Result<(), StoreError> {
+async fn insert_runs(connection: &mut Connection, events: &[&NewEvent]) -> Result<(), StoreError> {
     let runs: Vec<(&NewEvent, &NewRun)> = events.iter().flat_map(|event| event.runs.iter().map(move |run| (*event, run))).collect();
     for rows in runs.chunks(ROWS) {
-        let mut query = QueryBuilder::<Sqlite>::new(
+        let mut query = sql(
             "insert into run (id, eid, route, revision, root, status, status_reason, order_key, due_at, created_at, deadline_at, ended_at) ",
         );
-        query.push_values(rows, |mut row, (event, run)| {
+        query.push_rows(rows, |(event, run)| {
             let received = millis(event.received_at);
             let dead = run.dead.is_some();
-            row.push_bind(&run.id).push_bind(&event.eid).push_bind(&run.route).push_bind(run.revision).push_bind(&run.id);
-            row.push_bind(if dead { "dead" } else { "pending" }).push_bind(&run.dead).push_bind(&run.order_key);
-            row.push_bind((!dead).then_some(received)).push_bind(received).push_bind(millis(run.deadline_at));
-            row.push_bind(dead.then_some(received));
+            [
+                Value::from(&run.id),
+                (&event.eid).into(),
+                (&run.route).into(),
+                run.revision.into(),
+                (&run.id).into(),
+                if dead { "dead" } else { "pending" }.into(),
+                (&run.dead).into(),
+                (&run.order_key).into(),
+                (!dead).then_some(received).into(),
+                received.into(),
+                millis(run.deadline_at).into(),
+                dead.then_some(received).into(),
+            ]
         });
-        query.build().execute(&mut *connection).await.map_err(StoreError::doing("take in runs"))?;
+        query.execute(&mut *connection).await.map_err(StoreError::doing("take in runs"))?;
     }
     // A run behind another of the same key is not due: whoever ends the one before makes it so.
     for (_, run) in runs.iter().filter(|(_, run)| run.order_key.is_some() && run.dead.is_none()) {
-        sqlx::query(
-            "update run set due_at = null where id = ? and exists (select 1 from run before where before.route = run.route \
-             and before.order_key = run.order_key and before.ended_at is null and before.seq < run.seq)",
-        )
+        sql("update run set due_at = null where id = ? and exists (select 1 from run before where before.route = run.route \
+             and before.order_key = run.order_key and before.ended_at is null and before.seq < run.seq)")
         .bind(&run.id)
         .execute(&mut *connection)
         .await

@@ -1,8 +1,9 @@
 //! Runs given to workers, under a lease with a fencing number.
 
 use jiff::Timestamp;
-use sqlx::Row;
 
+use super::sql::{Dialect, sql};
+use super::terms::Terms;
 use super::{Store, StoreError, millis, optional_timestamp, timestamp};
 
 /// A run under lease.
@@ -44,32 +45,45 @@ impl ClaimedRun {
 }
 
 impl Store {
-    /// Leases up to `limit` due runs, the longest due first.
-    pub async fn claim(&self, owner: &str, now: Timestamp, lease_until: Timestamp, limit: u32) -> Result<Vec<ClaimedRun>, StoreError> {
+    /// Leases up to `limit` due runs, the longest due first. Runs of the configurations `except` are left to other hosts, until their deadline.
+    pub async fn claim(
+        &self,
+        owner: &str,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+        except: Vec<i64>,
+    ) -> Result<Vec<ClaimedRun>, StoreError> {
         let owner = owner.to_owned();
         self.writer
-            .write(move |connection| {
-                let owner = owner.clone();
+            .write(Terms::none(), move |connection| {
+                let (owner, except) = (owner.clone(), except.clone());
                 Box::pin(async move {
-                    let rows = sqlx::query(
-                        "update run set status = 'running', status_reason = null, due_at = ?, lease_owner = ?, fence = fence + 1 \
-                         where seq in (select seq from run where due_at <= ? order by due_at, seq limit ?) \
-                         returning seq, id, eid, route, revision, root, replay_of, order_key, fence, state, created_at, deadline_at, \
+                    let mut claim =
+                        sql("update run set status = 'running', status_reason = null, due_at = ?, lease_owner = ?, fence = fence + 1 \
+                         where seq in (select seq from run where due_at <= ?")
+                        .bind(millis(lease_until))
+                        .bind(&owner)
+                        .bind(millis(now));
+                    if !except.is_empty() {
+                        claim.push(" and (deadline_at <= ").push_bind(millis(now)).push(" or revision not in ").push_list(except).push(")");
+                    }
+                    claim.push(" order by due_at, seq limit ").push_bind(limit);
+                    if connection.dialect() == Dialect::Postgres {
+                        // What another host is just claiming or settling is passed over rather than waited for.
+                        claim.push(" for update skip locked");
+                    }
+                    claim.push(
+                        ") returning seq, id, eid, route, revision, root, replay_of, order_key, fence, state, created_at, deadline_at, \
                          (select body from event where event.eid = run.eid) as body, \
                          (select hops from event where event.eid = run.eid) as hops",
-                    )
-                    .bind(millis(lease_until))
-                    .bind(owner)
-                    .bind(millis(now))
-                    .bind(limit)
-                    .fetch_all(connection)
-                    .await
-                    .map_err(StoreError::doing("claim runs"))?;
+                    );
+                    let rows = claim.fetch_all(connection).await.map_err(StoreError::doing("claim runs"))?;
                     let mut claimed = rows
                         .into_iter()
                         .map(|row| {
                             Ok((
-                                row.get::<i64, _>("seq"),
+                                row.get::<i64>("seq"),
                                 ClaimedRun {
                                     id: row.get("id"),
                                     eid: row.get("eid"),
@@ -98,11 +112,11 @@ impl Store {
     /// Moves the end of the leases of runs that are still being worked on.
     pub async fn renew(&self, runs: Vec<(String, i64)>, lease_until: Timestamp) -> Result<(), StoreError> {
         self.writer
-            .write(move |connection| {
+            .write(Terms::none(), move |connection| {
                 let runs = runs.clone();
                 Box::pin(async move {
                     for (id, fence) in runs {
-                        sqlx::query("update run set due_at = ? where id = ? and fence = ? and status = 'running'")
+                        sql("update run set due_at = ? where id = ? and fence = ? and status = 'running'")
                             .bind(millis(lease_until))
                             .bind(id)
                             .bind(fence)
@@ -118,8 +132,8 @@ impl Store {
 
     /// When the next run becomes due, if one is.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let due: Option<i64> = sqlx::query_scalar("select min(due_at) from run where due_at is not null")
-            .fetch_one(&self.readers)
+        let due: Option<i64> = sql("select min(due_at) from run where due_at is not null")
+            .scalar(&self.readers)
             .await
             .map_err(StoreError::doing("look for due runs"))?;
         optional_timestamp(due)
@@ -130,14 +144,14 @@ impl Store {
     /// One host has the file, so every lease found at start is of a host that no longer is; waiting for their end would only delay.
     pub async fn release_all(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.writer
-            .write(move |connection| {
+            .write(Terms::none(), move |connection| {
                 Box::pin(async move {
-                    let done = sqlx::query("update run set due_at = ? where status = 'running'")
+                    let done = sql("update run set due_at = ? where status = 'running'")
                         .bind(millis(now))
                         .execute(connection)
                         .await
                         .map_err(StoreError::doing("release leases"))?;
-                    Ok(done.rows_affected())
+                    Ok(done)
                 })
             })
             .await
@@ -145,7 +159,7 @@ impl Store {
 
     /// How many runs have not ended, and since when the oldest due one has waited.
     pub async fn backlog(&self) -> Result<(u64, Option<Timestamp>), StoreError> {
-        let row = sqlx::query(
+        let row = sql(
             "select (select count(*) from run where ended_at is null), (select min(due_at) from run where due_at is not null and status = 'pending')",
         )
         .fetch_one(&self.readers)

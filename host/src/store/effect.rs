@@ -1,10 +1,10 @@
 //! The journal: every write intended before it leaves, and its outcome after.
 
 use jiff::Timestamp;
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::key_value::{self, Claim, SeenValue};
+use super::sql::{Connection, Dialect, Row, sql};
+use super::terms::Terms;
 use super::{Store, StoreError, millis, timestamp};
 
 /// What identifies a write in the line of a run.
@@ -148,8 +148,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::Fenced`], [`StoreError::KeyConflict`]: the attempt ends. Others: the request must not leave.
     pub async fn intend(&self, intent: Intent) -> Result<(), StoreError> {
+        let terms = match &intent.opening {
+            Some(opening) if !opening.reads.is_empty() => Terms::none().keys(&opening.plugin),
+            _ => Terms::none(),
+        };
         self.writer
-            .write(move |connection| {
+            .write(terms, move |connection| {
                 let intent = intent.clone();
                 Box::pin(async move { refusal(insert_intent(connection, &intent).await) })
             })
@@ -161,15 +165,13 @@ impl Store {
         // Not awaited: a crash before the flush leaves the write in doubt, and it goes out again under the same key.
         let _ = self
             .writer
-            .queue(move |connection| {
+            .queue(Terms::none(), move |connection| {
                 let effect = effect.clone();
                 Box::pin(async move {
                     let id = &effect.id;
-                    sqlx::query(
-                        "update effect set state = ?, doubted = ?, status = ?, response_headers = ?, response_body = ?, duration_ms = ? \
+                    sql("update effect set state = ?, doubted = ?, status = ?, response_headers = ?, response_body = ?, duration_ms = ? \
                          where root = ? and step = ? and round = ? and undos = ? and identity = ? and generation = ? \
-                         and exists (select 1 from run where run.id = effect.run and run.id = ? and run.fence = ?)",
-                    )
+                         and exists (select 1 from run where run.id = effect.run and run.id = ? and run.fence = ?)")
                     .bind(effect.state.as_str())
                     .bind(effect.doubted)
                     .bind(effect.status)
@@ -197,7 +199,7 @@ impl Store {
     /// The journal of a step in its line, and the claims of the run that asks.
     pub async fn journal(&self, root: &str, run: &str, step: &str, round: u32, plugin: &str) -> Result<JournalSnapshot, StoreError> {
         let mut snapshot = JournalSnapshot::default();
-        let line = sqlx::query("select clock_start, undos, applied from line_step where root = ? and step = ? and round = ?")
+        let line = sql("select clock_start, undos, applied from line_step where root = ? and step = ? and round = ?")
             .bind(root)
             .bind(step)
             .bind(round)
@@ -208,16 +210,14 @@ impl Store {
         snapshot.clock_start = Some(timestamp(line.get("clock_start"))?);
         snapshot.undos = line.get("undos");
         snapshot.applied = line.get("applied");
-        let rows = sqlx::query(
-            "select * from effect where root = ? and step = ? and round = ? and undos = ? order by started_at, seq, generation",
-        )
-        .bind(root)
-        .bind(step)
-        .bind(round)
-        .bind(snapshot.undos)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(StoreError::doing("read the journal"))?;
+        let rows = sql("select * from effect where root = ? and step = ? and round = ? and undos = ? order by started_at, seq, generation")
+            .bind(root)
+            .bind(step)
+            .bind(round)
+            .bind(snapshot.undos)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(StoreError::doing("read the journal"))?;
         snapshot.effects = rows.iter().map(effect_row).collect::<Result<_, _>>()?;
         let claims = key_value::claims_of(&self.readers, root, step, plugin).await?;
         // Its first intent made its claim complete. Writes of a run that is over say nothing: its claims ended with it, and a replay
@@ -230,13 +230,13 @@ impl Store {
 }
 
 /// Checks everything before it writes anything: a refusal must leave the shared transaction clean.
-async fn insert_intent(connection: &mut SqliteConnection, intent: &Intent) -> Result<(), StoreError> {
+async fn insert_intent(connection: &mut Connection, intent: &Intent) -> Result<(), StoreError> {
     let effect = &intent.effect;
     fenced(connection, &effect.run, intent.fence).await?;
     if let Some(opening) = &intent.opening {
         key_value::check(connection, &opening.plugin, &effect.id.root, &effect.id.step, &opening.reads).await?;
         key_value::claim(connection, &opening.plugin, &effect.id.root, &effect.id.step, &effect.run, &opening.reads).await?;
-        sqlx::query("insert into line_step (root, step, round, clock_start) values (?, ?, ?, ?) on conflict do nothing")
+        sql("insert into line_step (root, step, round, clock_start) values (?, ?, ?, ?) on conflict do nothing")
             .bind(&effect.id.root)
             .bind(&effect.id.step)
             .bind(effect.id.round)
@@ -244,14 +244,14 @@ async fn insert_intent(connection: &mut SqliteConnection, intent: &Intent) -> Re
             .execute(&mut *connection)
             .await
             .map_err(StoreError::doing("open an attempt"))?;
-        sqlx::query("insert into step (run, name, input) values (?, ?, ?) on conflict (run, name) do update set input = excluded.input")
+        sql("insert into step (run, name, input) values (?, ?, ?) on conflict (run, name) do update set input = excluded.input")
             .bind(&effect.run)
             .bind(&effect.id.step)
             .bind(&opening.input)
             .execute(&mut *connection)
             .await
             .map_err(StoreError::doing("open an attempt"))?;
-        sqlx::query("insert into attempt (run, step, number, started_at) values (?, ?, ?, ?) on conflict do nothing")
+        sql("insert into attempt (run, step, number, started_at) values (?, ?, ?, ?) on conflict do nothing")
             .bind(&effect.run)
             .bind(&effect.id.step)
             .bind(effect.attempt)
@@ -261,14 +261,12 @@ async fn insert_intent(connection: &mut SqliteConnection, intent: &Intent) -> Re
             .map_err(StoreError::doing("open an attempt"))?;
     }
     let id = &effect.id;
-    sqlx::query(
-        "insert into effect (root, step, round, undos, identity, generation, name, key, method, url, request_headers, request_body, \
+    sql("insert into effect (root, step, round, undos, identity, generation, name, key, method, url, request_headers, request_body, \
          request_digest, state, doubted, run, attempt, seq, started_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
          on conflict (root, step, round, undos, identity, generation) do update set state = excluded.state, doubted = excluded.doubted, \
          url = excluded.url, request_headers = excluded.request_headers, request_body = excluded.request_body, \
          request_digest = excluded.request_digest, run = excluded.run, attempt = excluded.attempt, seq = excluded.seq, \
-         started_at = excluded.started_at, duration_ms = null",
-    )
+         started_at = excluded.started_at, duration_ms = null")
     .bind(&id.root)
     .bind(&id.step)
     .bind(id.round)
@@ -305,17 +303,17 @@ pub(super) fn refusal<T>(result: Result<T, StoreError>) -> Result<Result<T, Stor
 }
 
 /// A stale worker's write matches no row.
-pub(super) async fn fenced(connection: &mut SqliteConnection, run: &str, fence: i64) -> Result<(), StoreError> {
-    let held: Option<i64> = sqlx::query_scalar("select 1 from run where id = ? and fence = ? and ended_at is null")
-        .bind(run)
-        .bind(fence)
-        .fetch_optional(connection)
-        .await
-        .map_err(StoreError::doing("check a lease"))?;
+pub(super) async fn fenced(connection: &mut Connection, run: &str, fence: i64) -> Result<(), StoreError> {
+    let mut held = sql("select 1 from run where id = ? and fence = ? and ended_at is null").bind(run).bind(fence);
+    if connection.dialect() == Dialect::Postgres {
+        // From here to the commit nobody can claim or cancel it.
+        held.push(" for update");
+    }
+    let held: Option<i64> = held.scalar_optional(connection).await.map_err(StoreError::doing("check a lease"))?;
     held.map(|_| ()).ok_or(StoreError::Fenced)
 }
 
-pub(super) fn effect_row(row: &SqliteRow) -> Result<EffectRow, StoreError> {
+pub(super) fn effect_row(row: &Row) -> Result<EffectRow, StoreError> {
     Ok(EffectRow {
         id: EffectId {
             root: row.get("root"),
@@ -332,7 +330,7 @@ pub(super) fn effect_row(row: &SqliteRow) -> Result<EffectRow, StoreError> {
         request_headers: row.get("request_headers"),
         request_body: row.get("request_body"),
         request_digest: row.get("request_digest"),
-        state: EffectState::parse(row.get("state"))?,
+        state: EffectState::parse(&row.get::<String>("state"))?,
         doubted: row.get("doubted"),
         status: row.get("status"),
         response_headers: row.get("response_headers"),

@@ -1,8 +1,6 @@
 //! The plugins' key-value spaces, and the claims that make read-compute-write safe.
 
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqlitePool};
-
+use super::sql::{Connection, Pool, sql};
 use super::{Store, StoreError};
 
 /// What a step has read: a key, or all keys with a prefix.
@@ -63,7 +61,7 @@ pub struct KeySettlement {
 impl Store {
     /// The value of a key.
     pub async fn key_get(&self, plugin: &str, key: &str) -> Result<KeyRead, StoreError> {
-        let row = sqlx::query("select value, version from key_value where plugin = ? and key = ?")
+        let row = sql("select value, version from key_value where plugin = ? and key = ?")
             .bind(plugin)
             .bind(key)
             .fetch_optional(&self.readers)
@@ -74,23 +72,22 @@ impl Store {
 
     /// All keys with a prefix, in byte order, with their versions.
     pub async fn key_list(&self, plugin: &str, prefix: &str) -> Result<Vec<(String, i64)>, StoreError> {
-        let rows =
-            sqlx::query("select key, version from key_value where plugin = ? and key >= ? and substr(key, 1, length(?)) = ? order by key")
-                .bind(plugin)
-                .bind(prefix)
-                .bind(prefix)
-                .bind(prefix)
-                .fetch_all(&self.readers)
-                .await
-                .map_err(StoreError::doing("list keys"))?;
+        let rows = sql("select key, version from key_value where plugin = ? and key >= ? and substr(key, 1, length(?)) = ? order by key")
+            .bind(plugin)
+            .bind(prefix)
+            .bind(prefix)
+            .bind(prefix)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(StoreError::doing("list keys"))?;
         Ok(rows.into_iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
     /// Bytes that a plugin's space takes.
     pub async fn key_space(&self, plugin: &str) -> Result<u64, StoreError> {
-        let size: Option<i64> = sqlx::query_scalar("select sum(length(key) + length(value)) from key_value where plugin = ?")
+        let size: Option<i64> = sql("select cast(sum(octet_length(key) + octet_length(value)) as bigint) from key_value where plugin = ?")
             .bind(plugin)
-            .fetch_one(&self.readers)
+            .scalar(&self.readers)
             .await
             .map_err(StoreError::doing("measure a key-value space"))?;
         Ok(size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0))
@@ -98,8 +95,8 @@ impl Store {
 }
 
 /// Claims that a step holds, with what it saw.
-pub(super) async fn claims_of(pool: &SqlitePool, root: &str, step: &str, plugin: &str) -> Result<Vec<(Claim, SeenValue)>, StoreError> {
-    let rows = sqlx::query("select key, prefix, seen from key_claim where root = ? and step = ? and plugin = ?")
+pub(super) async fn claims_of(pool: &Pool, root: &str, step: &str, plugin: &str) -> Result<Vec<(Claim, SeenValue)>, StoreError> {
+    let rows = sql("select key, prefix, seen from key_claim where root = ? and step = ? and plugin = ?")
         .bind(root)
         .bind(step)
         .bind(plugin)
@@ -108,7 +105,7 @@ pub(super) async fn claims_of(pool: &SqlitePool, root: &str, step: &str, plugin:
         .map_err(StoreError::doing("read claims"))?;
     rows.into_iter()
         .map(|row| {
-            let seen = serde_json::from_str(row.get(2)).map_err(|error| StoreError::invalid("a claim", error))?;
+            let seen = serde_json::from_str(&row.get::<String>(2)).map_err(|error| StoreError::invalid("a claim", error))?;
             Ok((Claim { key: row.get(0), prefix: row.get(1) }, seen))
         })
         .collect()
@@ -116,47 +113,44 @@ pub(super) async fn claims_of(pool: &SqlitePool, root: &str, step: &str, plugin:
 
 /// Whether everything read is still as it was read, and claimed by nobody else.
 pub(super) async fn check(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     plugin: &str,
     root: &str,
     step: &str,
     reads: &[(Claim, SeenValue)],
 ) -> Result<(), StoreError> {
     for (claim, seen) in reads {
-        let elsewhere: Option<String> = sqlx::query_scalar(
-            "select key from key_claim where plugin = ?1 and not (root = ?2 and step = ?3) and ( \
+        let elsewhere: Option<String> = sql("select key from key_claim where plugin = ?1 and not (root = ?2 and step = ?3) and ( \
              (prefix = 0 and ?5 = 0 and key = ?4) or (prefix = 1 and ?5 = 0 and substr(?4, 1, length(key)) = key) \
-             or (?5 = 1 and (substr(key, 1, length(?4)) = ?4 or (prefix = 1 and substr(?4, 1, length(key)) = key)))) limit 1",
-        )
+             or (?5 = 1 and (substr(key, 1, length(?4)) = ?4 or (prefix = 1 and substr(?4, 1, length(key)) = key)))) limit 1")
         .bind(plugin)
         .bind(root)
         .bind(step)
         .bind(&claim.key)
         .bind(claim.prefix)
-        .fetch_optional(&mut *connection)
+        .scalar_optional(&mut *connection)
         .await
         .map_err(StoreError::doing("check claims"))?;
         if let Some(key) = elsewhere {
             return Err(StoreError::KeyConflict(key));
         }
         let same = if claim.prefix {
-            let rows = sqlx::query(
-                "select key, version from key_value where plugin = ? and key >= ? and substr(key, 1, length(?)) = ? order by key",
-            )
-            .bind(plugin)
-            .bind(&claim.key)
-            .bind(&claim.key)
-            .bind(&claim.key)
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(StoreError::doing("check claims"))?;
+            let rows =
+                sql("select key, version from key_value where plugin = ? and key >= ? and substr(key, 1, length(?)) = ? order by key")
+                    .bind(plugin)
+                    .bind(&claim.key)
+                    .bind(&claim.key)
+                    .bind(&claim.key)
+                    .fetch_all(&mut *connection)
+                    .await
+                    .map_err(StoreError::doing("check claims"))?;
             let present: Vec<(String, i64)> = rows.into_iter().map(|row| (row.get(0), row.get(1))).collect();
             *seen == SeenValue::Keys(present)
         } else {
-            let version: Option<i64> = sqlx::query_scalar("select version from key_value where plugin = ? and key = ?")
+            let version: Option<i64> = sql("select version from key_value where plugin = ? and key = ?")
                 .bind(plugin)
                 .bind(&claim.key)
-                .fetch_optional(&mut *connection)
+                .scalar_optional(&mut *connection)
                 .await
                 .map_err(StoreError::doing("check claims"))?;
             match seen {
@@ -174,7 +168,7 @@ pub(super) async fn check(
 
 /// Claims what was checked.
 pub(super) async fn claim(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     plugin: &str,
     root: &str,
     step: &str,
@@ -183,36 +177,32 @@ pub(super) async fn claim(
 ) -> Result<(), StoreError> {
     for (claim, seen) in reads {
         let seen = serde_json::to_string(seen).expect("a seen value is plain data");
-        sqlx::query(
-            "insert into key_claim (plugin, key, prefix, root, step, run, seen) values (?, ?, ?, ?, ?, ?, ?) on conflict do nothing",
-        )
-        .bind(plugin)
-        .bind(&claim.key)
-        .bind(claim.prefix)
-        .bind(root)
-        .bind(step)
-        .bind(run)
-        .bind(seen)
-        .execute(&mut *connection)
-        .await
-        .map_err(StoreError::doing("claim keys"))?;
+        sql("insert into key_claim (plugin, key, prefix, root, step, run, seen) values (?, ?, ?, ?, ?, ?, ?) on conflict do nothing")
+            .bind(plugin)
+            .bind(&claim.key)
+            .bind(claim.prefix)
+            .bind(root)
+            .bind(step)
+            .bind(run)
+            .bind(seen)
+            .execute(&mut *connection)
+            .await
+            .map_err(StoreError::doing("claim keys"))?;
     }
     Ok(())
 }
 
 /// Applies the writes of a step that succeeded. What was read is checked by the caller before.
-pub(super) async fn apply(connection: &mut SqliteConnection, settlement: &KeySettlement) -> Result<(), StoreError> {
+pub(super) async fn apply(connection: &mut Connection, settlement: &KeySettlement) -> Result<(), StoreError> {
     for (key, value) in &settlement.writes {
         let query = match value {
-            Some(value) => sqlx::query(
-                "insert into key_value (plugin, key, value, version) values (?, ?, ?, ?) \
-                 on conflict (plugin, key) do update set value = excluded.value, version = excluded.version",
-            )
+            Some(value) => sql("insert into key_value (plugin, key, value, version) values (?, ?, ?, ?) \
+                 on conflict (plugin, key) do update set value = excluded.value, version = excluded.version")
             .bind(&settlement.plugin)
             .bind(key)
             .bind(value)
             .bind(settlement.version),
-            None => sqlx::query("delete from key_value where plugin = ? and key = ?").bind(&settlement.plugin).bind(key),
+            None => sql("delete from key_value where plugin = ? and key = ?").bind(&settlement.plugin).bind(key),
         };
         query.execute(&mut *connection).await.map_err(StoreError::doing("write keys"))?;
     }
@@ -220,8 +210,8 @@ pub(super) async fn apply(connection: &mut SqliteConnection, settlement: &KeySet
 }
 
 /// Ends the claims of a step that settled, or of all steps of a run that ended.
-pub(super) async fn release(connection: &mut SqliteConnection, run: &str, step: Option<&str>) -> Result<(), StoreError> {
-    sqlx::query("delete from key_claim where run = ?1 and (?2 is null or step = ?2)")
+pub(super) async fn release(connection: &mut Connection, run: &str, step: Option<&str>) -> Result<(), StoreError> {
+    sql("delete from key_claim where run = ?1 and (?2 is null or step = ?2)")
         .bind(run)
         .bind(step)
         .execute(connection)

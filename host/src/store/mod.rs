@@ -3,39 +3,53 @@
 //! Writers share transactions: every write is a closure handed to one [`writer`], which runs all that wait in one
 //! transaction and answers them after the flush to disk. Readers have connections of their own (WAL).
 //!
-//! The dialect is SQLite's; statements keep to what PostgreSQL understands as well wherever they can.
+//! Statements are written once for SQLite and PostgreSQL ([`sql`]); where the dialects differ, the statement says so beside it. With PostgreSQL
+//! several hosts share a store: [`terms`] says what a write needs then.
 
 mod accept;
 mod claim;
 mod effect;
+mod host;
 mod key_value;
+mod listener;
 mod migration;
 mod query;
 mod registry;
 mod run;
 mod secret;
+mod sql;
+mod terms;
 mod writer;
 
 pub use accept::{Accepted, NewEvent, NewRun};
 pub use claim::ClaimedRun;
 pub use effect::{EffectId, EffectRow, EffectState, Intent, JournalSnapshot, Opening};
+pub use host::HostRow;
 pub use key_value::{Claim, KeyRead, KeySettlement, SeenValue};
+pub use listener::Listener;
 pub use query::{AttemptRow, DeadLetter, EventFilter, EventPage, EventRow, RunRow, StepRow};
 pub use registry::RevisionRow;
 pub use run::{AttemptEnd, NewReplay, ReplayRefused, RunSettlement, StepValue};
 pub use secret::{ApiTokenRow, CredentialRow, SecretInfo};
+pub use terms::Signal;
 
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
-use writer::Writer;
+use sql::{Dialect, Pool};
+use writer::{Target, Writer};
 
 /// How many connections read at the same time.
 const READERS: u32 = 4;
+/// The same for a server, where each read is a journey.
+const SERVER_READERS: u32 = 8;
+/// How long a read waits for a connection.
+const ACQUIRE: Duration = Duration::from_secs(5);
 /// How long a statement waits for a lock that another process holds, such as a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -80,9 +94,9 @@ pub enum StoreError {
     /// A key was claimed or changed by another step since it was read.
     #[error("key {0:?} is claimed or was changed by another step")]
     KeyConflict(String),
-    /// Somebody else holds the database, such as a backup.
-    #[error("the store is busy: {0}")]
-    Busy(String),
+    /// Somebody else holds the database, such as a backup, or it can't be reached.
+    #[error("the store can't be written now: {0}")]
+    Unavailable(String),
     /// The store is closing.
     #[error("the store is shutting down")]
     Closed,
@@ -93,6 +107,23 @@ impl StoreError {
         move |source| StoreError::Database { doing, source }
     }
 
+    /// The same may work later, when the database is back.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, StoreError::Database { .. } | StoreError::Unavailable(_))
+    }
+
+    /// The connection is of no more use.
+    fn is_lost(&self) -> bool {
+        match self {
+            StoreError::Database { source: sqlx::Error::Database(error), .. } => {
+                // Class 08 is about connections, 57P about servers that shut down, 25P02 and 25P03 about transactions given up.
+                error.code().is_some_and(|code| code.starts_with("08") || code.starts_with("57P") || code.starts_with("25P"))
+            }
+            StoreError::Database { source, .. } => !matches!(source, sqlx::Error::RowNotFound | sqlx::Error::ColumnDecode { .. }),
+            _ => false,
+        }
+    }
+
     fn invalid(what: &'static str, why: impl ToString) -> StoreError {
         StoreError::Invalid { what, why: why.to_string() }
     }
@@ -101,13 +132,13 @@ impl StoreError {
 /// The store. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    readers: SqlitePool,
+    readers: Pool,
     writer: Writer,
 }
 
 impl Store {
-    /// Opens (and makes) the database at `sqlite://PATH` for a host: brings the schema up to date and takes the lock
-    /// that keeps a second host off the file.
+    /// Opens the database at `sqlite://PATH` or `postgres://…` for a host: brings the schema up to date. A file is made where there is
+    /// none, and a lock keeps a second host off it; a server serves several hosts.
     ///
     /// # Errors
     /// [`StoreError::Open`], [`StoreError::Migrate`], [`StoreError::Locked`].
@@ -115,12 +146,16 @@ impl Store {
         Store::connect(url, true).await
     }
 
-    /// Opens the database beside a running host, for the verbs that look after secrets and tokens.
+    /// Opens the database beside a running host, for the verbs that look after secrets, tokens and the store itself.
     pub async fn open_beside(url: &str) -> Result<Store, StoreError> {
         Store::connect(url, false).await
     }
 
     async fn connect(url: &str, host: bool) -> Result<Store, StoreError> {
+        if is_server(url) { Store::connect_server(url).await } else { Store::connect_file(url, host).await }
+    }
+
+    async fn connect_file(url: &str, host: bool) -> Result<Store, StoreError> {
         let open = |source| StoreError::Open { url: url.to_owned(), source };
         let options = SqliteConnectOptions::from_str(url)
             .map_err(open)?
@@ -139,7 +174,7 @@ impl Store {
         private_file(&path).map_err(|error| open(sqlx::Error::Io(error)))?;
         let lock = if host { Some(lock_file(&path)?) } else { None };
         // The writer comes first, alone: two connections that both turn a new file to WAL get in each other's way.
-        let writer = Writer::start(&options, lock).await.map_err(open)?;
+        let writer = Writer::start(Target::Sqlite(Box::new(options.clone())), lock).await.map_err(open)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .min_connections(0)
@@ -148,8 +183,36 @@ impl Store {
             .connect_with(options)
             .await
             .map_err(open)?;
-        migration::run(&readers).await?;
-        Ok(Store { readers, writer })
+        migration::run_sqlite(&readers).await?;
+        Ok(Store { readers: Pool::Sqlite(readers), writer })
+    }
+
+    async fn connect_server(url: &str) -> Result<Store, StoreError> {
+        let open = |source| StoreError::Open { url: without_password(url), source };
+        let options = PgConnectOptions::from_str(url)
+            .map_err(open)?
+            .application_name("sangam")
+            // A host that is stopped in the middle of a transaction must not hold the others up.
+            .options([("idle_in_transaction_session_timeout", "10s"), ("lock_timeout", "20s"), ("synchronous_commit", "on")]);
+        let readers = PgPoolOptions::new()
+            .max_connections(SERVER_READERS)
+            .min_connections(0)
+            .acquire_timeout(ACQUIRE)
+            .connect_with(options.clone())
+            .await
+            .map_err(open)?;
+        migration::run_postgres(&readers).await?;
+        let writer = Writer::start(Target::Postgres(Box::new(options)), None).await.map_err(open)?;
+        Ok(Store { readers: Pool::Postgres(readers), writer })
+    }
+
+    /// Whether several hosts may share it.
+    pub fn is_shared(&self) -> bool {
+        self.readers.dialect() == Dialect::Postgres
+    }
+
+    fn dialect(&self) -> Dialect {
+        self.readers.dialect()
     }
 
     /// Waits for the writes under way, then closes.
@@ -162,6 +225,21 @@ impl Store {
     pub async fn check_writable(&self) -> Result<(), StoreError> {
         self.meta_put("ready", b"1").await
     }
+}
+
+/// Whether a URL is that of a server, which several hosts may share.
+pub fn is_server(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
+}
+
+/// A URL as it may be shown.
+fn without_password(url: &str) -> String {
+    let Ok(mut url) = url::Url::parse(url) else { return "postgres://…".to_owned() };
+    if url.password().is_some() {
+        // Fails only for URLs without a host, which have no password either.
+        let _ = url.set_password(Some("…"));
+    }
+    url.to_string()
 }
 
 /// Makes the database file readable for its owner only: it holds events in clear text. SQLite gives its log the same mode.

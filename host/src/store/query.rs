@@ -1,10 +1,10 @@
 //! What people and programs ask: events with their runs, lists, dead letters; and the pruning of what is over.
 
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::effect::{EffectRow, effect_row};
+use super::sql::{Dialect, Row, Statement, sql};
+use super::terms::Terms;
 use super::{Store, StoreError, millis, optional_timestamp, timestamp};
 
 /// Rows pruned in one transaction, so that pruning never holds up the others for long.
@@ -144,7 +144,7 @@ pub struct DeadLetter {
 impl Store {
     /// An event.
     pub async fn event(&self, eid: &str) -> Result<Option<EventRow>, StoreError> {
-        let row = sqlx::query("select eid, body, received_at, cause from event where eid = ?")
+        let row = sql("select eid, body, received_at, cause from event where eid = ?")
             .bind(eid)
             .fetch_optional(&self.readers)
             .await
@@ -154,7 +154,7 @@ impl Store {
 
     /// The runs of an event, in order of acceptance.
     pub async fn runs(&self, eid: &str) -> Result<Vec<RunRow>, StoreError> {
-        let rows = sqlx::query("select * from run where eid = ? order by seq")
+        let rows = sql("select * from run where eid = ? order by seq")
             .bind(eid)
             .fetch_all(&self.readers)
             .await
@@ -164,18 +164,15 @@ impl Store {
 
     /// Whether all runs of these events have ended.
     pub async fn all_ended(&self, eids: &[String]) -> Result<bool, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new("select not exists (select 1 from run where ended_at is null and eid in (");
-        let mut list = query.separated(", ");
-        for eid in eids {
-            list.push_bind(eid);
-        }
-        query.push("))");
-        query.build_query_scalar().fetch_one(&self.readers).await.map_err(StoreError::doing("look for unfinished runs"))
+        let mut query = sql("select 1 from run where ended_at is null and eid in ");
+        query.push_list(eids).push(" limit 1");
+        let unfinished: Option<i64> = query.scalar_optional(&self.readers).await.map_err(StoreError::doing("look for unfinished runs"))?;
+        Ok(unfinished.is_none())
     }
 
     /// Steps of a run that have an input or output.
     pub async fn steps(&self, run: &str) -> Result<Vec<StepRow>, StoreError> {
-        let rows = sqlx::query("select run, name, input, output from step where run = ?")
+        let rows = sql("select run, name, input, output from step where run = ?")
             .bind(run)
             .fetch_all(&self.readers)
             .await
@@ -185,7 +182,7 @@ impl Store {
 
     /// All attempts of a run, in order.
     pub async fn attempts(&self, run: &str) -> Result<Vec<AttemptRow>, StoreError> {
-        let rows = sqlx::query("select * from attempt where run = ? order by started_at, number")
+        let rows = sql("select * from attempt where run = ? order by started_at, number")
             .bind(run)
             .fetch_all(&self.readers)
             .await
@@ -209,7 +206,7 @@ impl Store {
 
     /// Writes whose latest sender is this run: shows what an attempt without an outcome had sent.
     pub async fn effects_of(&self, run: &str) -> Result<Vec<EffectRow>, StoreError> {
-        let rows = sqlx::query("select * from effect where run = ? order by attempt, seq")
+        let rows = sql("select * from effect where run = ? order by attempt, seq")
             .bind(run)
             .fetch_all(&self.readers)
             .await
@@ -219,16 +216,16 @@ impl Store {
 
     /// The steps of a line that have a write done or in doubt.
     pub async fn steps_with_writes(&self, root: &str) -> Result<Vec<String>, StoreError> {
-        sqlx::query_scalar("select distinct step from effect where root = ? and state <> 'failed'")
+        sql("select distinct step from effect where root = ? and state <> 'failed'")
             .bind(root)
-            .fetch_all(&self.readers)
+            .scalars(&self.readers)
             .await
             .map_err(StoreError::doing("read effects"))
     }
 
     /// A page of events, newest first.
     pub async fn events(&self, filter: &EventFilter) -> Result<EventPage, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new("select eid, body, received_at, cause from event where 1 = 1");
+        let mut query = sql("select eid, body, received_at, cause from event where 1 = 1");
         if let Some(kind) = &filter.kind {
             query.push(" and type = ").push_bind(kind);
         }
@@ -245,7 +242,11 @@ impl Store {
             query.push(" and exists (select 1 from run where run.eid = event.eid and run.route = ").push_bind(route).push(")");
         }
         if let Some(text) = &filter.text {
-            query.push(" and (instr(body, ").push_bind(text).push(") > 0 or eid = ").push_bind(text).push(")");
+            query.push(match self.dialect() {
+                Dialect::Sqlite => " and (instr(body, ",
+                Dialect::Postgres => " and (strpos(body, ",
+            });
+            query.push_bind(text).push(") > 0 or eid = ").push_bind(text).push(")");
         }
         if let Some(status) = &filter.status {
             push_status(&mut query, status);
@@ -254,7 +255,7 @@ impl Store {
             query.push(" and (received_at, eid) < (").push_bind(millis(*time)).push(", ").push_bind(eid).push(")");
         }
         query.push(" order by received_at desc, eid desc limit ").push_bind(i64::from(filter.limit) + 1);
-        let rows = query.build().fetch_all(&self.readers).await.map_err(StoreError::doing("list events"))?;
+        let rows = query.fetch_all(&self.readers).await.map_err(StoreError::doing("list events"))?;
         let more = rows.len() > filter.limit as usize;
         let mut events = Vec::new();
         for row in rows.iter().take(filter.limit as usize) {
@@ -267,7 +268,7 @@ impl Store {
 
     /// Dead runs that nothing has superseded, the latest first.
     pub async fn dead_letters(&self, route: Option<&str>, limit: u32) -> Result<Vec<DeadLetter>, StoreError> {
-        let rows = sqlx::query(
+        let rows = sql(
             "select run.*, event.type as event_type, event.source as event_source, event.id as event_id, event.body as event_body from run join event on event.eid = run.eid \
              where run.status = 'dead' and run.superseded = 0 and (?1 is null or run.route = ?1) order by run.ended_at desc, run.seq desc limit ?2",
         )
@@ -291,23 +292,23 @@ impl Store {
 
     /// Runs per route and status.
     pub async fn run_counts(&self) -> Result<Vec<(String, String, u64)>, StoreError> {
-        let rows = sqlx::query("select route, status, count(*) from run where superseded = 0 group by route, status")
+        let rows = sql("select route, status, count(*) from run where superseded = 0 group by route, status")
             .fetch_all(&self.readers)
             .await
             .map_err(StoreError::doing("count runs"))?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get(1), u64::try_from(row.get::<i64, _>(2)).unwrap_or(0))).collect())
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1), u64::try_from(row.get::<i64>(2)).unwrap_or(0))).collect())
     }
 
     /// Removes one portion of what is over: events whose runs have all ended before `ended_before` (those with a dead letter before
     /// `dead_before`, `None`: never), and identities remembered until `now`. Says whether there is more.
     pub async fn prune(&self, ended_before: Option<Timestamp>, dead_before: Option<Timestamp>, now: Timestamp) -> Result<bool, StoreError> {
         self.writer
-            .write(move |connection| {
+            .write(Terms::none(), move |connection| {
                 Box::pin(async move {
                     let mut removed = 0;
                     if let Some(ended_before) = ended_before {
                         let doing = || StoreError::doing("prune events");
-                        let eids: Vec<String> = sqlx::query_scalar(
+                        let eids: Vec<String> = sql(
                             "select eid from event where received_at < ?1 and not exists (select 1 from run where run.eid = event.eid and \
                              (run.ended_at is null or run.ended_at >= ?1 or (run.status = 'dead' and run.superseded = 0 and (?2 is null or run.ended_at >= ?2)))) \
                              limit ?3",
@@ -315,7 +316,7 @@ impl Store {
                         .bind(millis(ended_before))
                         .bind(dead_before.map(millis))
                         .bind(PRUNE_ROWS)
-                        .fetch_all(&mut *connection)
+                        .scalars(&mut *connection)
                         .await
                         .map_err(doing())?;
                         for eid in &eids {
@@ -324,18 +325,18 @@ impl Store {
                                 "delete from line_step where root in (select root from run where eid = ?)",
                                 "delete from event where eid = ?",
                             ] {
-                                sqlx::query(statement).bind(eid).execute(&mut *connection).await.map_err(doing())?;
+                                sql(statement).bind(eid).execute(&mut *connection).await.map_err(doing())?;
                             }
                         }
                         removed += eids.len() as i64;
                     }
-                    let seen = sqlx::query("delete from seen where rowid in (select rowid from seen where until < ? and not exists (select 1 from event where event.eid = seen.eid) limit ?)")
+                    let seen = sql("delete from seen where (source, id) in (select source, id from seen where until < ? and not exists (select 1 from event where event.eid = seen.eid) limit ?)")
                         .bind(millis(now))
                         .bind(PRUNE_ROWS)
                         .execute(&mut *connection)
                         .await
                         .map_err(StoreError::doing("prune identities"))?;
-                    removed = removed.max(i64::try_from(seen.rows_affected()).unwrap_or(0));
+                    removed = removed.max(i64::try_from(seen).unwrap_or(0));
                     Ok(removed >= PRUNE_ROWS)
                 })
             })
@@ -344,9 +345,9 @@ impl Store {
 }
 
 /// Event status as `interfaces` defines it, from the newest run of every line.
-fn push_status(query: &mut QueryBuilder<Sqlite>, status: &str) {
-    const RUN: &str = "exists (select 1 from run where run.eid = event.eid and run.superseded = 0 and run.status = '";
-    let before: &[&str] = match status {
+fn push_status(query: &mut Statement, status: &str) {
+    const RUN: &str = "exists (select 1 from run where run.eid = event.eid and run.superseded = 0 and run.status = ";
+    let before: &[&'static str] = match status {
         "unrouted" => {
             query.push(" and not exists (select 1 from run where run.eid = event.eid)");
             return;
@@ -362,17 +363,17 @@ fn push_status(query: &mut QueryBuilder<Sqlite>, status: &str) {
             return;
         }
     };
-    query.push(" and ").push(RUN).push(status).push("')");
+    query.push(" and ").push(RUN).push_bind(status).push(")");
     for earlier in before {
-        query.push(" and not ").push(RUN).push(*earlier).push("')");
+        query.push(" and not ").push(RUN).push_bind(*earlier).push(")");
     }
 }
 
-fn event_row(row: &SqliteRow) -> Result<EventRow, StoreError> {
+fn event_row(row: &Row) -> Result<EventRow, StoreError> {
     Ok(EventRow { eid: row.get("eid"), body: row.get("body"), received_at: timestamp(row.get("received_at"))?, cause: row.get("cause") })
 }
 
-fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
+fn run_row(row: &Row) -> Result<RunRow, StoreError> {
     Ok(RunRow {
         id: row.get("id"),
         eid: row.get("eid"),

@@ -1,8 +1,9 @@
 //! Revisions of the configuration, and the components they need by digest.
 
 use jiff::Timestamp;
-use sqlx::Row;
 
+use super::sql::sql;
+use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis, timestamp};
 
 /// An applied configuration.
@@ -23,7 +24,7 @@ pub struct RevisionRow {
 impl Store {
     /// The latest revision, or that of a number.
     pub async fn revision(&self, number: Option<i64>) -> Result<Option<RevisionRow>, StoreError> {
-        let row = sqlx::query("select * from revision where ?1 is null or number = ?1 order by number desc limit 1")
+        let row = sql("select * from revision where ?1 is null or number = ?1 order by number desc limit 1")
             .bind(number)
             .fetch_optional(&self.readers)
             .await
@@ -40,11 +41,16 @@ impl Store {
         .transpose()
     }
 
+    /// The number of the latest revision; 0: there is none.
+    pub async fn latest_revision(&self) -> Result<i64, StoreError> {
+        sql("select coalesce(max(number), 0) from revision").scalar(&self.readers).await.map_err(StoreError::doing("look for revisions"))
+    }
+
     /// The number of an earlier revision with that digest, if there was one.
     pub async fn revision_with(&self, digest: &str) -> Result<Option<i64>, StoreError> {
-        sqlx::query_scalar("select max(number) from revision where digest = ?")
+        sql("select max(number) from revision where digest = ?")
             .bind(digest)
-            .fetch_one(&self.readers)
+            .scalar(&self.readers)
             .await
             .map_err(StoreError::doing("look for a revision"))
     }
@@ -59,27 +65,33 @@ impl Store {
         now: Timestamp,
     ) -> Result<i64, StoreError> {
         self.writer
-            .write(move |connection| {
+            .write(Terms::none().revisions().signal(Signal::Revision), move |connection| {
                 let (content, digest, components, bytes) = (content.clone(), digest.clone(), components.clone(), bytes.clone());
                 Box::pin(async move {
                     let doing = || StoreError::doing("apply a configuration");
                     for (digest, bytes) in bytes {
-                        sqlx::query("insert into component (digest, bytes) values (?, ?) on conflict do nothing")
+                        sql("insert into component (digest, bytes) values (?, ?) on conflict do nothing")
                             .bind(digest)
                             .bind(bytes.as_slice())
                             .execute(&mut *connection)
                             .await
                             .map_err(doing())?;
                     }
-                    sqlx::query_scalar(
-                        "insert into revision (number, content, digest, components, applied_at) \
-                         values ((select coalesce(max(number), 0) + 1 from revision), ?, ?, ?, ?) returning number",
-                    )
+                    // Hosts that start together apply the same file: the first one's number is everybody's.
+                    let latest = sql("select number, digest from revision order by number desc limit 1")
+                        .fetch_optional(&mut *connection)
+                        .await
+                        .map_err(doing())?;
+                    if let Some(latest) = latest.filter(|latest| latest.get::<String>("digest") == digest) {
+                        return Ok(latest.get("number"));
+                    }
+                    sql("insert into revision (number, content, digest, components, applied_at) \
+                         values ((select coalesce(max(number), 0) + 1 from revision), ?, ?, ?, ?) returning number")
                     .bind(content)
                     .bind(digest)
                     .bind(components)
                     .bind(millis(now))
-                    .fetch_one(&mut *connection)
+                    .scalar(&mut *connection)
                     .await
                     .map_err(doing())
                 })
@@ -89,9 +101,9 @@ impl Store {
 
     /// A component's bytes.
     pub async fn component(&self, digest: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        sqlx::query_scalar("select bytes from component where digest = ?")
+        sql("select bytes from component where digest = ?")
             .bind(digest)
-            .fetch_optional(&self.readers)
+            .scalar_optional(&self.readers)
             .await
             .map_err(StoreError::doing("read a component"))
     }

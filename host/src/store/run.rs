@@ -1,12 +1,13 @@
 //! Runs settled, replayed and cancelled.
 
 use jiff::Timestamp;
-use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
 
 use super::accept::{self, NewEvent};
+use super::claim::ClaimedRun;
 use super::effect::{fenced, refusal};
 use super::key_value::{self, KeySettlement};
+use super::sql::{Connection, sql};
+use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis};
 
 /// What a worker makes durable after a step, or when it lets go of a run.
@@ -14,6 +15,10 @@ use super::{Store, StoreError, millis};
 pub struct RunSettlement {
     /// The run.
     pub run: String,
+    /// Its route.
+    pub route: String,
+    /// Its place in the order of that route.
+    pub order_key: Option<String>,
     /// Its lease.
     pub fence: i64,
     /// `pending`, `running`, `waiting`, `succeeded`, `dead`, `cancelled`.
@@ -83,6 +88,12 @@ pub struct NewReplay {
     pub id: String,
     /// The run it replays.
     pub of: String,
+    /// First run of the line of that.
+    pub line: String,
+    /// Its route.
+    pub route: String,
+    /// Its place in the order of that route.
+    pub order_key: Option<String>,
     /// First run of its line; its own id with new keys.
     pub root: String,
     /// Revision it runs on.
@@ -119,7 +130,7 @@ impl Store {
     /// nothing was written, and the step is to be tried again.
     pub async fn settle(&self, settlement: RunSettlement) -> Result<(), StoreError> {
         self.writer
-            .write(move |connection| {
+            .write(terms(&settlement), move |connection| {
                 let settlement = settlement.clone();
                 Box::pin(async move { refusal(settle(connection, &settlement).await) })
             })
@@ -128,8 +139,9 @@ impl Store {
 
     /// Adds a replay to the line of a run that ended.
     pub async fn replay(&self, replay: NewReplay, now: Timestamp) -> Result<Result<(), ReplayRefused>, StoreError> {
+        let terms = Terms::none().line(&replay.line).order(&replay.route, replay.order_key.as_deref()).signal(Signal::Due);
         self.writer
-            .write(move |connection| {
+            .write(terms, move |connection| {
                 let replay = replay.clone();
                 Box::pin(async move { insert_replay(connection, &replay, now).await })
             })
@@ -137,13 +149,17 @@ impl Store {
     }
 
     /// Lets go of a run that can't be driven now: until `due_at`, or, without it, for good.
-    pub async fn postpone(&self, run: &str, fence: i64, why: &str, now: Timestamp, due_at: Option<Timestamp>) -> Result<(), StoreError> {
-        let (run, why) = (run.to_owned(), why.to_owned());
+    pub async fn postpone(&self, run: &ClaimedRun, why: &str, now: Timestamp, due_at: Option<Timestamp>) -> Result<(), StoreError> {
+        let terms = match due_at {
+            Some(_) => Terms::none(),
+            None => Terms::none().order(&run.route, run.order_key.as_deref()).signal(Signal::Ended).signal(Signal::Due),
+        };
+        let (run, fence, why) = (run.id.clone(), run.fence, why.to_owned());
         self.writer
-            .write(move |connection| {
+            .write(terms, move |connection| {
                 let (run, why) = (run.clone(), why.clone());
                 Box::pin(async move {
-                    let done = sqlx::query(
+                    let done = sql(
                         "update run set status = ?, status_reason = ?, due_at = ?, ended_at = ? where id = ? and fence = ? and ended_at is null",
                     )
                     .bind(if due_at.is_some() { "pending" } else { "dead" })
@@ -155,7 +171,7 @@ impl Store {
                     .execute(&mut *connection)
                     .await
                     .map_err(StoreError::doing("postpone a run"))?;
-                    if done.rows_affected() > 0 && due_at.is_none() {
+                    if done > 0 && due_at.is_none() {
                         key_value::release(connection, &run, None).await?;
                         wake_next(connection, &run, now).await?;
                     }
@@ -168,9 +184,9 @@ impl Store {
     /// Makes every run due that waits for something that has happened now.
     pub async fn wake(&self, waits_for: &'static str, now: Timestamp) -> Result<(), StoreError> {
         self.writer
-            .write(move |connection| {
+            .write(Terms::none().signal(Signal::Due), move |connection| {
                 Box::pin(async move {
-                    sqlx::query("update run set due_at = ? where status = 'waiting' and waits_for = ?")
+                    sql("update run set due_at = ? where status = 'waiting' and waits_for = ?")
                         .bind(millis(now))
                         .bind(waits_for)
                         .execute(connection)
@@ -185,12 +201,16 @@ impl Store {
     /// Cancels the runs of an event that have not ended; a running step's outcome is then discarded by its fence.
     /// Gives ids and routes of the runs it ended.
     pub async fn cancel(&self, eid: &str, now: Timestamp) -> Result<Vec<(String, String)>, StoreError> {
+        let mut terms = Terms::none().signal(Signal::Ended).signal(Signal::Due);
+        for run in self.runs(eid).await? {
+            terms = terms.order(&run.route, run.order_key.as_deref());
+        }
         let eid = eid.to_owned();
         self.writer
-            .write(move |connection| {
+            .write(terms, move |connection| {
                 let eid = eid.clone();
                 Box::pin(async move {
-                    let rows = sqlx::query(
+                    let rows = sql(
                         "update run set status = 'cancelled', status_reason = 'cancelled by a person', ended_at = ?, due_at = null, fence = fence + 1 \
                          where eid = ? and ended_at is null returning id, route, order_key",
                     )
@@ -213,18 +233,30 @@ impl Store {
     }
 }
 
+fn terms(settlement: &RunSettlement) -> Terms {
+    let mut terms = Terms::none().events(&settlement.emitted);
+    if let Some(keys) = settlement.keys.as_ref().filter(|keys| !keys.unclaimed.is_empty() || !keys.writes.is_empty()) {
+        terms = terms.keys(&keys.plugin);
+    }
+    if settlement.ended_at.is_some() {
+        terms = terms.order(&settlement.route, settlement.order_key.as_deref()).signal(Signal::Ended);
+        if settlement.order_key.is_some() {
+            terms = terms.signal(Signal::Due);
+        }
+    }
+    terms
+}
+
 /// Checks before it writes: a refusal leaves the shared transaction clean.
-async fn settle(connection: &mut SqliteConnection, settlement: &RunSettlement) -> Result<(), StoreError> {
+async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Result<(), StoreError> {
     let run = &settlement.run;
     fenced(connection, run, settlement.fence).await?;
     if let Some(keys) = &settlement.keys {
         key_value::check(connection, &keys.plugin, &keys.root, &keys.step, &keys.unclaimed).await?;
     }
     for step in &settlement.steps {
-        sqlx::query(
-            "insert into step (run, name, input, output) values (?, ?, ?, ?) \
-             on conflict (run, name) do update set input = coalesce(excluded.input, input), output = excluded.output",
-        )
+        sql("insert into step (run, name, input, output) values (?, ?, ?, ?) \
+             on conflict (run, name) do update set input = coalesce(excluded.input, step.input), output = excluded.output")
         .bind(run)
         .bind(&step.name)
         .bind(&step.input)
@@ -233,10 +265,8 @@ async fn settle(connection: &mut SqliteConnection, settlement: &RunSettlement) -
         .await
         .map_err(StoreError::doing("settle a step"))?;
         if let Some(start) = step.clock_start {
-            sqlx::query(
-                "insert into line_step (root, step, round, clock_start, applied) select root, ?, ?, ?, ? from run where id = ? \
-                 on conflict (root, step, round) do update set applied = max(applied, excluded.applied)",
-            )
+            sql("insert into line_step (root, step, round, clock_start, applied) select root, ?, ?, ?, ? from run where id = ? \
+                 on conflict (root, step, round) do update set applied = case when excluded.applied = 1 then 1 else line_step.applied end")
             .bind(&step.name)
             .bind(step.round)
             .bind(millis(start))
@@ -260,10 +290,8 @@ async fn settle(connection: &mut SqliteConnection, settlement: &RunSettlement) -
         accept::insert(connection, &[&settlement.emitted]).await?;
     }
     let released = settlement.status != "running";
-    sqlx::query(
-        "update run set status = ?1, status_reason = ?2, state = ?3, due_at = case when ?4 then ?5 else due_at end, \
-         ended_at = ?6, waits_for = ?9 where id = ?7 and fence = ?8",
-    )
+    sql("update run set status = ?1, status_reason = ?2, state = ?3, due_at = case when ?4 = 1 then ?5 else due_at end, \
+         ended_at = ?6, waits_for = ?9 where id = ?7 and fence = ?8")
     .bind(settlement.status)
     .bind(&settlement.status_reason)
     .bind(&settlement.state)
@@ -283,8 +311,8 @@ async fn settle(connection: &mut SqliteConnection, settlement: &RunSettlement) -
     Ok(())
 }
 
-async fn upsert_attempt(connection: &mut SqliteConnection, run: &str, attempt: &AttemptEnd) -> Result<(), StoreError> {
-    sqlx::query(
+async fn upsert_attempt(connection: &mut Connection, run: &str, attempt: &AttemptEnd) -> Result<(), StoreError> {
+    sql(
         "insert into attempt (run, step, number, started_at, duration_ms, outcome, error, logs, effects) values (?, ?, ?, ?, ?, ?, ?, ?, ?) \
          on conflict (run, step, number) do update set duration_ms = excluded.duration_ms, outcome = excluded.outcome, \
          error = excluded.error, logs = excluded.logs, effects = excluded.effects",
@@ -305,12 +333,10 @@ async fn upsert_attempt(connection: &mut SqliteConnection, run: &str, attempt: &
 }
 
 /// The run behind one that ended becomes due.
-async fn wake_next(connection: &mut SqliteConnection, ended: &str, now: Timestamp) -> Result<(), StoreError> {
-    sqlx::query(
-        "update run set due_at = ?1 where seq = (select next.seq from run ended join run next on next.route = ended.route \
+async fn wake_next(connection: &mut Connection, ended: &str, now: Timestamp) -> Result<(), StoreError> {
+    sql("update run set due_at = ?1 where seq = (select next.seq from run ended join run next on next.route = ended.route \
          and next.order_key = ended.order_key and next.ended_at is null where ended.id = ?2 and ended.order_key is not null \
-         order by next.seq limit 1) and status = 'pending' and due_at is null",
-    )
+         order by next.seq limit 1) and status = 'pending' and due_at is null")
     .bind(millis(now))
     .bind(ended)
     .execute(connection)
@@ -319,13 +345,9 @@ async fn wake_next(connection: &mut SqliteConnection, ended: &str, now: Timestam
     Ok(())
 }
 
-async fn insert_replay(
-    connection: &mut SqliteConnection,
-    replay: &NewReplay,
-    now: Timestamp,
-) -> Result<Result<(), ReplayRefused>, StoreError> {
+async fn insert_replay(connection: &mut Connection, replay: &NewReplay, now: Timestamp) -> Result<Result<(), ReplayRefused>, StoreError> {
     let doing = || StoreError::doing("add a replay");
-    let Some(of) = sqlx::query("select root, superseded, ended_at from run where id = ?")
+    let Some(of) = sql("select root, superseded, ended_at from run where id = ?")
         .bind(&replay.of)
         .fetch_optional(&mut *connection)
         .await
@@ -333,18 +355,18 @@ async fn insert_replay(
     else {
         return Ok(Err(ReplayRefused::Unknown(replay.of.clone())));
     };
-    let unfinished: Option<String> = sqlx::query_scalar("select id from run where root = ? and ended_at is null limit 1")
-        .bind(of.get::<String, _>(0))
-        .fetch_optional(&mut *connection)
+    let unfinished: Option<String> = sql("select id from run where root = ? and ended_at is null limit 1")
+        .bind(of.get::<String>(0))
+        .scalar_optional(&mut *connection)
         .await
         .map_err(doing())?;
     if let Some(id) = unfinished {
         return Ok(Err(ReplayRefused::Unfinished(id)));
     }
-    if of.get::<bool, _>(1) {
+    if of.get::<bool>(1) {
         return Ok(Err(ReplayRefused::Superseded(replay.of.clone())));
     }
-    sqlx::query(
+    sql(
         "insert into run (id, eid, route, revision, root, replay_of, replay_from, status, order_key, due_at, state, created_at, deadline_at) \
          select ?, eid, route, ?, ?, id, ?, 'pending', order_key, ?, ?, ?, ? from run where id = ?",
     )
@@ -361,7 +383,7 @@ async fn insert_replay(
     .await
     .map_err(doing())?;
     for step in &replay.keep {
-        sqlx::query("insert into step (run, name, input, output) select ?, name, input, output from step where run = ? and name = ?")
+        sql("insert into step (run, name, input, output) select ?, name, input, output from step where run = ? and name = ?")
             .bind(&replay.id)
             .bind(&replay.of)
             .bind(step)
@@ -369,12 +391,10 @@ async fn insert_replay(
             .await
             .map_err(doing())?;
     }
-    sqlx::query("update run set superseded = 1 where id = ?").bind(&replay.of).execute(&mut *connection).await.map_err(doing())?;
+    sql("update run set superseded = 1 where id = ?").bind(&replay.of).execute(&mut *connection).await.map_err(doing())?;
     // The end of its order: behind every unfinished run of its key.
-    sqlx::query(
-        "update run set due_at = null where id = ? and exists (select 1 from run before where before.route = run.route \
-         and before.order_key = run.order_key and before.ended_at is null and before.seq < run.seq)",
-    )
+    sql("update run set due_at = null where id = ? and exists (select 1 from run before where before.route = run.route \
+         and before.order_key = run.order_key and before.ended_at is null and before.seq < run.seq)")
     .bind(&replay.id)
     .execute(&mut *connection)
     .await

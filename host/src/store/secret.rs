@@ -1,11 +1,11 @@
 //! Sealed secrets, credentials' states, API tokens, and the store's own few values. Everything secret comes sealed.
 
 use jiff::Timestamp;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 use crate::credentials::Role;
 
+use super::sql::{Row, sql};
+use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis, optional_timestamp, timestamp};
 
 /// A secret's name and age.
@@ -50,13 +50,11 @@ impl Store {
     pub async fn secret_put(&self, name: &str, sealed: &[u8], now: Timestamp) -> Result<(), StoreError> {
         let (name, sealed) = (name.to_owned(), sealed.to_vec());
         self.writer
-            .write(move |connection| {
+            .write(Terms::none(), move |connection| {
                 let (name, sealed) = (name.clone(), sealed.clone());
                 Box::pin(async move {
-                    sqlx::query(
-                        "insert into secret (name, sealed, updated_at) values (?, ?, ?) \
-                         on conflict (name) do update set sealed = excluded.sealed, updated_at = excluded.updated_at",
-                    )
+                    sql("insert into secret (name, sealed, updated_at) values (?, ?, ?) \
+                         on conflict (name) do update set sealed = excluded.sealed, updated_at = excluded.updated_at")
                     .bind(name)
                     .bind(sealed)
                     .bind(millis(now))
@@ -71,16 +69,16 @@ impl Store {
 
     /// A secret, sealed.
     pub async fn secret_get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        sqlx::query_scalar("select sealed from secret where name = ?")
+        sql("select sealed from secret where name = ?")
             .bind(name)
-            .fetch_optional(&self.readers)
+            .scalar_optional(&self.readers)
             .await
             .map_err(StoreError::doing("read a secret"))
     }
 
     /// Names of all secrets.
     pub async fn secret_names(&self) -> Result<Vec<SecretInfo>, StoreError> {
-        let rows = sqlx::query("select name, updated_at from secret order by name")
+        let rows = sql("select name, updated_at from secret order by name")
             .fetch_all(&self.readers)
             .await
             .map_err(StoreError::doing("list secrets"))?;
@@ -94,7 +92,7 @@ impl Store {
 
     /// State of a credential.
     pub async fn credential_state(&self, name: &str) -> Result<Option<CredentialRow>, StoreError> {
-        let row = sqlx::query("select version, sealed, lease_until from credential where name = ?")
+        let row = sql("select version, sealed, lease_until from credential where name = ?")
             .bind(name)
             .fetch_optional(&self.readers)
             .await
@@ -114,11 +112,11 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let (name, holder) = (name.to_owned(), holder.to_owned());
         self.writer
-            .write(move |connection| {
+            .write(Terms::none(), move |connection| {
                 let (name, holder) = (name.clone(), holder.clone());
                 Box::pin(async move {
-                    let done = sqlx::query(
-                        "insert into credential (name, version, sealed, lease_holder, lease_until) select ?1, 0, x'', ?3, ?4 where ?2 = 0 \
+                    let done = sql(
+                        "insert into credential (name, version, sealed, lease_holder, lease_until) select ?1, 0, ?6, ?3, ?4 where ?2 = 0 \
                          on conflict (name) do update set lease_holder = excluded.lease_holder, lease_until = excluded.lease_until \
                          where credential.version = ?2 and (credential.lease_until is null or credential.lease_until <= ?5 or credential.lease_holder = ?3)",
                     )
@@ -127,13 +125,14 @@ impl Store {
                     .bind(&holder)
                     .bind(millis(until))
                     .bind(millis(now))
+                    .bind(Vec::new())
                     .execute(&mut *connection)
                     .await
                     .map_err(StoreError::doing("lease a credential"))?;
-                    if done.rows_affected() > 0 || version == 0 {
-                        return Ok(done.rows_affected() > 0);
+                    if done > 0 || version == 0 {
+                        return Ok(done > 0);
                     }
-                    let done = sqlx::query(
+                    let done = sql(
                         "update credential set lease_holder = ?3, lease_until = ?4 where name = ?1 and version = ?2 \
                          and (lease_until is null or lease_until <= ?5 or lease_holder = ?3)",
                     )
@@ -145,7 +144,7 @@ impl Store {
                     .execute(&mut *connection)
                     .await
                     .map_err(StoreError::doing("lease a credential"))?;
-                    Ok(done.rows_affected() > 0)
+                    Ok(done > 0)
                 })
             })
             .await
@@ -155,13 +154,11 @@ impl Store {
     pub async fn credential_save(&self, name: &str, expected_version: i64, holder: &str, sealed: &[u8]) -> Result<bool, StoreError> {
         let (name, holder, sealed) = (name.to_owned(), holder.to_owned(), sealed.to_vec());
         self.writer
-            .write(move |connection| {
+            .write(Terms::none().signal(Signal::Credential), move |connection| {
                 let (name, holder, sealed) = (name.clone(), holder.clone(), sealed.clone());
                 Box::pin(async move {
-                    let done = sqlx::query(
-                        "update credential set version = version + 1, sealed = ?, lease_holder = null, lease_until = null \
-                         where name = ? and version = ? and (lease_holder is null or lease_holder = ?)",
-                    )
+                    let done = sql("update credential set version = version + 1, sealed = ?, lease_holder = null, lease_until = null \
+                         where name = ? and version = ? and (lease_holder is null or lease_holder = ?)")
                     .bind(sealed)
                     .bind(name)
                     .bind(expected_version)
@@ -169,7 +166,7 @@ impl Store {
                     .execute(connection)
                     .await
                     .map_err(StoreError::doing("keep a credential"))?;
-                    Ok(done.rows_affected() > 0)
+                    Ok(done > 0)
                 })
             })
             .await
@@ -178,10 +175,10 @@ impl Store {
     /// Keeps a new API token.
     pub async fn token_insert(&self, token: ApiTokenRow) -> Result<(), StoreError> {
         self.writer
-            .write(move |connection| {
+            .write(Terms::none(), move |connection| {
                 let token = token.clone();
                 Box::pin(async move {
-                    sqlx::query("insert into api_token (id, digest, name, role, created_at, expires_at) values (?, ?, ?, ?, ?, ?)")
+                    sql("insert into api_token (id, digest, name, role, created_at, expires_at) values (?, ?, ?, ?, ?, ?)")
                         .bind(token.id)
                         .bind(token.digest.as_slice())
                         .bind(token.name)
@@ -199,7 +196,7 @@ impl Store {
 
     /// The token with a digest.
     pub async fn token_by_digest(&self, digest: &[u8; 32]) -> Result<Option<ApiTokenRow>, StoreError> {
-        let row = sqlx::query("select * from api_token where digest = ?")
+        let row = sql("select * from api_token where digest = ?")
             .bind(digest.as_slice())
             .fetch_optional(&self.readers)
             .await
@@ -209,10 +206,8 @@ impl Store {
 
     /// All tokens.
     pub async fn token_list(&self) -> Result<Vec<ApiTokenRow>, StoreError> {
-        let rows = sqlx::query("select * from api_token order by created_at")
-            .fetch_all(&self.readers)
-            .await
-            .map_err(StoreError::doing("list tokens"))?;
+        let rows =
+            sql("select * from api_token order by created_at").fetch_all(&self.readers).await.map_err(StoreError::doing("list tokens"))?;
         rows.iter().map(token_row).collect()
     }
 
@@ -223,21 +218,41 @@ impl Store {
 
     /// One of the store's own values.
     pub async fn meta_get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        sqlx::query_scalar("select value from meta where key = ?")
+        sql("select value from meta where key = ?")
             .bind(key)
-            .fetch_optional(&self.readers)
+            .scalar_optional(&self.readers)
             .await
             .map_err(StoreError::doing("read a value"))
+    }
+
+    /// One of the store's own values; the given one, if there was none. Hosts that start together get the same.
+    pub async fn meta_once(&self, key: &str, value: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let (key, value) = (key.to_owned(), value.to_vec());
+        self.writer
+            .write(Terms::none(), move |connection| {
+                let (key, value) = (key.clone(), value.clone());
+                Box::pin(async move {
+                    let doing = || StoreError::doing("keep a value");
+                    sql("insert into meta (key, value) values (?, ?) on conflict (key) do nothing")
+                        .bind(&key)
+                        .bind(value)
+                        .execute(&mut *connection)
+                        .await
+                        .map_err(doing())?;
+                    sql("select value from meta where key = ?").bind(&key).scalar(connection).await.map_err(doing())
+                })
+            })
+            .await
     }
 
     /// Sets one of the store's own values.
     pub async fn meta_put(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
         let (key, value) = (key.to_owned(), value.to_vec());
         self.writer
-            .write(move |connection| {
+            .write(Terms::none(), move |connection| {
                 let (key, value) = (key.clone(), value.clone());
                 Box::pin(async move {
-                    sqlx::query("insert into meta (key, value) values (?, ?) on conflict (key) do update set value = excluded.value")
+                    sql("insert into meta (key, value) values (?, ?) on conflict (key) do update set value = excluded.value")
                         .bind(key)
                         .bind(value)
                         .execute(connection)
@@ -252,24 +267,24 @@ impl Store {
     async fn remove(&self, statement: &'static str, key: &str) -> Result<bool, StoreError> {
         let key = key.to_owned();
         self.writer
-            .write(move |connection| {
+            .write(Terms::none(), move |connection| {
                 let key = key.clone();
                 Box::pin(async move {
-                    let done = sqlx::query(statement).bind(key).execute(connection).await.map_err(StoreError::doing("remove a row"))?;
-                    Ok(done.rows_affected() > 0)
+                    let done = sql(statement).bind(key).execute(connection).await.map_err(StoreError::doing("remove a row"))?;
+                    Ok(done > 0)
                 })
             })
             .await
     }
 }
 
-fn token_row(row: &SqliteRow) -> Result<ApiTokenRow, StoreError> {
+fn token_row(row: &Row) -> Result<ApiTokenRow, StoreError> {
     let digest: Vec<u8> = row.get("digest");
     Ok(ApiTokenRow {
         id: row.get("id"),
         digest: digest.try_into().map_err(|_| StoreError::invalid("a token", "its digest is not 32 bytes"))?,
         name: row.get("name"),
-        role: row.get::<String, _>("role").parse().map_err(|error| StoreError::invalid("a token", error))?,
+        role: row.get::<String>("role").parse().map_err(|error| StoreError::invalid("a token", error))?,
         created_at: timestamp(row.get("created_at"))?,
         expires_at: optional_timestamp(row.get("expires_at"))?,
     })

@@ -6,45 +6,81 @@
 //!
 //! A write that fails must not take the others with it: then the transaction is rolled back and each write is made
 //! again in a transaction of its own. So a write may run twice, and must depend on the database only.
+//!
+//! A connection that is lost takes the writes of its transaction with it: they are refused, and the next ones get a new connection. Whether a commit
+//! that was under way took place nobody knows then; whoever asked asks again, and finds out by identity, fence or version.
 
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::StoreError;
 use super::accept::{self, Accepted, NewEvent};
+use super::sql::{Connection, Dialect, sql};
+use super::terms::Terms;
 
 /// Most writes in one transaction. Measured (quality.md): beyond some 500 rows nothing is gained.
 const MAX_BATCH: usize = 512;
 /// Most writes that wait; beyond it a writer waits for room.
 const QUEUE: usize = 4096;
+/// How long a new connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long one transaction may take before its connection is given up: a server that went away silently answers nothing.
+const TRANSACTION: Duration = Duration::from_secs(30);
+
+/// Where the writer connects to.
+#[derive(Debug, Clone)]
+pub(super) enum Target {
+    /// A file, with the lock that keeps other hosts off it.
+    Sqlite(Box<SqliteConnectOptions>),
+    /// A server.
+    Postgres(Box<PgConnectOptions>),
+}
 
 /// Handle of the writing task.
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Job>,
     task: Arc<std::sync::Mutex<Option<JoinHandle<()>>>>,
+    /// Process of the server that serves the writer; 0: none.
+    backend: Arc<AtomicU32>,
 }
 
 enum Job {
     /// Events taken in; all that wait are inserted together.
     Accept {
         events: Vec<NewEvent>,
+        terms: Terms,
         reply: oneshot::Sender<Result<Vec<Accepted>, StoreError>>,
     },
     /// Any other write.
-    Write(Box<dyn Write>),
+    Write {
+        write: Box<dyn Write>,
+        terms: Terms,
+    },
     Close,
+}
+
+impl Job {
+    fn terms(&self) -> Option<&Terms> {
+        match self {
+            Job::Accept { terms, .. } | Job::Write { terms, .. } => Some(terms),
+            Job::Close => None,
+        }
+    }
 }
 
 /// A write that can be applied again after a rollback.
 trait Write: Send {
-    fn apply<'c>(&'c mut self, connection: &'c mut SqliteConnection) -> BoxFuture<'c, Result<(), StoreError>>;
+    fn apply<'c>(&'c mut self, connection: &'c mut Connection) -> BoxFuture<'c, Result<(), StoreError>>;
     fn reply(self: Box<Self>, result: Result<(), StoreError>);
 }
 
@@ -56,10 +92,10 @@ struct Closure<F, R> {
 
 impl<F, R> Write for Closure<F, R>
 where
-    F: for<'c> FnMut(&'c mut SqliteConnection) -> BoxFuture<'c, Result<R, StoreError>> + Send,
+    F: for<'c> FnMut(&'c mut Connection) -> BoxFuture<'c, Result<R, StoreError>> + Send,
     R: Send,
 {
-    fn apply<'c>(&'c mut self, connection: &'c mut SqliteConnection) -> BoxFuture<'c, Result<(), StoreError>> {
+    fn apply<'c>(&'c mut self, connection: &'c mut Connection) -> BoxFuture<'c, Result<(), StoreError>> {
         Box::pin(async move {
             self.output = None;
             self.output = Some((self.apply)(connection).await?);
@@ -85,15 +121,22 @@ impl<R> Pending<R> {
 }
 
 impl Writer {
-    pub(super) async fn start(options: &SqliteConnectOptions, lock: Option<File>) -> Result<Writer, sqlx::Error> {
-        let connection = options.connect().await?;
+    /// Connects and starts. `lock` is held as long as the writer works.
+    pub(super) async fn start(target: Target, lock: Option<File>) -> Result<Writer, sqlx::Error> {
+        let backend = Arc::default();
+        let mut link = Link { target, connection: None, backend: Arc::clone(&backend) };
+        link.connected().await?;
         let (queue, jobs) = mpsc::channel(QUEUE);
         let task = tokio::spawn(async move {
-            // The lock lives as long as the connection that writes.
             let _lock = lock;
-            work(connection, jobs).await;
+            work(link, jobs).await;
         });
-        Ok(Writer { queue, task: Arc::new(std::sync::Mutex::new(Some(task))) })
+        Ok(Writer { queue, task: Arc::new(std::sync::Mutex::new(Some(task))), backend })
+    }
+
+    /// Which process of the server gives our own signals; 0: none.
+    pub(super) fn backend(&self) -> u32 {
+        self.backend.load(Ordering::Relaxed)
     }
 
     pub(super) async fn close(&self) {
@@ -106,33 +149,62 @@ impl Writer {
 
     pub(super) async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.queue.send(Job::Accept { events, reply }).await.map_err(|_| StoreError::Closed)?;
+        let terms = Terms::none().events(&events);
+        self.queue.send(Job::Accept { events, terms, reply }).await.map_err(|_| StoreError::Closed)?;
         Pending(answer).durable().await
     }
 
     /// Queues a write; it is applied in the order of the calls. The returned value waits for the flush.
-    pub(super) async fn queue<F, R>(&self, apply: F) -> Result<Pending<R>, StoreError>
+    pub(super) async fn queue<F, R>(&self, terms: Terms, apply: F) -> Result<Pending<R>, StoreError>
     where
-        F: for<'c> FnMut(&'c mut SqliteConnection) -> BoxFuture<'c, Result<R, StoreError>> + Send + 'static,
+        F: for<'c> FnMut(&'c mut Connection) -> BoxFuture<'c, Result<R, StoreError>> + Send + 'static,
         R: Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let write = Closure { apply, output: None, reply };
-        self.queue.send(Job::Write(Box::new(write))).await.map_err(|_| StoreError::Closed)?;
+        let write = Box::new(Closure { apply, output: None, reply });
+        self.queue.send(Job::Write { write, terms }).await.map_err(|_| StoreError::Closed)?;
         Ok(Pending(answer))
     }
 
     /// Makes a write durable.
-    pub(super) async fn write<F, R>(&self, apply: F) -> Result<R, StoreError>
+    pub(super) async fn write<F, R>(&self, terms: Terms, apply: F) -> Result<R, StoreError>
     where
-        F: for<'c> FnMut(&'c mut SqliteConnection) -> BoxFuture<'c, Result<R, StoreError>> + Send + 'static,
+        F: for<'c> FnMut(&'c mut Connection) -> BoxFuture<'c, Result<R, StoreError>> + Send + 'static,
         R: Send + 'static,
     {
-        self.queue(apply).await?.durable().await
+        self.queue(terms, apply).await?.durable().await
     }
 }
 
-async fn work(mut connection: SqliteConnection, mut jobs: mpsc::Receiver<Job>) {
+/// The connection that writes, made anew when it was lost.
+struct Link {
+    target: Target,
+    connection: Option<Connection>,
+    backend: Arc<AtomicU32>,
+}
+
+impl Link {
+    async fn connected(&mut self) -> Result<&mut Connection, sqlx::Error> {
+        if self.connection.is_none() {
+            let connecting = async {
+                Ok::<_, sqlx::Error>(match &self.target {
+                    Target::Sqlite(options) => Connection::Sqlite(Box::new(options.connect().await?)),
+                    Target::Postgres(options) => Connection::Postgres(Box::new(options.connect().await?)),
+                })
+            };
+            let timeout = |_| sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no connection within 5 s"));
+            let mut connection = tokio::time::timeout(CONNECT, connecting).await.map_err(timeout)??;
+            if connection.dialect() == Dialect::Postgres {
+                let backend: i32 = sql("select pg_backend_pid()").scalar(&mut connection).await?;
+                self.backend.store(u32::try_from(backend).unwrap_or(0), Ordering::Relaxed);
+            }
+            self.connection = Some(connection);
+        }
+        Ok(self.connection.as_mut().expect("a connection was just made"))
+    }
+}
+
+async fn work(mut link: Link, mut jobs: mpsc::Receiver<Job>) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
     loop {
         if jobs.recv_many(&mut batch, MAX_BATCH).await == 0 {
@@ -140,34 +212,34 @@ async fn work(mut connection: SqliteConnection, mut jobs: mpsc::Receiver<Job>) {
         }
         let close = batch.iter().any(|job| matches!(job, Job::Close));
         let jobs_now: Vec<Job> = batch.drain(..).filter(|job| !matches!(job, Job::Close)).collect();
-        serve(&mut connection, jobs_now).await;
+        if !jobs_now.is_empty() {
+            serve(&mut link, jobs_now).await;
+        }
         if close {
             break;
         }
     }
     // Everyone who still waits learns that the store is closed by the dropped channel.
-    let _ = connection.close().await;
+    if let Some(connection) = link.connection.take() {
+        connection.close().await;
+    }
 }
 
 /// Applies jobs together; where that fails, each on its own, so that one that can't be applied takes no other with it.
-async fn serve(connection: &mut SqliteConnection, mut jobs: Vec<Job>) {
-    match together(connection, &mut jobs).await {
+async fn serve(link: &mut Link, mut jobs: Vec<Job>) {
+    match together(link, &mut jobs).await {
         Ok(accepted) => answer(jobs, accepted),
-        // Somebody else has the database: that would be so for each of them, after another wait each.
-        Err(Failed::Begin(error)) => {
-            let why = crate::telemetry::chain(&error);
-            for job in jobs {
-                refuse(job, StoreError::Busy(why.clone()));
-            }
-        }
-        Err(Failed::Write(_)) if jobs.len() > 1 => {
+        // Somebody else has the database, or it can't be reached: that would be so for each of them, after another wait each.
+        Err(Failed::Begin(error)) => refuse_all(jobs, &error),
+        Err(Failed::Write(_)) if jobs.len() > 1 && link.connection.is_some() => {
             for mut job in jobs {
-                match together(connection, std::slice::from_mut(&mut job)).await {
+                match together(link, std::slice::from_mut(&mut job)).await {
                     Ok(accepted) => answer(vec![job], accepted),
                     Err(Failed::Begin(error) | Failed::Write(error)) => refuse(job, error),
                 }
             }
         }
+        Err(Failed::Write(error)) if jobs.len() > 1 => refuse_all(jobs, &error),
         Err(Failed::Write(error)) => {
             if let Some(job) = jobs.pop() {
                 refuse(job, error);
@@ -184,41 +256,70 @@ enum Failed {
     Write(StoreError),
 }
 
-impl From<StoreError> for Failed {
-    fn from(error: StoreError) -> Failed {
-        Failed::Write(error)
+/// Applies all jobs in one transaction. The outcomes of `Accept` jobs come back in order. A connection that may be broken is dropped.
+async fn together(link: &mut Link, jobs: &mut [Job]) -> Result<Vec<Vec<Accepted>>, Failed> {
+    let begin = |source| Failed::Begin(StoreError::Database { doing: "begin a transaction", source });
+    let connection = link.connected().await.map_err(begin)?;
+    let done = tokio::time::timeout(TRANSACTION, transaction(connection, jobs)).await;
+    let done = done.unwrap_or_else(|_| {
+        let source = sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database did not answer within 30 s"));
+        Err(Failed::Write(StoreError::Database { doing: "write", source }))
+    });
+    let usable = match &done {
+        Ok(_) => true,
+        // Another process has the file; the connection is as good as before.
+        Err(Failed::Begin(_)) => connection.dialect() == Dialect::Sqlite,
+        // One that can't even roll back is of no use, and one that was broken off in the middle of an answer neither.
+        Err(Failed::Write(error)) => {
+            !error.is_lost() && tokio::time::timeout(CONNECT, connection.rollback()).await.is_ok_and(|undone| undone.is_ok())
+        }
+    };
+    if !usable {
+        link.connection = None;
     }
+    done
 }
 
-/// Applies all jobs in one transaction. The outcomes of `Accept` jobs come back in order.
-async fn together(connection: &mut SqliteConnection, jobs: &mut [Job]) -> Result<Vec<Vec<Accepted>>, Failed> {
-    let mut transaction =
-        connection.begin_with("begin immediate").await.map_err(StoreError::doing("begin a transaction")).map_err(Failed::Begin)?;
+async fn transaction(connection: &mut Connection, jobs: &mut [Job]) -> Result<Vec<Vec<Accepted>>, Failed> {
+    connection.begin().await.map_err(|source| Failed::Begin(StoreError::Database { doing: "begin a transaction", source }))?;
+    let shared = connection.dialect() == Dialect::Postgres;
+    let failed = |doing| move |source| Failed::Write(StoreError::Database { doing, source });
+    let terms: Vec<Terms> = if shared { jobs.iter().filter_map(Job::terms).cloned().collect() } else { Vec::new() };
+    if shared {
+        Terms::take_locks(connection, &terms).await.map_err(failed("lock"))?;
+    }
+    let accepted = apply(connection, jobs).await.map_err(Failed::Write)?;
+    if shared {
+        Terms::give_signals(connection, &terms).await.map_err(failed("notify the other hosts"))?;
+    }
+    connection.commit().await.map_err(failed("commit"))?;
+    Ok(accepted)
+}
+
+async fn apply(connection: &mut Connection, jobs: &mut [Job]) -> Result<Vec<Vec<Accepted>>, StoreError> {
     let mut accepted = Vec::new();
     let mut index = 0;
     while index < jobs.len() {
         match &mut jobs[index] {
             Job::Accept { .. } => {
                 // Neighbouring intakes become one multi-row insert; order against other writes is kept.
-                let run = jobs[index..].iter().take_while(|job| matches!(job, Job::Accept { .. })).count();
-                let groups: Vec<&[NewEvent]> = jobs[index..index + run]
+                let groups: Vec<&[NewEvent]> = jobs[index..]
                     .iter()
-                    .map(|job| match job {
-                        Job::Accept { events, .. } => events.as_slice(),
-                        Job::Write(_) | Job::Close => unreachable!("only intakes were counted"),
+                    .map_while(|job| match job {
+                        Job::Accept { events, .. } => Some(events.as_slice()),
+                        Job::Write { .. } | Job::Close => None,
                     })
                     .collect();
-                accepted.extend(accept::insert(&mut transaction, &groups).await?);
-                index += run;
+                accepted.extend(accept::insert(connection, &groups).await?);
+                index += groups.len();
             }
-            Job::Write(write) => {
-                write.apply(&mut transaction).await?;
+            Job::Write { write, .. } => {
+                write.apply(connection).await?;
                 index += 1;
             }
             Job::Close => index += 1,
         }
     }
-    transaction.commit().await.map_err(StoreError::doing("commit"))?;
     Ok(accepted)
 }
 
@@ -230,9 +331,16 @@ fn answer(jobs: Vec<Job>, accepted: Vec<Vec<Accepted>>) {
                 let outcome = accepted.next().expect("every intake has an outcome");
                 let _ = reply.send(Ok(outcome));
             }
-            Job::Write(write) => write.reply(Ok(())),
+            Job::Write { write, .. } => write.reply(Ok(())),
             Job::Close => {}
         }
+    }
+}
+
+fn refuse_all(jobs: Vec<Job>, error: &StoreError) {
+    let why = crate::telemetry::chain(error);
+    for job in jobs {
+        refuse(job, StoreError::Unavailable(why.clone()));
     }
 }
 
@@ -241,7 +349,7 @@ fn refuse(job: Job, error: StoreError) {
         Job::Accept { reply, .. } => {
             let _ = reply.send(Err(error));
         }
-        Job::Write(write) => write.reply(Err(error)),
+        Job::Write { write, .. } => write.reply(Err(error)),
         Job::Close => {}
     }
 }

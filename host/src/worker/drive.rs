@@ -16,8 +16,8 @@ use crate::runtime::{Cause, Revision, Runtime};
 use crate::store::{AttemptEnd, AttemptRow, ClaimedRun, KeySettlement, NewEvent, RunSettlement, StepValue, StoreError};
 use crate::telemetry;
 
-/// Tries to make a settlement durable; after that the lease is left to end.
-const SETTLE_TRIES: u32 = 5;
+/// Tries to make a settlement durable, for as long as the lease lasts without being renewed; after that it is left to end.
+const SETTLE_TRIES: u32 = 40;
 /// Pause between two such tries.
 const SETTLE_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
@@ -371,6 +371,8 @@ impl Driver {
     ) -> RunSettlement {
         RunSettlement {
             run: self.run.id.clone(),
+            route: self.run.route.clone(),
+            order_key: self.run.order_key.clone(),
             fence: self.run.fence,
             status,
             status_reason: None,
@@ -389,7 +391,7 @@ impl Driver {
         let mut tries = 0;
         loop {
             match self.runtime.store.settle(settlement.clone()).await {
-                Err(error @ StoreError::Database { .. }) if tries < SETTLE_TRIES => {
+                Err(error) if error.is_passing() && tries < SETTLE_TRIES => {
                     tries += 1;
                     tracing::warn!(
                         run = self.run.id,
@@ -418,7 +420,14 @@ async fn postpone(runtime: &Runtime, run: &ClaimedRun, why: &str) -> Result<(), 
     let now = runtime.clock.now();
     let dead = now >= run.deadline_at;
     tracing::error!(run = run.id, revision = run.revision, why, "the configuration of a run can't be loaded");
-    runtime.store.postpone(&run.id, run.fence, why, now, (!dead).then(|| crate::clock::later(now, REVISION_PAUSE))).await?;
+    // Where several hosts share the store another may be able to: it is handed back at once, and left alone here for a while.
+    let again = if runtime.store.is_shared() {
+        runtime.unservable.add(run.revision, now);
+        now
+    } else {
+        crate::clock::later(now, REVISION_PAUSE)
+    };
+    runtime.store.postpone(run, why, now, (!dead).then_some(again)).await?;
     if dead {
         runtime.metrics.run_ended(&run.route, "dead");
         runtime.ended.send_modify(|count| *count += 1);

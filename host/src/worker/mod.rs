@@ -27,6 +27,8 @@ const LEASE: Duration = Duration::from_secs(30);
 const RENEW: Duration = Duration::from_secs(10);
 /// Longest pause between two looks for due runs.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Pause after another host was quicker.
+const OTHERS_PAUSE: Duration = Duration::from_millis(50);
 /// Pause after the store could not be asked.
 const STORE_PAUSE: Duration = Duration::from_millis(500);
 
@@ -93,6 +95,8 @@ enum Claimed {
     All,
     /// What there was.
     Some,
+    /// Something is due, and other hosts have it or are to have it.
+    Others,
     /// Nothing was asked for: enough is under way.
     Full,
     /// The store could not be asked.
@@ -105,16 +109,18 @@ async fn claim(runtime: &Arc<Runtime>, runs: &mut JoinSet<()>, leases: &Leases) 
         return Claimed::Full;
     }
     let now = runtime.clock.now();
+    let except = runtime.unservable.at(now);
     // Asking takes a transaction: first see whether there is anything.
     match runtime.store.next_due().await {
         Ok(Some(due)) if due <= now => {}
         Ok(_) => return Claimed::Some,
         Err(error) => return store_failed(&error),
     }
-    match runtime.store.claim(&runtime.owner, now, later(now, LEASE), room).await {
+    match runtime.store.claim(&runtime.owner, now, later(now, LEASE), room, except).await {
         Ok(claimed) => {
-            let all = claimed.len() == room as usize;
-            for run in claimed {
+            let (all, runs_claimed) = (claimed.len() == room as usize, claimed);
+            let claimed = runs_claimed.len();
+            for run in runs_claimed {
                 leases.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(run.id.clone(), run.fence);
                 let (runtime, leases) = (runtime.clone(), leases.clone());
                 runs.spawn(async move {
@@ -123,7 +129,11 @@ async fn claim(runtime: &Arc<Runtime>, runs: &mut JoinSet<()>, leases: &Leases) 
                     drive::drive(&runtime, run).await;
                 });
             }
-            if all { Claimed::All } else { Claimed::Some }
+            match claimed {
+                _ if all => Claimed::All,
+                0 => Claimed::Others,
+                _ => Claimed::Some,
+            }
         }
         Err(error) => store_failed(&error),
     }
@@ -135,8 +145,10 @@ fn store_failed(error: &crate::store::StoreError) -> Claimed {
 }
 
 async fn pause(runtime: &Runtime, claimed: Claimed) {
-    if claimed == Claimed::Failed {
-        return tokio::time::sleep(STORE_PAUSE).await;
+    match claimed {
+        Claimed::Failed => return tokio::time::sleep(STORE_PAUSE).await,
+        Claimed::Others => return tokio::time::sleep(OTHERS_PAUSE).await,
+        Claimed::All | Claimed::Some | Claimed::Full => {}
     }
     let next = runtime.store.next_due().await.ok().flatten();
     let longest = later(runtime.clock.now(), LONGEST_PAUSE);

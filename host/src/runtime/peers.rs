@@ -1,0 +1,113 @@
+//! The other hosts on a shared store: what they do is heard, what they can't serve is known.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Runtime;
+use crate::store::{HostRow, Signal, StoreError};
+use crate::telemetry;
+
+/// How often a host gives a sign of life, and looks for what it may have missed.
+const SIGN: Duration = Duration::from_secs(5);
+/// A host that was not heard of for so long does not count.
+const SILENT: SignedDuration = SignedDuration::from_secs(20);
+/// One that was not heard of for so long is forgotten.
+const FORGOTTEN: SignedDuration = SignedDuration::from_hours(24);
+/// How long a configuration that could not be loaded is left to others before it is tried again.
+const AGAIN: SignedDuration = SignedDuration::from_secs(30);
+/// How long a run may be due before somebody has to say why.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+
+/// Configurations that this host could not load, and until when it does not try.
+#[derive(Debug, Default)]
+pub struct Unservable(Mutex<BTreeMap<i64, Timestamp>>);
+
+impl Unservable {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<i64, Timestamp>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// This one could not be loaded.
+    pub fn add(&self, revision: i64, now: Timestamp) {
+        self.lock().insert(revision, now.checked_add(AGAIN).unwrap_or(Timestamp::MAX));
+    }
+
+    /// Those that are not to be tried now.
+    pub fn at(&self, now: Timestamp) -> Vec<i64> {
+        let mut revisions = self.lock();
+        revisions.retain(|_, until| *until > now);
+        revisions.keys().copied().collect()
+    }
+}
+
+/// Hears the other hosts until this one stops. On a store of one host it only waits.
+pub async fn hear(runtime: Arc<Runtime>) {
+    if !runtime.store.is_shared() {
+        return runtime.stopping.cancelled().await;
+    }
+    let mut listener = runtime.store.listen();
+    let mut timer = tokio::time::interval(SIGN);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let started_at = runtime.clock.now();
+    loop {
+        tokio::select! {
+            () = runtime.stopping.cancelled() => break,
+            signal = listener.next() => heed(&runtime, signal).await,
+            _ = timer.tick() => {
+                follow(&runtime).await;
+                if let Err(error) = sign(&runtime, started_at).await {
+                    tracing::warn!(error = telemetry::chain(&error), "no sign of life could be given to the other hosts");
+                }
+                // Somebody who waits for runs that another host drives may have missed their end.
+                runtime.ended.send_modify(|count| *count += 1);
+            }
+        }
+    }
+    if let Err(error) = runtime.store.host_gone(&runtime.owner).await {
+        tracing::warn!(error = telemetry::chain(&error), "the other hosts could not be told that this one stops");
+    }
+}
+
+async fn heed(runtime: &Runtime, signal: Signal) {
+    match signal {
+        Signal::Due => runtime.due.notify_one(),
+        Signal::Ended => runtime.ended.send_modify(|count| *count += 1),
+        Signal::Revision => follow(runtime).await,
+        Signal::Credential => runtime.broker.recheck().await,
+    }
+}
+
+async fn follow(runtime: &Runtime) {
+    if let Err(error) = runtime.follow().await {
+        tracing::error!(error = telemetry::chain(&error), "the latest configuration can't run on this host; its runs are left to others");
+    }
+}
+
+async fn sign(runtime: &Runtime, started_at: Timestamp) -> Result<(), StoreError> {
+    let now = runtime.clock.now();
+    let host = HostRow {
+        id: runtime.owner.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        revision: runtime.present().revision.number,
+        cannot_serve: runtime.unservable.at(now),
+        started_at,
+        seen_at: now,
+    };
+    runtime.store.host_seen(host, now - FORGOTTEN).await?;
+    let since = now - PATIENCE;
+    let due = runtime.store.revisions_due(since).await?;
+    if due.is_empty() {
+        return Ok(());
+    }
+    let alive: Vec<HostRow> = runtime.store.hosts().await?.into_iter().filter(|host| host.seen_at > now - SILENT).collect();
+    for revision in due {
+        if alive.iter().all(|host| host.cannot_serve.contains(&revision)) {
+            let why = format!("no host that is up can load revision {revision}, which this run was accepted on; their logs say why");
+            runtime.store.explain_due(revision, &why, since).await?;
+        }
+    }
+    Ok(())
+}

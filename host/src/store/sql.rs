@@ -1,0 +1,429 @@
+//! One way to say a statement to two databases.
+//!
+//! Statements are written once, in what SQLite and PostgreSQL both understand, with `?` or `?N` for values; PostgreSQL gets them as `$N`.
+//! Values are whole numbers (flags are 0 and 1), text and bytes. sqlx's own `Any` driver was looked at: it needs a process-wide registration and
+//! gives neither the dialect at hand nor the backend's process id that our notifications need.
+
+use std::borrow::Cow;
+
+use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
+use sqlx::{AssertSqlSafe, ColumnIndex, Connection as _, Postgres, Row as _, Sqlite};
+
+/// Which language a database speaks where the two differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// One file, one host.
+    Sqlite,
+    /// Several hosts.
+    Postgres,
+}
+
+/// Connections for reading.
+#[derive(Debug, Clone)]
+pub(super) enum Pool {
+    /// To a file.
+    Sqlite(SqlitePool),
+    /// To a server.
+    Postgres(PgPool),
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) enum Connection {
+    /// To a file.
+    Sqlite(Box<SqliteConnection>),
+    /// To a server.
+    Postgres(Box<PgConnection>),
+}
+
+/// Where a statement runs.
+pub(super) enum On<'a> {
+    /// On that connection.
+    Connection(&'a mut Connection),
+    /// On any connection of a pool.
+    Pool(&'a Pool),
+}
+
+impl<'a> From<&'a mut Connection> for On<'a> {
+    fn from(connection: &'a mut Connection) -> On<'a> {
+        On::Connection(connection)
+    }
+}
+
+impl<'a> From<&'a Pool> for On<'a> {
+    fn from(pool: &'a Pool) -> On<'a> {
+        On::Pool(pool)
+    }
+}
+
+/// A value bound to a statement. Null has a type too: PostgreSQL asks for it.
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    /// A whole number, a time in milliseconds, or a flag.
+    Integer(Option<i64>),
+    /// Text.
+    Text(Option<String>),
+    /// Bytes.
+    Blob(Option<Vec<u8>>),
+}
+
+macro_rules! values {
+    ($($from:ty => |$value:ident| $variant:ident($into:expr);)*) => {$(
+        impl From<$from> for Value {
+            fn from($value: $from) -> Value {
+                Value::$variant(Some($into))
+            }
+        }
+
+        impl From<Option<$from>> for Value {
+            fn from(value: Option<$from>) -> Value {
+                Value::$variant(value.map(|$value| $into))
+            }
+        }
+    )*};
+}
+
+values! {
+    i64 => |value| Integer(value);
+    i32 => |value| Integer(value.into());
+    u32 => |value| Integer(value.into());
+    u16 => |value| Integer(value.into());
+    bool => |value| Integer(value.into());
+    String => |value| Text(value);
+    &str => |value| Text(value.to_owned());
+    &String => |value| Text(value.clone());
+    Vec<u8> => |value| Blob(value);
+    &[u8] => |value| Blob(value.to_vec());
+    &Vec<u8> => |value| Blob(value.clone());
+}
+
+impl From<&Option<String>> for Value {
+    fn from(value: &Option<String>) -> Value {
+        Value::Text(value.clone())
+    }
+}
+
+impl From<&Option<Vec<u8>>> for Value {
+    fn from(value: &Option<Vec<u8>>) -> Value {
+        Value::Blob(value.clone())
+    }
+}
+
+/// A statement with its values.
+#[derive(Debug)]
+pub(super) struct Statement {
+    text: Cow<'static, str>,
+    values: Vec<Value>,
+}
+
+/// A statement.
+pub(super) fn sql(text: &'static str) -> Statement {
+    Statement { text: Cow::Borrowed(text), values: Vec::new() }
+}
+
+impl Statement {
+    /// The value of the next `?`.
+    pub(super) fn bind(mut self, value: impl Into<Value>) -> Statement {
+        self.values.push(value.into());
+        self
+    }
+
+    /// Adds text.
+    pub(super) fn push(&mut self, text: &'static str) -> &mut Statement {
+        self.text.to_mut().push_str(text);
+        self
+    }
+
+    /// Adds a value.
+    pub(super) fn push_bind(&mut self, value: impl Into<Value>) -> &mut Statement {
+        self.values.push(value.into());
+        self.push("?")
+    }
+
+    /// Adds values in parentheses, separated by commas.
+    pub(super) fn push_list<V: Into<Value>>(&mut self, values: impl IntoIterator<Item = V>) -> &mut Statement {
+        self.push("(");
+        for (index, value) in values.into_iter().enumerate() {
+            if index > 0 {
+                self.push(", ");
+            }
+            self.push_bind(value);
+        }
+        self.push(")")
+    }
+
+    /// Adds `values (…), (…)`, a row for each item.
+    pub(super) fn push_rows<T, const N: usize>(&mut self, items: &[T], row: impl Fn(&T) -> [Value; N]) -> &mut Statement {
+        self.push("values ");
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                self.push(", ");
+            }
+            self.push_list(row(item));
+        }
+        self
+    }
+
+    /// Runs it; gives the number of rows it changed.
+    pub(super) async fn execute(self, on: impl Into<On<'_>>) -> Result<u64, sqlx::Error> {
+        match on.into() {
+            On::Connection(Connection::Sqlite(connection)) => Ok(self.sqlite().execute(&mut **connection).await?.rows_affected()),
+            On::Connection(Connection::Postgres(connection)) => Ok(self.postgres().execute(&mut **connection).await?.rows_affected()),
+            On::Pool(Pool::Sqlite(pool)) => Ok(self.sqlite().execute(pool).await?.rows_affected()),
+            On::Pool(Pool::Postgres(pool)) => Ok(self.postgres().execute(pool).await?.rows_affected()),
+        }
+    }
+
+    /// All its rows.
+    pub(super) async fn fetch_all(self, on: impl Into<On<'_>>) -> Result<Vec<Row>, sqlx::Error> {
+        let sqlite = |rows: Vec<SqliteRow>| rows.into_iter().map(Row::Sqlite).collect();
+        let postgres = |rows: Vec<PgRow>| rows.into_iter().map(Row::Postgres).collect();
+        match on.into() {
+            On::Connection(Connection::Sqlite(connection)) => self.sqlite().fetch_all(&mut **connection).await.map(sqlite),
+            On::Connection(Connection::Postgres(connection)) => self.postgres().fetch_all(&mut **connection).await.map(postgres),
+            On::Pool(Pool::Sqlite(pool)) => self.sqlite().fetch_all(pool).await.map(sqlite),
+            On::Pool(Pool::Postgres(pool)) => self.postgres().fetch_all(pool).await.map(postgres),
+        }
+    }
+
+    /// Its first row, if it has one.
+    pub(super) async fn fetch_optional(self, on: impl Into<On<'_>>) -> Result<Option<Row>, sqlx::Error> {
+        match on.into() {
+            On::Connection(Connection::Sqlite(connection)) => {
+                self.sqlite().fetch_optional(&mut **connection).await.map(|row| row.map(Row::Sqlite))
+            }
+            On::Connection(Connection::Postgres(connection)) => {
+                self.postgres().fetch_optional(&mut **connection).await.map(|row| row.map(Row::Postgres))
+            }
+            On::Pool(Pool::Sqlite(pool)) => self.sqlite().fetch_optional(pool).await.map(|row| row.map(Row::Sqlite)),
+            On::Pool(Pool::Postgres(pool)) => self.postgres().fetch_optional(pool).await.map(|row| row.map(Row::Postgres)),
+        }
+    }
+
+    /// Its first row.
+    pub(super) async fn fetch_one(self, on: impl Into<On<'_>>) -> Result<Row, sqlx::Error> {
+        self.fetch_optional(on).await?.ok_or(sqlx::Error::RowNotFound)
+    }
+
+    /// The first column of its first row.
+    pub(super) async fn scalar<T: FromColumn>(self, on: impl Into<On<'_>>) -> Result<T, sqlx::Error> {
+        self.fetch_one(on).await.map(|row| row.get(0))
+    }
+
+    /// The first column of its first row, if it has one.
+    pub(super) async fn scalar_optional<T: FromColumn>(self, on: impl Into<On<'_>>) -> Result<Option<T>, sqlx::Error> {
+        Ok(self.fetch_optional(on).await?.map(|row| row.get(0)))
+    }
+
+    /// The first column of all its rows.
+    pub(super) async fn scalars<T: FromColumn>(self, on: impl Into<On<'_>>) -> Result<Vec<T>, sqlx::Error> {
+        Ok(self.fetch_all(on).await?.iter().map(|row| row.get(0)).collect())
+    }
+
+    fn sqlite(self) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
+        let query = match self.text {
+            Cow::Borrowed(text) => sqlx::query::<Sqlite>(text),
+            // Built of static texts only.
+            Cow::Owned(text) => sqlx::query::<Sqlite>(AssertSqlSafe(text)),
+        };
+        self.values.into_iter().fold(query, |query, value| match value {
+            Value::Integer(value) => query.bind(value),
+            Value::Text(value) => query.bind(value),
+            Value::Blob(value) => query.bind(value),
+        })
+    }
+
+    fn postgres(self) -> sqlx::query::Query<'static, Postgres, PgArguments> {
+        let query = sqlx::query::<Postgres>(AssertSqlSafe(numbered(&self.text)));
+        self.values.into_iter().fold(query, |query, value| match value {
+            Value::Integer(value) => query.bind(value),
+            Value::Text(value) => query.bind(value.map(without_nul)),
+            Value::Blob(value) => query.bind(value),
+        })
+    }
+}
+
+/// `?` and `?N` as `$N`. No statement of ours has a question mark in a literal.
+fn numbered(text: &str) -> String {
+    let mut numbered = String::with_capacity(text.len() + 16);
+    let mut next = 0;
+    let mut rest = text;
+    while let Some(at) = rest.find('?') {
+        numbered.push_str(&rest[..at]);
+        numbered.push('$');
+        rest = &rest[at + 1..];
+        if !rest.starts_with(|character: char| character.is_ascii_digit()) {
+            next += 1;
+            numbered.push_str(&next.to_string());
+        }
+    }
+    numbered.push_str(rest);
+    numbered
+}
+
+/// PostgreSQL's text holds no NUL. What identifies something never has one (keys, names and order keys are checked where they come in); in what people
+/// read the symbol for NUL stands in its place.
+fn without_nul(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{2400}") } else { text }
+}
+
+/// A row.
+#[derive(Debug)]
+pub(super) enum Row {
+    /// Of a file.
+    Sqlite(SqliteRow),
+    /// Of a server.
+    Postgres(PgRow),
+}
+
+impl Row {
+    /// A column, by name or by place from 0.
+    ///
+    /// # Panics
+    /// When the statement has no such column or it holds something else: then statement and schema, both ours, don't fit each other.
+    pub(super) fn get<T: FromColumn>(&self, column: impl Column) -> T {
+        T::from_column(self, column).expect("statements and schema fit each other")
+    }
+}
+
+/// The name or place of a column.
+pub(super) trait Column: ColumnIndex<SqliteRow> + ColumnIndex<PgRow> + Copy {}
+
+impl<C: ColumnIndex<SqliteRow> + ColumnIndex<PgRow> + Copy> Column for C {}
+
+/// What a column can be read as.
+pub(super) trait FromColumn: Sized {
+    /// Reads it.
+    fn from_column(row: &Row, column: impl Column) -> Result<Self, sqlx::Error>;
+}
+
+macro_rules! integers {
+    ($($integer:ty),*) => {$(
+        impl FromColumn for $integer {
+            fn from_column(row: &Row, column: impl Column) -> Result<Self, sqlx::Error> {
+                let number = Option::<$integer>::from_column(row, column)?;
+                number.ok_or_else(|| sqlx::Error::Decode("null where a number belongs".into()))
+            }
+        }
+
+        impl FromColumn for Option<$integer> {
+            fn from_column(row: &Row, column: impl Column) -> Result<Self, sqlx::Error> {
+                integer(row, column)?.map(<$integer>::try_from).transpose().map_err(|error| sqlx::Error::Decode(error.into()))
+            }
+        }
+    )*};
+}
+
+integers!(i64, i32, u32, u16);
+
+/// PostgreSQL's literals and `count` have sizes of their own.
+fn integer(row: &Row, column: impl Column) -> Result<Option<i64>, sqlx::Error> {
+    match row {
+        Row::Sqlite(row) => row.try_get::<Option<i64>, _>(column),
+        Row::Postgres(row) => match row.try_get::<Option<i64>, _>(column) {
+            Err(sqlx::Error::ColumnDecode { .. }) => Ok(row.try_get::<Option<i32>, _>(column)?.map(i64::from)),
+            other => other,
+        },
+    }
+}
+
+impl FromColumn for bool {
+    fn from_column(row: &Row, column: impl Column) -> Result<Self, sqlx::Error> {
+        i64::from_column(row, column).map(|flag| flag != 0)
+    }
+}
+
+impl FromColumn for Option<bool> {
+    fn from_column(row: &Row, column: impl Column) -> Result<Self, sqlx::Error> {
+        Ok(integer(row, column)?.map(|flag| flag != 0))
+    }
+}
+
+macro_rules! as_sqlx_does {
+    ($($kind:ty),*) => {$(
+        impl FromColumn for $kind {
+            fn from_column(row: &Row, column: impl Column) -> Result<Self, sqlx::Error> {
+                match row {
+                    Row::Sqlite(row) => row.try_get(column),
+                    Row::Postgres(row) => row.try_get(column),
+                }
+            }
+        }
+    )*};
+}
+
+as_sqlx_does!(String, Option<String>, Vec<u8>, Option<Vec<u8>>);
+
+impl Connection {
+    /// Its dialect.
+    pub(super) fn dialect(&self) -> Dialect {
+        match self {
+            Connection::Sqlite(_) => Dialect::Sqlite,
+            Connection::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Begins a transaction that will write.
+    pub(super) async fn begin(&mut self) -> Result<(), sqlx::Error> {
+        let begin = match self {
+            // Takes the lock now rather than with the first write, where it could no longer wait for it.
+            Connection::Sqlite(_) => sql("begin immediate"),
+            Connection::Postgres(_) => sql("begin"),
+        };
+        begin.execute(self).await.map(drop)
+    }
+
+    /// Makes it durable.
+    pub(super) async fn commit(&mut self) -> Result<(), sqlx::Error> {
+        sql("commit").execute(self).await.map(drop)
+    }
+
+    /// Undoes it. What can't be undone is undone by the database when the connection goes.
+    pub(super) async fn rollback(&mut self) -> Result<(), sqlx::Error> {
+        sql("rollback").execute(self).await.map(drop)
+    }
+
+    /// Closes it.
+    pub(super) async fn close(self) {
+        // What was committed is durable: a connection that closes badly loses nothing.
+        let _ = match self {
+            Connection::Sqlite(connection) => connection.close().await,
+            Connection::Postgres(connection) => connection.close().await,
+        };
+    }
+}
+
+impl Pool {
+    /// Its dialect.
+    pub(super) fn dialect(&self) -> Dialect {
+        match self {
+            Pool::Sqlite(_) => Dialect::Sqlite,
+            Pool::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Closes all its connections.
+    pub(super) async fn close(&self) {
+        match self {
+            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn question_marks_become_numbers() {
+        assert_eq!(numbered("select ? where a = ? and b = ?2"), "select $1 where a = $2 and b = $2");
+        assert_eq!(numbered("select 1"), "select 1");
+    }
+
+    #[test]
+    fn a_nul_does_not_reach_a_database_that_has_none() {
+        assert_eq!(without_nul("a\0b".to_owned()), "a\u{2400}b");
+    }
+}

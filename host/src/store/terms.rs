@@ -1,0 +1,134 @@
+//! What a write needs of its transaction where several hosts share one database: locks that are taken before its first statement, and
+//! signals that are given with its commit.
+//!
+//! On SQLite one connection writes, so that nothing needs a lock, and the host's own notifications are enough. On PostgreSQL a transaction
+//! sees what others have committed and nothing of what they are about to: two hosts that each put a run behind the last one of a key, or
+//! each compare a key-value read, would pass each other by. All locks of a transaction are taken at its start and in one order, so
+//! that transactions wait for each other but never in a circle.
+
+use sha2::{Digest as _, Sha256};
+
+use super::accept::NewEvent;
+use super::sql::{Connection, sql};
+
+/// Channel of `LISTEN` and `NOTIFY`.
+pub(super) const CHANNEL: &str = "sangam";
+
+/// What other hosts on the store should look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Signal {
+    /// Runs may be due.
+    Due,
+    /// Runs have ended.
+    Ended,
+    /// There is a new revision.
+    Revision,
+    /// A credential has changed.
+    Credential,
+}
+
+impl Signal {
+    /// All of them: after a connection was lost, any may have been missed.
+    pub const ALL: [Signal; 4] = [Signal::Due, Signal::Ended, Signal::Revision, Signal::Credential];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Signal::Due => "due",
+            Signal::Ended => "ended",
+            Signal::Revision => "revision",
+            Signal::Credential => "credential",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Signal> {
+        Signal::ALL.into_iter().find(|signal| signal.as_str() == text)
+    }
+}
+
+/// Locks and signals of one write.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Terms {
+    locks: Vec<i64>,
+    signals: Vec<Signal>,
+}
+
+impl Terms {
+    /// Nothing but its statements.
+    pub(super) fn none() -> Terms {
+        Terms::default()
+    }
+
+    /// Holds the queue of an order key: nobody joins or leaves it meanwhile.
+    pub(super) fn order(mut self, route: &str, key: Option<&str>) -> Terms {
+        if let Some(key) = key {
+            self.locks.push(lock(&["order", route, key]));
+        }
+        self
+    }
+
+    /// Holds a plugin's key-value space.
+    pub(super) fn keys(mut self, plugin: &str) -> Terms {
+        self.locks.push(lock(&["keys", plugin]));
+        self
+    }
+
+    /// Holds a line of runs: one replay at a time joins it.
+    pub(super) fn line(mut self, root: &str) -> Terms {
+        self.locks.push(lock(&["line", root]));
+        self
+    }
+
+    /// Holds the list of revisions.
+    pub(super) fn revisions(mut self) -> Terms {
+        self.locks.push(lock(&["revisions"]));
+        self
+    }
+
+    /// Takes in events: each of their runs joins the queue of its order key.
+    pub(super) fn events(mut self, events: &[NewEvent]) -> Terms {
+        for run in events.iter().flat_map(|event| &event.runs) {
+            self = self.order(&run.route, run.order_key.as_deref());
+        }
+        if events.is_empty() { self } else { self.signal(Signal::Due) }
+    }
+
+    /// Tells the other hosts.
+    pub(super) fn signal(mut self, signal: Signal) -> Terms {
+        self.signals.push(signal);
+        self
+    }
+
+    /// Takes the locks of all writes of a transaction; they end with it.
+    pub(super) async fn take_locks(connection: &mut Connection, all: &[Terms]) -> Result<(), sqlx::Error> {
+        let mut locks: Vec<i64> = all.iter().flat_map(|terms| terms.locks.iter().copied()).collect();
+        locks.sort_unstable();
+        locks.dedup();
+        // One statement each: within one, the planner decides the order.
+        for lock in locks {
+            sql("select pg_advisory_xact_lock(?)").bind(lock).fetch_optional(&mut *connection).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives the signals of all writes of a transaction, once each, with its commit.
+    pub(super) async fn give_signals(connection: &mut Connection, all: &[Terms]) -> Result<(), sqlx::Error> {
+        let mut signals: Vec<Signal> = all.iter().flat_map(|terms| terms.signals.iter().copied()).collect();
+        signals.sort_unstable();
+        signals.dedup();
+        for signal in signals {
+            sql("select pg_notify(?, ?)").bind(CHANNEL).bind(signal.as_str()).fetch_optional(&mut *connection).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The number of a lock: the same on every host of every version. Two names that share one only wait for each other once too often.
+fn lock(parts: &[&str]) -> i64 {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part.len().to_be_bytes());
+        hasher.update(part);
+    }
+    let digest = hasher.finalize();
+    i64::from_be_bytes(digest[..8].try_into().expect("SHA-256 has 32 bytes"))
+}
