@@ -12,6 +12,7 @@ mod house;
 mod intake;
 mod key_value;
 mod order;
+mod postgres;
 mod reload;
 mod replay;
 mod routing;

@@ -11,6 +11,7 @@ use tokio::process::{Child, Command as AsyncCommand};
 
 use crate::client::Client;
 use crate::paths;
+use crate::postgres::{self, Database};
 
 /// Longest time for a host to be ready.
 const START: Duration = Duration::from_secs(60);
@@ -20,14 +21,29 @@ const START: Duration = Duration::from_secs(60);
 pub struct HostFolder {
     folder: tempfile::TempDir,
     env: Vec<(String, String)>,
+    database: Option<Database>,
 }
 
 impl HostFolder {
-    /// A folder with that `sangam.toml`.
+    /// A folder with that `sangam.toml`, on the store that `SANGAM_TEST_STORE` names.
     pub fn new(configuration: &str) -> anyhow::Result<HostFolder> {
-        let folder = tempfile::tempdir()?;
-        std::fs::write(folder.path().join("sangam.toml"), configuration)?;
-        Ok(HostFolder { folder, env: Vec::new() })
+        HostFolder::on(TestStore::wanted()?, configuration)
+    }
+
+    /// A folder with that `sangam.toml`, on a store of its own of that kind.
+    pub fn on(store: TestStore, configuration: &str) -> anyhow::Result<HostFolder> {
+        let database = match store {
+            TestStore::Sqlite => None,
+            TestStore::Postgres => Some(postgres::database()?),
+        };
+        let folder = HostFolder { folder: tempfile::tempdir()?, env: Vec::new(), database };
+        folder.configure(configuration)?;
+        Ok(folder)
+    }
+
+    /// Its database, if it is on PostgreSQL.
+    pub fn database(&self) -> Option<&Database> {
+        self.database.as_ref()
     }
 
     /// Sets an environment variable for everything started from here.
@@ -43,7 +59,11 @@ impl HostFolder {
 
     /// Writes another `sangam.toml`.
     pub fn configure(&self, configuration: &str) -> anyhow::Result<()> {
-        std::fs::write(self.path().join("sangam.toml"), configuration)?;
+        let text = match &self.database {
+            Some(database) => with_store(configuration, &database.url()),
+            None => configuration.to_owned(),
+        };
+        std::fs::write(self.path().join("sangam.toml"), text)?;
         Ok(())
     }
 
@@ -70,9 +90,16 @@ impl HostFolder {
 
     /// Starts a host and waits until it is ready.
     pub async fn start(&self) -> anyhow::Result<Host> {
+        self.start_with(&[]).await
+    }
+
+    /// Starts a host with more environment than the folder's and waits until it is ready.
+    pub async fn start_with(&self, env: &[(&str, &str)]) -> anyhow::Result<Host> {
         let log = self.path().join("host.log");
         let stderr = std::fs::File::options().create(true).append(true).open(&log)?;
-        let mut child = AsyncCommand::from(self.command(&["up"]))
+        let mut command = self.command(&["up"]);
+        command.envs(env.iter().copied());
+        let mut child = AsyncCommand::from(command)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(stderr)
@@ -89,6 +116,40 @@ impl HostFolder {
     }
 }
 
+/// Which database is under the hosts of a test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TestStore {
+    /// A file in the folder.
+    Sqlite,
+    /// A database of this process's cluster.
+    Postgres,
+}
+
+impl TestStore {
+    /// What `SANGAM_TEST_STORE` asks for: `sqlite` (also where it is not set) or `postgres`.
+    ///
+    /// # Errors
+    /// Names what it may be.
+    pub fn wanted() -> anyhow::Result<TestStore> {
+        match std::env::var("SANGAM_TEST_STORE").as_deref() {
+            Err(_) | Ok("" | "sqlite") => Ok(TestStore::Sqlite),
+            Ok("postgres") => Ok(TestStore::Postgres),
+            Ok(other) => anyhow::bail!("SANGAM_TEST_STORE is sqlite or postgres, not {other:?}"),
+        }
+    }
+}
+
+/// The configuration on another store: its `[store]` keeps everything but the URL. A file without one gets it at the end, so that lines
+/// keep their numbers.
+fn with_store(configuration: &str, url: &str) -> String {
+    let Some((before, section)) = configuration.split_once("[store]\n") else {
+        return format!("{configuration}\n[store]\nurl = \"{url}\"\n");
+    };
+    let (own, after) = section.split_at(section.find("\n[").unwrap_or(section.len()));
+    let own: Vec<&str> = own.lines().filter(|line| !line.trim_start().starts_with("url")).collect();
+    format!("{before}[store]\nurl = \"{url}\"\n{}\n{after}", own.join("\n"))
+}
+
 /// A running host. Killed when it is dropped.
 #[derive(Debug)]
 pub struct Host {
@@ -103,6 +164,13 @@ impl Host {
     pub async fn kill(mut self) -> anyhow::Result<()> {
         self.child.kill().await?;
         Ok(())
+    }
+
+    /// Waits until it has ended by itself; gives the signal that ended it, if one did.
+    pub async fn died(&mut self) -> anyhow::Result<Option<i32>> {
+        use std::os::unix::process::ExitStatusExt as _;
+        let status = tokio::time::timeout(START, self.child.wait()).await.context("the host still runs")??;
+        Ok(status.signal())
     }
 
     /// SIGTERM; gives the exit code.

@@ -5,7 +5,8 @@ pub mod company;
 mod host;
 pub mod morning;
 mod paths;
+pub mod postgres;
 
 pub use client::{Answer, Client};
-pub use host::{Host, HostFolder};
+pub use host::{Host, HostFolder, TestStore};
 pub use paths::{fresh_guest, guest, plugin, sangam};

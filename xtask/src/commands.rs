@@ -1,6 +1,6 @@
 //! One function per command.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::build::{all, builtin};
 use crate::tools::{cargo, run, step};
@@ -11,15 +11,28 @@ pub(crate) fn demo(arguments: &[String]) -> anyhow::Result<()> {
     run(Command::new(release.join("sangam-demo")).args(arguments))
 }
 
-/// `cargo xtask test`: all tests, or those whose name contains a filter.
+/// `cargo xtask test`: all tests, or those whose name contains a filter; what is tested at the edge, on both stores.
 pub(crate) fn test(arguments: &[String]) -> anyhow::Result<()> {
     let release = all()?;
     let (builtin, component) = builtin();
-    step("run all tests", || {
-        let mut test = cargo(&["test", "--release", "--workspace", "--no-fail-fast"]);
-        test.env(builtin, component).env("SANGAM_RELEASE_DIR", release).args(arguments);
+    let tests = |scope: &[&str], store: &str| {
+        let mut test = cargo(&["test", "--release", "--no-fail-fast"]);
+        test.args(scope).env(builtin, &component).env("SANGAM_RELEASE_DIR", &release).env("SANGAM_TEST_STORE", store).args(arguments);
         run(&mut test)
-    })
+    };
+    let sqlite = step("run all tests, on SQLite", || tests(&["--workspace"], "sqlite"));
+    // The one line says how to get PostgreSQL where it is missing; in CI that is a failure.
+    let postgres = run(Command::new(release.join("sangam-crash")).arg("--has-postgres").stdout(Stdio::null())).is_ok();
+    if postgres || std::env::var("CI").is_ok_and(|ci| ci == "true") {
+        step("run the integration tests on PostgreSQL", || tests(&["-p", "sangam-tests", "--test", "it"], "postgres"))?;
+    }
+    sqlite
+}
+
+/// `cargo xtask crash`.
+pub(crate) fn crash(arguments: &[String]) -> anyhow::Result<()> {
+    let release = all()?;
+    run(Command::new(release.join("sangam-crash")).env("SANGAM_RELEASE_DIR", &release).args(arguments))
 }
 
 /// `cargo xtask bench`.

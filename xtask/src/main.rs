@@ -10,7 +10,8 @@ const HELP: &str = "\
 cargo xtask COMMAND
 
   demo [--stay]   builds everything, starts stand-in business systems and the host, and sends a morning of events
-  test [FILTER]   runs all tests
+  test [FILTER]   runs all tests, those at the edge on SQLite and on PostgreSQL
+  crash [ARGS]    kills hosts at random instants under load and counts what was lost or doubled (--help says more)
   build           makes the release host (release/sangam) and the components (release/plugins/NAME.wasm)
   bench [ARGS]    measures and prints the figures, as a table and as JSON
   lint            formatting and clippy, warnings as errors
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         "build" => build::all().map(|_| ()),
         "demo" => commands::demo(rest),
         "test" => commands::test(rest),
+        "crash" => commands::crash(rest),
         "bench" => commands::bench(rest),
         "lint" => commands::lint(),
         "help" | "--help" | "-h" => {
