@@ -1,9 +1,11 @@
 //! One running host: the parts put together, the present configuration, and how it is replaced.
 
+mod identity;
 mod intake;
 mod peers;
 mod revision;
 
+pub use identity::Identity;
 pub use intake::{Cause, Intake, IntakeError, MAX_HOPS};
 pub use peers::{Unservable, hear};
 pub use revision::{ActionSchemas, BuildError, LoadedPlugin, Revision};
@@ -114,8 +116,8 @@ pub struct Runtime {
     pub abandon: CancellationToken,
     /// Secret that what plugins see as random derives from.
     pub random_secret: [u8; 32],
-    /// Name of this host in leases.
-    pub owner: String,
+    /// Who this host is in leases.
+    pub identity: Identity,
     /// Configurations that are left to other hosts.
     pub unservable: Unservable,
     tls: rustls::ClientConfig,
@@ -161,7 +163,7 @@ impl Runtime {
             stopping: CancellationToken::new(),
             abandon: CancellationToken::new(),
             random_secret,
-            owner: uuid::Uuid::new_v4().to_string(),
+            identity: Identity::of(&loaded.config.base.join("data")),
             unservable: Unservable::default(),
             tls,
             present: RwLock::new(empty),
@@ -174,9 +176,13 @@ impl Runtime {
         });
         runtime.apply(loaded, Start::AtStart).await?;
         let now = runtime.clock.now();
-        // On a shared store others hold leases too: those of hosts that are gone end by themselves.
-        if !runtime.store.is_shared() {
-            let released = runtime.store.release_all(now).await?;
+        // On a shared store others hold leases too: those of hosts that don't come back end by themselves.
+        let former = match runtime.store.is_shared() {
+            true => runtime.identity.had_former_life.then_some(Some(runtime.identity.name.as_str())),
+            false => Some(None),
+        };
+        if let Some(owner) = former {
+            let released = runtime.store.release(owner, now).await?;
             if released > 0 {
                 tracing::info!(runs = released, "runs that were under way when the host stopped go on");
             }

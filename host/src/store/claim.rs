@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::sql::{Dialect, sql};
-use super::terms::Terms;
+use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis, optional_timestamp, timestamp};
 
 /// A run under lease.
@@ -139,19 +139,20 @@ impl Store {
         optional_timestamp(due)
     }
 
-    /// Takes back the leases of a host that is known to be gone: its own former life on this file.
-    ///
-    /// One host has the file, so every lease found at start is of a host that no longer is; waiting for their end would only delay.
-    pub async fn release_all(&self, now: Timestamp) -> Result<u64, StoreError> {
+    /// Takes back the leases of a host that is known to be gone: the former life of the one that asks. Without a name all of them: one host has
+    /// a file, so that every lease found at its start is of a host that no longer is. Waiting for their end would only delay.
+    pub async fn release(&self, owner: Option<&str>, now: Timestamp) -> Result<u64, StoreError> {
+        let owner = owner.map(str::to_owned);
         self.writer
-            .write(Terms::none(), move |connection| {
+            .write(Terms::none().signal(Signal::Due), move |connection| {
+                let owner = owner.clone();
                 Box::pin(async move {
-                    let done = sql("update run set due_at = ? where status = 'running'")
+                    sql("update run set due_at = ?1 where status = 'running' and (?2 is null or lease_owner = ?2)")
                         .bind(millis(now))
+                        .bind(owner)
                         .execute(connection)
                         .await
-                        .map_err(StoreError::doing("release leases"))?;
-                    Ok(done)
+                        .map_err(StoreError::doing("release leases"))
                 })
             })
             .await

@@ -17,7 +17,7 @@ use crate::store::{AttemptEnd, AttemptRow, ClaimedRun, KeySettlement, NewEvent, 
 use crate::telemetry;
 
 /// Tries to make a settlement durable, for as long as the lease lasts without being renewed; after that it is left to end.
-const SETTLE_TRIES: u32 = 40;
+const SETTLE_TRIES: u32 = 20;
 /// Pause between two such tries.
 const SETTLE_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 

@@ -22,9 +22,9 @@ const MAX_RUNS: usize = 512;
 /// Runs claimed at once.
 const CLAIM: u32 = 64;
 /// How long a claimed run belongs to this host without a sign of life.
-const LEASE: Duration = Duration::from_secs(30);
+const LEASE: Duration = Duration::from_secs(15);
 /// How often the leases of runs under way are renewed.
-const RENEW: Duration = Duration::from_secs(10);
+const RENEW: Duration = Duration::from_secs(5);
 /// Longest pause between two looks for due runs.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Pause after another host was quicker.
@@ -116,7 +116,7 @@ async fn claim(runtime: &Arc<Runtime>, runs: &mut JoinSet<()>, leases: &Leases) 
         Ok(_) => return Claimed::Some,
         Err(error) => return store_failed(&error),
     }
-    match runtime.store.claim(&runtime.owner, now, later(now, LEASE), room, except).await {
+    match runtime.store.claim(&runtime.identity.name, now, later(now, LEASE), room, except).await {
         Ok(claimed) => {
             let (all, runs_claimed) = (claimed.len() == room as usize, claimed);
             let claimed = runs_claimed.len();
