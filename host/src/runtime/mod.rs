@@ -3,6 +3,7 @@
 mod identity;
 mod intake;
 mod peers;
+mod retention;
 mod revision;
 
 pub use identity::Identity;
@@ -252,18 +253,6 @@ impl Runtime {
         }
         revisions.insert(number, revision.clone());
         Ok(revision)
-    }
-
-    /// Removes what is over, portion by portion, so that writers in between are not held up.
-    pub async fn prune(&self) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let before = |retention: config::Retention| match retention {
-            config::Retention::For(age) => jiff::SignedDuration::try_from(age).ok().and_then(|age| now.checked_sub(age).ok()),
-            config::Retention::Forever => None,
-        };
-        let (ended, dead) = (before(self.store_config.retention), before(self.store_config.dead_letter_retention));
-        while self.store.prune(ended, dead, now).await? && !self.stopping.is_cancelled() {}
-        Ok(())
     }
 
     /// Whether no more events are taken in. Asked anew at most once a second: the count need not be exact.

@@ -7,6 +7,7 @@
 //! several hosts share a store: [`terms`] says what a write needs then.
 
 mod accept;
+mod backup;
 mod claim;
 mod effect;
 mod host;
@@ -15,13 +16,17 @@ mod listener;
 mod migration;
 mod query;
 mod registry;
+mod retention;
 mod run;
 mod secret;
+mod size;
 mod sql;
 mod terms;
+mod verify;
 mod writer;
 
 pub use accept::{Accepted, NewEvent, NewRun};
+pub use backup::BackupError;
 pub use claim::ClaimedRun;
 pub use effect::{EffectId, EffectRow, EffectState, Intent, JournalSnapshot, Opening};
 pub use host::HostRow;
@@ -29,9 +34,12 @@ pub use key_value::{Claim, KeyRead, KeySettlement, SeenValue};
 pub use listener::Listener;
 pub use query::{AttemptRow, DeadLetter, EventFilter, EventPage, EventRow, RunRow, StepRow};
 pub use registry::RevisionRow;
+pub use retention::{Over, PrunedUpTo};
 pub use run::{AttemptEnd, NewReplay, ReplayRefused, RunSettlement, StepValue};
 pub use secret::{ApiTokenRow, CredentialRow, SecretInfo};
+pub use size::StoreSize;
 pub use terms::Signal;
+pub use verify::Damage;
 
 use std::path::Path;
 use std::str::FromStr;
@@ -39,7 +47,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use sql::{Dialect, Pool};
 use writer::{Target, Writer};
@@ -52,6 +60,9 @@ const SERVER_READERS: u32 = 8;
 const ACQUIRE: Duration = Duration::from_secs(5);
 /// How long a statement waits for a lock that another process holds, such as a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes that the log of a file keeps after it was brought back into the database.
+const JOURNAL_SIZE: &str = "67108864";
 
 /// Why the store could not do it. All but [`StoreError::Invalid`] may work later.
 #[derive(Debug, thiserror::Error)]
@@ -164,6 +175,9 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
+            // Only a new file can be told so: pages that pruning frees are given back bit by bit.
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
+            .pragma("journal_size_limit", JOURNAL_SIZE)
             .pragma("temp_store", "memory")
             // The log is brought back into the database every 16 MiB rather than every 4, off the path of most commits.
             .pragma("wal_autocheckpoint", "4000");

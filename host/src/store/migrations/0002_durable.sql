@@ -7,3 +7,6 @@ create table host (
     started_at  bigint not null,
     seen_at     bigint not null
 );
+
+-- Which configurations runs still need.
+create index run_revision on run (revision);
