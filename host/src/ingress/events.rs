@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::content;
 use crate::api::{Problem, event_document};
+use crate::crash::Point;
 use crate::runtime::{Intake, Runtime};
 use crate::store::Accepted;
 use crate::telemetry;
@@ -50,6 +51,7 @@ pub async fn post_events(
         tracing::error!(error = telemetry::chain(&error), "events could not be taken in");
         Problem::unavailable("the store can't be written now; nothing was taken in", Duration::from_secs(1))
     })?;
+    runtime.store.crash().at(Point::Accepted);
     runtime.due.notify_one();
     for ((event, outcome), dead) in events.iter().zip(&accepted).zip(dead) {
         runtime.metrics.accepted(&event.source, outcome.duplicate);

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{self, Loaded, Outside, Problems};
+use crate::crash::{Crash, Point};
 use crate::credentials::{Broker, TokenClient, Vault};
 use crate::engine::Engine;
 use crate::mapping::{self, Evaluator};
@@ -137,11 +138,11 @@ impl std::fmt::Debug for Runtime {
 
 impl Runtime {
     /// Opens the store, starts the engine, and applies the configuration file.
-    pub async fn start(config_file: &Path, clock: Clock) -> Result<Arc<Runtime>, ApplyError> {
+    pub async fn start(config_file: &Path, clock: Clock, crash: Crash) -> Result<Arc<Runtime>, ApplyError> {
         let loaded = config::load(config_file)?;
         warn(&loaded);
         let start = |error: &dyn std::error::Error| ApplyError::Start(telemetry::chain(error));
-        let store = Store::open(&loaded.config.store.url).await?;
+        let store = Store::open_armed(&loaded.config.store.url, crash).await?;
         let tls = crate::tls::client_config().map_err(|error| start(&error))?;
         let vault = Vault::open(store.clone(), &loaded.config.secrets, clock.clone()).await.map_err(|error| start(&error))?;
         let tokens = TokenClient::new(tls.clone()).map_err(|error| start(&error))?;
@@ -292,7 +293,9 @@ impl Runtime {
                 let components = revision.component_digests();
                 let bytes = revision.component_bytes();
                 let content = loaded.revision_content().to_string();
-                self.store.revise(content, digest, components, bytes, self.clock.now()).await?
+                let number = self.store.revise(content, digest, components, bytes, self.clock.now()).await?;
+                self.store.crash().at(Point::Revised);
+                number
             }
         };
         self.install(Revision { number, ..revision })?;

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::sql::{Dialect, sql};
 use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis, optional_timestamp, timestamp};
+use crate::crash::Point;
 
 /// A run under lease.
 #[derive(Debug, Clone)]
@@ -56,7 +57,7 @@ impl Store {
     ) -> Result<Vec<ClaimedRun>, StoreError> {
         let owner = owner.to_owned();
         self.writer
-            .write(Terms::none(), move |connection| {
+            .write(Terms::none().point(Point::Claiming), move |connection| {
                 let (owner, except) = (owner.clone(), except.clone());
                 Box::pin(async move {
                     let mut claim =
@@ -144,7 +145,7 @@ impl Store {
     pub async fn release(&self, owner: Option<&str>, now: Timestamp) -> Result<u64, StoreError> {
         let owner = owner.map(str::to_owned);
         self.writer
-            .write(Terms::none().signal(Signal::Due), move |connection| {
+            .write(Terms::none().signal(Signal::Due).point(Point::Releasing), move |connection| {
                 let owner = owner.clone();
                 Box::pin(async move {
                     sql("update run set due_at = ?1 where status = 'running' and (?2 is null or lease_owner = ?2)")

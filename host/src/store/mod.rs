@@ -49,6 +49,7 @@ use jiff::Timestamp;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
+use crate::crash::Crash;
 use sql::{Dialect, Pool};
 use writer::{Target, Writer};
 
@@ -154,19 +155,24 @@ impl Store {
     /// # Errors
     /// [`StoreError::Open`], [`StoreError::Migrate`], [`StoreError::Locked`].
     pub async fn open(url: &str) -> Result<Store, StoreError> {
-        Store::connect(url, true).await
+        Store::open_armed(url, Crash::default()).await
+    }
+
+    /// The same for a host that a tester may have killed at a crash point.
+    pub async fn open_armed(url: &str, crash: Crash) -> Result<Store, StoreError> {
+        Store::connect(url, true, crash).await
     }
 
     /// Opens the database beside a running host, for the verbs that look after secrets, tokens and the store itself.
     pub async fn open_beside(url: &str) -> Result<Store, StoreError> {
-        Store::connect(url, false).await
+        Store::connect(url, false, Crash::default()).await
     }
 
-    async fn connect(url: &str, host: bool) -> Result<Store, StoreError> {
-        if is_server(url) { Store::connect_server(url).await } else { Store::connect_file(url, host).await }
+    async fn connect(url: &str, host: bool, crash: Crash) -> Result<Store, StoreError> {
+        if is_server(url) { Store::connect_server(url, crash).await } else { Store::connect_file(url, host, crash).await }
     }
 
-    async fn connect_file(url: &str, host: bool) -> Result<Store, StoreError> {
+    async fn connect_file(url: &str, host: bool, crash: Crash) -> Result<Store, StoreError> {
         let open = |source| StoreError::Open { url: url.to_owned(), source };
         let options = SqliteConnectOptions::from_str(url)
             .map_err(open)?
@@ -188,7 +194,7 @@ impl Store {
         private_file(&path).map_err(|error| open(sqlx::Error::Io(error)))?;
         let lock = if host { Some(lock_file(&path)?) } else { None };
         // The writer comes first, alone: two connections that both turn a new file to WAL get in each other's way.
-        let writer = Writer::start(Target::Sqlite(Box::new(options.clone())), lock).await.map_err(open)?;
+        let writer = Writer::start(Target::Sqlite(Box::new(options.clone())), lock, crash).await.map_err(open)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .min_connections(0)
@@ -201,7 +207,7 @@ impl Store {
         Ok(Store { readers: Pool::Sqlite(readers), writer })
     }
 
-    async fn connect_server(url: &str) -> Result<Store, StoreError> {
+    async fn connect_server(url: &str, crash: Crash) -> Result<Store, StoreError> {
         let open = |source| StoreError::Open { url: without_password(url), source };
         let options = PgConnectOptions::from_str(url)
             .map_err(open)?
@@ -216,7 +222,7 @@ impl Store {
             .await
             .map_err(open)?;
         migration::run_postgres(&readers).await?;
-        let writer = Writer::start(Target::Postgres(Box::new(options)), None).await.map_err(open)?;
+        let writer = Writer::start(Target::Postgres(Box::new(options)), None, crash).await.map_err(open)?;
         Ok(Store { readers: Pool::Postgres(readers), writer })
     }
 
@@ -227,6 +233,11 @@ impl Store {
 
     fn dialect(&self) -> Dialect {
         self.readers.dialect()
+    }
+
+    /// Where this host is to be killed. It travels with the store: there is a point wherever something becomes durable.
+    pub fn crash(&self) -> &Crash {
+        self.writer.crash()
     }
 
     /// Waits for the writes under way, then closes.

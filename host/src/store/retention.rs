@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::sql::{Dialect, Statement, sql};
 use super::terms::Terms;
 use super::{Store, StoreError, millis};
+use crate::crash::Point;
 
 /// Rows looked at, or removed, at once.
 const BITE: u32 = 200;
@@ -54,7 +55,7 @@ impl Store {
 
     async fn remove_events(&self, eids: Vec<String>, over: Over, ended_before: Timestamp) -> Result<u64, StoreError> {
         self.writer
-            .write(Terms::none(), move |connection| {
+            .write(Terms::none().point(Point::Pruning), move |connection| {
                 let eids = eids.clone();
                 Box::pin(async move {
                     let doing = || StoreError::doing("prune events");

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::step::{StepCall, StepEnd, StepInputs};
 use crate::config::Route;
+use crate::crash::Point;
 use crate::event::Event;
 use crate::run::{FailureKind, Outcome, RunState, StepFailure, StepStatus, Verdict};
 use crate::runtime::{Cause, Revision, Runtime};
@@ -152,7 +153,9 @@ impl Driver {
             logs: "[]".to_owned(),
             effects: Value::Array(effects).to_string(),
         };
-        self.settle(Some(end), None, None, Vec::new(), "running", None).await
+        self.settle(Some(end), None, None, Vec::new(), "running", None).await?;
+        self.runtime.store.crash().at(Point::Recovered);
+        Ok(())
     }
 
     async fn go(&mut self) {
@@ -167,6 +170,7 @@ impl Driver {
                 }
             }
             let Some((index, end)) = running.next().await else { break };
+            self.runtime.store.crash().at(Point::Returned);
             match self.step_ended(index, end).await {
                 Ok(Settled::Goes) => {}
                 Ok(Settled::Over) => return,
@@ -400,7 +404,10 @@ impl Driver {
                     );
                     tokio::time::sleep(SETTLE_PAUSE).await;
                 }
-                other => return other,
+                other => {
+                    self.runtime.store.crash().at(Point::Settled);
+                    return other;
+                }
             }
         }
     }

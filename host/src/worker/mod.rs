@@ -15,6 +15,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tokio::task::JoinSet;
 
+use crate::crash::Point;
 use crate::runtime::Runtime;
 
 /// Runs under way at the same time.
@@ -118,6 +119,9 @@ async fn claim(runtime: &Arc<Runtime>, runs: &mut JoinSet<()>, leases: &Leases) 
     }
     match runtime.store.claim(&runtime.identity.name, now, later(now, LEASE), room, except).await {
         Ok(claimed) => {
+            if !claimed.is_empty() {
+                runtime.store.crash().at(Point::Claimed);
+            }
             let (all, runs_claimed) = (claimed.len() == room as usize, claimed);
             let claimed = runs_claimed.len();
             for run in runs_claimed {
