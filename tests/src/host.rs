@@ -41,6 +41,12 @@ impl HostFolder {
         Ok(folder)
     }
 
+    /// Leaves it where it is, with its logs and its store if that is a file; gives its path.
+    pub fn keep(mut self) -> PathBuf {
+        self.folder.disable_cleanup(true);
+        self.path().to_owned()
+    }
+
     /// Its database, if it is on PostgreSQL.
     pub fn database(&self) -> Option<&Database> {
         self.database.as_ref()
