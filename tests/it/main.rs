@@ -3,10 +3,13 @@
 mod outcome;
 mod scene;
 
+mod campaign;
 mod command_line;
 mod components;
 mod connectors;
 mod crash;
+mod crash_points;
+mod disasters;
 mod effects;
 mod house;
 mod intake;

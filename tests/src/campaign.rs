@@ -19,6 +19,7 @@ use sangam_saas::{Stand, sink::Sink};
 use tokio_util::sync::CancellationToken;
 
 use crate::host::{HostFolder, TestStore};
+use crate::postgres::Database;
 use hosts::Hosts;
 use ledger::Ledger;
 pub use report::Report;
@@ -67,7 +68,11 @@ impl Campaign {
         let began = Instant::now();
         let sink = Arc::new(Sink::new());
         let stand = Stand::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), sink.clone()).await?;
-        let folder = HostFolder::on(self.store, &load::configuration(&stand.url()))?;
+        let configuration = load::configuration(&stand.url());
+        let folder = match self.kill_database {
+            true => HostFolder::in_database(Database::alone()?, &configuration)?,
+            false => HostFolder::on(self.store, &configuration)?,
+        };
         let hosts = Hosts::start(folder, self.hosts).await?;
         let field = Arc::new(Field { sink, url: stand.url(), ledger: Ledger::default(), hosts, calm: CancellationToken::new() });
         let mut seeds = fastrand::Rng::with_seed(self.seed);

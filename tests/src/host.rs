@@ -36,6 +36,15 @@ impl HostFolder {
             TestStore::Sqlite => None,
             TestStore::Postgres => Some(postgres::database()?),
         };
+        HostFolder::make(database, configuration)
+    }
+
+    /// A folder with that `sangam.toml`, on that database.
+    pub fn in_database(database: Database, configuration: &str) -> anyhow::Result<HostFolder> {
+        HostFolder::make(Some(database), configuration)
+    }
+
+    fn make(database: Option<Database>, configuration: &str) -> anyhow::Result<HostFolder> {
         let folder = HostFolder { folder: tempfile::tempdir()?, env: Vec::new(), database };
         folder.configure(configuration)?;
         Ok(folder)
@@ -116,7 +125,8 @@ impl HostFolder {
         let line = tokio::time::timeout(START, lines.next_line()).await.context("the host did not become ready")??;
         let url = line.as_deref().and_then(|line| line.strip_prefix("listening on ")).map(str::to_owned);
         let Some(url) = url else {
-            anyhow::bail!("the host did not start: {}", std::fs::read_to_string(&log).unwrap_or_default());
+            let status = tokio::time::timeout(START, child.wait()).await.context("the host neither starts nor ends")??;
+            anyhow::bail!("the host did not start ({status}): {}", std::fs::read_to_string(&log).unwrap_or_default());
         };
         Ok(Host { client: Client::new(&url), child, log })
     }

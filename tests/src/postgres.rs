@@ -213,6 +213,27 @@ impl Database {
         format!("postgres://{USER}@127.0.0.1:{}/{}", self.cluster.port, self.name)
     }
 
+    /// Makes it read-only, or not, for everyone, and breaks all connections: what hosts see of a fail-over to a server that is not yet (or no
+    /// longer) the one that writes.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn read_only(&self, on: bool) -> anyhow::Result<()> {
+        let name = &self.name;
+        let set = format!("alter database {name} set default_transaction_read_only = {}", if on { "on" } else { "off" });
+        let lose = format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'");
+        // From another database: this connection must be neither read-only nor among the broken ones.
+        self.cluster.client("psql", &["--dbname", "postgres", "--command", &set, "--command", &lose])
+    }
+
+    /// A database of a cluster that nobody else uses, and that can be killed therefore.
+    ///
+    /// # Errors
+    /// When PostgreSQL is missing or does not start.
+    pub fn alone() -> anyhow::Result<Database> {
+        Arc::new(Cluster::new()?).database()
+    }
+
     /// Where it is.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
@@ -239,7 +260,7 @@ fn programs() -> Option<PathBuf> {
     debian.sort_by_key(|file| std::cmp::Reverse(version(file)));
     // Programs that are links, as Debian's are, have their siblings where they lead.
     let mut found = on_path.chain(debian).filter_map(|file| file.parent().map(Path::to_path_buf));
-    found.find(|folder| ["initdb", "postgres", "pg_ctl", "createdb", "dropdb"].iter().all(|program| folder.join(program).is_file()))
+    found.find(|folder| ["initdb", "postgres", "pg_ctl", "createdb", "dropdb", "psql"].iter().all(|program| folder.join(program).is_file()))
 }
 
 /// Waits for the end of the pipe that this process holds, and tidies up. Of its own process group: a Ctrl-C in the terminal is not for it.

@@ -22,10 +22,8 @@ use crate::runtime::Runtime;
 const MAX_RUNS: usize = 512;
 /// Runs claimed at once.
 const CLAIM: u32 = 64;
-/// How long a claimed run belongs to this host without a sign of life.
-const LEASE: Duration = Duration::from_secs(15);
-/// How often the leases of runs under way are renewed.
-const RENEW: Duration = Duration::from_secs(5);
+/// Leases of runs under way are renewed so many times within one.
+const RENEWALS: u32 = 3;
 /// Longest pause between two looks for due runs.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Pause after another host was quicker.
@@ -40,7 +38,8 @@ type Leases = Arc<Mutex<BTreeMap<String, i64>>>;
 pub async fn work(runtime: Arc<Runtime>) {
     let leases: Leases = Arc::default();
     let mut runs = JoinSet::new();
-    let mut renew = tokio::time::interval(RENEW);
+    let every = runtime.server.lease / RENEWALS;
+    let mut renew = tokio::time::interval(every);
     let mut renewed = runtime.clock.now();
     loop {
         if runtime.stopping.is_cancelled() {
@@ -48,7 +47,7 @@ pub async fn work(runtime: Arc<Runtime>) {
         }
         // A clock that was set forward, or a machine that slept: what is under way must not be claimed by its own host.
         let now = runtime.clock.now();
-        if Duration::try_from(now.duration_since(renewed)).is_ok_and(|age| age > RENEW) {
+        if Duration::try_from(now.duration_since(renewed)).is_ok_and(|age| age > every) {
             renew_leases(&runtime, &leases).await;
             renewed = now;
         }
@@ -117,7 +116,7 @@ async fn claim(runtime: &Arc<Runtime>, runs: &mut JoinSet<()>, leases: &Leases) 
         Ok(_) => return Claimed::Some,
         Err(error) => return store_failed(&error),
     }
-    match runtime.store.claim(&runtime.identity.name, now, later(now, LEASE), room, except).await {
+    match runtime.store.claim(&runtime.identity.name, now, later(now, runtime.server.lease), room, except).await {
         Ok(claimed) => {
             if !claimed.is_empty() {
                 runtime.store.crash().at(Point::Claimed);
@@ -165,7 +164,7 @@ async fn renew_leases(runtime: &Runtime, leases: &Leases) {
     if held.is_empty() {
         return;
     }
-    if let Err(error) = runtime.store.renew(held, later(runtime.clock.now(), LEASE)).await {
+    if let Err(error) = runtime.store.renew(held, later(runtime.clock.now(), runtime.server.lease)).await {
         tracing::error!(error = crate::telemetry::chain(&error), "leases could not be renewed");
     }
 }
@@ -174,7 +173,7 @@ async fn renew_leases(runtime: &Runtime, leases: &Leases) {
 async fn finish(runtime: &Runtime, mut runs: JoinSet<()>, leases: &Leases) {
     let grace = tokio::time::sleep(runtime.server.shutdown_grace);
     tokio::pin!(grace);
-    let mut renew = tokio::time::interval(RENEW);
+    let mut renew = tokio::time::interval(runtime.server.lease / RENEWALS);
     loop {
         tokio::select! {
             ended = runs.join_next() => match ended {

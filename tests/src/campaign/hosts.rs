@@ -14,6 +14,8 @@ use crate::host::{Host, HostFolder};
 
 /// How long a host lives once it is ready, in milliseconds.
 const LIFE: std::ops::Range<u64> = 20..400;
+/// The same on a shared store, where what a killed host had under way is taken over when its leases end, a second later.
+const SHARED_LIFE: std::ops::Range<u64> = 20..2_000;
 /// How long the database lives.
 const DATABASE_LIFE: std::ops::Range<u64> = 1_000..5_000;
 /// How long the database stays away.
@@ -72,8 +74,9 @@ impl Hosts {
         mut rng: fastrand::Rng,
         killed: impl Fn(u32),
     ) -> anyhow::Result<()> {
+        let life = if self.folder.database().is_some() { SHARED_LIFE } else { LIFE };
         for _ in 0..times {
-            tokio::time::sleep(Duration::from_millis(rng.u64(LIFE))).await;
+            tokio::time::sleep(Duration::from_millis(rng.u64(life.clone()))).await;
             let mut life = self.lives[which].lock().await;
             life.take().context("a host that was started")?.kill().await?;
             killed(self.kills.fetch_add(1, Ordering::Relaxed) + 1);
