@@ -215,7 +215,7 @@ async fn killed_at(folder: &HostFolder, sink: &Stand, number: usize, at: &str) -
     };
     tokio::time::timeout(std::time::Duration::from_secs(30), arrived).await.context("the slow write never left")?;
     host.kill().await?;
-    folder.configure(&with_lease(&configuration(&sink.url(), "emits = [\"child\"]", &routes(number))))?;
+    folder.configure(&configuration(&sink.url(), "emits = [\"child\"]", &routes(number)))?;
     // The second dies where it is told to, in its start or later.
     match folder.start_with(&[("SANGAM_CRASH_AT", at)]).await {
         Err(error) => ensure!(format!("{error:#}").contains("signal: 9"), "it ended for another reason: {error:#}"),
@@ -252,15 +252,10 @@ async fn killed_at(folder: &HostFolder, sink: &Stand, number: usize, at: &str) -
     round.check(sink)
 }
 
-/// On a shared store leases of a host that is gone end by themselves: soon, here.
-fn with_lease(configuration: &str) -> String {
-    configuration.replace("[server]", "[server]\nlease = \"1s\"")
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_every_point_everything_is_done_once_and_in_order() -> anyhow::Result<()> {
     let sink = sink().await?;
-    let folder = HostFolder::new(&with_lease(&configuration(&sink.url(), "emits = [\"child\"]", &routes(0))))?;
+    let folder = HostFolder::new(&configuration(&sink.url(), "emits = [\"child\"]", &routes(0)))?;
     let points = points(&folder)?;
     ensure!(points.len() >= 20, "{points:?}");
     let shared = folder.database().is_some();

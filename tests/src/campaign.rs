@@ -96,8 +96,9 @@ impl Campaign {
             sender.context("a sender")??;
         }
         let dead = drain(&field).await?;
-        let counters = load::counters(&field).await?;
-        let mut report = field.ledger.compare(&field.sink.paths(), &counters);
+        let counters = load::counters(&field).await;
+        let mut report = field.ledger.compare(&field.sink.paths(), counters.as_ref().unwrap_or(&Default::default()));
+        report.wrong_counters.extend(counters.err().map(|error| format!("{error:#}")));
         report.dead = dead;
         report.repeated = field.sink.repeated();
         report.kills = killed.hosts;

@@ -34,7 +34,6 @@ pub(super) fn configuration(sink: &str) -> String {
 [server]
 listen = "127.0.0.1:0"
 access = "open"
-lease = "1s"
 
 [plugins.s]
 component = {scripted:?}
