@@ -20,7 +20,7 @@ const DEFAULT_MAX_EVENT_SIZE: usize = 1 << 20;
 const LARGEST_EVENT_SIZE: u64 = 256 << 20;
 const DEFAULT_MAX_BACKLOG: u64 = 1_000_000;
 const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
-const DEFAULT_LEASE: Duration = Duration::from_secs(30);
+const DEFAULT_LEASE: Duration = Duration::from_secs(15);
 /// A shorter one would end while its host is only busy; a longer one would leave runs lying for as long after a crash.
 const LEASE: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
 const DEFAULT_RETENTION: Duration = DAY.saturating_mul(30);
