@@ -8,6 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use super::sql::{Dialect, Pool, sql};
 use super::writer::{Target, Writer};
 use super::{Store, StoreError};
+use crate::crash::Crash;
 
 /// Why there is no backup.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +67,7 @@ impl Store {
         let url = format!("sqlite://{}", path.display());
         let open = |source| StoreError::Open { url: url.clone(), source };
         let options = SqliteConnectOptions::from_str(&url).map_err(open)?.read_only(true);
-        let writer = Writer::start(Target::Sqlite(Box::new(options.clone())), None).await.map_err(open)?;
+        let writer = Writer::start(Target::Sqlite(Box::new(options.clone())), None, Crash::default()).await.map_err(open)?;
         let readers = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(open)?;
         Ok(Store { readers: Pool::Sqlite(readers), writer })
     }
