@@ -69,46 +69,16 @@ pub(super) async fn show(State(runtime): State<Arc<Runtime>>, Path(eid): Path<St
     event_document(&runtime, &eid).await.map(Json)
 }
 
-/// Query of `GET /v1/dead-letters`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct DeadLetters {
-    route: Option<String>,
-    limit: Option<u32>,
-}
-
-pub(super) async fn dead_letters(State(runtime): State<Arc<Runtime>>, Query(query): Query<DeadLetters>) -> Result<Json<Value>, Problem> {
-    let limit = query.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
-    let letters = runtime.store.dead_letters(query.route.as_deref(), limit).await?;
-    let mut shown = Vec::with_capacity(letters.len());
-    for letter in &letters {
-        let event = serde_json::from_str(&letter.body).unwrap_or(Value::Null);
-        let redaction = Redaction::of(&runtime, &event, std::slice::from_ref(&letter.run)).await;
-        let mut reason = json!(letter.run.status_reason);
-        redaction.hide(&mut reason);
-        shown.push(json!({
-            "eid": letter.run.eid,
-            "run": letter.run.id,
-            "route": letter.run.route,
-            "type": letter.kind,
-            "source": letter.source,
-            "id": letter.id,
-            "reason": reason,
-            "died_at": letter.run.ended_at.map(|time| time.to_string()),
-        }));
-    }
-    Ok(Json(json!({ "dead_letters": shown })))
-}
-
-fn time(name: &str, text: &str) -> Result<Timestamp, Problem> {
+pub(super) fn time(name: &str, text: &str) -> Result<Timestamp, Problem> {
     text.parse().map_err(|_| Problem::bad_request(format!("{name}: {text:?} is not an RFC 3339 time such as 2026-11-02T08:00:00Z")))
 }
 
-fn encode_cursor(received_at: Timestamp, eid: &str) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{}/{eid}", received_at.as_millisecond()))
+/// Where a page ended: a time and what tells apart those of the same time.
+pub(super) fn encode_cursor(time: Timestamp, id: impl std::fmt::Display) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}/{id}", time.as_millisecond()))
 }
 
-fn decode_cursor(cursor: &str) -> Result<(Timestamp, String), Problem> {
+pub(super) fn decode_cursor(cursor: &str) -> Result<(Timestamp, String), Problem> {
     let bad = || Problem::bad_request("the cursor is not one that this host gave");
     let text = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(bad)?;
     let (millis, eid) = text.split_once('/').ok_or_else(bad)?;

@@ -1,6 +1,8 @@
 //! The operators' HTTP API.
 
+mod dead_letters;
 mod document;
+mod dry_run;
 mod events;
 mod guard;
 mod overview;
@@ -32,7 +34,7 @@ pub fn router(runtime: Arc<Runtime>) -> Router {
     let read = Router::new()
         .route("/v1/events", get(events::list))
         .route("/v1/events/{eid}", get(events::show))
-        .route("/v1/dead-letters", get(events::dead_letters))
+        .route("/v1/dead-letters", get(dead_letters::list))
         .route("/v1/routes", get(overview::routes))
         .route("/v1/plugins", get(overview::plugins))
         .route("/v1/credentials", get(overview::credentials))

@@ -57,8 +57,16 @@ impl Redaction {
     }
 
     fn text(&mut self, text: String) {
-        if text.len() >= MIN_TEXT {
-            self.texts.push(text);
+        if text.len() < MIN_TEXT {
+            return;
+        }
+        // As it stands in a query, a form, or a path.
+        let form: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+        let path = form.replace('+', "%20");
+        for encoded in [path, form, text] {
+            if !self.texts.contains(&encoded) {
+                self.texts.push(encoded);
+            }
         }
     }
 

@@ -5,16 +5,19 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use jiff::SignedDuration;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Problem;
+use super::dead_letters::DeadLetters;
+use super::dry_run::dry_run;
+use crate::config::Route;
 use crate::crash::Point;
 use crate::run::RunState;
-use crate::runtime::Runtime;
+use crate::runtime::{Revision, Runtime};
 use crate::store::{NewReplay, RunRow};
+use crate::worker::ReadsFrom;
 
 /// Dead letters replayed by one request.
 const MAX_REPLAYS: u32 = 1000;
@@ -48,7 +51,7 @@ enum Plugins {
 
 #[derive(Debug, Deserialize, Default)]
 #[serde(deny_unknown_fields)]
-struct Replay {
+pub(super) struct Replay {
     route: Option<String>,
     #[serde(default)]
     from: From,
@@ -58,25 +61,49 @@ struct Replay {
     plugins: Plugins,
     #[serde(default)]
     dry_run: bool,
+    /// Of a dry run.
+    pub(super) reads: Option<ReadsFrom>,
+}
+
+impl Replay {
+    pub(super) fn has_new_keys(&self) -> bool {
+        self.keys == Keys::New
+    }
+
+    /// New keys do it all again, and so from the start.
+    fn is_from_start(&self) -> bool {
+        self.from == From::Start || self.has_new_keys()
+    }
+}
+
+/// What a replay would run on and start from.
+pub(super) struct Plan {
+    /// Number of the revision.
+    pub(super) number: i64,
+    pub(super) revision: Arc<Revision>,
+    pub(super) route: Arc<Route>,
+    pub(super) now: Timestamp,
+    pub(super) deadline_at: Timestamp,
+    /// `None`: all steps run.
+    pub(super) state: Option<RunState>,
+    /// Steps whose output is kept.
+    pub(super) keep: Vec<String>,
 }
 
 pub(super) async fn replay(State(runtime): State<Arc<Runtime>>, Path(eid): Path<String>, body: Bytes) -> Result<Json<Value>, Problem> {
     let wish: Replay = parse(&body)?;
-    if wish.dry_run {
-        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "this version does not offer dry_run yet; nothing was replayed"));
+    if wish.reads.is_some() && !wish.dry_run {
+        return Err(Problem::bad_request("\"reads\" goes with \"dry_run\": true; a real run asks for itself"));
     }
-    if runtime.store.event(&eid).await?.is_none() {
-        return Err(Problem::not_found(format!("there is no event {eid}")));
-    }
+    let event = runtime.store.event(&eid).await?.ok_or_else(|| Problem::not_found(format!("there is no event {eid}")))?;
     let runs = runtime.store.runs(&eid).await?;
-    let from_start = wish.from == From::Start || wish.keys == Keys::New;
     // The newest run of every line; without a route those that are dead, or, from the start, all.
     let chosen: Vec<&RunRow> = runs
         .iter()
         .filter(|run| !run.superseded)
         .filter(|run| match &wish.route {
             Some(route) => run.route == *route,
-            None => from_start || run.status == "dead",
+            None => wish.is_from_start() || run.status == "dead",
         })
         .collect();
     if chosen.is_empty() {
@@ -86,18 +113,24 @@ pub(super) async fn replay(State(runtime): State<Arc<Runtime>>, Path(eid): Path<
         };
         return Err(Problem::conflict(why));
     }
-    if let Some(run) = chosen.iter().find(|run| run.ended_at.is_none()) {
-        return Err(Problem::conflict(format!("run {} has not ended; only one run of a line may be unfinished", run.id)));
-    }
-    let mut added = Vec::new();
+    let mut planned = Vec::with_capacity(chosen.len());
     for run in chosen {
-        added.push(add(&runtime, run, &wish).await?);
+        planned.push((run, plan(&runtime, run, &wish).await?));
     }
+    if wish.dry_run {
+        return dry_run(&runtime, &event, planned, &wish).await.map(Json);
+    }
+    let replays: Vec<NewReplay> = planned.iter().map(|(run, plan)| new_replay(run, plan, &wish)).collect();
+    let added: Vec<Value> = replays.iter().map(added).collect();
+    let mut outcome = runtime.store.replay(vec![replays], runtime.clock.now()).await?;
+    outcome.remove(0).map_err(|refused| Problem::conflict(refused.to_string()))?;
+    runtime.store.crash().at(Point::Replayed);
     runtime.due.notify_one();
     Ok(Json(json!({ "replays": added })))
 }
 
-async fn add(runtime: &Runtime, run: &RunRow, wish: &Replay) -> Result<Value, Problem> {
+/// What a replay of a run would be, or why it can't be.
+async fn plan(runtime: &Runtime, run: &RunRow, wish: &Replay) -> Result<Plan, Problem> {
     if run.ended_at.is_none() {
         return Err(Problem::conflict(format!("run {} has not ended; only one run of a line may be unfinished", run.id)));
     }
@@ -108,6 +141,7 @@ async fn add(runtime: &Runtime, run: &RunRow, wish: &Replay) -> Result<Value, Pr
     let revision = runtime.revision(number).await.map_err(|error| Problem::conflict(error.to_string()))?;
     let route = revision
         .route(&run.route)
+        .cloned()
         .ok_or_else(|| Problem::conflict(format!("revision {number} has no route {:?}; replay with \"plugins\": \"pinned\"", run.route)))?;
     for step in runtime.store.steps_with_writes(&run.root).await? {
         if !route.steps.iter().any(|known| known.name == step) {
@@ -118,34 +152,37 @@ async fn add(runtime: &Runtime, run: &RunRow, wish: &Replay) -> Result<Value, Pr
         }
     }
     let now = runtime.clock.now();
-    let deadline_at =
-        SignedDuration::try_from(route.deadline).ok().and_then(|deadline| now.checked_add(deadline).ok()).unwrap_or(jiff::Timestamp::MAX);
-    let id = uuid::Uuid::now_v7().to_string();
-    let from_start = wish.from == From::Start || wish.keys == Keys::New;
+    let deadline_at = crate::clock::later(now, route.deadline);
     let before: Option<RunState> = run.state.as_deref().and_then(|state| serde_json::from_str(state).ok());
     let (state, keep) = match before {
-        Some(before) if !from_start => {
-            let (state, keep) = before.resume(route, deadline_at);
-            (serde_json::to_string(&state).ok(), keep)
+        Some(before) if !wish.is_from_start() => {
+            let (state, keep) = before.resume(&route, deadline_at);
+            (Some(state), keep)
         }
         _ => (None, Vec::new()),
     };
-    let replay = NewReplay {
-        root: if wish.keys == Keys::New { id.clone() } else { run.root.clone() },
-        id: id.clone(),
+    Ok(Plan { number, revision, route, now, deadline_at, state, keep })
+}
+
+fn new_replay(run: &RunRow, plan: &Plan, wish: &Replay) -> NewReplay {
+    let id = uuid::Uuid::now_v7().to_string();
+    NewReplay {
+        root: if wish.has_new_keys() { id.clone() } else { run.root.clone() },
+        id,
         of: run.id.clone(),
         line: run.root.clone(),
         route: run.route.clone(),
         order_key: run.order_key.clone(),
-        revision: number,
-        state,
-        from: if from_start { "start" } else { "failed" },
-        keep,
-        deadline_at,
-    };
-    runtime.store.replay(replay, now).await?.map_err(|refused| Problem::conflict(refused.to_string()))?;
-    runtime.store.crash().at(Point::Replayed);
-    Ok(json!({ "run": id, "replay_of": run.id, "route": run.route, "revision": number }))
+        revision: plan.number,
+        state: plan.state.as_ref().map(|state| serde_json::to_string(state).expect("the state of a run is plain data")),
+        from: if wish.is_from_start() { "start" } else { "failed" },
+        keep: plan.keep.clone(),
+        deadline_at: plan.deadline_at,
+    }
+}
+
+fn added(replay: &NewReplay) -> Value {
+    json!({ "run": replay.id, "replay_of": replay.of, "route": replay.route, "revision": replay.revision })
 }
 
 pub(super) async fn cancel(State(runtime): State<Arc<Runtime>>, Path(eid): Path<String>) -> Result<Json<Value>, Problem> {
@@ -165,30 +202,65 @@ pub(super) async fn cancel(State(runtime): State<Arc<Runtime>>, Path(eid): Path<
     Ok(Json(json!({ "cancelled": ids })))
 }
 
+/// Body of `POST /v1/dead-letters/replay`.
 #[derive(Debug, Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct Filter {
     route: Option<String>,
+    plugin: Option<String>,
+    #[serde(rename = "type")]
+    event_type: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+    kind: Option<String>,
+    q: Option<String>,
     limit: Option<u32>,
     #[serde(default)]
     plugins: Plugins,
 }
 
 pub(super) async fn replay_dead_letters(State(runtime): State<Arc<Runtime>>, body: Bytes) -> Result<Json<Value>, Problem> {
-    let filter: Filter = parse(&body)?;
-    let limit = filter.limit.unwrap_or(MAX_REPLAYS).clamp(1, MAX_REPLAYS);
-    let letters = runtime.store.dead_letters(filter.route.as_deref(), limit).await?;
-    let wish = Replay { plugins: filter.plugins, ..Replay::default() };
-    let mut added = Vec::new();
+    let wish: Filter = parse(&body)?;
+    let filter = DeadLetters {
+        route: wish.route,
+        plugin: wish.plugin,
+        event_type: wish.event_type,
+        since: wish.since,
+        until: wish.until,
+        kind: wish.kind,
+        q: wish.q,
+        limit: wish.limit,
+        cursor: None,
+    };
+    let letters = runtime.store.dead_letters(&filter.parsed(MAX_REPLAYS, MAX_REPLAYS)?).await?.letters;
+    let wish = Replay { plugins: wish.plugins, ..Replay::default() };
+    let mut events: Vec<(String, Vec<NewReplay>)> = Vec::new();
     let mut refused = Vec::new();
-    for letter in letters {
-        match add(&runtime, &letter.run, &wish).await {
-            Ok(replay) => added.push(replay),
-            Err(problem) => refused.push(json!({ "run": letter.run.id, "detail": problem.detail() })),
+    for letter in &letters {
+        let run = &letter.run;
+        match plan(&runtime, run, &wish).await {
+            Err(problem) => refused.push(json!({ "run": run.id, "eid": run.eid, "detail": problem.detail() })),
+            Ok(plan) => {
+                let replay = new_replay(run, &plan, &wish);
+                match events.iter_mut().find(|(eid, _)| *eid == run.eid) {
+                    Some((_, replays)) => replays.push(replay),
+                    None => events.push((run.eid.clone(), vec![replay])),
+                }
+            }
+        }
+    }
+    // Lines of one event go together: all, or none if one of them was replayed by somebody else meanwhile.
+    let outcomes = runtime.store.replay(events.iter().map(|(_, replays)| replays.clone()).collect(), runtime.clock.now()).await?;
+    runtime.store.crash().at(Point::Replayed);
+    let mut replayed = Vec::new();
+    for ((eid, replays), outcome) in events.iter().zip(outcomes) {
+        match outcome {
+            Ok(()) => replayed.extend(replays.iter().map(added)),
+            Err(why) => refused.extend(replays.iter().map(|replay| json!({ "run": replay.of, "eid": eid, "detail": why.to_string() }))),
         }
     }
     runtime.due.notify_one();
-    Ok(Json(json!({ "replays": added, "refused": refused })))
+    Ok(Json(json!({ "replays": replayed, "refused": refused })))
 }
 
 /// An empty body is an empty object.

@@ -88,12 +88,7 @@ impl Journal {
         let digest: [u8; 32] = Sha256::digest(&request.body).into();
         let identity = match &request.name {
             Some(name) => named(name),
-            None => {
-                let content = format!("{} {} {}", request.method, url, hex(&digest));
-                let ordinal = self.ordinals.entry(content.clone()).or_insert(0);
-                *ordinal += 1;
-                format!("u:{}/{ordinal}", hex(&Sha256::digest(content.as_bytes())))
-            }
+            None => unnamed(&mut self.ordinals, &request.method, url, &hex(&digest)),
         };
         if self.finished.contains(&identity) {
             return Decision::NameUsed(request.name.clone().unwrap_or_default());
@@ -164,6 +159,22 @@ impl Journal {
         })
     }
 
+    /// Writes done or in doubt that this attempt has not asked for, in the order in which they were sent.
+    pub(super) fn unrepeated(&self) -> Vec<&EffectRow> {
+        let mut rows: Vec<&EffectRow> =
+            self.rows.values().filter(|row| row.state != EffectState::Failed && !self.asked.contains(&row.id.identity)).collect();
+        rows.sort_by_key(|row| (row.started_at, row.seq));
+        rows
+    }
+
+    /// What a write that `decide` refused as diverged is known by.
+    pub(super) fn identity_of(&self, request: &Request, url: &Url) -> String {
+        match &request.name {
+            Some(name) => named(name),
+            None => self.unnamed_elsewhere(request, url).map(|row| row.id.identity.clone()).unwrap_or_default(),
+        }
+    }
+
     /// Takes in the outcome of a write that was sent.
     pub(super) fn record(&mut self, row: EffectRow) {
         if row.state == EffectState::Done {
@@ -171,6 +182,14 @@ impl Journal {
         }
         self.rows.insert(row.id.identity.clone(), row);
     }
+}
+
+/// What an unnamed request is known by: method, URL, digest of the body, and ordinal among equals.
+pub(super) fn unnamed(ordinals: &mut HashMap<String, u32>, method: &str, url: &Url, digest: &str) -> String {
+    let content = format!("{method} {url} {digest}");
+    let ordinal = ordinals.entry(content.clone()).or_insert(0);
+    *ordinal += 1;
+    format!("u:{}/{ordinal}", hex(&Sha256::digest(content.as_bytes())))
 }
 
 fn named(name: &str) -> String {
@@ -222,22 +241,25 @@ pub(super) fn settle(row: &mut EffectRow, result: &Result<Response, HttpError>) 
 
 /// The answer that was recorded.
 pub(super) fn recorded_response(row: &EffectRow) -> Result<Response, String> {
-    let headers: Vec<(String, String)> = row
-        .response_headers
-        .as_deref()
-        .map(serde_json::from_str)
-        .transpose()
-        .map_err(|error| format!("the journalled headers can't be read: {error}"))?
-        .unwrap_or_default();
     Ok(Response {
         status: row.status.unwrap_or(200),
-        headers: headers.into_iter().map(|(name, value)| (name, latin1_bytes(&value))).collect(),
+        headers: row.response_headers.as_deref().map(headers).transpose()?.unwrap_or_default(),
         body: row.response_body.clone().unwrap_or_default(),
     })
 }
 
+/// Recorded headers as they were.
+///
+/// # Errors
+/// When this version did not write them.
+pub fn headers(json: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let pairs: Vec<(String, String)> =
+        serde_json::from_str(json).map_err(|error| format!("the journalled headers can't be read: {error}"))?;
+    Ok(pairs.into_iter().map(|(name, value)| (name, latin1_bytes(&value))).collect())
+}
+
 /// Header values are bytes; as JSON text each byte is one character (ISO 8859-1), so that nothing is lost.
-fn headers_json(headers: &[(String, Vec<u8>)]) -> String {
+pub(super) fn headers_json(headers: &[(String, Vec<u8>)]) -> String {
     let pairs: Vec<(&str, String)> =
         headers.iter().map(|(name, value)| (name.as_str(), value.iter().map(|&byte| char::from(byte)).collect())).collect();
     serde_json::to_string(&pairs).expect("pairs of strings are JSON")
@@ -247,6 +269,6 @@ fn latin1_bytes(text: &str) -> Vec<u8> {
     text.chars().map(|character| u8::try_from(u32::from(character)).unwrap_or(b'?')).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -5,16 +5,20 @@
 //! than before, the lease is gone), the call is broken off with a [`Break`].
 
 mod clock;
+mod conduct;
 mod journal;
 mod key_value;
 mod log;
 mod random;
+mod reads;
 mod shown;
 mod surroundings;
 #[cfg(test)]
 mod tests;
 
 pub use clock::VirtualClock;
+pub use conduct::{Conduct, DryStop, Reads, WouldSend};
+pub use journal::headers as recorded_headers;
 pub use key_value::KeyError;
 pub use log::{Level, LogBuffer, LogLine};
 pub use random::KeyedRandom;
@@ -30,9 +34,10 @@ use tokio_util::sync::CancellationToken;
 use crate::crash::Point;
 use crate::credentials::{Attached, Remedy};
 use crate::outbound::{HttpError, Outbound, Request, Response};
-use crate::store::{EffectState, Intent, JournalSnapshot, KeySettlement, Opening, Store, StoreError};
+use crate::store::{EffectState, Intent, JournalSnapshot, KeySettlement, Opening, RecordedRead, Store, StoreError};
 use journal::{Decision, Journal};
 use key_value::KeyValue;
+use reads::ReadLog;
 
 /// Largest request body kept in the journal; beyond it only the digest is.
 const MAX_KEPT_BODY: usize = 64 << 10;
@@ -54,6 +59,9 @@ pub enum Break {
     /// A write could not be journalled, so it was not sent.
     #[error("the store can't be written: {0}")]
     Store(String),
+    /// A dry run stops here.
+    #[error(transparent)]
+    Dry(DryStop),
 }
 
 impl From<StoreError> for Break {
@@ -108,12 +116,14 @@ pub struct AttemptLimits {
 pub struct Attempt {
     id: AttemptId,
     abilities: Abilities,
+    conduct: Conduct,
     limits: AttemptLimits,
     input: String,
     started_at: Timestamp,
     store: Store,
     outbound: Arc<Outbound>,
     journal: Journal,
+    reads: ReadLog,
     keys: KeyValue,
     surroundings: Surroundings,
     shown: Vec<ShownEffect>,
@@ -131,6 +141,8 @@ pub struct NewAttempt {
     pub id: AttemptId,
     /// What it may do.
     pub abilities: Abilities,
+    /// For good, or dry.
+    pub conduct: Conduct,
     /// Its limits.
     pub limits: AttemptLimits,
     /// The step's input, JSON.
@@ -160,6 +172,10 @@ pub struct AttemptRecord {
     pub input: String,
     /// Effects as shown.
     pub effects: Vec<ShownEffect>,
+    /// Writes of earlier attempts, done or in doubt, that this one has not asked for: they mean something where it succeeded.
+    pub unrepeated: Vec<ShownEffect>,
+    /// Answers to reads, to be kept.
+    pub reads: Vec<RecordedRead>,
     /// Lines of its log.
     pub log: Vec<LogLine>,
     /// Key-value writes to apply if it succeeded.
@@ -187,6 +203,8 @@ impl Attempt {
             obstacle: None,
             id: new.id,
             abilities: new.abilities,
+            conduct: new.conduct,
+            reads: ReadLog::default(),
             limits: new.limits,
             input: new.input,
             started_at: new.started_at,
@@ -230,7 +248,7 @@ impl Attempt {
             Err(error) => return Ok(Err(self.refuse(&request, error))),
         };
         if exchange.reads {
-            return Ok(self.read(&request, &exchange).await);
+            return self.read(&request, &exchange).await;
         }
         if self.abilities == Abilities::ReadOnly {
             let why = "poll and receive may only read; a POST that only reads needs the mark and the administrator's read-only".to_owned();
@@ -243,24 +261,14 @@ impl Attempt {
         self.write(request, &exchange).await
     }
 
-    async fn read(&mut self, request: &Request, exchange: &crate::outbound::Exchange) -> Result<Response, HttpError> {
-        let (sent, result) = self.outbound.exchange(exchange, None, self.time_left(), &self.cancel).await;
-        self.attached = sent.attached.or(self.attached.take());
-        self.note_obstacle(&result);
-        let state = if result.is_ok() { EffectState::Done } else { EffectState::Failed };
-        let status = result.as_ref().ok().map(|response| response.status);
-        let mut shown = ShownEffect::new(self.next_seq(), request, exchange.url().as_str(), state);
-        shown.status = status;
-        shown.duration_ms = millis(sent.duration);
-        shown.error = result.as_ref().err().map(ToString::to_string);
-        self.shown.push(shown);
-        result
-    }
-
     async fn write(&mut self, request: Request, exchange: &crate::outbound::Exchange) -> Result<Result<Response, HttpError>, Break> {
         let decision = self.journal.decide(&request, exchange.url());
         let mut row = match decision {
             Decision::NameUsed(name) => return Ok(Err(self.refuse(&request, HttpError::NameUsed(name)))),
+            Decision::Diverged(why) if self.conduct.is_dry() => {
+                let identity = self.journal.identity_of(&request, exchange.url());
+                return Err(self.would_send(request, exchange, identity, None, Some(why)));
+            }
             Decision::Diverged(why) => {
                 let mut shown = ShownEffect::new(self.next_seq(), &request, exchange.url().as_str(), EffectState::Failed);
                 shown.error = Some(why.clone());
@@ -268,15 +276,16 @@ impl Attempt {
                 return Err(Break::Diverged(why));
             }
             Decision::Replay(row) => {
-                let mut shown = ShownEffect::new(self.next_seq(), &request, &row.url, EffectState::Done);
-                shown.key = Some(row.key.clone());
-                shown.status = row.status;
+                let mut shown = ShownEffect::new(self.next_seq(), &request, &row.url, EffectState::Done).of_row(&row);
                 shown.replayed = true;
                 self.shown.push(shown);
                 return match journal::recorded_response(&row) {
                     Ok(response) => Ok(Ok(response)),
                     Err(why) => Err(Break::Store(why)),
                 };
+            }
+            Decision::Send(row) if self.conduct.is_dry() => {
+                return Err(self.would_send(request, exchange, row.id.identity, Some(row.key), None));
             }
             Decision::Send(row) => *row,
         };
@@ -285,7 +294,9 @@ impl Attempt {
         row.attempt = self.id.number;
         row.started_at = Timestamp::now();
         row.request_body = (request.body.len() <= MAX_KEPT_BODY).then(|| request.body.clone());
-        self.intend(&row).await?;
+        if self.conduct.journals() {
+            self.intend(&row).await?;
+        }
         self.store.crash().at(Point::Intended);
         let (sent, result) = self.outbound.exchange(exchange, Some(&row.key), self.time_left(), &self.cancel).await;
         self.attached = sent.attached.or(self.attached.take());
@@ -293,10 +304,11 @@ impl Attempt {
         self.store.crash().at(Point::Answered);
         row.duration_ms = Some(millis(sent.duration));
         journal::settle(&mut row, &result);
-        self.store.outcome(self.id.fence, row.clone()).await?;
+        if self.conduct.journals() {
+            self.store.outcome(self.id.fence, row.clone()).await?;
+        }
         self.store.crash().at(Point::Recorded);
-        let mut shown = ShownEffect::new(row.seq, &request, &row.url, row.state);
-        shown.key = Some(row.key.clone());
+        let mut shown = ShownEffect::new(row.seq, &request, &row.url, row.state).of_row(&row);
         shown.status = result.as_ref().ok().map(|response| response.status);
         shown.duration_ms = millis(sent.duration);
         shown.error = result.as_ref().err().map(ToString::to_string);
@@ -382,13 +394,25 @@ impl Attempt {
         let mut effects = self.shown;
         for (key, removed) in self.keys.written() {
             let seq = u32::try_from(effects.len()).unwrap_or(u32::MAX).saturating_add(1);
-            effects.push(ShownEffect::key_value(seq, key, removed));
+            let mut shown = ShownEffect::key_value(seq, key, removed);
+            if self.conduct.is_dry() {
+                shown.state = EffectState::Intent;
+                shown.dropped = true;
+            }
+            effects.push(shown);
+        }
+        let mut unrepeated: Vec<ShownEffect> = Vec::new();
+        for row in self.journal.unrepeated() {
+            let seq = u32::try_from(effects.len() + unrepeated.len()).unwrap_or(u32::MAX).saturating_add(1);
+            unrepeated.push(ShownEffect::unrepeated(seq, row));
         }
         AttemptRecord {
             started_at: self.started_at,
             clock_start: self.surroundings.clock.start(),
             input: self.input,
             effects,
+            unrepeated,
+            reads: self.reads.take(),
             log: self.surroundings.log.take(),
             keys: self.keys.settlement(&self.id),
             attached: self.attached.take(),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::outbound::Request;
-use crate::store::EffectState;
+use crate::store::{EffectRow, EffectState};
 
 /// Longest URL that is shown.
 const MAX_URL: usize = 2048;
@@ -43,6 +43,18 @@ pub struct ShownEffect {
     /// Why there was no answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// An earlier attempt has written it, and this one succeeded without asking for it again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unrepeated: bool,
+    /// The answer to the read is kept for dry runs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recorded: bool,
+    /// Shown by a dry run, and not carried out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dropped: bool,
+    /// The body was too large to keep; the journal has its digest alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_digest: Option<String>,
 }
 
 impl ShownEffect {
@@ -59,7 +71,29 @@ impl ShownEffect {
             duration_ms: 0,
             replayed: false,
             error: None,
+            unrepeated: false,
+            recorded: false,
+            dropped: false,
+            body_digest: None,
         }
+    }
+
+    /// A write of an earlier attempt that this one has not asked for.
+    pub(super) fn unrepeated(seq: u32, row: &EffectRow) -> ShownEffect {
+        let request = Request { method: row.method.clone(), name: row.name.clone(), ..Request::default() };
+        // Found so, an intent is a doubt.
+        let state = if row.state == EffectState::Intent { EffectState::InDoubt } else { row.state };
+        let mut shown = ShownEffect::new(seq, &request, &row.url, state).of_row(row);
+        shown.unrepeated = true;
+        shown
+    }
+
+    /// With what the journal knows of the write.
+    pub(super) fn of_row(mut self, row: &EffectRow) -> ShownEffect {
+        self.key = Some(row.key.clone());
+        self.status = row.status;
+        self.body_digest = row.body_digest();
+        self
     }
 
     pub(super) fn key_value(seq: u32, key: String, removed: bool) -> ShownEffect {
@@ -75,6 +109,10 @@ impl ShownEffect {
             duration_ms: 0,
             replayed: false,
             error: None,
+            unrepeated: false,
+            recorded: false,
+            dropped: false,
+            body_digest: None,
         }
     }
 }

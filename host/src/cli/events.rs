@@ -3,7 +3,11 @@
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::{Failure, plain, timeline};
+use super::dead_letters::Which;
+use super::{Failure, dry_run, plain, timeline};
+
+/// Events and dead letters listed unless asked otherwise.
+const LISTED: u32 = 20;
 
 /// Looks at and handles events.
 #[derive(Debug, clap::Args)]
@@ -38,7 +42,7 @@ enum Verb {
         #[arg(long = "search", short = 'q', value_name = "TEXT")]
         text: Option<String>,
         /// At most so many
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, default_value_t = LISTED)]
         limit: u32,
         /// Print JSON
         #[arg(long)]
@@ -56,13 +60,16 @@ enum Verb {
         #[command(flatten)]
         client: Client,
     },
-    /// Run an event again: writes that were done are not done twice
+    /// Run an event again, or all dead letters: writes that were done are not done twice
     Replay {
         /// The event
-        eid: String,
-        /// Only this route
-        #[arg(long)]
-        route: Option<String>,
+        #[arg(required_unless_present = "dead", conflicts_with = "dead")]
+        eid: Option<String>,
+        /// All dead letters, or those that the filters choose
+        #[arg(long, conflicts_with_all = ["from", "keys", "dry_run"])]
+        dead: bool,
+        #[command(flatten)]
+        which: Which,
         /// Where to start: at the steps that failed, or from the start
         #[arg(long, default_value = "failed", value_parser = ["failed", "start"])]
         from: String,
@@ -72,9 +79,18 @@ enum Verb {
         /// present: with the configuration as it is now; pinned: with the run's own
         #[arg(long, default_value = "present", value_parser = ["present", "pinned"])]
         plugins: String,
-        /// With --keys new: don't ask
+        /// Show what it would do: plugins run, and nothing is written or sent but reads
+        #[arg(long)]
+        dry_run: bool,
+        /// With --dry-run: answer reads as they were recorded, or ask anew
+        #[arg(long, requires = "dry_run", value_parser = ["recorded", "live"])]
+        reads: Option<String>,
+        /// With --keys new or --dead: don't ask
         #[arg(long)]
         yes: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         client: Client,
     },
@@ -87,18 +103,11 @@ enum Verb {
     },
     /// List dead letters, the latest first
     Dead {
-        /// Of one route
-        #[arg(long)]
-        route: Option<String>,
-        /// At most so many
-        #[arg(long, default_value_t = 20)]
-        limit: u32,
+        #[command(flatten)]
+        which: Which,
         /// Print JSON
         #[arg(long)]
         json: bool,
-        /// Replay all that are listed
-        #[arg(long)]
-        replay: bool,
         #[command(flatten)]
         client: Client,
     },
@@ -136,14 +145,23 @@ impl Events {
                 }
                 Ok(())
             }
-            Verb::Replay { eid, route, from, keys, plugins, yes, client } => {
-                if keys == "new" && !yes && !confirmed("This does every write again, also those that were done. Go on? [y/N] ") {
+            Verb::Replay { eid: None, which, plugins, yes, json, client, .. } => which.replay(&client, &plugins, yes, json).await,
+            Verb::Replay { eid: Some(eid), which, from, keys, plugins, dry_run, reads, yes, json, client, .. } => {
+                let again = "This does every write again, also those that were done. Go on? [y/N] ";
+                if keys == "new" && !dry_run && !yes && !confirmed(again) {
                     return Err(Failure::Usage("nothing was replayed; --yes goes on without asking".to_owned()));
                 }
-                let body = json!({ "route": route, "from": from, "keys": keys, "plugins": plugins });
+                let route = which.route_alone()?;
+                let body = json!({ "route": route, "from": from, "keys": keys, "plugins": plugins, "dry_run": dry_run, "reads": reads });
                 let answer = client.post(&format!("/v1/events/{}/replay", segment(&eid)), body).await?;
-                replays(&answer);
-                anstream::println!("`sangam events show {eid}` shows how it goes");
+                if json {
+                    print_json(&answer);
+                } else if dry_run {
+                    anstream::print!("{}", dry_run::draw(&answer));
+                } else {
+                    replays(&answer);
+                    anstream::println!("`sangam events show {eid}` shows how it goes");
+                }
                 Ok(())
             }
             Verb::Cancel { eid, client } => {
@@ -153,31 +171,12 @@ impl Events {
                 }
                 Ok(())
             }
-            Verb::Dead { route, limit, json, replay, client } => {
-                let mut query = vec![("limit", limit.to_string())];
-                query.extend(route.clone().map(|route| ("route", route)));
-                if replay {
-                    let answer = client.post("/v1/dead-letters/replay", json!({ "route": route, "limit": limit })).await?;
-                    if json {
-                        print_json(&answer)
-                    } else {
-                        replays(&answer)
-                    }
-                    return Ok(());
-                }
-                let letters = client.get("/v1/dead-letters", &query).await?;
-                if json {
-                    print_json(&letters)
-                } else {
-                    dead(&letters)
-                }
-                Ok(())
-            }
+            Verb::Dead { which, json, client } => which.list(&client, LISTED, json).await,
         }
     }
 }
 
-fn print_json(value: &Value) {
+pub(super) fn print_json(value: &Value) {
     anstream::println!("{value:#}");
 }
 
@@ -185,7 +184,7 @@ fn segment(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-fn confirmed(question: &str) -> bool {
+pub(super) fn confirmed(question: &str) -> bool {
     use std::io::{IsTerminal as _, Write as _};
     if !std::io::stdin().is_terminal() {
         return false;
@@ -210,7 +209,7 @@ fn list(page: &Value) {
     }
 }
 
-fn replays(answer: &Value) {
+pub(super) fn replays(answer: &Value) {
     for replay in answer["replays"].as_array().into_iter().flatten() {
         anstream::println!(
             "run {} replays {} (route {}, revision {})",
@@ -223,18 +222,4 @@ fn replays(answer: &Value) {
     for refused in answer["refused"].as_array().into_iter().flatten() {
         anstream::println!("not replayed: {}: {}", refused["run"].as_str().unwrap_or(""), plain(refused["detail"].as_str().unwrap_or("")));
     }
-}
-
-fn dead(letters: &Value) {
-    let letters = letters["dead_letters"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if letters.is_empty() {
-        anstream::println!("no dead letters");
-        return;
-    }
-    for letter in letters {
-        let text = |name: &str| plain(letter[name].as_str().unwrap_or(""));
-        anstream::println!("{}  {}  {}  {} {}", text("eid"), text("died_at"), text("route"), text("type"), text("id"));
-        anstream::println!("    {}", text("reason"));
-    }
-    anstream::println!("`sangam events show EID` shows all attempts, `sangam events replay EID` tries again");
 }

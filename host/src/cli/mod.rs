@@ -2,7 +2,8 @@
 
 mod check;
 mod client;
-
+mod dead_letters;
+mod dry_run;
 mod events;
 mod init;
 mod plugin;

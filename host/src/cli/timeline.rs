@@ -13,8 +13,8 @@ const NAMES: usize = 44;
 /// Log lines shown of an attempt.
 const LOG_LINES: usize = 6;
 
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
+pub(super) const BOLD: Style = Style::new().bold();
+pub(super) const DIM: Style = Style::new().dimmed();
 
 /// The whole event: runs, steps, attempts, effects.
 pub fn draw(event: &Value) -> String {
@@ -112,17 +112,7 @@ fn draw_step(text: &mut String, step: &Value, start: Option<Timestamp>, last: bo
         for effect in items(&attempt["effects"]) {
             draw_effect(text, effect, rail);
         }
-        for log in items(&attempt["logs"]).take(LOG_LINES) {
-            let fields: Vec<String> =
-                log["fields"].as_object().into_iter().flatten().map(|(name, value)| format!("{}={}", plain(name), string(value))).collect();
-            let _ = writeln!(
-                text,
-                "  {rail}            {DIM}{}: {} {}{DIM:#}",
-                string(&log["level"]),
-                string(&log["message"]),
-                fields.join(" ")
-            );
-        }
+        draw_logs(text, attempt, rail);
     }
     if step["status"] == "pending"
         && let Some(next) = step["next_attempt_at"].as_str()
@@ -131,7 +121,18 @@ fn draw_step(text: &mut String, step: &Value, start: Option<Timestamp>, last: bo
     }
 }
 
-fn draw_effect(text: &mut String, effect: &Value, rail: &str) {
+/// The log lines of an attempt.
+pub(super) fn draw_logs(text: &mut String, attempt: &Value, rail: &str) {
+    for log in items(&attempt["logs"]).take(LOG_LINES) {
+        let fields: Vec<String> =
+            log["fields"].as_object().into_iter().flatten().map(|(name, value)| format!("{}={}", plain(name), string(value))).collect();
+        let _ =
+            writeln!(text, "  {rail}            {DIM}{}: {} {}{DIM:#}", string(&log["level"]), string(&log["message"]), fields.join(" "));
+    }
+}
+
+/// One effect on one line.
+pub(super) fn draw_effect(text: &mut String, effect: &Value, rail: &str) {
     let target = if effect["kind"] == "key-value" { string(&effect["name"]) } else { path(&string(&effect["url"])) };
     let answer = effect["status"].as_u64().map_or_else(|| string(&effect["state"]), |status| status.to_string());
     let style = match effect["state"].as_str() {
@@ -140,8 +141,18 @@ fn draw_effect(text: &mut String, effect: &Value, rail: &str) {
         _ => color(AnsiColor::Yellow),
     };
     let mut notes = Vec::new();
+    // Reads have no key.
     if effect["replayed"] == true {
-        notes.push("replayed, not sent again".to_owned());
+        notes.push(if effect["key"].is_null() { "as recorded" } else { "replayed, not sent again" }.to_owned());
+    }
+    if effect["unrepeated"] == true {
+        notes.push("done by an earlier attempt, no longer asked for".to_owned());
+    }
+    if effect["dropped"] == true {
+        notes.push("not carried out".to_owned());
+    }
+    if effect["body_digest"].is_string() {
+        notes.push("body kept by digest".to_owned());
     }
     if effect["state"] == "in-doubt" {
         notes.push("in doubt".to_owned());
@@ -159,11 +170,11 @@ fn draw_effect(text: &mut String, effect: &Value, rail: &str) {
     let _ = writeln!(text, "  {rail}            {style}{answer:>4}{style:#} {what:NAMES$} {DIM}{took:>8}  {}{DIM:#}", notes.join(", "));
 }
 
-fn items(value: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-fn string(value: &Value) -> String {
+pub(super) fn string(value: &Value) -> String {
     match value {
         Value::String(text) => plain(text),
         Value::Null => String::new(),

@@ -15,6 +15,7 @@ mod grants;
 mod header;
 pub mod init;
 mod item;
+mod journal;
 mod limits;
 mod model;
 mod name;
@@ -47,6 +48,7 @@ use toml::de::DeTable;
 
 pub use self::check::check_plugins;
 pub use self::facts::{ActionFacts, PluginFacts};
+pub use self::journal::{JournalPolicy, OnUnrepeated};
 pub use self::model::*;
 pub use self::outside::Outside;
 pub use self::position::{Position, Positions};

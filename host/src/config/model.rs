@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::journal::JournalPolicy;
 use crate::mapping::{Expr, Template};
 
 /// The whole file, valid.
@@ -377,6 +378,8 @@ pub struct Step {
     pub on_failure: OnFailure,
     /// `on-doubt`
     pub on_doubt: OnDoubt,
+    /// `journal`, `on-unrepeated`, `record-reads`
+    pub journal: JournalPolicy,
 }
 
 /// `retry`: delay before attempt n+1 is `initial * factor^(n-1)`, at most `max`, spread by `jitter`.

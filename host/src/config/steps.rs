@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::expression::{check_steps_read, expression, template};
 use super::item::{Item, Text};
+use super::journal;
 use super::model::{OnDoubt, OnFailure, Retry, Step};
 use super::name;
 use super::needs::{self, Needs};
@@ -85,6 +86,7 @@ fn step(
         let instead = "leave it out: a write in doubt is sent again with the same idempotency key";
         not_yet(r, &item.span, "`on-doubt = \"hold\"`", instead);
     }
+    let journal = journal::journal(r, &mut section, on_doubt_item.as_ref().zip(on_doubt));
     section.later(r, "repeat", "leave it out, and let the action itself look again within its `timeout`");
     section.finish(r);
     let (plugin, action) = uses?;
@@ -99,6 +101,7 @@ fn step(
         retry: retry.unwrap_or(DEFAULT_RETRY),
         on_failure: on_failure.unwrap_or(OnFailure::DeadLetter),
         on_doubt: on_doubt.unwrap_or(OnDoubt::Resend),
+        journal,
     })
 }
 

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::*;
 
 mod grants;
+mod journal;
 mod plugins;
 mod revisions;
 mod texts;

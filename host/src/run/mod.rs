@@ -9,11 +9,13 @@
 //! - A run ends only when no step is running.
 //! - A run is `succeeded` only when every step has been met.
 
+mod death;
 mod outcome;
 mod retry;
 #[cfg(test)]
 mod tests;
 
+pub use death::Death;
 pub use outcome::{FailureKind, Outcome, StepFailure};
 
 use jiff::Timestamp;

@@ -51,6 +51,11 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// No step's policy can mend it: the run is dead.
+    pub fn is_fatal(self) -> bool {
+        matches!(self, FailureKind::Expression | FailureKind::Diverged | FailureKind::Unavailable)
+    }
+
     /// As shown.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
-use crate::config::{OnDoubt, OrderOnDead, Retry, Step};
+use crate::config::{JournalPolicy, OnDoubt, OrderOnDead, Retry, Step};
 
 fn step(name: &str, needs: &[usize], on_failure: OnFailure) -> Step {
     Step {
@@ -17,6 +17,7 @@ fn step(name: &str, needs: &[usize], on_failure: OnFailure) -> Step {
         retry: Retry { max_attempts: 3, initial: Duration::from_secs(1), factor: 2.0, max: Duration::from_secs(3), jitter: 0.5 },
         on_failure,
         on_doubt: OnDoubt::Resend,
+        journal: JournalPolicy::default(),
     }
 }
 

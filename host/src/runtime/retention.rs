@@ -35,6 +35,13 @@ impl Runtime {
             }
             tokio::time::sleep(began.elapsed()).await;
         }
+        loop {
+            let began = Instant::now();
+            if !self.store.prune_recorded(now).await? || self.stopping.is_cancelled() {
+                break;
+            }
+            tokio::time::sleep(began.elapsed()).await;
+        }
         let components = self.store.prune_components().await?;
         loop {
             let began = Instant::now();

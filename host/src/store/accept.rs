@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::sql::{Connection, Value, sql};
 use super::{Store, StoreError, millis};
+use crate::run::FailureKind;
 
 /// Rows of one insert. 200 rows of 8 columns stay far below the limit on bound values.
 const ROWS: usize = 200;
@@ -138,7 +139,7 @@ async fn insert_runs(connection: &mut Connection, events: &[&NewEvent]) -> Resul
     let runs: Vec<(&NewEvent, &NewRun)> = events.iter().flat_map(|event| event.runs.iter().map(move |run| (*event, run))).collect();
     for rows in runs.chunks(ROWS) {
         let mut query = sql(
-            "insert into run (id, eid, route, revision, root, status, status_reason, order_key, due_at, created_at, deadline_at, ended_at) ",
+            "insert into run (id, eid, route, revision, root, status, status_reason, order_key, due_at, created_at, deadline_at, ended_at, failure) ",
         );
         query.push_rows(rows, |(event, run)| {
             let received = millis(event.received_at);
@@ -156,6 +157,8 @@ async fn insert_runs(connection: &mut Connection, events: &[&NewEvent]) -> Resul
                 received.into(),
                 millis(run.deadline_at).into(),
                 dead.then_some(received).into(),
+                // Only an expression of the route can fail so early.
+                dead.then_some(FailureKind::Expression.as_str()).into(),
             ]
         });
         query.execute(&mut *connection).await.map_err(StoreError::doing("take in runs"))?;

@@ -102,6 +102,14 @@ pub struct EffectRow {
     pub duration_ms: Option<i64>,
 }
 
+impl EffectRow {
+    /// `sha256:` and 64 hexadecimal digits, where the body was too large to keep.
+    pub fn body_digest(&self) -> Option<String> {
+        let hex = || self.request_digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        self.request_body.is_none().then(|| format!("sha256:{}", hex()))
+    }
+}
+
 /// What an attempt starts from: the line's journal for its step.
 #[derive(Debug, Clone, Default)]
 pub struct JournalSnapshot {

@@ -17,6 +17,8 @@ pub struct EventRow {
     pub received_at: Timestamp,
     /// JSON `{eid, run, step}` where a plugin brought it in.
     pub cause: Option<String>,
+    /// See [`super::NewEvent::hops`].
+    pub hops: u32,
 }
 
 /// A run as stored.
@@ -122,25 +124,10 @@ pub struct EventPage {
     pub more: bool,
 }
 
-/// A dead run that nothing has superseded.
-#[derive(Debug, Clone)]
-pub struct DeadLetter {
-    /// The run.
-    pub run: RunRow,
-    /// Type of its event.
-    pub kind: String,
-    /// Source of its event.
-    pub source: String,
-    /// Id of its event.
-    pub id: String,
-    /// The event, structured JSON.
-    pub body: String,
-}
-
 impl Store {
     /// An event.
     pub async fn event(&self, eid: &str) -> Result<Option<EventRow>, StoreError> {
-        let row = sql("select eid, body, received_at, cause from event where eid = ?")
+        let row = sql("select eid, body, received_at, cause, hops from event where eid = ?")
             .bind(eid)
             .fetch_optional(&self.readers)
             .await
@@ -221,7 +208,7 @@ impl Store {
 
     /// A page of events, newest first.
     pub async fn events(&self, filter: &EventFilter) -> Result<EventPage, StoreError> {
-        let mut query = sql("select eid, body, received_at, cause from event where 1 = 1");
+        let mut query = sql("select eid, body, received_at, cause, hops from event where 1 = 1");
         if let Some(kind) = &filter.kind {
             query.push(" and type = ").push_bind(kind);
         }
@@ -262,30 +249,6 @@ impl Store {
         Ok(EventPage { events, more })
     }
 
-    /// Dead runs that nothing has superseded, the latest first.
-    pub async fn dead_letters(&self, route: Option<&str>, limit: u32) -> Result<Vec<DeadLetter>, StoreError> {
-        let rows = sql(
-            "select run.*, event.type as event_type, event.source as event_source, event.id as event_id, event.body as event_body from run join event on event.eid = run.eid \
-             where run.status = 'dead' and run.superseded = 0 and (?1 is null or run.route = ?1) order by run.ended_at desc, run.seq desc limit ?2",
-        )
-        .bind(route)
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(StoreError::doing("list dead letters"))?;
-        rows.iter()
-            .map(|row| {
-                Ok(DeadLetter {
-                    run: run_row(row)?,
-                    kind: row.get("event_type"),
-                    source: row.get("event_source"),
-                    id: row.get("event_id"),
-                    body: row.get("event_body"),
-                })
-            })
-            .collect()
-    }
-
     /// Runs per route and status.
     pub async fn run_counts(&self) -> Result<Vec<(String, String, u64)>, StoreError> {
         let rows = sql("select route, status, count(*) from run where superseded = 0 group by route, status")
@@ -322,10 +285,16 @@ fn push_status(query: &mut Statement, status: &str) {
 }
 
 fn event_row(row: &Row) -> Result<EventRow, StoreError> {
-    Ok(EventRow { eid: row.get("eid"), body: row.get("body"), received_at: timestamp(row.get("received_at"))?, cause: row.get("cause") })
+    Ok(EventRow {
+        eid: row.get("eid"),
+        body: row.get("body"),
+        received_at: timestamp(row.get("received_at"))?,
+        cause: row.get("cause"),
+        hops: row.get("hops"),
+    })
 }
 
-fn run_row(row: &Row) -> Result<RunRow, StoreError> {
+pub(super) fn run_row(row: &Row) -> Result<RunRow, StoreError> {
     Ok(RunRow {
         id: row.get("id"),
         eid: row.get("eid"),

@@ -6,10 +6,12 @@ use super::accept::{self, NewEvent};
 use super::claim::ClaimedRun;
 use super::effect::{fenced, refusal};
 use super::key_value::{self, KeySettlement};
+use super::recorded::{self, RecordedRead};
 use super::sql::{Connection, sql};
 use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis};
 use crate::crash::Point;
+use crate::run::Death;
 
 /// What a worker makes durable after a step, or when it lets go of a run.
 #[derive(Debug, Clone)]
@@ -26,6 +28,8 @@ pub struct RunSettlement {
     pub status: &'static str,
     /// Why, for people.
     pub status_reason: Option<String>,
+    /// With `dead`: what dead letters are found by.
+    pub death: Option<Death>,
     /// What ends a `waiting`: `credential`.
     pub waits_for: Option<&'static str>,
     /// State of the run, JSON.
@@ -63,6 +67,8 @@ pub struct AttemptEnd {
     pub logs: String,
     /// JSON list of effects as shown.
     pub effects: String,
+    /// Answers to reads that are kept, and until when.
+    pub reads: Option<(Vec<RecordedRead>, Timestamp)>,
 }
 
 /// Input and output of a step.
@@ -82,47 +88,6 @@ pub struct StepValue {
     pub clock_start: Option<Timestamp>,
 }
 
-/// A run that goes again.
-#[derive(Debug, Clone)]
-pub struct NewReplay {
-    /// Its id.
-    pub id: String,
-    /// The run it replays.
-    pub of: String,
-    /// First run of the line of that.
-    pub line: String,
-    /// Its route.
-    pub route: String,
-    /// Its place in the order of that route.
-    pub order_key: Option<String>,
-    /// First run of its line; its own id with new keys.
-    pub root: String,
-    /// Revision it runs on.
-    pub revision: i64,
-    /// State to start from, JSON: steps that keep their outputs.
-    pub state: Option<String>,
-    /// `failed` or `start`.
-    pub from: &'static str,
-    /// Steps whose input and output are taken over.
-    pub keep: Vec<String>,
-    /// When it is given up.
-    pub deadline_at: Timestamp,
-}
-
-/// Why a replay can't be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReplayRefused {
-    /// No such run.
-    #[error("there is no run {0}")]
-    Unknown(String),
-    /// Another run of the line has not ended.
-    #[error("run {0} of the same line has not ended")]
-    Unfinished(String),
-    /// Not the newest of its line.
-    #[error("run {0} has already been replayed; replay the newest run of its line")]
-    Superseded(String),
-}
-
 impl Store {
     /// Makes the outcome of a step or run durable.
     ///
@@ -138,17 +103,6 @@ impl Store {
             .await?
     }
 
-    /// Adds a replay to the line of a run that ended.
-    pub async fn replay(&self, replay: NewReplay, now: Timestamp) -> Result<Result<(), ReplayRefused>, StoreError> {
-        let terms = Terms::none().line(&replay.line).order(&replay.route, replay.order_key.as_deref()).signal(Signal::Due);
-        self.writer
-            .write(terms.point(Point::Replaying), move |connection| {
-                let replay = replay.clone();
-                Box::pin(async move { insert_replay(connection, &replay, now).await })
-            })
-            .await
-    }
-
     /// Lets go of a run that can't be driven now: until `due_at`, or, without it, for good.
     pub async fn postpone(&self, run: &ClaimedRun, why: &str, now: Timestamp, due_at: Option<Timestamp>) -> Result<(), StoreError> {
         let terms = match due_at {
@@ -160,13 +114,13 @@ impl Store {
             .write(terms, move |connection| {
                 let (run, why) = (run.clone(), why.clone());
                 Box::pin(async move {
-                    let done = sql(
-                        "update run set status = ?, status_reason = ?, due_at = ?, ended_at = ? where id = ? and fence = ? and ended_at is null",
-                    )
+                    let done = sql("update run set status = ?, status_reason = ?, due_at = ?, ended_at = ?, failure = ? \
+                         where id = ? and fence = ? and ended_at is null")
                     .bind(if due_at.is_some() { "pending" } else { "dead" })
                     .bind(why)
                     .bind(due_at.map(millis))
                     .bind(due_at.is_none().then(|| millis(now)))
+                    .bind(due_at.is_none().then_some(Death::DEADLINE))
                     .bind(&run)
                     .bind(fence)
                     .execute(&mut *connection)
@@ -283,6 +237,9 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
     }
     for attempt in &settlement.attempts {
         upsert_attempt(connection, run, attempt).await?;
+        if let Some((reads, until)) = &attempt.reads {
+            recorded::keep(connection, run, attempt, reads, *until).await?;
+        }
     }
     if let Some(keys) = &settlement.keys {
         key_value::apply(connection, keys).await?;
@@ -292,7 +249,7 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
     }
     let released = settlement.status != "running";
     sql("update run set status = ?1, status_reason = ?2, state = ?3, due_at = case when ?4 = 1 then ?5 else due_at end, \
-         ended_at = ?6, waits_for = ?9 where id = ?7 and fence = ?8")
+         ended_at = ?6, waits_for = ?9, failure = ?10, failed_plugin = ?11 where id = ?7 and fence = ?8")
     .bind(settlement.status)
     .bind(&settlement.status_reason)
     .bind(&settlement.state)
@@ -302,6 +259,8 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
     .bind(run)
     .bind(settlement.fence)
     .bind(settlement.waits_for)
+    .bind(settlement.death.as_ref().map(|death| death.kind))
+    .bind(settlement.death.as_ref().and_then(|death| death.plugin.as_ref()))
     .execute(&mut *connection)
     .await
     .map_err(StoreError::doing("settle a run"))?;
@@ -344,61 +303,4 @@ async fn wake_next(connection: &mut Connection, ended: &str, now: Timestamp) -> 
     .await
     .map_err(StoreError::doing("wake the next run of an order"))?;
     Ok(())
-}
-
-async fn insert_replay(connection: &mut Connection, replay: &NewReplay, now: Timestamp) -> Result<Result<(), ReplayRefused>, StoreError> {
-    let doing = || StoreError::doing("add a replay");
-    let Some(of) = sql("select root, superseded, ended_at from run where id = ?")
-        .bind(&replay.of)
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(doing())?
-    else {
-        return Ok(Err(ReplayRefused::Unknown(replay.of.clone())));
-    };
-    let unfinished: Option<String> = sql("select id from run where root = ? and ended_at is null limit 1")
-        .bind(of.get::<String>(0))
-        .scalar_optional(&mut *connection)
-        .await
-        .map_err(doing())?;
-    if let Some(id) = unfinished {
-        return Ok(Err(ReplayRefused::Unfinished(id)));
-    }
-    if of.get::<bool>(1) {
-        return Ok(Err(ReplayRefused::Superseded(replay.of.clone())));
-    }
-    sql(
-        "insert into run (id, eid, route, revision, root, replay_of, replay_from, status, order_key, due_at, state, created_at, deadline_at) \
-         select ?, eid, route, ?, ?, id, ?, 'pending', order_key, ?, ?, ?, ? from run where id = ?",
-    )
-    .bind(&replay.id)
-    .bind(replay.revision)
-    .bind(&replay.root)
-    .bind(replay.from)
-    .bind(millis(now))
-    .bind(&replay.state)
-    .bind(millis(now))
-    .bind(millis(replay.deadline_at))
-    .bind(&replay.of)
-    .execute(&mut *connection)
-    .await
-    .map_err(doing())?;
-    for step in &replay.keep {
-        sql("insert into step (run, name, input, output) select ?, name, input, output from step where run = ? and name = ?")
-            .bind(&replay.id)
-            .bind(&replay.of)
-            .bind(step)
-            .execute(&mut *connection)
-            .await
-            .map_err(doing())?;
-    }
-    sql("update run set superseded = 1 where id = ?").bind(&replay.of).execute(&mut *connection).await.map_err(doing())?;
-    // The end of its order: behind every unfinished run of its key.
-    sql("update run set due_at = null where id = ? and exists (select 1 from run before where before.route = run.route \
-         and before.order_key = run.order_key and before.ended_at is null and before.seq < run.seq)")
-    .bind(&replay.id)
-    .execute(&mut *connection)
-    .await
-    .map_err(doing())?;
-    Ok(Ok(()))
 }

@@ -152,6 +152,7 @@ impl Driver {
             error: Some(error),
             logs: "[]".to_owned(),
             effects: Value::Array(effects).to_string(),
+            reads: None,
         };
         self.settle(Some(end), None, None, Vec::new(), "running", None).await?;
         self.runtime.store.crash().at(Point::Recovered);
@@ -307,6 +308,7 @@ impl Driver {
         let mut settlement = self.settlement(attempt, value, keys, emitted, "dead");
         settlement.status_reason = Some(reason.clone());
         settlement.ended_at = Some(now);
+        settlement.death = Some(self.state.death(&self.route));
         self.make_durable(settlement).await?;
         // What the route hides may stand in the reason.
         let reason = if self.route.redact.is_empty() { reason.as_str() } else { "see the event" };
@@ -380,6 +382,7 @@ impl Driver {
             fence: self.run.fence,
             status,
             status_reason: None,
+            death: None,
             waits_for: None,
             state: serde_json::to_string(&self.state).expect("the state of a run is plain data"),
             due_at: None,

@@ -2,10 +2,13 @@
 //!
 //! A notification makes it quick, a timer makes it certain. A lease that ends makes a run claimable again, so a crash needs no recovery.
 
+mod difference;
 mod drive;
+mod dry_run;
 mod outputs;
 mod step;
 
+pub use dry_run::{DryRun, ReadsFrom};
 pub use outputs::shown_row;
 
 use std::collections::BTreeMap;

@@ -2,12 +2,36 @@
 
 use serde_json::{Value, json};
 
-use crate::engine::{PluginFailure, PluginFailureKind};
+use crate::attempt::Break;
+use crate::config::Limits;
+use crate::engine::{CallOutcome, PluginFailure, PluginFailureKind};
 use crate::run::{FailureKind, StepFailure};
 use crate::store::EffectRow;
 
+/// Output data and events of a call, or why there are none. All unchecked.
+pub(super) fn answer(outcome: CallOutcome, limits: &Limits) -> Result<(String, Vec<String>), StepFailure> {
+    Err(match outcome {
+        CallOutcome::Output { data, events } => return Ok((data, events)),
+        CallOutcome::Page(_) => StepFailure::new(FailureKind::InvalidOutput, "the plugin answered with a page of events"),
+        CallOutcome::Failure(failure) => step_failure(failure),
+        CallOutcome::Trap(why) => StepFailure::new(FailureKind::Trap, format!("the plugin trapped: {why}")),
+        CallOutcome::Limit(why) => StepFailure::new(FailureKind::Trap, format!("the plugin was stopped: {why}")),
+        CallOutcome::TimedOut => StepFailure::new(FailureKind::Timeout, format!("the attempt took longer than {:?}", limits.time)),
+        CallOutcome::Busy(why) => StepFailure::new(FailureKind::Busy, why),
+        CallOutcome::Broken(why) => {
+            let kind = match &why {
+                Break::Conflict(_) => FailureKind::Conflict,
+                Break::Diverged(_) => FailureKind::Diverged,
+                // Where a dry run stops is looked at before.
+                Break::Fenced | Break::Store(_) | Break::Dry(_) => FailureKind::Busy,
+            };
+            StepFailure::new(kind, why.to_string())
+        }
+    })
+}
+
 /// A plugin's failure as the run sees it.
-pub(super) fn step_failure(failure: PluginFailure) -> StepFailure {
+fn step_failure(failure: PluginFailure) -> StepFailure {
     let kind = match failure.kind {
         PluginFailureKind::Retry => FailureKind::Retry,
         PluginFailureKind::RateLimited => FailureKind::RateLimited,
@@ -21,7 +45,7 @@ pub(super) fn step_failure(failure: PluginFailure) -> StepFailure {
 
 /// A journalled write as it is shown where its attempt left no record of its own.
 pub fn shown_row(effect: &EffectRow) -> Value {
-    json!({
+    let mut shown = json!({
         "seq": effect.seq,
         "kind": "http",
         "name": effect.name,
@@ -32,5 +56,9 @@ pub fn shown_row(effect: &EffectRow) -> Value {
         "state": effect.state.as_str(),
         "duration_ms": effect.duration_ms,
         "replayed": false,
-    })
+    });
+    if let Some(digest) = effect.body_digest() {
+        shown["body_digest"] = json!(digest);
+    }
+    shown
 }

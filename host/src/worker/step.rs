@@ -8,18 +8,18 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{drive, outputs};
-use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Break, NewAttempt};
-use crate::config::{self, Step};
+use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Conduct, NewAttempt};
+use crate::config::{self, OnUnrepeated, Step};
 use crate::credentials::Remedy;
 use crate::engine::{Call, CallOutcome};
 use crate::mapping::Scope;
 use crate::run::{FailureKind, Outcome, StepFailure, StepStatus};
 use crate::runtime::{LoadedPlugin, PresentPlugin, Revision, Runtime};
-use crate::store::{AttemptEnd, ClaimedRun, JournalSnapshot, KeySettlement, NewEvent, StepValue};
+use crate::store::{AttemptEnd, ClaimedRun, EffectState, JournalSnapshot, KeySettlement, NewEvent, StepValue};
 use crate::telemetry;
 
 /// How long an attempt waits for one of its plugin's slots before it makes room for other runs.
-const SLOT_WAIT: Duration = Duration::from_secs(2);
+pub(super) const SLOT_WAIT: Duration = Duration::from_secs(2);
 /// Input of which the schema is checked on the spot; larger ones off the async threads.
 const SMALL_INPUT: usize = 16 << 10;
 
@@ -97,6 +97,7 @@ impl StepCall {
                 error: serde_json::to_string(failure).ok(),
                 logs: "[]".to_owned(),
                 effects: "[]".to_owned(),
+                reads: None,
             });
         }
         if let Some(attempt) = &end.attempt {
@@ -145,7 +146,7 @@ impl StepCall {
     }
 
     /// The step's input as JSON text: as stored, or computed now. `None`: the step is skipped.
-    async fn input(&self) -> Result<Option<String>, String> {
+    pub(super) async fn input(&self) -> Result<Option<String>, String> {
         if let Some(stored) = &self.inputs.stored {
             return Ok(Some(stored.clone()));
         }
@@ -198,7 +199,7 @@ impl StepCall {
         Ok(scope)
     }
 
-    async fn check(&self, plugin: &LoadedPlugin, input: &str) -> Result<(), StepFailure> {
+    pub(super) async fn check(&self, plugin: &LoadedPlugin, input: &str) -> Result<(), StepFailure> {
         let Some(action) = plugin.actions.get(&self.step.action) else {
             let reason = format!("plugin {:?} has no action {:?}", self.step.plugin, self.step.action);
             return Err(StepFailure::new(FailureKind::Unavailable, reason));
@@ -245,6 +246,7 @@ impl StepCall {
         let attempt = Attempt::new(NewAttempt {
             id: id.clone(),
             abilities: Abilities::Act,
+            conduct: Conduct::Real { journal: self.step.journal.kept, record_reads: self.step.journal.record_reads.is_some() },
             limits: AttemptLimits { http_calls: limits.http_calls, ends: started + limits.time },
             input: input.clone(),
             started_at,
@@ -266,12 +268,12 @@ impl StepCall {
     }
 
     /// The smallest of what plugin, step and run allow.
-    fn limits(&self, plugin: &config::Plugin, now: Timestamp) -> config::Limits {
+    pub(super) fn limits(&self, plugin: &config::Plugin, now: Timestamp) -> config::Limits {
         let left = Duration::try_from(self.deadline.duration_since(now)).unwrap_or(Duration::ZERO).max(Duration::from_millis(1));
         config::Limits { time: plugin.limits.time.min(self.step.timeout).min(left), ..plugin.limits }
     }
 
-    fn context(&self, attempt: &Attempt, step_key: &str, plugin: &LoadedPlugin, time: Duration) -> String {
+    pub(super) fn context(&self, attempt: &Attempt, step_key: &str, plugin: &LoadedPlugin, time: Duration) -> String {
         let trace = self.run.root.replace('-', "");
         let span = step_key.replace('-', "");
         json!({
@@ -290,7 +292,7 @@ impl StepCall {
     async fn judged(
         &self,
         outcome: CallOutcome,
-        record: AttemptRecord,
+        mut record: AttemptRecord,
         present: &PresentPlugin,
         step_key: &str,
         limits: &config::Limits,
@@ -298,8 +300,8 @@ impl StepCall {
     ) -> StepEnd {
         let mut emitted = Vec::new();
         let mut output = None;
-        let failure = match outcome {
-            CallOutcome::Output { data, events } => match self.output(&data, limits.output_size) {
+        let failure = match outputs::answer(outcome, limits) {
+            Ok((data, events)) => match self.output(&data, limits.output_size) {
                 Ok(value) => match drive::emitted(&self.runtime, &self.run, &self.step.name, &present.config, step_key, &events).await {
                     Ok(events) => {
                         emitted = events;
@@ -310,24 +312,15 @@ impl StepCall {
                 },
                 Err(reason) => Some(StepFailure::new(FailureKind::InvalidOutput, reason)),
             },
-            CallOutcome::Page(_) => Some(StepFailure::new(FailureKind::InvalidOutput, "the plugin answered with a page of events")),
-            CallOutcome::Failure(failure) => Some(outputs::step_failure(failure)),
-            CallOutcome::Trap(why) => Some(StepFailure::new(FailureKind::Trap, format!("the plugin trapped: {why}"))),
-            CallOutcome::Limit(why) => Some(StepFailure::new(FailureKind::Trap, format!("the plugin was stopped: {why}"))),
-            CallOutcome::TimedOut => {
-                Some(StepFailure::new(FailureKind::Timeout, format!("the attempt took longer than {:?}", limits.time)))
-            }
-            CallOutcome::Busy(why) => Some(StepFailure::new(FailureKind::Busy, why)),
-            CallOutcome::Broken(why) => Some(StepFailure::new(
-                match &why {
-                    Break::Conflict(_) => FailureKind::Conflict,
-                    Break::Diverged(_) => FailureKind::Diverged,
-                    Break::Fenced | Break::Store(_) => FailureKind::Busy,
-                },
-                why.to_string(),
-            )),
+            Err(failure) => Some(failure),
         };
-        let (failure, cannot_renew) = self.credential(failure, &record).await;
+        let (mut failure, cannot_renew) = self.credential(failure, &record).await;
+        // An attempt that failed may just not have come so far.
+        if failure.is_none() {
+            failure = self.unrepeated(&record);
+            record.effects.append(&mut record.unrepeated);
+        }
+        let kept_until = self.step.journal.record_reads.map(|age| crate::clock::later(self.runtime.clock.now(), age));
         let attempt = AttemptEnd {
             step: self.step.name.clone(),
             number: self.number,
@@ -337,7 +330,13 @@ impl StepCall {
             error: failure.as_ref().and_then(|failure| serde_json::to_string(failure).ok()),
             logs: serde_json::to_string(&record.log).unwrap_or_else(|_| "[]".to_owned()),
             effects: serde_json::to_string(&record.effects).unwrap_or_else(|_| "[]".to_owned()),
+            reads: kept_until.map(|until| (record.reads, until)),
         };
+        if failure.is_some() {
+            // With `on-unrepeated = "stop"` an output does not make it a success.
+            output = None;
+            emitted.clear();
+        }
         let (text, parsed) = output.map_or((None, None), |(text, value)| (Some(text), Some(value)));
         let value = StepValue {
             name: self.step.name.clone(),
@@ -359,7 +358,21 @@ impl StepCall {
         }
     }
 
-    fn output(&self, data: &str, most: usize) -> Result<Value, String> {
+    /// What follows from a write that was done before and that this attempt did not ask for again.
+    pub(super) fn unrepeated(&self, record: &AttemptRecord) -> Option<StepFailure> {
+        if self.step.journal.on_unrepeated == OnUnrepeated::Show {
+            return None;
+        }
+        let write = record.unrepeated.iter().find(|effect| effect.state == EffectState::Done)?;
+        let name = write.name.as_ref().map(|name| format!(" {name:?}")).unwrap_or_default();
+        let reason = format!(
+            "write{name} ({} {}) was done by an earlier attempt, and this one no longer asks for it (on-unrepeated = \"stop\")",
+            write.method, write.url
+        );
+        Some(StepFailure::new(FailureKind::Diverged, reason))
+    }
+
+    pub(super) fn output(&self, data: &str, most: usize) -> Result<Value, String> {
         if data.len() > most {
             return Err(format!("its output has {} bytes; at most {most} (limits.output-size)", data.len()));
         }

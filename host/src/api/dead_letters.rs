@@ -1,0 +1,84 @@
+//! Dead letters, read.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Problem;
+use super::events::{decode_cursor, encode_cursor, time};
+use super::redaction::Redaction;
+use crate::run::Death;
+use crate::runtime::Runtime;
+use crate::store::DeadLetterFilter;
+
+/// Dead letters of a page unless asked otherwise.
+const PAGE: u32 = 50;
+/// Most dead letters of a page.
+const MAX_PAGE: u32 = 500;
+
+/// Query of `GET /v1/dead-letters`. `since` and `until` are about when the run died.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeadLetters {
+    pub(super) route: Option<String>,
+    pub(super) plugin: Option<String>,
+    #[serde(rename = "type")]
+    pub(super) event_type: Option<String>,
+    pub(super) since: Option<String>,
+    pub(super) until: Option<String>,
+    pub(super) kind: Option<String>,
+    pub(super) q: Option<String>,
+    pub(super) limit: Option<u32>,
+    pub(super) cursor: Option<String>,
+}
+
+impl DeadLetters {
+    /// As the store understands it.
+    pub(super) fn parsed(self, page: u32, most: u32) -> Result<DeadLetterFilter, Problem> {
+        if let Some(kind) = self.kind.as_deref().filter(|kind| !Death::kinds().any(|known| known == *kind)) {
+            let known: Vec<&str> = Death::kinds().collect();
+            return Err(Problem::bad_request(format!("kind {kind:?} is none of {}", known.join(", "))));
+        }
+        let after = self.cursor.as_deref().map(decode_cursor).transpose()?;
+        let bad = || Problem::bad_request("the cursor is not one that this host gave");
+        Ok(DeadLetterFilter {
+            route: self.route,
+            plugin: self.plugin,
+            event_type: self.event_type,
+            since: self.since.as_deref().map(|text| time("since", text)).transpose()?,
+            until: self.until.as_deref().map(|text| time("until", text)).transpose()?,
+            failure: self.kind,
+            text: self.q,
+            limit: self.limit.unwrap_or(page).clamp(1, most),
+            after: after.map(|(time, seq)| seq.parse().map(|seq| (time, seq)).map_err(|_| bad())).transpose()?,
+        })
+    }
+}
+
+pub(super) async fn list(State(runtime): State<Arc<Runtime>>, Query(query): Query<DeadLetters>) -> Result<Json<Value>, Problem> {
+    let page = runtime.store.dead_letters(&query.parsed(PAGE, MAX_PAGE)?).await?;
+    let mut shown = Vec::with_capacity(page.letters.len());
+    for letter in &page.letters {
+        let event = serde_json::from_str(&letter.body).unwrap_or(Value::Null);
+        let redaction = Redaction::of(&runtime, &event, std::slice::from_ref(&letter.run)).await;
+        let mut reason = json!(letter.run.status_reason);
+        redaction.hide(&mut reason);
+        shown.push(json!({
+            "eid": letter.run.eid,
+            "run": letter.run.id,
+            "route": letter.run.route,
+            "type": letter.event_type,
+            "source": letter.source,
+            "id": letter.id,
+            "plugin": letter.plugin,
+            "kind": letter.failure,
+            "reason": reason,
+            "died_at": letter.died_at.to_string(),
+        }));
+    }
+    let next = page.letters.last().filter(|_| page.more).map(|letter| encode_cursor(letter.died_at, letter.seq));
+    Ok(Json(json!({ "dead_letters": shown, "next_cursor": next })))
+}

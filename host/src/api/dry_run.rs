@@ -1,0 +1,66 @@
+//! `dry_run` of a replay: what it would do, without doing it.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::Problem;
+use super::redaction::Redaction;
+use super::replay::{Plan, Replay};
+use crate::run::RunState;
+use crate::runtime::Runtime;
+use crate::store::{ClaimedRun, EventRow, RunRow};
+use crate::worker::DryRun;
+
+/// Tries the replays of an event's lines, one after another.
+pub(super) async fn dry_run(
+    runtime: &Arc<Runtime>,
+    event: &EventRow,
+    chosen: Vec<(&RunRow, Plan)>,
+    wish: &Replay,
+) -> Result<Value, Problem> {
+    let reads = wish.reads.unwrap_or_default();
+    let mut shown = Vec::with_capacity(chosen.len());
+    // What the route hid when the event came, and what it hides now.
+    let mut hiding = Vec::new();
+    for (run, plan) in chosen {
+        hiding.push(run.clone());
+        hiding.push(RunRow { revision: plan.number, ..run.clone() });
+        shown.push(imagined(event, run, plan, wish).run(runtime).await?);
+    }
+    let mut document = json!({ "eid": event.eid, "reads": reads, "runs": shown });
+    let body = serde_json::from_str(&event.body).unwrap_or_default();
+    Redaction::of(runtime, &body, &hiding).await.hide(&mut document["runs"]);
+    Ok(json!({ "dry_run": document }))
+}
+
+/// The run that a replay would add, and that is not added.
+fn imagined(event: &EventRow, run: &RunRow, plan: Plan, wish: &Replay) -> DryRun {
+    let id = uuid::Uuid::now_v7().to_string();
+    let claimed = ClaimedRun {
+        eid: event.eid.clone(),
+        route: run.route.clone(),
+        revision: plan.number,
+        root: if wish.has_new_keys() { id.clone() } else { run.root.clone() },
+        replay_of: Some(run.id.clone()),
+        order_key: run.order_key.clone(),
+        // No lease has this number: nothing can be written with it.
+        fence: 0,
+        state: None,
+        created_at: plan.now,
+        deadline_at: plan.deadline_at,
+        event: event.body.clone(),
+        hops: event.hops,
+        id,
+    };
+    DryRun {
+        run: claimed,
+        line: run.root.clone(),
+        of: run.id.clone(),
+        state: plan.state.unwrap_or_else(|| RunState::new(&plan.route, plan.deadline_at)),
+        revision: plan.revision,
+        route: plan.route,
+        keep: plan.keep,
+        reads: wish.reads.unwrap_or_default(),
+    }
+}

@@ -1,0 +1,107 @@
+//! How an attempt treats the world outside of the plugin: for good, or dry.
+
+use std::collections::HashMap;
+
+use super::{Attempt, Break, ShownEffect};
+use crate::outbound::{Exchange, Request};
+use crate::store::{EffectState, RecordedRead};
+
+/// How an attempt treats the world.
+#[derive(Debug, Clone)]
+pub enum Conduct {
+    /// Requests are sent and key-value writes take effect.
+    Real {
+        /// Writes are journalled; otherwise they are sent without a trace, and every attempt repeats them all.
+        journal: bool,
+        /// Answers to reads are kept with the attempt.
+        record_reads: bool,
+    },
+    /// Nothing is written anywhere, and nothing is kept. The first write that has no recorded success ends it.
+    Dry(Reads),
+}
+
+/// How a dry run answers reads.
+#[derive(Debug, Clone)]
+pub enum Reads {
+    /// By asking.
+    Live,
+    /// As they were answered before, by identity.
+    Recorded(HashMap<String, RecordedRead>),
+}
+
+impl Conduct {
+    pub(super) fn journals(&self) -> bool {
+        matches!(self, Conduct::Real { journal: true, .. })
+    }
+
+    pub(super) fn records_reads(&self) -> bool {
+        matches!(self, Conduct::Real { record_reads: true, .. })
+    }
+
+    pub(super) fn is_dry(&self) -> bool {
+        matches!(self, Conduct::Dry(_))
+    }
+
+    /// The recorded answer to a read; `None` where it is to be asked for.
+    pub(super) fn recorded(&self, identity: &str) -> Option<Option<&RecordedRead>> {
+        match self {
+            Conduct::Dry(Reads::Recorded(reads)) => Some(reads.get(identity)),
+            Conduct::Dry(Reads::Live) | Conduct::Real { .. } => None,
+        }
+    }
+}
+
+/// Where a dry run stops.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DryStop {
+    /// At a write without a recorded success. It was not sent.
+    #[error("{} {} would be sent here", .0.method, .0.url)]
+    Write(Box<WouldSend>),
+    /// At a read of which no answer was kept.
+    #[error(
+        "no answer to {0} was recorded; ask for \"reads\": \"live\", or keep answers with `record-reads` of the step before the next run"
+    )]
+    NotRecorded(String),
+}
+
+/// A write that was not sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WouldSend {
+    /// HTTP method.
+    pub method: String,
+    /// URL, before any credential is attached.
+    pub url: String,
+    /// Headers that the plugin set.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Whole.
+    pub body: Vec<u8>,
+    /// As given by the plugin.
+    pub name: Option<String>,
+    /// Idempotency key it would have.
+    pub key: Option<String>,
+    /// What it is known by in its line.
+    pub identity: String,
+    /// Why it would not be sent after all: the run would be dead as `diverged`.
+    pub diverged: Option<String>,
+}
+
+impl Attempt {
+    /// A dry run ends at this write: it is shown and not sent.
+    pub(super) fn would_send(
+        &mut self,
+        request: Request,
+        exchange: &Exchange,
+        identity: String,
+        key: Option<String>,
+        diverged: Option<String>,
+    ) -> Break {
+        let url = exchange.url().to_string();
+        let mut shown = ShownEffect::new(self.next_seq(), &request, &url, EffectState::Intent);
+        shown.key.clone_from(&key);
+        shown.error.clone_from(&diverged);
+        shown.dropped = true;
+        self.shown.push(shown);
+        let Request { method, headers, body, name, .. } = request;
+        Break::Dry(DryStop::Write(Box::new(WouldSend { method, url, headers, body, name, key, identity, diverged })))
+    }
+}

@@ -1,0 +1,151 @@
+//! Runs that go again: added to the line of one that ended.
+
+use super::sql::{Connection, sql};
+use super::terms::{Signal, Terms};
+use super::{Store, StoreError, millis};
+use crate::crash::Point;
+use jiff::Timestamp;
+
+/// A run that goes again.
+#[derive(Debug, Clone)]
+pub struct NewReplay {
+    /// Its id.
+    pub id: String,
+    /// The run it replays.
+    pub of: String,
+    /// First run of the line of that.
+    pub line: String,
+    /// Its route.
+    pub route: String,
+    /// Its place in the order of that route.
+    pub order_key: Option<String>,
+    /// First run of its line; its own id with new keys.
+    pub root: String,
+    /// Revision it runs on.
+    pub revision: i64,
+    /// State to start from, JSON: steps that keep their outputs.
+    pub state: Option<String>,
+    /// `failed` or `start`.
+    pub from: &'static str,
+    /// Steps whose input and output are taken over.
+    pub keep: Vec<String>,
+    /// When it is given up.
+    pub deadline_at: Timestamp,
+}
+
+/// Why a replay can't be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayRefused {
+    /// No such run.
+    #[error("there is no run {0}")]
+    Unknown(String),
+    /// Another run of the line has not ended.
+    #[error("run {0} of the same line has not ended")]
+    Unfinished(String),
+    /// Not the newest of its line.
+    #[error("run {0} has already been replayed; replay the newest run of its line")]
+    Superseded(String),
+}
+
+impl Store {
+    /// Adds replays to the lines of runs that ended, in one transaction: of each group all or none. Gives the outcome of every group.
+    pub async fn replay(&self, groups: Vec<Vec<NewReplay>>, now: Timestamp) -> Result<Vec<Result<(), ReplayRefused>>, StoreError> {
+        let mut terms = Terms::none().signal(Signal::Due);
+        for replay in groups.iter().flatten() {
+            terms = terms.line(&replay.line).order(&replay.route, replay.order_key.as_deref());
+        }
+        self.writer
+            .write(terms.point(Point::Replaying), move |connection| {
+                let groups = groups.clone();
+                Box::pin(async move { insert(connection, &groups, now).await })
+            })
+            .await
+    }
+}
+
+/// Looks before it writes: a group that is refused leaves nothing behind.
+async fn insert(
+    connection: &mut Connection,
+    groups: &[Vec<NewReplay>],
+    now: Timestamp,
+) -> Result<Vec<Result<(), ReplayRefused>>, StoreError> {
+    let mut outcomes = Vec::with_capacity(groups.len());
+    for group in groups {
+        let mut outcome = Ok(());
+        for replay in group {
+            if outcome.is_ok() {
+                outcome = check(connection, replay).await?;
+            }
+        }
+        if outcome.is_ok() {
+            for replay in group {
+                add(connection, replay, now).await?;
+            }
+        }
+        outcomes.push(outcome);
+    }
+    Ok(outcomes)
+}
+
+/// Whether the run may be replayed now.
+async fn check(connection: &mut Connection, replay: &NewReplay) -> Result<Result<(), ReplayRefused>, StoreError> {
+    let doing = || StoreError::doing("add a replay");
+    let Some(of) = sql("select root, superseded, ended_at from run where id = ?")
+        .bind(&replay.of)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(doing())?
+    else {
+        return Ok(Err(ReplayRefused::Unknown(replay.of.clone())));
+    };
+    let unfinished: Option<String> = sql("select id from run where root = ? and ended_at is null limit 1")
+        .bind(of.get::<String>(0))
+        .scalar_optional(&mut *connection)
+        .await
+        .map_err(doing())?;
+    if let Some(id) = unfinished {
+        return Ok(Err(ReplayRefused::Unfinished(id)));
+    }
+    if of.get::<bool>(1) {
+        return Ok(Err(ReplayRefused::Superseded(replay.of.clone())));
+    }
+    Ok(Ok(()))
+}
+
+async fn add(connection: &mut Connection, replay: &NewReplay, now: Timestamp) -> Result<(), StoreError> {
+    let doing = || StoreError::doing("add a replay");
+    sql(
+        "insert into run (id, eid, route, revision, root, replay_of, replay_from, status, order_key, due_at, state, created_at, deadline_at) \
+         select ?, eid, route, ?, ?, id, ?, 'pending', order_key, ?, ?, ?, ? from run where id = ?",
+    )
+    .bind(&replay.id)
+    .bind(replay.revision)
+    .bind(&replay.root)
+    .bind(replay.from)
+    .bind(millis(now))
+    .bind(&replay.state)
+    .bind(millis(now))
+    .bind(millis(replay.deadline_at))
+    .bind(&replay.of)
+    .execute(&mut *connection)
+    .await
+    .map_err(doing())?;
+    for step in &replay.keep {
+        sql("insert into step (run, name, input, output) select ?, name, input, output from step where run = ? and name = ?")
+            .bind(&replay.id)
+            .bind(&replay.of)
+            .bind(step)
+            .execute(&mut *connection)
+            .await
+            .map_err(doing())?;
+    }
+    sql("update run set superseded = 1 where id = ?").bind(&replay.of).execute(&mut *connection).await.map_err(doing())?;
+    // The end of its order: behind every unfinished run of its key.
+    sql("update run set due_at = null where id = ? and exists (select 1 from run before where before.route = run.route \
+         and before.order_key = run.order_key and before.ended_at is null and before.seq < run.seq)")
+    .bind(&replay.id)
+    .execute(&mut *connection)
+    .await
+    .map_err(doing())?;
+    Ok(())
+}

@@ -1,0 +1,298 @@
+//! A replay tried without doing anything: the plugins run, reads are answered as they were or live, finished writes from the journal, and each
+//! step ends at its first write without an answer, which is shown and not sent.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use serde_json::{Map, Value, json};
+
+use super::difference::{counterpart, difference, shown_body};
+use super::step::{SLOT_WAIT, StepCall, StepInputs};
+use super::{drive, outputs};
+use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Break, Conduct, DryStop, NewAttempt, Reads, WouldSend};
+use crate::config::Route;
+use crate::engine::{Call, CallOutcome};
+use crate::run::{FailureKind, RunState, StepFailure, StepStatus};
+use crate::runtime::{LoadedPlugin, PresentPlugin, Revision, Runtime};
+use crate::store::{ClaimedRun, JournalSnapshot, NewEvent, StoreError};
+
+/// How reads are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReadsFrom {
+    /// From what was kept of the line's attempts.
+    #[default]
+    Recorded,
+    /// By asking.
+    Live,
+}
+
+/// What is to be tried.
+pub struct DryRun {
+    /// The run as it would be; it is never stored. Its root has the journal that writes are answered from.
+    pub run: ClaimedRun,
+    /// First run of the line that is replayed: has what was sent then, and recorded reads.
+    pub line: String,
+    /// The run that is replayed.
+    pub of: String,
+    /// What it would run on.
+    pub revision: Arc<Revision>,
+    /// Its route there.
+    pub route: Arc<Route>,
+    /// What it would start from.
+    pub state: RunState,
+    /// Steps whose output is kept.
+    pub keep: Vec<String>,
+    /// How reads are answered.
+    pub reads: ReadsFrom,
+}
+
+/// How far a step came.
+struct Tried {
+    status: StepStatus,
+    error: Option<StepFailure>,
+    output: Option<Arc<Value>>,
+    shown: Map<String, Value>,
+}
+
+impl Tried {
+    fn new(status: StepStatus, shown: &'static str) -> Tried {
+        Tried { status, error: None, output: None, shown: Map::from_iter([("status".to_owned(), json!(shown))]) }
+    }
+
+    fn failed(failure: StepFailure) -> Tried {
+        // Only what is certain to be final may count as met (`on-failure = "continue"`); what would be tried again leads nowhere here.
+        let last = matches!(failure.kind, FailureKind::Rejected | FailureKind::InvalidInput | FailureKind::InvalidOutput);
+        let mut tried = Tried::new(if last { StepStatus::Failed } else { StepStatus::Waiting }, "failed");
+        tried.error = Some(failure);
+        tried
+    }
+
+    fn with(mut self, name: &str, value: Value) -> Tried {
+        self.shown.insert(name.to_owned(), value);
+        self
+    }
+}
+
+impl DryRun {
+    /// Tries it, and gives what there is to see: the steps with input, output, effects, what would be sent, and log lines.
+    ///
+    /// # Errors
+    /// When the store can't be asked.
+    pub async fn run(mut self, runtime: &Arc<Runtime>) -> Result<Value, StoreError> {
+        let event: Arc<Value> = Arc::new(
+            serde_json::from_str(&self.run.event).map_err(|error| StoreError::Invalid { what: "an event", why: error.to_string() })?,
+        );
+        let mut outputs = self.kept_outputs(runtime).await?;
+        let mut shown: HashMap<usize, Map<String, Value>> = HashMap::new();
+        let mut running = FuturesUnordered::new();
+        loop {
+            for index in self.state.ready(&self.route, runtime.clock.now()) {
+                let number = self.state.start(index);
+                let call = self.step(runtime, index, number, &event, &outputs);
+                let (line, reads) = (self.line.clone(), self.reads);
+                running.push(async move { (index, call.try_dry(&line, reads).await) });
+            }
+            let Some((index, tried)) = running.next().await else { break };
+            let tried = tried?;
+            let step = &mut self.state.steps[index];
+            step.status = tried.status;
+            step.error = tried.error;
+            if let Some(output) = tried.output {
+                outputs.insert(step.name.clone(), output);
+            }
+            shown.insert(index, tried.shown);
+        }
+        let steps = (0..self.state.steps.len()).map(|index| self.step_json(index, shown.remove(&index), &outputs)).collect();
+        Ok(json!({
+            "replay_of": self.of,
+            "route": self.run.route,
+            "revision": self.run.revision,
+            "root": self.run.root,
+            "steps": Value::Array(steps),
+        }))
+    }
+
+    async fn kept_outputs(&self, runtime: &Runtime) -> Result<BTreeMap<String, Arc<Value>>, StoreError> {
+        let steps = runtime.store.steps(&self.of).await?;
+        let kept = steps.into_iter().filter(|step| self.keep.contains(&step.name));
+        Ok(kept.filter_map(|step| Some((step.name, Arc::new(serde_json::from_str(step.output.as_deref()?).ok()?)))).collect())
+    }
+
+    fn step(
+        &self,
+        runtime: &Arc<Runtime>,
+        index: usize,
+        number: u32,
+        event: &Arc<Value>,
+        outputs: &BTreeMap<String, Arc<Value>>,
+    ) -> StepCall {
+        StepCall {
+            runtime: runtime.clone(),
+            revision: self.revision.clone(),
+            run: self.run.clone(),
+            deadline: self.state.deadline,
+            fresh: false,
+            step: self.route.steps[index].clone(),
+            number,
+            inputs: StepInputs {
+                event: event.clone(),
+                steps: self.state.steps.iter().map(|state| (state.name.clone(), state.status, state.error.clone())).collect(),
+                outputs: outputs.clone(),
+                stored: None,
+            },
+        }
+    }
+
+    fn step_json(&self, index: usize, tried: Option<Map<String, Value>>, outputs: &BTreeMap<String, Arc<Value>>) -> Value {
+        let state = &self.state.steps[index];
+        let kept = self.keep.contains(&state.name);
+        let mut step = json!({
+            "name": state.name,
+            "uses": state.uses,
+            "status": if kept { "succeeded" } else { "not-reached" },
+            "kept": kept,
+            "input": null,
+            "output": outputs.get(&state.name).map(|output| &**output),
+            "error": state.error.as_ref().map(|error| json!({ "kind": error.kind.as_str(), "reason": error.reason, "details": error.details })),
+            "effects": [],
+            "would_send": null,
+            "difference": null,
+            "events": [],
+            "logs": [],
+        });
+        for (name, value) in tried.into_iter().flatten() {
+            step[name] = value;
+        }
+        step
+    }
+}
+
+impl StepCall {
+    /// Tries the step without writing anything.
+    async fn try_dry(&self, line: &str, reads: ReadsFrom) -> Result<Tried, StoreError> {
+        let input = match self.input().await {
+            Ok(Some(input)) => input,
+            Ok(None) => return Ok(Tried::new(StepStatus::Skipped, "skipped")),
+            Err(reason) => return Ok(Tried::failed(StepFailure::new(FailureKind::Expression, reason))),
+        };
+        let shown_input = serde_json::from_str(&input).unwrap_or(Value::Null);
+        let present = self.runtime.present();
+        let (Some(plugin), Some(grants)) = (self.revision.plugins.get(&self.step.plugin), present.plugins.get(&self.step.plugin)) else {
+            let reason = format!("plugin {:?} is not configured any more", self.step.plugin);
+            return Ok(Tried::failed(StepFailure::new(FailureKind::Unavailable, reason)).with("input", shown_input));
+        };
+        if let Err(failure) = self.check(plugin, &input).await {
+            return Ok(Tried::failed(failure).with("input", shown_input));
+        }
+        let Ok(_slot) = tokio::time::timeout(SLOT_WAIT, grants.slots.acquire()).await else {
+            let reason = format!("plugin {} has all its {} calls under way (concurrency)", self.step.plugin, grants.config.concurrency);
+            return Ok(Tried::failed(StepFailure::new(FailureKind::Busy, reason)).with("input", shown_input));
+        };
+        Ok(self.call_dry(plugin, grants, input, line, reads).await?.with("input", shown_input))
+    }
+
+    async fn call_dry(
+        &self,
+        plugin: &LoadedPlugin,
+        present: &PresentPlugin,
+        input: String,
+        line: &str,
+        reads: ReadsFrom,
+    ) -> Result<Tried, StoreError> {
+        let store = &self.runtime.store;
+        let started_at = self.runtime.clock.now();
+        let id = AttemptId {
+            run: self.run.id.clone(),
+            root: self.run.root.clone(),
+            fence: self.run.fence,
+            step: self.step.name.clone(),
+            round: 0,
+            number: self.number,
+            plugin: self.step.plugin.clone(),
+        };
+        // The claims of runs that have ended are over: a replay, and so this, reads present values.
+        let then = store.journal(line, &id.run, &id.step, id.round, &id.plugin).await?;
+        let snapshot = if id.root == line { then.clone() } else { JournalSnapshot::default() };
+        let reads = match reads {
+            ReadsFrom::Live => Reads::Live,
+            ReadsFrom::Recorded => Reads::Recorded(store.recorded_reads(line, &id.step, started_at).await?),
+        };
+        let limits = self.limits(&present.config, started_at);
+        let attempt = Attempt::new(NewAttempt {
+            id,
+            abilities: Abilities::Act,
+            conduct: Conduct::Dry(reads),
+            limits: AttemptLimits { http_calls: limits.http_calls, ends: Instant::now() + limits.time },
+            input: input.clone(),
+            started_at,
+            store: store.clone(),
+            outbound: present.outbound.clone(),
+            snapshot,
+            random_secret: self.runtime.random_secret,
+            cancel: self.runtime.abandon.clone(),
+        });
+        let step_key = attempt.step_key();
+        let context = self.context(&attempt, &step_key, plugin, limits.time);
+        let call = Call::Invoke { action: self.step.action.clone(), input, context };
+        let mut end = self.runtime.engine.call(&plugin.code, &limits, present.config.instances, attempt, call).await;
+        let tried = match end.outcome {
+            CallOutcome::Broken(Break::Dry(DryStop::Write(write))) => stopped(&write, &then),
+            CallOutcome::Broken(Break::Dry(stop)) => Tried::new(StepStatus::Waiting, "stopped")
+                .with("error", json!({ "kind": "not-recorded", "reason": stop.to_string(), "details": null })),
+            outcome => match outputs::answer(outcome, &limits) {
+                Err(failure) => Tried::failed(failure),
+                Ok((data, events)) => match self.output(&data, limits.output_size) {
+                    Err(reason) => Tried::failed(StepFailure::new(FailureKind::InvalidOutput, reason)),
+                    Ok(output) => {
+                        match drive::emitted(&self.runtime, &self.run, &self.step.name, &present.config, &step_key, &events).await {
+                            Err(reason) => Tried::failed(StepFailure::new(FailureKind::InvalidOutput, reason)),
+                            Ok(events) => self.succeeded(&mut end.record, output, &events),
+                        }
+                    }
+                },
+            },
+        };
+        Ok(tried
+            .with("effects", serde_json::to_value(&end.record.effects).unwrap_or_default())
+            .with("logs", serde_json::to_value(&end.record.log).unwrap_or_default()))
+    }
+
+    fn succeeded(&self, record: &mut AttemptRecord, output: Value, events: &[NewEvent]) -> Tried {
+        let failure = self.unrepeated(record);
+        record.effects.append(&mut record.unrepeated);
+        let mut tried = failure.map_or_else(|| Tried::new(StepStatus::Succeeded, "succeeded"), Tried::failed);
+        if tried.status == StepStatus::Succeeded {
+            tried.output = Some(Arc::new(output));
+        }
+        let shown = events.iter().map(|event| {
+            let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
+            json!({ "event": body, "routes": event.runs.iter().map(|run| run.route.as_str()).collect::<Vec<_>>() })
+        });
+        let shown = Value::Array(shown.collect());
+        tried.with("events", shown)
+    }
+}
+
+/// The first write without an answer, and how it differs from what was sent then.
+fn stopped(write: &WouldSend, then: &JournalSnapshot) -> Tried {
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    let headers: Vec<Value> = write.headers.iter().map(|(name, value)| json!([name, text(value)])).collect();
+    let request = json!({
+        "method": write.method,
+        "url": write.url,
+        "headers": headers,
+        "body": shown_body(&write.body),
+        "name": write.name,
+        "key": write.key,
+    });
+    let difference = counterpart(write, &then.effects).map(|row| difference(row, write)).unwrap_or_default();
+    let tried = match &write.diverged {
+        Some(why) => Tried::failed(StepFailure::new(FailureKind::Diverged, why.clone())),
+        None => Tried::new(StepStatus::Waiting, "stopped"),
+    };
+    tried.with("would_send", request).with("difference", difference)
+}

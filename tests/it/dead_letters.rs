@@ -1,0 +1,177 @@
+//! Dead letters: found by what people know of them, and replayed together.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::scene::{SCRIPT, Scene, event};
+
+/// Three routes that die in different ways: `script` as its event says, `trap` by a trap, `early` by its own `when`.
+fn routes() -> String {
+    let more = "[[routes]]\nname = \"trap\"\non = { type = \"trap\" }\n[[routes.steps]]\nname = \"run\"\nuses = \"m.trap\"\nretry = { max-attempts = 1 }\n\
+                [[routes]]\nname = \"early\"\non = { type = \"early\" }\nwhen = \".event.data | error\"\n[[routes.steps]]\nname = \"run\"\nuses = \"s.run\"\n";
+    format!("{SCRIPT}{more}")
+}
+
+async fn list(scene: &Scene, query: &str) -> anyhow::Result<Value> {
+    let answer = scene.client().get(&format!("/v1/dead-letters{query}")).await?;
+    anyhow::ensure!(answer.status == 200, "{query}: {}", answer.text);
+    Ok(answer.json)
+}
+
+/// Their events' ids, in order.
+async fn ids(scene: &Scene, query: &str) -> anyhow::Result<Vec<String>> {
+    let letters = list(scene, query).await?;
+    let letters = letters["dead_letters"].as_array().cloned().unwrap_or_default();
+    Ok(letters.iter().map(|letter| letter["id"].as_str().unwrap_or("").to_owned()).collect())
+}
+
+/// Dies with a write that the sink refuses once for each.
+async fn die(scene: &Scene) -> anyhow::Result<()> {
+    for id in ["a", "b", "c"] {
+        scene.answer("/w", 422, 1);
+        scene.play(id, json!([{ "do": "write", "name": "w", "url": scene.url("/w"), "body": format!("letter {id}") }])).await?;
+    }
+    scene.play("d", json!([{ "do": "fail", "key": "it comes too late" }])).await?;
+    scene.client().send_and_wait(&event("e", "trap", json!({}))).await?;
+    scene.client().send_and_wait(&event("f", "early", json!({}))).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn they_are_found_by_what_people_know() -> anyhow::Result<()> {
+    let scene = Scene::start(&routes()).await?;
+    die(&scene).await?;
+    let all = list(&scene, "").await?["dead_letters"].clone();
+    let what = |letter: &Value| ["id", "route", "plugin", "kind"].map(|name| letter[name].as_str().unwrap_or("-").to_owned()).join(" ");
+    let shown: Vec<String> = all.as_array().into_iter().flatten().map(what).collect();
+    let wanted =
+        ["f early - expression", "e trap m trap", "d script s retry", "c script s rejected", "b script s rejected", "a script s rejected"];
+    assert_eq!(shown, wanted);
+    let died = |index: usize| all[index]["died_at"].as_str().unwrap_or("").to_owned();
+    for (query, wanted) in [
+        ("?route=script", "dcba".to_owned()),
+        ("?plugin=m", "e".to_owned()),
+        ("?type=early", "f".to_owned()),
+        ("?kind=rejected", "cba".to_owned()),
+        ("?q=letter%20b", "b".to_owned()),
+        ("?q=too%20late", "d".to_owned()),
+        ("?route=script&kind=retry", "d".to_owned()),
+        ("?route=nope", String::new()),
+        (format!("?since={}", died(2)).as_str(), "fed".to_owned()),
+        (format!("?until={}", died(2)).as_str(), "cba".to_owned()),
+    ] {
+        assert_eq!(ids(&scene, query).await?.concat(), wanted, "{query}");
+    }
+    for (query, says) in [("?kind=nope", "rejected"), ("?since=yesterday", "RFC 3339"), ("?cursor=x", "cursor"), ("?colour=red", "colour")]
+    {
+        let answer = scene.client().get(&format!("/v1/dead-letters{query}")).await?;
+        assert_eq!((answer.status, answer.text.contains(says)), (400, true), "{query}: {}", answer.text);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_cursor_stays_where_it_is_while_others_die() -> anyhow::Result<()> {
+    let scene = Scene::start(&routes()).await?;
+    die(&scene).await?;
+    let mut seen = Vec::new();
+    let mut query = "?limit=2".to_owned();
+    loop {
+        let page = list(&scene, &query).await?;
+        seen.extend(page["dead_letters"].as_array().into_iter().flatten().map(|letter| letter["id"].as_str().unwrap_or("").to_owned()));
+        scene.play(&format!("later-{}", seen.len()), json!([{ "do": "fail", "kind": "rejected", "key": "no" }])).await?;
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        query = format!("?limit=2&cursor={cursor}");
+    }
+    assert_eq!(seen.concat(), "fedcba");
+    Ok(())
+}
+
+#[tokio::test]
+async fn those_that_a_filter_finds_are_replayed_together() -> anyhow::Result<()> {
+    let scene = Scene::start(&routes()).await?;
+    die(&scene).await?;
+    let replay = async |wish: Value| -> anyhow::Result<Value> {
+        let answer = scene.client().post("/v1/dead-letters/replay", &wish).await?;
+        anyhow::ensure!(answer.status == 200, "{wish}: {}", answer.text);
+        Ok(answer.json)
+    };
+    let count = |answer: &Value| answer["replays"].as_array().map_or(0, Vec::len);
+    assert_eq!(count(&replay(json!({ "kind": "busy" })).await?), 0);
+    let answer = replay(json!({ "kind": "rejected", "q": "letter", "limit": 2 })).await?;
+    assert_eq!((count(&answer), &answer["refused"]), (2, &json!([])));
+    assert_eq!(count(&replay(json!({ "plugin": "s", "kind": "rejected", "type": "script" })).await?), 1);
+    for letter in list(&scene, "").await?["dead_letters"].as_array().into_iter().flatten() {
+        assert_ne!(letter["kind"], "rejected");
+    }
+    let events = scene.client().get("/v1/events?status=succeeded").await?.json;
+    let succeeded = async || -> anyhow::Result<usize> {
+        Ok(scene.client().get("/v1/events?status=succeeded").await?.json["events"].as_array().map_or(0, Vec::len))
+    };
+    let end = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+    while succeeded().await? < 3 {
+        anyhow::ensure!(tokio::time::Instant::now() < end, "not all replays succeeded: {events:#}");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(scene.effects("/w"), 3);
+    // What can't be replayed is refused with its reason, and holds nothing else up.
+    scene.change("", SCRIPT).await?;
+    let answer = replay(json!({})).await?;
+    assert_eq!(count(&answer), 1, "{answer}");
+    let refused: BTreeSet<String> =
+        answer["refused"].as_array().into_iter().flatten().map(|refused| refused["detail"].as_str().unwrap_or("").to_owned()).collect();
+    assert!(refused.iter().any(|why| why.contains("\"trap\"")) && refused.iter().any(|why| why.contains("\"early\"")), "{refused:?}");
+    assert_eq!(scene.client().post("/v1/dead-letters/replay", &json!({ "kind": "nope" })).await?.status, 400);
+    Ok(())
+}
+
+#[tokio::test]
+async fn lines_of_one_event_are_replayed_all_or_none() -> anyhow::Result<()> {
+    // One event, two routes; while the first line's newest run is under way, nothing of the event is replayed.
+    let second = SCRIPT.replace("name = \"script\"", "name = \"other\"");
+    let scene = Scene::start(&format!("{SCRIPT}{second}")).await?;
+    let dead = scene
+        .play("1", json!([{ "do": "write", "name": "w", "url": scene.url("/w") }, { "do": "fail", "kind": "rejected", "key": "no" }]))
+        .await?;
+    let runs = |event: &Value| event["runs"].as_array().map_or(0, Vec::len);
+    assert_eq!(runs(&dead), 2);
+    let eid = dead["eid"].as_str().unwrap_or("").to_owned();
+    // Only one route goes, slowly.
+    let slow = SCRIPT.replace("uses = \"s.run\"", &format!("uses = \"s.run\"\nwith = {{ lines = [{{ do = \"write\", name = \"w2\", url = \"{}\" }}, {{ do = \"write\", name = \"w\", url = \"{}\" }}] }}", scene.url("/slow"), scene.url("/w")));
+    scene.change("", &format!("{slow}{second}")).await?;
+    scene.fault("/slow", sangam_saas::FaultAct::Delay { ms: 700 }, 1);
+    let one = scene.client().post(&format!("/v1/events/{eid}/replay"), &json!({ "route": "script" })).await?;
+    assert_eq!(one.status, 200, "{}", one.text);
+    scene.arrived("/slow").await?;
+    let all = scene.client().post(&format!("/v1/events/{eid}/replay"), &json!({ "from": "start" })).await?;
+    assert_eq!((all.status, all.text.contains("has not ended")), (409, true), "{}", all.text);
+    assert_eq!(runs(&scene.client().event(&eid).await?), 3, "the other line was replayed all the same");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_tool_says_how_many_and_asks() -> anyhow::Result<()> {
+    let scene = Scene::start(&routes()).await?;
+    die(&scene).await?;
+    let url = scene.client().url.clone();
+    let run = |arguments: &[&str]| -> anyhow::Result<(Option<i32>, String)> {
+        let output = scene.folder.run(&[&["events"], arguments, &["--url", &url]].concat(), "")?;
+        Ok((output.status.code(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))))
+    };
+    let (code, text) = run(&["dead", "--kind", "rejected", "--limit", "2"])?;
+    assert_eq!((code, text.contains("script  script c"), text.contains("there are more")), (Some(0), true, true), "{text}");
+    let (code, text) = run(&["dead", "--plugin", "m"])?;
+    assert_eq!((code, text.contains("the plugin trapped"), text.contains("there are more")), (Some(0), true, false), "{text}");
+    let (code, text) = run(&["replay", "--dead", "--kind", "rejected"])?;
+    assert_eq!((code, text.contains("3 dead letters"), text.contains("--yes")), (Some(2), true, true), "{text}");
+    assert_eq!(ids(&scene, "?kind=rejected").await?.len(), 3, "it did not ask");
+    let (code, text) = run(&["replay", "--dead", "--kind", "rejected", "--yes"])?;
+    assert_eq!((code, text.contains("3 replayed, 0 refused")), (Some(0), true), "{text}");
+    let (code, text) = run(&["replay", "--dead", "--kind", "busy"])?;
+    assert_eq!((code, text.as_str()), (Some(0), "no dead letters\n"));
+    let (code, text) = run(&["replay", "x", "--kind", "rejected"])?;
+    assert_eq!((code, text.contains("--dead")), (Some(2), true), "{text}");
+    assert_eq!(run(&["replay"])?.0, Some(2));
+    Ok(())
+}
