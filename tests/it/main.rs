@@ -22,6 +22,7 @@ mod postgres;
 mod reload;
 mod replay;
 mod routing;
+mod rules;
 mod sandbox;
 mod security;
 mod steps;

@@ -1,6 +1,7 @@
 //! `custom-hr`: hours with their overtime, in the plain shape and in another one by configuration only.
 
 use anyhow::ensure;
+use sangam_saas::{Fault, FaultAct};
 use sangam_tests::company;
 use serde_json::{Value, json};
 
@@ -128,6 +129,47 @@ async fn a_wrong_token_pauses_the_run_until_it_is_right() -> anyhow::Result<()> 
     office.folder.secret("hr-token", "hr-token")?;
     office.client().until(&eid, "succeeded").await?;
     only(&all(&office, "time_entries"), |_| true)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_jobs_of_one_technician_killed_between_the_entry_and_the_settling_come_out_right() -> anyhow::Result<()> {
+    for written in [false, true] {
+        let office = Office::start(&["hr"], &action("hr.log-hours", 20)).await?;
+        // The host dies while HR writes the entry, or when HR has written it and the answer is lost.
+        let act = if written { FaultAct::LoseAnswer } else { FaultAct::Delay { ms: 300 } };
+        office.saas.hr.fault(Fault { method: Some("PUT".to_owned()), ..Fault::once("/v1/time-entries/*", act) });
+        let mut eids = Vec::new();
+        for tag in ["one", "two"] {
+            eids.push(office.send("hr.log-hours", tag, hours("emp-1", "2026-11-16", 300, tag)).await?);
+        }
+        let end = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+        let entries = || all(&office, "time_entries").as_object().map_or(0, serde_json::Map::len);
+        let asked = || office.saas.hr.requests().iter().any(|request| request.method == "PUT");
+        while if written { entries() == 0 } else { !asked() } {
+            ensure!(tokio::time::Instant::now() < end, "no entry came");
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+        let Office { saas, folder, host } = office;
+        host.kill().await?;
+        let host = folder.start().await?;
+        let office = Office { saas, folder, host };
+        for eid in &eids {
+            office.client().until(eid, "succeeded").await?;
+        }
+        let entries = all(&office, "time_entries");
+        let mut split = Vec::new();
+        for tag in ["one", "two"] {
+            let entry = only(&entries, |entry| entry["note"] == tag)?;
+            split.push((entry["regular_minutes"].as_u64().unwrap_or(0), entry["overtime_minutes"].as_u64().unwrap_or(0)));
+        }
+        split.sort_unstable();
+        // Ten hours on one day: whoever came second has the overtime.
+        assert_eq!(split, [(180, 120), (300, 0)], "written: {written}");
+        // What they stand in for one another is known to the next job too.
+        let third = office.done("hr.log-hours", "three", hours("emp-1", "2026-11-16", 60, "three")).await?;
+        assert_eq!((&third["regular_minutes"], &third["overtime_minutes"]), (&json!(0), &json!(60)));
+    }
     Ok(())
 }
 
