@@ -167,6 +167,27 @@ fn unsafe_code_is_one_reviewed_block() {
     none(&mentions("unsafe fn", &[]), "no function is unsafe");
 }
 
+/// A write of the SDK is sent only once it has a name or is said to have none.
+#[test]
+fn first_party_connectors_name_every_write() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins")];
+    let (mut named, mut unnamed) = (0, Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder of the connectors") {
+            let path = entry.expect("an entry of a folder that is being read").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).expect("a source file");
+                named += text.matches(".name(").count();
+                unnamed.extend(text.contains("unnamed()").then(|| path.display().to_string()));
+            }
+        }
+    }
+    assert!(named >= 5, "only {named} named writes: the rule looks for the wrong word");
+    none(&unnamed, "first-party connectors name every write");
+}
+
 #[test]
 fn there_are_no_process_wide_statics() {
     // `mapping/meter.rs` keeps the budget of the present evaluation per thread, as jq's library offers no place for it.

@@ -6,6 +6,7 @@
 
 mod clock;
 mod conduct;
+mod id;
 mod journal;
 mod key_value;
 mod log;
@@ -18,6 +19,7 @@ mod tests;
 
 pub use clock::VirtualClock;
 pub use conduct::{Conduct, DryStop, Reads, WouldSend};
+pub use id::{Abilities, AttemptId, AttemptLimits};
 pub use journal::headers as recorded_headers;
 pub use key_value::KeyError;
 pub use log::{Level, LogBuffer, LogLine};
@@ -72,43 +74,6 @@ impl From<StoreError> for Break {
             other => Break::Store(crate::telemetry::chain(&other)),
         }
     }
-}
-
-/// What identifies an attempt.
-#[derive(Debug, Clone)]
-pub struct AttemptId {
-    /// The run.
-    pub run: String,
-    /// First run of its line.
-    pub root: String,
-    /// Lease of the run.
-    pub fence: i64,
-    /// Step name.
-    pub step: String,
-    /// Round, from 0.
-    pub round: u32,
-    /// From 1.
-    pub number: u32,
-    /// Plugin name: whose key-value space.
-    pub plugin: String,
-}
-
-/// What one call of a plugin may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Abilities {
-    /// An action: reads and writes.
-    Act,
-    /// `poll` and `receive`: reads only.
-    ReadOnly,
-}
-
-/// Limits that belong to an attempt rather than to the guest's memory and time.
-#[derive(Debug, Clone, Copy)]
-pub struct AttemptLimits {
-    /// Requests.
-    pub http_calls: u32,
-    /// When the call must have ended.
-    pub ends: Instant,
 }
 
 /// One try at one step.

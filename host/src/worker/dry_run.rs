@@ -262,7 +262,7 @@ impl StepCall {
     }
 
     fn succeeded(&self, record: &mut AttemptRecord, output: Value, events: &[NewEvent]) -> Tried {
-        let failure = self.unrepeated(record);
+        let failure = outputs::unrepeated(self.step.journal.on_unrepeated, record);
         record.effects.append(&mut record.unrepeated);
         let mut tried = failure.map_or_else(|| Tried::new(StepStatus::Succeeded, "succeeded"), Tried::failed);
         if tried.status == StepStatus::Succeeded {

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::attempt::Break;
-use crate::config::Limits;
+use crate::attempt::{AttemptRecord, Break};
+use crate::config::{Limits, OnUnrepeated};
 use crate::engine::{CallOutcome, PluginFailure, PluginFailureKind};
 use crate::run::{FailureKind, StepFailure};
-use crate::store::EffectRow;
+use crate::store::{EffectRow, EffectState};
 
 /// Output data and events of a call, or why there are none. All unchecked.
 pub(super) fn answer(outcome: CallOutcome, limits: &Limits) -> Result<(String, Vec<String>), StepFailure> {
@@ -28,6 +28,20 @@ pub(super) fn answer(outcome: CallOutcome, limits: &Limits) -> Result<(String, V
             StepFailure::new(kind, why.to_string())
         }
     })
+}
+
+/// What follows for an attempt that succeeded from a write that was done before and that it did not ask for again.
+pub(super) fn unrepeated(policy: OnUnrepeated, record: &AttemptRecord) -> Option<StepFailure> {
+    if policy == OnUnrepeated::Show {
+        return None;
+    }
+    let write = record.unrepeated.iter().find(|effect| effect.state == EffectState::Done)?;
+    let name = write.name.as_ref().map(|name| format!(" {name:?}")).unwrap_or_default();
+    let reason = format!(
+        "write{name} ({} {}) was done by an earlier attempt, and this one no longer asks for it (on-unrepeated = \"stop\")",
+        write.method, write.url
+    );
+    Some(StepFailure::new(FailureKind::Diverged, reason))
 }
 
 /// A plugin's failure as the run sees it.

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 use super::{drive, outputs};
 use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Conduct, NewAttempt};
-use crate::config::{self, OnUnrepeated, Step};
+use crate::config::{self, Step};
 use crate::credentials::Remedy;
 use crate::engine::{Call, CallOutcome};
 use crate::mapping::Scope;
 use crate::run::{FailureKind, Outcome, StepFailure, StepStatus};
 use crate::runtime::{LoadedPlugin, PresentPlugin, Revision, Runtime};
-use crate::store::{AttemptEnd, ClaimedRun, EffectState, JournalSnapshot, KeySettlement, NewEvent, StepValue};
+use crate::store::{AttemptEnd, ClaimedRun, JournalSnapshot, KeySettlement, NewEvent, StepValue};
 use crate::telemetry;
 
 /// How long an attempt waits for one of its plugin's slots before it makes room for other runs.
@@ -317,7 +317,7 @@ impl StepCall {
         let (mut failure, cannot_renew) = self.credential(failure, &record).await;
         // An attempt that failed may just not have come so far.
         if failure.is_none() {
-            failure = self.unrepeated(&record);
+            failure = outputs::unrepeated(self.step.journal.on_unrepeated, &record);
             record.effects.append(&mut record.unrepeated);
         }
         let kept_until = self.step.journal.record_reads.map(|age| crate::clock::later(self.runtime.clock.now(), age));
@@ -356,20 +356,6 @@ impl StepCall {
             cannot_renew,
             credential_changes: 0,
         }
-    }
-
-    /// What follows from a write that was done before and that this attempt did not ask for again.
-    pub(super) fn unrepeated(&self, record: &AttemptRecord) -> Option<StepFailure> {
-        if self.step.journal.on_unrepeated == OnUnrepeated::Show {
-            return None;
-        }
-        let write = record.unrepeated.iter().find(|effect| effect.state == EffectState::Done)?;
-        let name = write.name.as_ref().map(|name| format!(" {name:?}")).unwrap_or_default();
-        let reason = format!(
-            "write{name} ({} {}) was done by an earlier attempt, and this one no longer asks for it (on-unrepeated = \"stop\")",
-            write.method, write.url
-        );
-        Some(StepFailure::new(FailureKind::Diverged, reason))
     }
 
     pub(super) fn output(&self, data: &str, most: usize) -> Result<Value, String> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use jiff::Timestamp;
-use sangam::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, NewAttempt};
+use sangam::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, Conduct, NewAttempt};
 use sangam::clock::Clock;
 use sangam::config::{Instances, Limits};
 use sangam::crash::Crash;
@@ -102,6 +102,7 @@ impl Subject {
                 plugin: "bench".to_owned(),
             },
             abilities: Abilities::Act,
+            conduct: Conduct::Real { journal: true, record_reads: false },
             limits: AttemptLimits { http_calls: self.limits.http_calls, ends: Instant::now() + self.limits.time },
             input: self.input.clone(),
             started_at: Timestamp::now(),

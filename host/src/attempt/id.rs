@@ -1,0 +1,40 @@
+//! Which attempt it is, and what it may do.
+
+use std::time::Instant;
+
+/// What identifies an attempt.
+#[derive(Debug, Clone)]
+pub struct AttemptId {
+    /// The run.
+    pub run: String,
+    /// First run of its line.
+    pub root: String,
+    /// Lease of the run.
+    pub fence: i64,
+    /// Step name.
+    pub step: String,
+    /// Round, from 0.
+    pub round: u32,
+    /// From 1.
+    pub number: u32,
+    /// Plugin name: whose key-value space.
+    pub plugin: String,
+}
+
+/// What one call of a plugin may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Abilities {
+    /// An action: reads and writes.
+    Act,
+    /// `poll` and `receive`: reads only.
+    ReadOnly,
+}
+
+/// Limits that belong to an attempt rather than to the guest's memory and time.
+#[derive(Debug, Clone, Copy)]
+pub struct AttemptLimits {
+    /// Requests.
+    pub http_calls: u32,
+    /// When the call must have ended.
+    pub ends: Instant,
+}
