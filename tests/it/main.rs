@@ -22,3 +22,4 @@ mod routing;
 mod sandbox;
 mod security;
 mod steps;
+mod upkeep;
