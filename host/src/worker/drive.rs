@@ -24,15 +24,21 @@ const SETTLE_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 /// Pause before a configuration that could not be loaded is tried again.
 const REVISION_PAUSE: std::time::Duration = std::time::Duration::from_secs(15);
 
-/// Drives a run as far as it goes now.
-pub(super) async fn drive(runtime: &Arc<Runtime>, run: ClaimedRun) {
+/// Drives a run as far as it goes now. Says whether it went on: no if all it found was that it has to wait.
+pub(super) async fn drive(runtime: &Arc<Runtime>, run: ClaimedRun) -> bool {
     let id = run.id.clone();
     match Driver::begin(runtime, run).await {
-        Ok(Some(mut driver)) => driver.go().await,
+        Ok(Some(mut driver)) => {
+            driver.go().await;
+            driver.went_on
+        }
         // It waits for its revision.
-        Ok(None) => {}
+        Ok(None) => false,
         // Without the store nothing can be said: the lease ends, and the run is claimed again.
-        Err(error) => tracing::error!(run = id, error = telemetry::chain(&error), "a run could not be begun"),
+        Err(error) => {
+            tracing::error!(run = id, error = telemetry::chain(&error), "a run could not be begun");
+            false
+        }
     }
 }
 
@@ -47,6 +53,8 @@ struct Driver {
     outputs: BTreeMap<String, Arc<Value>>,
     /// Changes of credentials when the first step was paused for one.
     paused_at: Option<u64>,
+    /// A step of it ended otherwise than by having to wait.
+    went_on: bool,
 }
 
 /// Whether a run goes on.
@@ -92,6 +100,7 @@ impl Driver {
             revision,
             run,
             paused_at: None,
+            went_on: false,
         };
         driver.load_steps().await?;
         driver.recover().await?;
@@ -218,6 +227,7 @@ impl Driver {
         let now = self.runtime.clock.now();
         let before = self.state.clone();
         let name = self.route.steps[index].name.clone();
+        self.went_on |= !end.outcome.has_to_wait();
         if let Some(input) = end.value.as_ref().and_then(|value| value.input.clone()) {
             self.inputs.insert(name.clone(), input);
         }
@@ -334,7 +344,10 @@ impl Driver {
         match verdict {
             // The host stops: whoever claims it next goes on at once.
             Verdict::Working => settlement.due_at = Some(now),
-            Verdict::Later(due) => settlement.due_at = Some(due),
+            Verdict::Later(due) => {
+                settlement.due_at = Some(due);
+                settlement.status_reason = self.state.again_because();
+            }
             Verdict::Waiting(reason) => {
                 self.state.waiting_since = Some(now);
                 settlement = self.settlement(None, None, None, Vec::new(), "waiting");

@@ -19,7 +19,7 @@ use crate::store::{AttemptEnd, ClaimedRun, JournalSnapshot, KeySettlement, NewEv
 use crate::telemetry;
 
 /// How long an attempt waits for one of its plugin's slots before it makes room for other runs.
-const SLOT_WAIT: Duration = Duration::from_secs(2);
+const SLOT_WAIT: Duration = Duration::from_millis(500);
 /// Input of which the schema is checked on the spot; larger ones off the async threads.
 const SMALL_INPUT: usize = 16 << 10;
 

@@ -7,3 +7,8 @@ create table host (
     started_at  bigint not null,
     seen_at     bigint not null
 );
+
+-- limits
+-- Due runs by route, for a fair share of each. The plain list by time is no longer asked for.
+drop index run_due;
+create index run_due on run (route, due_at, seq) where due_at is not null;
