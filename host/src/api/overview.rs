@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::Problem;
 use crate::config::{Instances, OnFailure};
+use crate::outbound::BreakerState;
 use crate::runtime::{ApplyError, Runtime};
 
 pub(super) async fn healthz() -> &'static str {
@@ -48,7 +49,7 @@ pub(super) async fn routes(State(runtime): State<Arc<Runtime>>) -> Result<Json<V
                         "uses": format!("{}.{}", step.plugin, step.action),
                         "needs": step.needs.iter().map(|&need| route.steps[need].name.as_str()).collect::<Vec<_>>(),
                         "when": step.when.as_ref().map(|when| when.source()),
-                        "timeout_ms": u64::try_from(step.timeout.as_millis()).unwrap_or(u64::MAX),
+                        "timeout_ms": millis(step.timeout),
                         "max_attempts": step.retry.max_attempts,
                         "on_failure": match step.on_failure {
                             OnFailure::DeadLetter => "dead-letter",
@@ -104,8 +105,8 @@ pub(super) async fn plugins(State(runtime): State<Arc<Runtime>>) -> Json<Value> 
                 },
                 "limits": {
                     "memory": limits.memory,
-                    "time_ms": u64::try_from(limits.time.as_millis()).unwrap_or(u64::MAX),
-                    "cpu_ms": u64::try_from(limits.cpu.as_millis()).unwrap_or(u64::MAX),
+                    "time_ms": millis(limits.time),
+                    "cpu_ms": millis(limits.cpu),
                     "http_calls": limits.http_calls,
                     "response_size": limits.response_size,
                     "output_size": limits.output_size,
@@ -113,10 +114,40 @@ pub(super) async fn plugins(State(runtime): State<Arc<Runtime>>) -> Json<Value> 
                 "instances": match config.instances { Instances::PerCall => "per-call", Instances::Reuse => "reuse" },
                 "concurrency": config.concurrency,
                 "calls_under_way": busy,
+                "rate_limit": config.rate_limit.map(|limit| {
+                    let usage = present.plugins.get(name).and_then(|present| present.outbound.rate());
+                    json!({
+                        "requests": limit.requests,
+                        "per_ms": millis(limit.per),
+                        "used": usage.map(|usage| usage.used),
+                        "waiting": usage.map(|usage| usage.waiting),
+                    })
+                }),
+                "breaker": config.breaker.map(|breaker| {
+                    let hosts = present.plugins.get(name).and_then(|present| present.outbound.breaker()).unwrap_or_default();
+                    json!({
+                        "failures": breaker.failures,
+                        "cooldown_ms": millis(breaker.cooldown),
+                        "hosts": hosts.iter().map(breaker_json).collect::<Vec<_>>(),
+                    })
+                }),
             })
         })
         .collect();
     Json(json!({ "revision": present.revision.number, "plugins": plugins }))
+}
+
+fn breaker_json(host: &BreakerState) -> Value {
+    json!({
+        "host": host.host,
+        "state": host.state,
+        "failures": host.failures,
+        "open_until": host.open_until.map(|until| until.to_string()),
+    })
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 pub(super) async fn credentials(State(runtime): State<Arc<Runtime>>) -> Json<Value> {

@@ -13,7 +13,9 @@ mod resolver;
 mod tests;
 
 pub use address::{AddressGuard, Blocked};
+pub use breaker::BreakerState;
 pub use policy::Policy;
+pub use rate::RateUse;
 pub use request::{Exchange, HttpError, Request, Response};
 
 use std::sync::Arc;
@@ -22,11 +24,12 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use futures::StreamExt as _;
 use http::{HeaderMap, HeaderValue};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::config;
 use crate::credentials::{Attached, Broker};
-use breaker::Breaker;
+use breaker::{Breaker, Went};
 use rate::RateLimiter;
 use request::Prepared;
 use resolver::GuardedResolver;
@@ -50,8 +53,8 @@ pub struct Outbound {
     response_size: usize,
     client: reqwest::Client,
     broker: Arc<Broker>,
-    rate: Option<RateLimiter>,
-    breaker: Option<Breaker>,
+    rate: Option<Arc<RateLimiter>>,
+    breaker: Option<Arc<Breaker>>,
 }
 
 impl std::fmt::Debug for Outbound {
@@ -70,11 +73,19 @@ pub struct Sent {
 }
 
 impl Outbound {
-    /// The way out for a plugin with its present grants.
+    /// The way out for a plugin with its present grants. What its breaker and its rate know is taken over from `before`, the plugin's way out
+    /// until now, where their settings are the same: a reload must not set a system under fire that is being spared.
     ///
     /// # Errors
     /// When the client can't be built.
-    pub fn new(plugin: &config::Plugin, broker: Arc<Broker>, tls: rustls::ClientConfig) -> Result<Outbound, reqwest::Error> {
+    pub fn new(
+        plugin: &config::Plugin,
+        broker: Arc<Broker>,
+        tls: rustls::ClientConfig,
+        before: Option<&Outbound>,
+    ) -> Result<Outbound, reqwest::Error> {
+        let kept_rate = before.and_then(|before| before.rate.clone()).filter(|rate| Some(rate.limit) == plugin.rate_limit);
+        let kept_breaker = before.and_then(|before| before.breaker.clone()).filter(|breaker| Some(breaker.policy) == plugin.breaker);
         let guard = AddressGuard::new(plugin.grants.private_addresses.clone());
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
@@ -95,8 +106,8 @@ impl Outbound {
             response_size: plugin.limits.response_size,
             client,
             broker,
-            rate: plugin.rate_limit.map(RateLimiter::new),
-            breaker: plugin.breaker.map(Breaker::new),
+            rate: kept_rate.or_else(|| plugin.rate_limit.map(|limit| Arc::new(RateLimiter::new(limit)))),
+            breaker: kept_breaker.or_else(|| plugin.breaker.map(|policy| Arc::new(Breaker::new(policy)))),
         })
     }
 
@@ -123,6 +134,11 @@ impl Outbound {
         let mut sent = Sent::default();
         let timeout = exchange.prepared.timeout.map_or(timeout, |wanted| wanted.min(timeout));
         let work = async {
+            // Asked first: a host that is left alone costs neither a turn nor a token.
+            let pass = match &self.breaker {
+                Some(breaker) => Some(breaker.pass(exchange.host(), Timestamp::now(), timeout)?),
+                None => None,
+            };
             // Until here nothing has left, and the other side has nothing to do with it.
             let request = match tokio::time::timeout(timeout, self.ready(exchange, key, timeout, &mut sent)).await {
                 Ok(ready) => ready?,
@@ -131,27 +147,31 @@ impl Outbound {
                 }
             };
             let left = timeout.saturating_sub(started.elapsed());
-            match tokio::time::timeout(left, self.send(request, exchange.host())).await {
+            let result = match tokio::time::timeout(left, self.send(request, exchange.host())).await {
                 Ok(result) => result,
                 Err(_) => Err(HttpError::Timeout(format!("{} did not answer completely within {timeout:?}", exchange.host()))),
+            };
+            if let Some(pass) = pass {
+                pass.tell(told(&result), Timestamp::now());
             }
+            result
         };
         let result = tokio::select! {
             result = work => result,
             () = cancel.cancelled() => Err(HttpError::Connection("the host is shutting down".to_owned())),
         };
         sent.duration = started.elapsed();
-        if let Some(breaker) = &self.breaker {
-            match &result {
-                Ok(response) => breaker.record(exchange.host(), response.status < 500, Instant::now()),
-                Err(HttpError::NotSent(_) | HttpError::Timeout(_) | HttpError::Connection(_)) => {
-                    breaker.record(exchange.host(), false, Instant::now())
-                }
-                // Says nothing about the host.
-                Err(_) => {}
-            }
-        }
         (sent, result)
+    }
+
+    /// Its breaker's hosts that are not simply well; `None` without a breaker.
+    pub fn breaker(&self) -> Option<Vec<BreakerState>> {
+        self.breaker.as_ref().map(|breaker| breaker.states(Timestamp::now()))
+    }
+
+    /// Use of its rate; `None` without one.
+    pub fn rate(&self) -> Option<RateUse> {
+        self.rate.as_ref().map(|rate| rate.usage())
     }
 
     /// The request as it will leave: its turn has come, its credential is attached.
@@ -162,9 +182,6 @@ impl Outbound {
         timeout: Duration,
         sent: &mut Sent,
     ) -> Result<reqwest::RequestBuilder, HttpError> {
-        if let Some(breaker) = &self.breaker {
-            breaker.check(exchange.host(), Instant::now())?;
-        }
         if let Some(rate) = &self.rate {
             rate.wait(timeout).await?;
         }
@@ -223,6 +240,16 @@ impl Outbound {
             })
             .map(|(name, value)| (name.as_str().to_owned(), self.broker.redact(value.as_bytes()).into_owned()))
             .collect()
+    }
+}
+
+/// What an exchange tells about the host.
+fn told(result: &Result<Response, HttpError>) -> Went {
+    match result {
+        Ok(response) if response.status < 500 => Went::Well,
+        Ok(_) | Err(HttpError::NotSent(_) | HttpError::Timeout(_) | HttpError::Connection(_)) => Went::Badly,
+        // An address that may not be dialled, an answer that is too large: says nothing about the host.
+        Err(_) => Went::Nowhere,
     }
 }
 

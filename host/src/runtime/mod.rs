@@ -306,8 +306,10 @@ impl Runtime {
 
     fn install(&self, revision: Revision) -> Result<(), ApplyError> {
         let mut plugins = BTreeMap::new();
+        let before = self.present();
         for (name, plugin) in &revision.config.plugins {
-            let outbound = Outbound::new(plugin, self.broker.clone(), self.tls.clone())
+            let known = before.plugins.get(name).map(|known| &*known.outbound);
+            let outbound = Outbound::new(plugin, self.broker.clone(), self.tls.clone(), known)
                 .map_err(|error| ApplyError::Start(telemetry::chain(&error)))?;
             let slots = Arc::new(Semaphore::new(plugin.concurrency as usize));
             plugins.insert(name.clone(), Arc::new(PresentPlugin { config: plugin.clone(), outbound: Arc::new(outbound), slots }));
