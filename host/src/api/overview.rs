@@ -19,11 +19,12 @@ pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Ready: the store can be written, and the host is not stopping.
+/// Ready: events would be taken in. The store can be written and has room, and the host is not stopping.
 pub(super) async fn readyz(State(runtime): State<Arc<Runtime>>) -> Result<&'static str, Problem> {
     if runtime.stopping.is_cancelled() {
         return Err(Problem::unavailable("the host is shutting down", Duration::from_secs(5)));
     }
+    runtime.pressure.check(&runtime.store).await?;
     runtime.store.check_writable().await?;
     Ok("ready\n")
 }

@@ -2,10 +2,12 @@
 
 mod intake;
 mod peers;
+mod pressure;
 mod revision;
 
 pub use intake::{Cause, Intake, IntakeError, MAX_HOPS};
 pub use peers::{Unservable, hear};
+pub use pressure::{Admission, Pressed, Pressure, Reservation};
 pub use revision::{ActionSchemas, BuildError, LoadedPlugin, Revision};
 
 use std::collections::BTreeMap;
@@ -29,8 +31,6 @@ use crate::telemetry::{self, Metrics};
 const EVALUATIONS: usize = 8;
 /// Revisions kept ready besides the present one.
 const MAX_REVISIONS: usize = 4;
-/// How long a count of the backlog is believed.
-const BACKLOG_AGE: std::time::Duration = std::time::Duration::from_secs(1);
 /// Name of the store's secret that clocks and random numbers of plugins derive from.
 const RANDOM_SECRET: &str = "random-secret";
 /// Name of the store's secret that authenticates compiled code.
@@ -104,12 +104,16 @@ pub struct Runtime {
     pub evaluator: Evaluator,
     /// Counts.
     pub metrics: Metrics,
+    /// What is in hand, and how much more may be.
+    pub pressure: Pressure,
     /// Runs may be due.
     pub due: Notify,
     /// Counts runs that ended.
     pub ended: watch::Sender<u64>,
     /// The host is to stop: nothing new begins.
     pub stopping: CancellationToken,
+    /// What was under way has ended or was handed back: the last answers are given.
+    pub drained: CancellationToken,
     /// The grace is over: what still runs is broken off.
     pub abandon: CancellationToken,
     /// Secret that what plugins see as random derives from.
@@ -123,7 +127,6 @@ pub struct Runtime {
     revisions: Mutex<BTreeMap<i64, Arc<Revision>>>,
     reloading: tokio::sync::Mutex<()>,
     loading: tokio::sync::Mutex<()>,
-    backlog: Mutex<Option<(std::time::Instant, bool)>>,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -159,6 +162,7 @@ impl Runtime {
             due: Notify::new(),
             ended: watch::Sender::new(0),
             stopping: CancellationToken::new(),
+            drained: CancellationToken::new(),
             abandon: CancellationToken::new(),
             random_secret,
             owner: uuid::Uuid::new_v4().to_string(),
@@ -168,7 +172,7 @@ impl Runtime {
             revisions: Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
             loading: tokio::sync::Mutex::default(),
-            backlog: Mutex::default(),
+            pressure: Pressure::new(&loaded.config.server, &loaded.config.store),
             store,
             clock,
         });
@@ -258,23 +262,6 @@ impl Runtime {
         let (ended, dead) = (before(self.store_config.retention), before(self.store_config.dead_letter_retention));
         while self.store.prune(ended, dead, now).await? && !self.stopping.is_cancelled() {}
         Ok(())
-    }
-
-    /// Whether no more events are taken in. Asked anew at most once a second: the count need not be exact.
-    pub async fn backlog_is_full(&self) -> bool {
-        let now = std::time::Instant::now();
-        {
-            let known = self.backlog.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            if let Some((at, full)) = *known
-                && now.duration_since(at) < BACKLOG_AGE
-            {
-                return full;
-            }
-        }
-        // A store that can't be asked refuses the event itself.
-        let full = self.store.backlog().await.is_ok_and(|(count, _)| count >= self.server.max_backlog);
-        *self.backlog.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some((now, full));
-        full
     }
 
     async fn apply(&self, loaded: Loaded, when: Start) -> Result<i64, ApplyError> {
