@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use super::Problem;
 use crate::config::{Instances, OnFailure};
 use crate::outbound::BreakerState;
-use crate::runtime::{ApplyError, Runtime};
+use crate::run::LEAST_CALLS;
+use crate::runtime::{ApplyError, Runtime, Trial};
 
 pub(super) async fn healthz() -> &'static str {
     "ok\n"
@@ -115,6 +116,7 @@ pub(super) async fn plugins(State(runtime): State<Arc<Runtime>>) -> Json<Value> 
                 "instances": match config.instances { Instances::PerCall => "per-call", Instances::Reuse => "reuse" },
                 "concurrency": config.concurrency,
                 "calls_under_way": busy,
+                "canary": present.plugins.get(name).and_then(|present| present.canary.as_deref()).map(canary_json),
                 "rate_limit": config.rate_limit.map(|limit| {
                     let usage = present.plugins.get(name).and_then(|present| present.outbound.rate());
                     json!({
@@ -136,6 +138,23 @@ pub(super) async fn plugins(State(runtime): State<Arc<Runtime>>) -> Json<Value> 
         })
         .collect();
     Json(json!({ "revision": present.revision.number, "plugins": plugins }))
+}
+
+/// How a canary does on this host, beside the component that most runs use.
+fn canary_json(trial: &Trial) -> Value {
+    let figures = trial.figures();
+    let calls = |(calls, failures): (usize, usize)| json!({ "calls": calls, "failures": failures });
+    json!({
+        "digest": trial.digest,
+        "share": trial.config.share,
+        "max_error_rate": trial.config.max_error_rate,
+        "least_calls": LEAST_CALLS,
+        "state": if figures.rolled_back.is_some() { "rolled-back" } else { "on-trial" },
+        "rolled_back_at": figures.rolled_back.as_ref().map(|rollback| rollback.at.to_string()),
+        "reason": figures.rolled_back.as_ref().map(|rollback| rollback.reason.as_str()),
+        "canary": calls(figures.canary),
+        "stable": calls(figures.stable),
+    })
 }
 
 fn breaker_json(host: &BreakerState) -> Value {
@@ -162,8 +181,10 @@ pub(super) async fn sources() -> Json<Value> {
 }
 
 pub(super) async fn metrics(State(runtime): State<Arc<Runtime>>, headers: HeaderMap) -> Result<Response, Problem> {
-    let (depth, oldest) = runtime.store.backlog().await?;
+    let depth = runtime.store.unfinished().await?;
     let now = runtime.clock.now();
+    // A run under way is due at the end of its lease, which lies ahead: the oldest time that has passed is that of a run that waits.
+    let oldest = runtime.store.due_routes().await?.into_iter().map(|(_, due)| due).min();
     let waited = oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
     let refreshes: Vec<(String, u64, u64)> =
         runtime.broker.status().into_iter().map(|status| (status.name, status.refreshes, status.failures)).collect();

@@ -236,6 +236,24 @@ pub struct Plugin {
     pub canary: Option<Canary>,
 }
 
+impl Plugin {
+    /// Its components with their pins, by the names that [`canary_of`] gives.
+    pub fn components(&self) -> impl Iterator<Item = (String, &ComponentSource, Option<&str>)> {
+        let canary = self.canary.as_ref().map(|canary| (canary_of(&self.name), &canary.component, canary.digest.as_deref()));
+        std::iter::once((self.name.clone(), &self.component, self.digest.as_deref())).chain(canary)
+    }
+}
+
+/// What the component of a plugin's canary is called beside the plugin's own. No plugin has a slash in its name.
+pub fn canary_of(plugin: &str) -> String {
+    format!("{plugin}/canary")
+}
+
+/// The plugin of a component, be it its own or its canary's.
+pub fn plugin_of(component: &str) -> &str {
+    component.strip_suffix("/canary").unwrap_or(component)
+}
+
 /// `canary`: a share of runs tries another component.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Canary {

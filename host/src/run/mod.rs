@@ -9,11 +9,13 @@
 //! - A run ends only when no step is running.
 //! - A run is `succeeded` only when every step has been met.
 
+mod canary;
 mod outcome;
 mod retry;
 #[cfg(test)]
 mod tests;
 
+pub use canary::{LEAST_CALLS, Window, failed, takes_part};
 pub use outcome::{FailureKind, Outcome, StepFailure};
 
 use jiff::Timestamp;

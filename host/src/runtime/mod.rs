@@ -1,10 +1,12 @@
 //! One running host: the parts put together, the present configuration, and how it is replaced.
 
+mod canary;
 mod intake;
 mod peers;
 mod pressure;
 mod revision;
 
+pub use canary::{Trial, TrialFigures};
 pub use intake::{Cause, Intake, IntakeError, MAX_HOPS};
 pub use peers::{Unservable, hear};
 pub use pressure::{Admission, Pressed, Pressure, Reservation};
@@ -82,6 +84,8 @@ pub struct PresentPlugin {
     pub outbound: Arc<Outbound>,
     /// Calls at the same time.
     pub slots: Arc<Semaphore>,
+    /// The component that a share of runs tries.
+    pub canary: Option<Arc<Trial>>,
 }
 
 /// A running host. Shared by everything that runs in it.
@@ -215,7 +219,7 @@ impl Runtime {
             return Ok(());
         }
         let revision = self.stored_revision(latest).await?;
-        self.install(revision)?;
+        self.install(revision).await?;
         tracing::info!(revision = latest, "took over the configuration that another host applied");
         self.due.notify_one();
         Ok(())
@@ -277,7 +281,7 @@ impl Runtime {
                     "the configuration file is an earlier revision; the host runs the latest one (`POST /v1/reload` goes back to the file)"
                 );
                 let revision = self.stored_revision(latest.number).await?;
-                self.install(revision)?;
+                self.install(revision).await?;
                 return Ok(latest.number);
             }
             _ => {
@@ -287,19 +291,21 @@ impl Runtime {
                 self.store.revise(content, digest, components, bytes, self.clock.now()).await?
             }
         };
-        self.install(Revision { number, ..revision })?;
+        self.install(Revision { number, ..revision }).await?;
         Ok(number)
     }
 
-    fn install(&self, revision: Revision) -> Result<(), ApplyError> {
+    async fn install(&self, revision: Revision) -> Result<(), ApplyError> {
         let mut plugins = BTreeMap::new();
+        let mut trials = self.trials(&revision.plugins).await?;
         let before = self.present();
         for (name, plugin) in &revision.config.plugins {
             let known = before.plugins.get(name).map(|known| &*known.outbound);
             let outbound = Outbound::new(plugin, self.broker.clone(), self.tls.clone(), known)
                 .map_err(|error| ApplyError::Start(telemetry::chain(&error)))?;
             let slots = Arc::new(Semaphore::new(plugin.concurrency as usize));
-            plugins.insert(name.clone(), Arc::new(PresentPlugin { config: plugin.clone(), outbound: Arc::new(outbound), slots }));
+            let present = PresentPlugin { config: plugin.clone(), outbound: Arc::new(outbound), slots, canary: trials.remove(name) };
+            plugins.insert(name.clone(), Arc::new(present));
         }
         self.broker.replace(revision.config.credentials.clone());
         let revision = Arc::new(revision);

@@ -58,6 +58,7 @@ pub async fn hear(runtime: Arc<Runtime>) {
             signal = listener.next() => heed(&runtime, signal).await,
             _ = timer.tick() => {
                 follow(&runtime).await;
+                learn_limits(&runtime).await;
                 if let Err(error) = sign(&runtime, started_at).await {
                     tracing::warn!(error = telemetry::chain(&error), "no sign of life could be given to the other hosts");
                 }
@@ -77,6 +78,13 @@ async fn heed(runtime: &Runtime, signal: Signal) {
         Signal::Ended => runtime.ended.send_modify(|count| *count += 1),
         Signal::Revision => follow(runtime).await,
         Signal::Credential => runtime.broker.recheck().await,
+        Signal::Limits => learn_limits(runtime).await,
+    }
+}
+
+async fn learn_limits(runtime: &Runtime) {
+    if let Err(error) = runtime.learn_canaries().await {
+        tracing::warn!(error = telemetry::chain(&error), "what other hosts know of canaries can't be read; this host tries again");
     }
 }
 

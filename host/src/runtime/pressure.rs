@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// Requests with events that are in hand at once: read, parsed, or waiting for their transaction. Half of the writer's queue, so that outcomes of
 /// runs always find room in it.
@@ -147,11 +147,11 @@ impl Pressure {
             if self.outdated(runs) {
                 let before = lock(&self.backlog).since;
                 let started = Instant::now();
-                let counted: Result<_, StoreError> = store.backlog().await;
+                let counted = store.unfinished().await;
                 let mut backlog = lock(&self.backlog);
                 backlog.counted = Some((Instant::now(), started.elapsed()));
                 // A store that can't be asked refuses the event itself.
-                if let Ok((count, _)) = counted {
+                if let Ok(count) = counted {
                     backlog.count = count;
                     backlog.since -= before;
                 }

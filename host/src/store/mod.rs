@@ -7,6 +7,7 @@
 //! several hosts share a store: [`terms`] says what a write needs then.
 
 mod accept;
+mod canary;
 mod claim;
 mod effect;
 mod host;
@@ -22,6 +23,7 @@ mod terms;
 mod writer;
 
 pub use accept::{Accepted, NewEvent, NewRun};
+pub use canary::CanaryRollback;
 pub use claim::ClaimedRun;
 pub use effect::{EffectId, EffectRow, EffectState, Intent, JournalSnapshot, Opening};
 pub use host::HostRow;

@@ -160,6 +160,7 @@ impl Driver {
             error: Some(error),
             logs: "[]".to_owned(),
             effects: Value::Array(effects).to_string(),
+            digest: None,
         };
         self.settle(Some(end), None, None, Vec::new(), "running", None).await
     }
@@ -239,6 +240,8 @@ impl Driver {
             self.paused_at = self.paused_at.or(Some(end.credential_changes));
         }
         let failed = self.state.steps[index].status == StepStatus::Failed;
+        let component = end.attempt.as_ref().and_then(|attempt| attempt.digest.as_deref());
+        self.runtime.judge_component(&self.route.steps[index].plugin, component, &end.outcome, failed).await;
         let value = end.value.clone().map(|value| StepValue { ended: value.output.is_some() || failed, ..value });
         match self.settle_step(end.attempt.clone(), value, end.keys.clone(), end.emitted, now).await {
             Err(StoreError::KeyConflict(key)) => {
