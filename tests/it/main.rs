@@ -3,16 +3,19 @@
 mod outcome;
 mod scene;
 
+mod canary;
 mod command_line;
 mod components;
 mod connectors;
 mod crash;
 mod effects;
+mod fairness;
 mod house;
 mod intake;
 mod key_value;
 mod order;
 mod postgres;
+mod pressure;
 mod reload;
 mod replay;
 mod routing;

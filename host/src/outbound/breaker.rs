@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::request::HttpError;
 use crate::clock::{later, remaining};
 use crate::config;
+use crate::store::BreakerRow;
 
 /// Hosts remembered; beyond it those that are well are forgotten, and if that is not enough, all.
 const MAX_HOSTS: usize = 1024;
@@ -32,7 +33,23 @@ enum State {
     /// Requests go. So many failed in a row.
     Closed { failures: u32 },
     /// None goes until that time; then one probe, whose turn ends at the latest at its time.
-    Open { failures: u32, until: Timestamp, probe: Option<Timestamp> },
+    Open {
+        failures: u32,
+        until: Timestamp,
+        probe: Option<Timestamp>,
+        /// Other hosts know.
+        shared: bool,
+    },
+}
+
+/// What a word of a request changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    None,
+    Opened { failures: u32, until: Timestamp },
+    Closed,
+    /// The turn of the probe is free again.
+    Released,
 }
 
 /// A breaker as shown.
@@ -75,7 +92,7 @@ impl Breaker {
     pub(super) fn pass(self: &Arc<Self>, host: &str, now: Timestamp, longest: Duration) -> Result<Pass, HttpError> {
         let mut hosts = self.hosts();
         let mut probe = false;
-        if let Some(State::Open { failures, until, probe: under_way }) = hosts.get_mut(host) {
+        if let Some(State::Open { failures, until, probe: under_way, .. }) = hosts.get_mut(host) {
             if let Some(left) = remaining(now, *until) {
                 let why =
                     format!("{host} failed {failures} times in a row and is left alone for another {} s (breaker)", left.as_secs().max(1));
@@ -105,7 +122,7 @@ impl Breaker {
         self.hosts().iter().map(shown).collect()
     }
 
-    fn tell(&self, host: &str, probe: bool, went: Went, now: Timestamp) {
+    fn tell(&self, host: &str, probe: bool, went: Went, now: Timestamp) -> Change {
         let mut hosts = self.hosts();
         if hosts.len() >= MAX_HOSTS && !hosts.contains_key(host) {
             hosts.retain(|_, state| matches!(state, State::Open { .. }));
@@ -114,13 +131,13 @@ impl Breaker {
             }
         }
         let before = hosts.get(host).copied().unwrap_or(State::Closed { failures: 0 });
-        let opened = |failures| State::Open { failures, until: later(now, self.policy.cooldown), probe: None };
+        let opened = |failures| State::Open { failures, until: later(now, self.policy.cooldown), probe: None, shared: false };
         let after = match (before, probe, went) {
             (State::Closed { .. }, _, Went::Well) | (State::Open { .. }, true, Went::Well) => State::Closed { failures: 0 },
             (State::Closed { failures }, _, Went::Badly) if failures + 1 >= self.policy.failures => opened(failures + 1),
             (State::Closed { failures }, _, Went::Badly) => State::Closed { failures: failures + 1 },
             (State::Open { failures, .. }, true, Went::Badly) => opened(failures.saturating_add(1)),
-            (State::Open { failures, until, .. }, true, Went::Nowhere) => State::Open { failures, until, probe: None },
+            (State::Open { failures, until, shared, .. }, true, Went::Nowhere) => State::Open { failures, until, probe: None, shared },
             // Requests that left before it opened: only the probe decides.
             (State::Open { .. }, false, _) | (State::Closed { .. }, _, Went::Nowhere) => before,
         };
@@ -136,6 +153,34 @@ impl Breaker {
         } else {
             hosts.insert(host.to_owned(), after);
         }
+        match (before, after) {
+            (State::Open { .. }, State::Closed { .. }) => Change::Closed,
+            (_, State::Open { failures, until, .. }) if before != after && went == Went::Badly => Change::Opened { failures, until },
+            (State::Open { .. }, State::Open { .. }) if before != after => Change::Released,
+            _ => Change::None,
+        }
+    }
+
+    /// What the hosts on the store know of one host: it is open, or (`None`) it is not.
+    pub(super) fn learn(&self, host: &str, known: Option<&BreakerRow>) {
+        let mut hosts = self.hosts();
+        match known {
+            Some(row) => {
+                let open = State::Open { failures: row.failures, until: row.open_until, probe: row.probe_until, shared: true };
+                hosts.insert(host.to_owned(), open);
+            }
+            None => {
+                hosts.remove(host);
+            }
+        }
+    }
+
+    /// All that the hosts on the store know. What only this host knows yet stays.
+    pub(super) fn learn_all(&self, rows: &[BreakerRow]) {
+        self.hosts().retain(|host, state| !matches!(state, State::Open { shared: true, .. }) || rows.iter().any(|row| row.host == *host));
+        for row in rows {
+            self.learn(&row.host, Some(row));
+        }
     }
 
     fn hosts(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, State>> {
@@ -144,10 +189,20 @@ impl Breaker {
 }
 
 impl Pass {
-    /// Tells how it went.
-    pub(super) fn tell(mut self, went: Went, now: Timestamp) {
+    /// Whether it is the probe.
+    pub(super) fn is_probe(&self) -> bool {
+        self.probe
+    }
+
+    /// It is no longer this request's to decide: other hosts have closed the breaker, or another one's probe is under way.
+    pub(super) fn void(mut self) {
         self.told = true;
-        self.breaker.tell(&self.host, self.probe, went, now);
+    }
+
+    /// Tells how it went.
+    pub(super) fn tell(mut self, went: Went, now: Timestamp) -> Change {
+        self.told = true;
+        self.breaker.tell(&self.host, self.probe, went, now)
     }
 }
 
@@ -224,5 +279,20 @@ mod tests {
         assert!(send(&breaker, Went::Badly, 0) && send(&breaker, Went::Badly, 0));
         early.tell(Went::Well, at(1));
         assert_eq!(breaker.states(at(1))[0].state, "open");
+    }
+
+    #[test]
+    fn what_other_hosts_know_is_learnt_and_what_only_this_one_knows_stays() {
+        let breaker = breaker();
+        let row = BreakerRow { plugin: "p".to_owned(), host: "h".to_owned(), failures: 7, open_until: at(30), probe_until: None };
+        breaker.learn_all(std::slice::from_ref(&row));
+        assert!(!send(&breaker, Went::Well, 29));
+        for _ in 0..2 {
+            breaker.pass("own", at(0), LONGEST).expect("closed").tell(Went::Badly, at(0));
+        }
+        breaker.learn_all(&[]);
+        assert_eq!(breaker.states(at(0)).iter().map(|state| state.host.as_str()).collect::<Vec<_>>(), ["own"]);
+        breaker.learn_all(&[BreakerRow { probe_until: Some(at(40)), ..row }]);
+        assert!(!send(&breaker, Went::Well, 35), "another host's probe is under way");
     }
 }

@@ -9,6 +9,7 @@ mod policy;
 mod rate;
 mod request;
 mod resolver;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -29,10 +30,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config;
 use crate::credentials::{Attached, Broker};
-use breaker::{Breaker, Went};
+use crate::store::{BreakerRow, Store};
+use breaker::{Breaker, Pass, Went};
 use rate::RateLimiter;
 use request::Prepared;
 use resolver::GuardedResolver;
+use shared::Shared;
 
 /// Time to reach a host: name, connection, TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -55,6 +58,7 @@ pub struct Outbound {
     broker: Arc<Broker>,
     rate: Option<Arc<RateLimiter>>,
     breaker: Option<Arc<Breaker>>,
+    shared: Option<Shared>,
 }
 
 impl std::fmt::Debug for Outbound {
@@ -82,6 +86,7 @@ impl Outbound {
         plugin: &config::Plugin,
         broker: Arc<Broker>,
         tls: rustls::ClientConfig,
+        store: &Store,
         before: Option<&Outbound>,
     ) -> Result<Outbound, reqwest::Error> {
         let kept_rate = before.and_then(|before| before.rate.clone()).filter(|rate| Some(rate.limit) == plugin.rate_limit);
@@ -107,6 +112,7 @@ impl Outbound {
             client,
             broker,
             rate: kept_rate.or_else(|| plugin.rate_limit.map(|limit| Arc::new(RateLimiter::new(limit)))),
+            shared: Shared::new(&plugin.name, store),
             breaker: kept_breaker.or_else(|| plugin.breaker.map(|policy| Arc::new(Breaker::new(policy)))),
         })
     }
@@ -136,7 +142,7 @@ impl Outbound {
         let work = async {
             // Asked first: a host that is left alone costs neither a turn nor a token.
             let pass = match &self.breaker {
-                Some(breaker) => Some(breaker.pass(exchange.host(), Timestamp::now(), timeout)?),
+                Some(breaker) => Some(self.pass(breaker, exchange.host(), timeout).await?),
                 None => None,
             };
             // Until here nothing has left, and the other side has nothing to do with it.
@@ -152,7 +158,10 @@ impl Outbound {
                 Err(_) => Err(HttpError::Timeout(format!("{} did not answer completely within {timeout:?}", exchange.host()))),
             };
             if let Some(pass) = pass {
-                pass.tell(told(&result), Timestamp::now());
+                let change = pass.tell(told(&result), Timestamp::now());
+                if let Some(shared) = &self.shared {
+                    shared.tell(exchange.host(), change).await;
+                }
             }
             result
         };
@@ -162,6 +171,28 @@ impl Outbound {
         };
         sent.duration = started.elapsed();
         (sent, result)
+    }
+
+    /// Leave to send a request to a host. The probe of a breaker that is shared is the one of all hosts.
+    async fn pass(&self, breaker: &Arc<Breaker>, host: &str, timeout: Duration) -> Result<Pass, HttpError> {
+        let pass = breaker.pass(host, Timestamp::now(), timeout)?;
+        let Some(shared) = self.shared.as_ref().filter(|_| pass.is_probe()) else { return Ok(pass) };
+        match shared.probe(host, Timestamp::now(), timeout).await {
+            Ok(()) => Ok(pass),
+            // Closed meanwhile, open again, or another host's probe is under way: the breaker knows now, and decides.
+            Err(known) => {
+                pass.void();
+                breaker.learn(host, known.as_ref());
+                breaker.pass(host, Timestamp::now(), timeout)
+            }
+        }
+    }
+
+    /// Learns what the hosts on the store know of this plugin's breaker.
+    pub fn learn(&self, rows: &[BreakerRow]) {
+        if let Some(breaker) = &self.breaker {
+            breaker.learn_all(rows);
+        }
     }
 
     /// Its breaker's hosts that are not simply well; `None` without a breaker.
@@ -183,7 +214,7 @@ impl Outbound {
         sent: &mut Sent,
     ) -> Result<reqwest::RequestBuilder, HttpError> {
         if let Some(rate) = &self.rate {
-            rate.wait(timeout).await?;
+            rate.wait(timeout, self.shared.as_ref()).await?;
         }
         let prepared = &exchange.prepared;
         let mut headers = prepared.headers.clone();

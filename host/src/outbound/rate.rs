@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::request::HttpError;
+use super::shared::Shared;
 use crate::config::RateLimit;
 
 /// Hands out turns. Kept across reloads that don't change the rate.
@@ -34,25 +35,43 @@ impl RateLimiter {
     }
 
     /// Takes a turn and waits for it. Turns are handed out in the order of the calls; one that would come too late is not taken.
-    pub(super) async fn wait(&self, at_most: Duration) -> Result<(), HttpError> {
-        let turn = {
-            let mut full_at = self.full_at.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            let now = Instant::now();
-            let full = (*full_at).max(now) + self.each;
-            let turn = full.checked_sub(self.limit.per).map_or(now, |turn| turn.max(now));
-            let after = turn.saturating_duration_since(now);
-            if after >= at_most {
-                return Err(HttpError::Unavailable {
-                    why: "the plugin's rate-limit leaves no turn within the call's time".to_owned(),
-                    after,
-                });
-            }
-            *full_at = full;
-            turn
-        };
+    pub(super) async fn wait(&self, at_most: Duration, shared: Option<&Shared>) -> Result<(), HttpError> {
         let _waiting = Waiting::new(&self.waiting);
+        let shared = match shared {
+            // While the store can't say, each host keeps to the rate by itself.
+            Some(shared) => shared.turn(self.limit, at_most).await.ok(),
+            None => None,
+        };
+        let turn = match shared {
+            Some(turn) => turn.inspect(|turn| self.took(*turn)),
+            None => self.turn(at_most),
+        };
+        let turn = turn.map_err(|after| HttpError::Unavailable {
+            why: "the plugin's rate-limit leaves no turn within the call's time".to_owned(),
+            after,
+        })?;
         tokio::time::sleep_until(turn).await;
         Ok(())
+    }
+
+    /// This host's own next turn, or after how long it would come.
+    fn turn(&self, at_most: Duration) -> Result<Instant, Duration> {
+        let mut full_at = self.full_at.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let now = Instant::now();
+        let full = (*full_at).max(now) + self.each;
+        let turn = full.checked_sub(self.limit.per).map_or(now, |turn| turn.max(now));
+        let after = turn.saturating_duration_since(now);
+        if after >= at_most {
+            return Err(after);
+        }
+        *full_at = full;
+        Ok(turn)
+    }
+
+    /// A shared turn was taken: counted as used here too.
+    fn took(&self, turn: Instant) {
+        let mut full_at = self.full_at.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        *full_at = (*full_at).max(Instant::now()).max(turn) + self.each;
     }
 
     pub(super) fn usage(&self) -> RateUse {

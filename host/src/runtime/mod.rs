@@ -301,7 +301,7 @@ impl Runtime {
         let before = self.present();
         for (name, plugin) in &revision.config.plugins {
             let known = before.plugins.get(name).map(|known| &*known.outbound);
-            let outbound = Outbound::new(plugin, self.broker.clone(), self.tls.clone(), known)
+            let outbound = Outbound::new(plugin, self.broker.clone(), self.tls.clone(), &self.store, known)
                 .map_err(|error| ApplyError::Start(telemetry::chain(&error)))?;
             let slots = Arc::new(Semaphore::new(plugin.concurrency as usize));
             let present = PresentPlugin { config: plugin.clone(), outbound: Arc::new(outbound), slots, canary: trials.remove(name) };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Runtime;
-use crate::store::{HostRow, Signal, StoreError};
+use crate::store::{BreakerRow, HostRow, Signal, StoreError};
 use crate::telemetry;
 
 /// How often a host gives a sign of life, and looks for what it may have missed.
@@ -83,8 +83,19 @@ async fn heed(runtime: &Runtime, signal: Signal) {
 }
 
 async fn learn_limits(runtime: &Runtime) {
-    if let Err(error) = runtime.learn_canaries().await {
-        tracing::warn!(error = telemetry::chain(&error), "what other hosts know of canaries can't be read; this host tries again");
+    let learnt = async {
+        runtime.learn_canaries().await?;
+        let mut breakers: BTreeMap<String, Vec<BreakerRow>> = BTreeMap::new();
+        for row in runtime.store.breakers().await? {
+            breakers.entry(row.plugin.clone()).or_default().push(row);
+        }
+        for (name, plugin) in &runtime.present().plugins {
+            plugin.outbound.learn(breakers.get(name).map_or(&[], Vec::as_slice));
+        }
+        Ok::<_, StoreError>(())
+    };
+    if let Err(error) = learnt.await {
+        tracing::warn!(error = telemetry::chain(&error), "what other hosts know of breakers and canaries can't be read; this host tries again");
     }
 }
 

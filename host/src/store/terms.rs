@@ -33,7 +33,7 @@ impl Signal {
     /// All of them: after a connection was lost, any may have been missed.
     pub const ALL: [Signal; 5] = [Signal::Due, Signal::Ended, Signal::Revision, Signal::Credential, Signal::Limits];
 
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Signal::Due => "due",
             Signal::Ended => "ended",

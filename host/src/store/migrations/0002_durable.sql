@@ -24,3 +24,17 @@ create table canary_rollback (
     rolled_back_at bigint not null,
     reason      text not null
 );
+
+-- Breakers that are not closed, and when each plugin's rate is full again: shared by the hosts on one store.
+create table breaker (
+    plugin      text not null,
+    host        text not null,
+    failures    bigint not null,
+    open_until  bigint not null,
+    probe_until bigint,
+    primary key (plugin, host)
+);
+create table rate (
+    plugin      text primary key,
+    full_at     bigint not null
+);
