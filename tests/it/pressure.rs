@@ -28,22 +28,18 @@ async fn more_at_once_than_there_is_memory_for_is_refused_and_the_rest_is_taken_
     let address = scene.client().url.trim_start_matches("http://").to_owned();
     let mut slow = tokio::net::TcpStream::connect(&address).await?;
     let head = format!(
-        "POST /v1/events HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/cloudevents+json\r\nContent-Length: {}\r\n\r\n",
+        "POST /v1/events HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/cloudevents+json\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
         64 << 10
     );
     tokio::io::AsyncWriteExt::write_all(&mut slow, head.as_bytes()).await?;
-    let small = script("1", json!([]));
-    let end = tokio::time::Instant::now() + Duration::from_secs(30);
-    let refused = loop {
-        let answer = scene.client().send_raw(&small, "").await?;
-        if answer.status != 202 {
-            break answer;
-        }
-        assert!(tokio::time::Instant::now() < end, "whatever comes is taken in");
-    };
+    let mut go_on = [0; 12];
+    tokio::io::AsyncReadExt::read_exact(&mut slow, &mut go_on).await?;
+    assert_eq!(&go_on, b"HTTP/1.1 100", "the host waits for the body now");
+    let refused = scene.client().send_raw(&script("1", json!([])), "").await?;
     assert_eq!((refused.status, retry_after(&refused)), (429, Some(1)), "{}", refused.text);
     assert!(refused.text.contains("max-intake-memory"), "{}", refused.text);
     drop(slow);
+    let end = tokio::time::Instant::now() + Duration::from_secs(30);
     while scene.client().send_raw(&script("2", json!([])), "").await?.status != 202 {
         assert!(tokio::time::Instant::now() < end, "room is not given back");
         tokio::time::sleep(Duration::from_millis(20)).await;
