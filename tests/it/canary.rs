@@ -111,7 +111,9 @@ async fn a_canary_that_fails_too_often_is_rolled_back_for_good() -> anyhow::Resu
     let scene = Scene { sink, folder, host };
     all_well(&scene, 100).await?;
     let text = with(&crate::scene::configuration(&scene.sink.url(), "", &route), &canary(&broken, "0.5", "0.2"));
-    scene.folder.configure(&(text + "\n[[routes]]\nname = \"other\"\non = { type = \"other\" }\n[[routes.steps]]\nname = \"x\"\nuses = \"m.fine\"\n"))?;
+    scene.folder.configure(
+        &(text + "\n[[routes]]\nname = \"other\"\non = { type = \"other\" }\n[[routes.steps]]\nname = \"x\"\nuses = \"m.fine\"\n"),
+    )?;
     assert_eq!(scene.reload().await?.status, 200);
     all_well(&scene, 200).await?;
     assert_eq!(scene.plugin().await?["canary"]["state"], "rolled-back");

@@ -97,5 +97,10 @@ fn report(loaded: &Loaded, plugins: &[(String, Component, Descriptor, bool)]) {
         }
     }
     let count = |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
-    anstream::println!("{}: {}, {}, no mistakes", loaded.file, count(loaded.config.plugins.len(), "plugin"), count(loaded.config.routes.len(), "route"));
+    anstream::println!(
+        "{}: {}, {}, no mistakes",
+        loaded.file,
+        count(loaded.config.plugins.len(), "plugin"),
+        count(loaded.config.routes.len(), "route")
+    );
 }

@@ -46,7 +46,10 @@ enum State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     None,
-    Opened { failures: u32, until: Timestamp },
+    Opened {
+        failures: u32,
+        until: Timestamp,
+    },
     Closed,
     /// The turn of the probe is free again.
     Released,

@@ -93,6 +93,10 @@ impl Shared {
     }
 
     fn unheard(&self, error: &StoreError) {
-        tracing::warn!(plugin = self.plugin, error = telemetry::chain(error), "the other hosts can't be asked about limits; this one decides by itself");
+        tracing::warn!(
+            plugin = self.plugin,
+            error = telemetry::chain(error),
+            "the other hosts can't be asked about limits; this one decides by itself"
+        );
     }
 }

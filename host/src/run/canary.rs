@@ -111,7 +111,9 @@ mod tests {
         assert_eq!(failed(&Outcome::Succeeded, true), Some(false));
         assert_eq!((of(FailureKind::Retry, false), of(FailureKind::Retry, true)), (None, Some(true)));
         assert_eq!(of(FailureKind::Trap, false), Some(true));
-        for kind in [FailureKind::Busy, FailureKind::RateLimited, FailureKind::Conflict, FailureKind::Unauthorized, FailureKind::Interrupted] {
+        for kind in
+            [FailureKind::Busy, FailureKind::RateLimited, FailureKind::Conflict, FailureKind::Unauthorized, FailureKind::Interrupted]
+        {
             assert_eq!(of(kind, true), None, "{kind:?}");
         }
     }

@@ -95,7 +95,10 @@ async fn learn_limits(runtime: &Runtime) {
         Ok::<_, StoreError>(())
     };
     if let Err(error) = learnt.await {
-        tracing::warn!(error = telemetry::chain(&error), "what other hosts know of breakers and canaries can't be read; this host tries again");
+        tracing::warn!(
+            error = telemetry::chain(&error),
+            "what other hosts know of breakers and canaries can't be read; this host tries again"
+        );
     }
 }
 

@@ -100,9 +100,7 @@ impl Pressure {
         let pieces = u32::try_from(pieces(bytes)).unwrap_or(u32::MAX);
         let Ok(body) = self.bodies.clone().try_acquire_many_owned(pieces) else {
             let most = self.max_intake_memory;
-            return Err(Pressed::TooMuch(format!(
-                "bodies of {most} bytes are in hand (server.max-intake-memory); try again in a moment"
-            )));
+            return Err(Pressed::TooMuch(format!("bodies of {most} bytes are in hand (server.max-intake-memory); try again in a moment")));
         };
         Ok(Admission(Arc::new((request, body))))
     }
@@ -208,7 +206,8 @@ impl Disk {
             Some((at, enough)) if at.elapsed() < MEASURED => enough,
             _ => {
                 // A file system that does not say how much room it has is not held against anybody.
-                let enough = rustix::fs::statvfs(&self.folder).map_or(true, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= self.least);
+                let enough =
+                    rustix::fs::statvfs(&self.folder).map_or(true, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= self.least);
                 *measured = Some((Instant::now(), enough));
                 enough
             }

@@ -138,15 +138,13 @@ impl Store {
     /// The routes that have runs with a time, each with the first such time. One look into the index for each route, however many runs wait:
     /// "the next route after this one, and its first time", again and again.
     pub async fn due_routes(&self) -> Result<Vec<(String, Timestamp)>, StoreError> {
-        let rows = sql(
-            "with recursive due (route) as (\
+        let rows = sql("with recursive due (route) as (\
              select (select one.route from run one where one.due_at is not null order by one.route limit 1) \
              union all \
              select (select one.route from run one where one.due_at is not null and one.route > due.route order by one.route limit 1) \
              from due where due.route is not null) \
              select route, (select min(one.due_at) from run one where one.due_at is not null and one.route = due.route) \
-             from due where route is not null",
-        )
+             from due where route is not null")
         .fetch_all(&self.readers)
         .await
         .map_err(StoreError::doing("look for due runs"))?;

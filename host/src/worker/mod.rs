@@ -154,7 +154,11 @@ async fn claim(runtime: &Arc<Runtime>, work: &mut Work) -> Claimed {
 }
 
 /// How many runs of which routes may be claimed now, and when the next run is due that may be claimed then.
-async fn allotted(runtime: &Runtime, shares: &Mutex<Shares>, now: Timestamp) -> Result<(Vec<(String, u32)>, Option<Timestamp>), StoreError> {
+async fn allotted(
+    runtime: &Runtime,
+    shares: &Mutex<Shares>,
+    now: Timestamp,
+) -> Result<(Vec<(String, u32)>, Option<Timestamp>), StoreError> {
     let routes = runtime.store.due_routes().await?;
     let (due, later): (Vec<_>, Vec<_>) = routes.iter().partition(|(_, due)| *due <= now);
     let due: Vec<&str> = due.into_iter().map(|(route, _)| route.as_str()).collect();
@@ -240,7 +244,10 @@ async fn finish(runtime: &Runtime, mut work: Work) {
     work.runs.shutdown().await;
     // Queued behind whatever those runs have journalled.
     if let Err(error) = runtime.store.hand_back(held, runtime.clock.now()).await {
-        tracing::error!(error = crate::telemetry::chain(&error), "runs could not be handed back; they are claimed again when their leases end");
+        tracing::error!(
+            error = crate::telemetry::chain(&error),
+            "runs could not be handed back; they are claimed again when their leases end"
+        );
     }
 }
 
