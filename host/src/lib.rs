@@ -26,5 +26,6 @@ pub mod tls;
 pub mod api;
 pub mod cli;
 pub mod clock;
+pub mod crash;
 pub mod runtime;
 pub mod telemetry;

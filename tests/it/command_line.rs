@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use sangam_tests::{HostFolder, guest};
+use sangam_tests::{HostFolder, TestStore, guest};
 use serde_json::{Value, json};
 
 use crate::scene::{SCRIPT, Scene, script};
@@ -94,7 +94,7 @@ timeout = "soon"
 "#,
         guest("scripted")
     );
-    let folder = HostFolder::new(&text)?;
+    let folder = HostFolder::on(TestStore::Sqlite, &text)?;
     let (code, out, err) = said(&folder.run(&["check"], "")?);
     assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
     for line in [2, 3, 4, 6, 9, 10, 13, 14, 17, 18, 19, 21, 22, 24] {

@@ -3,11 +3,14 @@
 mod outcome;
 mod scene;
 
+mod campaign;
 mod canary;
 mod command_line;
 mod components;
 mod connectors;
 mod crash;
+mod crash_points;
+mod disasters;
 mod effects;
 mod fairness;
 mod house;

@@ -1,6 +1,7 @@
 //! Configurations: applied whole or refused whole, and a run ends on its own, but with the present grants.
 
 use sangam_saas::FaultAct;
+use sangam_tests::{HostFolder, TestStore};
 use serde_json::json;
 
 use crate::scene::{SCRIPT, Scene, configuration, event, outcomes, reason, results, script, step};
@@ -163,12 +164,14 @@ async fn a_stored_revision_needs_no_component_file() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn only_one_host_works_on_a_store() -> anyhow::Result<()> {
-    let scene = Scene::start(SCRIPT).await?;
-    let second = scene.folder.run(&["up"], "")?;
+async fn only_one_host_works_on_a_file() -> anyhow::Result<()> {
+    let sink = crate::scene::sink().await?;
+    let folder = HostFolder::on(TestStore::Sqlite, &configuration(&sink.url(), "", SCRIPT))?;
+    let host = folder.start().await?;
+    let second = folder.run(&["up"], "")?;
     let text = String::from_utf8_lossy(&second.stderr);
     assert_eq!(second.status.code(), Some(1), "{text}");
     assert!(text.contains("sangam.db"), "{text}");
-    results(&scene.play("1", json!([])).await?)?;
+    results(&host.client.send_and_wait(&script("1", json!([]))).await?)?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! A host under test: the real program in a folder of its own, started, asked, killed.
 
+pub mod campaign;
 mod client;
 pub mod company;
 mod host;

@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context as _, bail, ensure};
 
 /// What to do where it is missing.
-const ADVICE: &str = "PostgreSQL is not installed here (no initdb on PATH or in /usr/lib/postgresql): on Debian, `apt-get install postgresql`";
+const ADVICE: &str =
+    "PostgreSQL is not installed here (no initdb on PATH or in /usr/lib/postgresql): on Debian, `apt-get install postgresql`";
 /// The database's administrator.
 const USER: &str = "sangam";
 /// Many hosts run at the same time, each with a pool.
@@ -97,7 +98,10 @@ impl Cluster {
         let mut cluster = Cluster { folder, programs, servant, port: 0, databases: AtomicU32::new(0), guardian };
         // `no-sync` spares the flushes of making it, not those of using it.
         let data = cluster.data();
-        cluster.run("initdb", &["--pgdata", &data, "--username", USER, "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync"])?;
+        cluster.run(
+            "initdb",
+            &["--pgdata", &data, "--username", USER, "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync"],
+        )?;
         // Somebody else may take a free port before the server does.
         for tried in 1.. {
             cluster.port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
@@ -209,6 +213,27 @@ impl Database {
         format!("postgres://{USER}@127.0.0.1:{}/{}", self.cluster.port, self.name)
     }
 
+    /// Makes it read-only, or not, for everyone, and breaks all connections: what hosts see of a fail-over to a server that is not yet (or no
+    /// longer) the one that writes.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn read_only(&self, on: bool) -> anyhow::Result<()> {
+        let name = &self.name;
+        let set = format!("alter database {name} set default_transaction_read_only = {}", if on { "on" } else { "off" });
+        let lose = format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'");
+        // From another database: this connection must be neither read-only nor among the broken ones.
+        self.cluster.client("psql", &["--dbname", "postgres", "--command", &set, "--command", &lose])
+    }
+
+    /// A database of a cluster that nobody else uses, and that can be killed therefore.
+    ///
+    /// # Errors
+    /// When PostgreSQL is missing or does not start.
+    pub fn alone() -> anyhow::Result<Database> {
+        Arc::new(Cluster::new()?).database()
+    }
+
     /// Where it is.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
@@ -226,18 +251,22 @@ impl Drop for Database {
 fn programs() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).map(|folder| folder.join("initdb")).filter_map(|file| file.canonicalize().ok());
-    let mut debian: Vec<PathBuf> =
-        std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path().join("bin/initdb"))).collect();
+    let mut debian: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin/initdb")))
+        .collect();
     let version = |file: &PathBuf| file.iter().rev().nth(2).and_then(|version| version.to_str()?.parse::<u32>().ok());
     debian.sort_by_key(|file| std::cmp::Reverse(version(file)));
     // Programs that are links, as Debian's are, have their siblings where they lead.
     let mut found = on_path.chain(debian).filter_map(|file| file.parent().map(Path::to_path_buf));
-    found.find(|folder| ["initdb", "postgres", "pg_ctl", "createdb", "dropdb"].iter().all(|program| folder.join(program).is_file()))
+    found.find(|folder| ["initdb", "postgres", "pg_ctl", "createdb", "dropdb", "psql"].iter().all(|program| folder.join(program).is_file()))
 }
 
 /// Waits for the end of the pipe that this process holds, and tidies up. Of its own process group: a Ctrl-C in the terminal is not for it.
 fn guard(programs: &Path, servant: Option<Servant>, folder: &Path) -> anyhow::Result<Child> {
-    let script = r#"trap "" INT TERM HUP; cat >/dev/null; "$1/pg_ctl" stop --pgdata "$2/data" --mode immediate -w >/dev/null 2>&1; rm -rf "$2""#;
+    let script =
+        r#"trap "" INT TERM HUP; cat >/dev/null; "$1/pg_ctl" stop --pgdata "$2/data" --mode immediate -w >/dev/null 2>&1; rm -rf "$2""#;
     let mut command = as_servant(servant, Path::new("/bin/sh"));
     command.args(["-c", script, "guardian"]).arg(programs).arg(folder).current_dir("/");
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);

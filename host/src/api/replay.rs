@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Problem;
+use crate::crash::Point;
 use crate::run::RunState;
 use crate::runtime::Runtime;
 use crate::store::{NewReplay, RunRow};
@@ -143,6 +144,7 @@ async fn add(runtime: &Runtime, run: &RunRow, wish: &Replay) -> Result<Value, Pr
         deadline_at,
     };
     runtime.store.replay(replay, now).await?.map_err(|refused| Problem::conflict(refused.to_string()))?;
+    runtime.store.crash().at(Point::Replayed);
     Ok(json!({ "run": id, "replay_of": run.id, "route": run.route, "revision": number }))
 }
 

@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use crate::crash::Point;
 use crate::credentials::{Attached, Remedy};
 use crate::outbound::{HttpError, Outbound, Request, Response};
 use crate::store::{EffectState, Intent, JournalSnapshot, KeySettlement, Opening, Store, StoreError};
@@ -287,12 +288,15 @@ impl Attempt {
         row.started_at = Timestamp::now();
         row.request_body = (request.body.len() <= MAX_KEPT_BODY).then(|| request.body.clone());
         self.intend(&row).await?;
+        self.store.crash().at(Point::Intended);
         let (sent, result) = self.outbound.exchange(exchange, Some(&row.key), self.time_left(), &self.cancel).await;
         self.attached = sent.attached.or(self.attached.take());
         self.note_obstacle(&result);
+        self.store.crash().at(Point::Answered);
         row.duration_ms = Some(millis(sent.duration));
         journal::settle(&mut row, &result);
         self.store.outcome(self.id.fence, row.clone()).await?;
+        self.store.crash().at(Point::Recorded);
         let mut shown = ShownEffect::new(row.seq, &request, &row.url, row.state);
         shown.key = Some(row.key.clone());
         shown.status = result.as_ref().ok().map(|response| response.status);

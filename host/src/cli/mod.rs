@@ -9,6 +9,7 @@ mod plugin;
 mod schema;
 mod secret;
 mod send;
+mod store;
 mod timeline;
 mod token;
 mod up;
@@ -57,6 +58,8 @@ enum Verb {
     Plugin(plugin::Plugin),
     /// Keep secrets in the store
     Secret(secret::Secret),
+    /// Measure, back up and verify the store
+    Store(store::Store),
     /// Make and revoke API tokens
     Token(token::Token),
     /// Print the published JSON Schemas
@@ -110,6 +113,7 @@ pub async fn run() -> ExitCode {
         Verb::Events(verb) => verb.run().await,
         Verb::Plugin(verb) => verb.run().await,
         Verb::Secret(verb) => verb.run().await,
+        Verb::Store(verb) => verb.run().await,
         Verb::Token(verb) => verb.run().await,
         Verb::Schema(verb) => verb.run(),
         Verb::Completions { shell } => {

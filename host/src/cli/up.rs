@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{ConfigArg, Failure};
 use crate::api;
 use crate::clock::Clock;
+use crate::crash::Crash;
 use crate::runtime::{self, ApplyError, Runtime};
 use crate::store::StoreError;
 use crate::{telemetry, worker};
@@ -27,7 +28,8 @@ pub(super) struct Up {
 impl Up {
     pub(super) async fn run(self) -> Result<(), Failure> {
         telemetry::start_log();
-        let runtime = Runtime::start(&self.config.config, Clock::system()).await.map_err(start_failure)?;
+        let crash = Crash::from_environment().map_err(|unknown| Failure::Usage(unknown.to_string()))?;
+        let runtime = Runtime::start(&self.config.config, Clock::system(), crash).await.map_err(start_failure)?;
         let listener = tokio::net::TcpListener::bind(runtime.server.listen)
             .await
             .map_err(|error| Failure::failed(format!("can't listen on {}: {error} (server.listen)", runtime.server.listen)))?;

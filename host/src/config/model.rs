@@ -49,6 +49,8 @@ pub struct Server {
     pub access: Access,
     /// How long a shutdown waits for running steps.
     pub shutdown_grace: Duration,
+    /// How long a run belongs to this host without a sign of life of it.
+    pub lease: Duration,
 }
 
 /// `access`.

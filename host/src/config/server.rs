@@ -25,6 +25,9 @@ const LARGEST_INTAKE_MEMORY: u64 = 1 << 40;
 /// Enough to settle what is under way when the disk fills up.
 const DEFAULT_MIN_FREE_SPACE: u64 = 64 << 20;
 const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
+const DEFAULT_LEASE: Duration = Duration::from_secs(15);
+/// A shorter one would end while its host is only busy; a longer one would leave runs lying for as long after a crash.
+const LEASE: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
 const DEFAULT_RETENTION: Duration = DAY.saturating_mul(30);
 const DEFAULT_DEDUP_WINDOW: Duration = DAY.saturating_mul(90);
 
@@ -60,9 +63,10 @@ pub(super) fn server(r: &mut Reader<'_>, mut section: Section<'_>) -> Server {
         .get("shutdown-grace")
         .and_then(|item| item.duration(r, Duration::ZERO..=Duration::from_secs(3600)))
         .unwrap_or(DEFAULT_SHUTDOWN_GRACE);
+    let lease = section.get("lease").and_then(|item| item.duration(r, LEASE)).unwrap_or(DEFAULT_LEASE);
     section.finish(r);
     let max_backlog = max_backlog.unwrap_or(DEFAULT_MAX_BACKLOG);
-    Server { listen, public_url, max_event_size, max_backlog, max_intake_memory, access, shutdown_grace }
+    Server { listen, public_url, max_event_size, max_backlog, max_intake_memory, access, shutdown_grace, lease }
 }
 
 /// At least one event of the largest size must fit, or none of that size would ever be taken in.

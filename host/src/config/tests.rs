@@ -85,6 +85,7 @@ fn an_empty_file_has_the_documented_defaults() {
     assert_eq!(config.server.max_event_size, 1 << 20);
     assert_eq!(config.server.max_backlog, 1_000_000);
     assert_eq!(config.server.shutdown_grace, Duration::from_secs(20));
+    assert_eq!(config.server.lease, Duration::from_secs(30));
     assert_eq!(config.store.url, "sqlite:///etc/sangam/data/sangam.db");
     assert_eq!(config.store.retention, Retention::For(Duration::from_secs(30 * 86_400)));
     assert_eq!(config.store.dead_letter_retention, Retention::Forever);
@@ -147,7 +148,8 @@ fn mistakes_have_their_place() {
         ("[store]\nretention='120d'\ndedup-window='90d'", &["3:14 `dedup-window` (90d) is shorter than `retention` (120d)"]),
         ("[store]\nretention='120d'", &[]),
         ("[store]\nretention='forever'\ndedup-window='90d'", &[]),
-        ("[store]\nurl='postgres://u@h/d'", &["2:5 a PostgreSQL store is not offered by this version of Sangam yet"]),
+        ("[store]\nurl='postgres://u@h/'", &["2:5 this URL names no database"]),
+        ("[store]\nurl='postgres://u:secret@h:x/d'", &["2:5 this is not the URL of a database: invalid port number"]),
         ("[secrets]\nkey-file='k'\nkey-env='TOKEN'", &["3:1 `key-file` and `key-env` both say where the key is"]),
         ("[[sources]]\nname='x'", &["1:3 `[[sources]]` is not offered by this version of Sangam yet"]),
         ("[plugins.sangam]\ncomponent='builtin:http'", &["1:10 the plugin name `sangam` is reserved for the host's own steps"]),

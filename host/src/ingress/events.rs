@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::content;
 use crate::api::{Problem, event_document};
+use crate::crash::Point;
 use crate::runtime::{Admission, Intake, Runtime};
 use crate::store::Accepted;
 use crate::telemetry;
@@ -57,6 +58,7 @@ pub async fn post_events(
     })?;
     reservation.durable();
     drop(admission);
+    runtime.store.crash().at(Point::Accepted);
     runtime.due.notify_one();
     for ((event, outcome), dead) in events.iter().zip(&accepted).zip(dead) {
         runtime.metrics.accepted(&event.source, outcome.duplicate);

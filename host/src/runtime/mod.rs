@@ -1,12 +1,15 @@
 //! One running host: the parts put together, the present configuration, and how it is replaced.
 
 mod canary;
+mod identity;
 mod intake;
 mod peers;
 mod pressure;
+mod retention;
 mod revision;
 
 pub use canary::{Trial, TrialFigures};
+pub use identity::Identity;
 pub use intake::{Cause, Intake, IntakeError, MAX_HOPS};
 pub use peers::{Unservable, hear};
 pub use pressure::{Admission, Pressed, Pressure, Reservation};
@@ -21,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{self, Loaded, Outside, Problems};
+use crate::crash::{Crash, Point};
 use crate::credentials::{Broker, TokenClient, Vault};
 use crate::engine::Engine;
 use crate::mapping::{self, Evaluator};
@@ -122,8 +126,8 @@ pub struct Runtime {
     pub abandon: CancellationToken,
     /// Secret that what plugins see as random derives from.
     pub random_secret: [u8; 32],
-    /// Name of this host in leases.
-    pub owner: String,
+    /// Who this host is in leases.
+    pub identity: Identity,
     /// Configurations that are left to other hosts.
     pub unservable: Unservable,
     tls: rustls::ClientConfig,
@@ -141,11 +145,11 @@ impl std::fmt::Debug for Runtime {
 
 impl Runtime {
     /// Opens the store, starts the engine, and applies the configuration file.
-    pub async fn start(config_file: &Path, clock: Clock) -> Result<Arc<Runtime>, ApplyError> {
+    pub async fn start(config_file: &Path, clock: Clock, crash: Crash) -> Result<Arc<Runtime>, ApplyError> {
         let loaded = config::load(config_file)?;
         warn(&loaded);
         let start = |error: &dyn std::error::Error| ApplyError::Start(telemetry::chain(error));
-        let store = Store::open(&loaded.config.store.url).await?;
+        let store = Store::open_armed(&loaded.config.store.url, crash).await?;
         let tls = crate::tls::client_config().map_err(|error| start(&error))?;
         let vault = Vault::open(store.clone(), &loaded.config.secrets, clock.clone()).await.map_err(|error| start(&error))?;
         let tokens = TokenClient::new(tls.clone()).map_err(|error| start(&error))?;
@@ -169,7 +173,7 @@ impl Runtime {
             drained: CancellationToken::new(),
             abandon: CancellationToken::new(),
             random_secret,
-            owner: uuid::Uuid::new_v4().to_string(),
+            identity: Identity::of(&loaded.config.base.join("data")),
             unservable: Unservable::default(),
             tls,
             present: RwLock::new(empty),
@@ -182,9 +186,13 @@ impl Runtime {
         });
         runtime.apply(loaded, Start::AtStart).await?;
         let now = runtime.clock.now();
-        // On a shared store others hold leases too: those of hosts that are gone end by themselves.
-        if !runtime.store.is_shared() {
-            let released = runtime.store.release_all(now).await?;
+        // On a shared store others hold leases too: those of hosts that don't come back end by themselves.
+        let former = match runtime.store.is_shared() {
+            true => runtime.identity.had_former_life.then_some(Some(runtime.identity.name.as_str())),
+            false => Some(None),
+        };
+        if let Some(owner) = former {
+            let released = runtime.store.release(owner, now).await?;
             if released > 0 {
                 tracing::info!(runs = released, "runs that were under way when the host stopped go on");
             }
@@ -256,18 +264,6 @@ impl Runtime {
         Ok(revision)
     }
 
-    /// Removes what is over, portion by portion, so that writers in between are not held up.
-    pub async fn prune(&self) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let before = |retention: config::Retention| match retention {
-            config::Retention::For(age) => jiff::SignedDuration::try_from(age).ok().and_then(|age| now.checked_sub(age).ok()),
-            config::Retention::Forever => None,
-        };
-        let (ended, dead) = (before(self.store_config.retention), before(self.store_config.dead_letter_retention));
-        while self.store.prune(ended, dead, now).await? && !self.stopping.is_cancelled() {}
-        Ok(())
-    }
-
     async fn apply(&self, loaded: Loaded, when: Start) -> Result<i64, ApplyError> {
         let components = revision::fetch(&loaded).await?;
         let revision = revision::build(&self.engine, &loaded, components).await?;
@@ -288,7 +284,9 @@ impl Runtime {
                 let components = revision.component_digests();
                 let bytes = revision.component_bytes();
                 let content = loaded.revision_content().to_string();
-                self.store.revise(content, digest, components, bytes, self.clock.now()).await?
+                let number = self.store.revise(content, digest, components, bytes, self.clock.now()).await?;
+                self.store.crash().at(Point::Revised);
+                number
             }
         };
         self.install(Revision { number, ..revision }).await?;

@@ -67,7 +67,7 @@ pub async fn hear(runtime: Arc<Runtime>) {
             }
         }
     }
-    if let Err(error) = runtime.store.host_gone(&runtime.owner).await {
+    if let Err(error) = runtime.store.host_gone(&runtime.identity.name).await {
         tracing::warn!(error = telemetry::chain(&error), "the other hosts could not be told that this one stops");
     }
 }
@@ -111,7 +111,7 @@ async fn follow(runtime: &Runtime) {
 async fn sign(runtime: &Runtime, started_at: Timestamp) -> Result<(), StoreError> {
     let now = runtime.clock.now();
     let host = HostRow {
-        id: runtime.owner.clone(),
+        id: runtime.identity.name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         revision: runtime.present().revision.number,
         cannot_serve: runtime.unservable.at(now),

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::sql::{Dialect, sql};
 use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis, optional_timestamp, timestamp};
+use crate::crash::Point;
 
 /// A run under lease.
 #[derive(Debug, Clone)]
@@ -57,7 +58,7 @@ impl Store {
     ) -> Result<Vec<ClaimedRun>, StoreError> {
         let owner = owner.to_owned();
         self.writer
-            .write(Terms::none(), move |connection| {
+            .write(Terms::none().point(Point::Claiming), move |connection| {
                 let (owner, routes, except) = (owner.clone(), routes.clone(), except.clone());
                 Box::pin(async move {
                     let mut claim =
@@ -179,19 +180,20 @@ impl Store {
             .await
     }
 
-    /// Takes back the leases of a host that is known to be gone: its own former life on this file.
-    ///
-    /// One host has the file, so every lease found at start is of a host that no longer is; waiting for their end would only delay.
-    pub async fn release_all(&self, now: Timestamp) -> Result<u64, StoreError> {
+    /// Takes back the leases of a host that is known to be gone: the former life of the one that asks. Without a name all of them: one host has
+    /// a file, so that every lease found at its start is of a host that no longer is. Waiting for their end would only delay.
+    pub async fn release(&self, owner: Option<&str>, now: Timestamp) -> Result<u64, StoreError> {
+        let owner = owner.map(str::to_owned);
         self.writer
-            .write(Terms::none(), move |connection| {
+            .write(Terms::none().signal(Signal::Due).point(Point::Releasing), move |connection| {
+                let owner = owner.clone();
                 Box::pin(async move {
-                    let done = sql("update run set due_at = ? where status = 'running'")
+                    sql("update run set due_at = ?1 where status = 'running' and (?2 is null or lease_owner = ?2)")
                         .bind(millis(now))
+                        .bind(owner)
                         .execute(connection)
                         .await
-                        .map_err(StoreError::doing("release leases"))?;
-                    Ok(done)
+                        .map_err(StoreError::doing("release leases"))
                 })
             })
             .await

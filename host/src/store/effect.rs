@@ -6,6 +6,7 @@ use super::key_value::{self, Claim, SeenValue};
 use super::sql::{Connection, Dialect, Row, sql};
 use super::terms::Terms;
 use super::{Store, StoreError, millis, timestamp};
+use crate::crash::Point;
 
 /// What identifies a write in the line of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -155,7 +156,7 @@ impl Store {
             _ => Terms::none(),
         };
         self.writer
-            .write(terms, move |connection| {
+            .write(terms.point(Point::Intending), move |connection| {
                 let intent = intent.clone();
                 Box::pin(async move { refusal(insert_intent(connection, &intent).await) })
             })
@@ -167,7 +168,7 @@ impl Store {
         // Not awaited: a crash before the flush leaves the write in doubt, and it goes out again under the same key.
         let _ = self
             .writer
-            .queue(Terms::none(), move |connection| {
+            .queue(Terms::none().point(Point::Recording), move |connection| {
                 let effect = effect.clone();
                 Box::pin(async move {
                     let id = &effect.id;

@@ -7,6 +7,7 @@
 //! several hosts share a store: [`terms`] says what a write needs then.
 
 mod accept;
+mod backup;
 mod canary;
 mod claim;
 mod effect;
@@ -17,13 +18,17 @@ mod listener;
 mod migration;
 mod query;
 mod registry;
+mod retention;
 mod run;
 mod secret;
+mod size;
 mod sql;
 mod terms;
+mod verify;
 mod writer;
 
 pub use accept::{Accepted, NewEvent, NewRun};
+pub use backup::BackupError;
 pub use canary::CanaryRollback;
 pub use claim::ClaimedRun;
 pub use effect::{EffectId, EffectRow, EffectState, Intent, JournalSnapshot, Opening};
@@ -33,9 +38,12 @@ pub use limit::BreakerRow;
 pub use listener::Listener;
 pub use query::{AttemptRow, DeadLetter, EventFilter, EventPage, EventRow, RunRow, StepRow};
 pub use registry::RevisionRow;
+pub use retention::{Over, PrunedUpTo};
 pub use run::{AttemptEnd, NewReplay, ReplayRefused, RunSettlement, StepValue};
 pub use secret::{ApiTokenRow, CredentialRow, SecretInfo};
+pub use size::StoreSize;
 pub use terms::Signal;
+pub use verify::Damage;
 
 use std::path::Path;
 use std::str::FromStr;
@@ -43,8 +51,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
+use crate::crash::Crash;
 use sql::{Dialect, Pool};
 use writer::{Target, Writer};
 
@@ -56,6 +65,9 @@ const SERVER_READERS: u32 = 8;
 const ACQUIRE: Duration = Duration::from_secs(5);
 /// How long a statement waits for a lock that another process holds, such as a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes that the log of a file keeps after it was brought back into the database.
+const JOURNAL_SIZE: &str = "67108864";
 
 /// Why the store could not do it. All but [`StoreError::Invalid`] may work later.
 #[derive(Debug, thiserror::Error)]
@@ -147,19 +159,24 @@ impl Store {
     /// # Errors
     /// [`StoreError::Open`], [`StoreError::Migrate`], [`StoreError::Locked`].
     pub async fn open(url: &str) -> Result<Store, StoreError> {
-        Store::connect(url, true).await
+        Store::open_armed(url, Crash::default()).await
+    }
+
+    /// The same for a host that a tester may have killed at a crash point.
+    pub async fn open_armed(url: &str, crash: Crash) -> Result<Store, StoreError> {
+        Store::connect(url, true, crash).await
     }
 
     /// Opens the database beside a running host, for the verbs that look after secrets, tokens and the store itself.
     pub async fn open_beside(url: &str) -> Result<Store, StoreError> {
-        Store::connect(url, false).await
+        Store::connect(url, false, Crash::default()).await
     }
 
-    async fn connect(url: &str, host: bool) -> Result<Store, StoreError> {
-        if is_server(url) { Store::connect_server(url).await } else { Store::connect_file(url, host).await }
+    async fn connect(url: &str, host: bool, crash: Crash) -> Result<Store, StoreError> {
+        if is_server(url) { Store::connect_server(url, crash).await } else { Store::connect_file(url, host, crash).await }
     }
 
-    async fn connect_file(url: &str, host: bool) -> Result<Store, StoreError> {
+    async fn connect_file(url: &str, host: bool, crash: Crash) -> Result<Store, StoreError> {
         let open = |source| StoreError::Open { url: url.to_owned(), source };
         let options = SqliteConnectOptions::from_str(url)
             .map_err(open)?
@@ -168,6 +185,9 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
+            // Only a new file can be told so: pages that pruning frees are given back bit by bit.
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
+            .pragma("journal_size_limit", JOURNAL_SIZE)
             .pragma("temp_store", "memory")
             // The log is brought back into the database every 16 MiB rather than every 4, off the path of most commits.
             .pragma("wal_autocheckpoint", "4000");
@@ -178,7 +198,7 @@ impl Store {
         private_file(&path).map_err(|error| open(sqlx::Error::Io(error)))?;
         let lock = if host { Some(lock_file(&path)?) } else { None };
         // The writer comes first, alone: two connections that both turn a new file to WAL get in each other's way.
-        let writer = Writer::start(Target::Sqlite(Box::new(options.clone())), lock).await.map_err(open)?;
+        let writer = Writer::start(Target::Sqlite(Box::new(options.clone())), lock, crash).await.map_err(open)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .min_connections(0)
@@ -191,7 +211,7 @@ impl Store {
         Ok(Store { readers: Pool::Sqlite(readers), writer })
     }
 
-    async fn connect_server(url: &str) -> Result<Store, StoreError> {
+    async fn connect_server(url: &str, crash: Crash) -> Result<Store, StoreError> {
         let open = |source| StoreError::Open { url: without_password(url), source };
         let options = PgConnectOptions::from_str(url)
             .map_err(open)?
@@ -206,7 +226,7 @@ impl Store {
             .await
             .map_err(open)?;
         migration::run_postgres(&readers).await?;
-        let writer = Writer::start(Target::Postgres(Box::new(options)), None).await.map_err(open)?;
+        let writer = Writer::start(Target::Postgres(Box::new(options)), None, crash).await.map_err(open)?;
         Ok(Store { readers: Pool::Postgres(readers), writer })
     }
 
@@ -217,6 +237,11 @@ impl Store {
 
     fn dialect(&self) -> Dialect {
         self.readers.dialect()
+    }
+
+    /// Where this host is to be killed. It travels with the store: there is a point wherever something becomes durable.
+    pub fn crash(&self) -> &Crash {
+        self.writer.crash()
     }
 
     /// Waits for the writes under way, then closes.

@@ -1,14 +1,10 @@
-//! What people and programs ask: events with their runs, lists, dead letters; and the pruning of what is over.
+//! What people and programs ask: events with their runs, lists, dead letters.
 
 use jiff::Timestamp;
 
 use super::effect::{EffectRow, effect_row};
 use super::sql::{Dialect, Row, Statement, sql};
-use super::terms::Terms;
 use super::{Store, StoreError, millis, optional_timestamp, timestamp};
-
-/// Rows pruned in one transaction, so that pruning never holds up the others for long.
-const PRUNE_ROWS: i64 = 500;
 
 /// An event as stored.
 #[derive(Debug, Clone)]
@@ -300,50 +296,6 @@ impl Store {
             .await
             .map_err(StoreError::doing("count runs"))?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1), u64::try_from(row.get::<i64>(2)).unwrap_or(0))).collect())
-    }
-
-    /// Removes one portion of what is over: events whose runs have all ended before `ended_before` (those with a dead letter before
-    /// `dead_before`, `None`: never), and identities remembered until `now`. Says whether there is more.
-    pub async fn prune(&self, ended_before: Option<Timestamp>, dead_before: Option<Timestamp>, now: Timestamp) -> Result<bool, StoreError> {
-        self.writer
-            .write(Terms::none(), move |connection| {
-                Box::pin(async move {
-                    let mut removed = 0;
-                    if let Some(ended_before) = ended_before {
-                        let doing = || StoreError::doing("prune events");
-                        let eids: Vec<String> = sql(
-                            "select eid from event where received_at < ?1 and not exists (select 1 from run where run.eid = event.eid and \
-                             (run.ended_at is null or run.ended_at >= ?1 or (run.status = 'dead' and run.superseded = 0 and (?2 is null or run.ended_at >= ?2)))) \
-                             limit ?3",
-                        )
-                        .bind(millis(ended_before))
-                        .bind(dead_before.map(millis))
-                        .bind(PRUNE_ROWS)
-                        .scalars(&mut *connection)
-                        .await
-                        .map_err(doing())?;
-                        for eid in &eids {
-                            for statement in [
-                                "delete from effect where root in (select root from run where eid = ?)",
-                                "delete from line_step where root in (select root from run where eid = ?)",
-                                "delete from event where eid = ?",
-                            ] {
-                                sql(statement).bind(eid).execute(&mut *connection).await.map_err(doing())?;
-                            }
-                        }
-                        removed += eids.len() as i64;
-                    }
-                    let seen = sql("delete from seen where (source, id) in (select source, id from seen where until < ? and not exists (select 1 from event where event.eid = seen.eid) limit ?)")
-                        .bind(millis(now))
-                        .bind(PRUNE_ROWS)
-                        .execute(&mut *connection)
-                        .await
-                        .map_err(StoreError::doing("prune identities"))?;
-                    removed = removed.max(i64::try_from(seen).unwrap_or(0));
-                    Ok(removed >= PRUNE_ROWS)
-                })
-            })
-            .await
     }
 }
 

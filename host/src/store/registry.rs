@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::sql::sql;
 use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis, timestamp};
+use crate::crash::Point;
 
 /// An applied configuration.
 #[derive(Debug, Clone)]
@@ -65,7 +66,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<i64, StoreError> {
         self.writer
-            .write(Terms::none().revisions().signal(Signal::Revision), move |connection| {
+            .write(Terms::none().revisions().signal(Signal::Revision).point(Point::Revising), move |connection| {
                 let (content, digest, components, bytes) = (content.clone(), digest.clone(), components.clone(), bytes.clone());
                 Box::pin(async move {
                     let doing = || StoreError::doing("apply a configuration");

@@ -9,6 +9,7 @@ use super::key_value::{self, KeySettlement};
 use super::sql::{Connection, sql};
 use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis};
+use crate::crash::Point;
 
 /// What a worker makes durable after a step, or when it lets go of a run.
 #[derive(Debug, Clone)]
@@ -132,7 +133,7 @@ impl Store {
     /// nothing was written, and the step is to be tried again.
     pub async fn settle(&self, settlement: RunSettlement) -> Result<(), StoreError> {
         self.writer
-            .write(terms(&settlement), move |connection| {
+            .write(terms(&settlement).point(Point::Settling), move |connection| {
                 let settlement = settlement.clone();
                 Box::pin(async move { refusal(settle(connection, &settlement).await) })
             })
@@ -143,7 +144,7 @@ impl Store {
     pub async fn replay(&self, replay: NewReplay, now: Timestamp) -> Result<Result<(), ReplayRefused>, StoreError> {
         let terms = Terms::none().line(&replay.line).order(&replay.route, replay.order_key.as_deref()).signal(Signal::Due);
         self.writer
-            .write(terms, move |connection| {
+            .write(terms.point(Point::Replaying), move |connection| {
                 let replay = replay.clone();
                 Box::pin(async move { insert_replay(connection, &replay, now).await })
             })
@@ -209,7 +210,7 @@ impl Store {
         }
         let eid = eid.to_owned();
         self.writer
-            .write(terms, move |connection| {
+            .write(terms.point(Point::Cancelling), move |connection| {
                 let eid = eid.clone();
                 Box::pin(async move {
                     let rows = sql(

@@ -1,5 +1,5 @@
 //! What a write needs of its transaction where several hosts share one database: locks that are taken before its first statement, and
-//! signals that are given with its commit.
+//! signals that are given with its commit. And where a tester may have the host killed in the middle of it.
 //!
 //! On SQLite one connection writes, so that nothing needs a lock, and the host's own notifications are enough. On PostgreSQL a transaction
 //! sees what others have committed and nothing of what they are about to: two hosts that each put a run behind the last one of a key, or
@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::accept::NewEvent;
 use super::sql::{Connection, sql};
+use crate::crash::{Crash, Point};
 
 /// Channel of `LISTEN` and `NOTIFY`.
 pub(super) const CHANNEL: &str = "sangam";
@@ -48,11 +49,12 @@ impl Signal {
     }
 }
 
-/// Locks and signals of one write.
+/// Locks and signals of one write, and its crash point.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Terms {
     locks: Vec<i64>,
     signals: Vec<Signal>,
+    point: Option<Point>,
 }
 
 impl Terms {
@@ -99,6 +101,19 @@ impl Terms {
     pub(super) fn signal(mut self, signal: Signal) -> Terms {
         self.signals.push(signal);
         self
+    }
+
+    /// Between its last statement and the commit is that crash point.
+    pub(super) fn point(mut self, point: Point) -> Terms {
+        self.point = Some(point);
+        self
+    }
+
+    /// Its statements have run.
+    pub(super) fn pass(&self, crash: &Crash) {
+        if let Some(point) = self.point {
+            crash.at(point);
+        }
     }
 
     /// Takes the locks of all writes of a transaction; they end with it.

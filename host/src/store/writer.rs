@@ -26,6 +26,7 @@ use super::StoreError;
 use super::accept::{self, Accepted, NewEvent};
 use super::sql::{Connection, Dialect, sql};
 use super::terms::Terms;
+use crate::crash::{Crash, Point};
 
 /// Most writes in one transaction. Measured (quality.md): beyond some 500 rows nothing is gained.
 const MAX_BATCH: usize = 512;
@@ -49,6 +50,7 @@ pub(super) enum Target {
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Job>,
+    crash: Crash,
     task: Arc<std::sync::Mutex<Option<JoinHandle<()>>>>,
     /// Process of the server that serves the writer; 0: none.
     backend: Arc<AtomicU32>,
@@ -122,16 +124,21 @@ impl<R> Pending<R> {
 
 impl Writer {
     /// Connects and starts. `lock` is held as long as the writer works.
-    pub(super) async fn start(target: Target, lock: Option<File>) -> Result<Writer, sqlx::Error> {
+    pub(super) async fn start(target: Target, lock: Option<File>, crash: Crash) -> Result<Writer, sqlx::Error> {
         let backend = Arc::default();
-        let mut link = Link { target, connection: None, backend: Arc::clone(&backend) };
+        let mut link = Link { target, connection: None, backend: Arc::clone(&backend), crash: crash.clone() };
         link.connected().await?;
         let (queue, jobs) = mpsc::channel(QUEUE);
         let task = tokio::spawn(async move {
             let _lock = lock;
             work(link, jobs).await;
         });
-        Ok(Writer { queue, task: Arc::new(std::sync::Mutex::new(Some(task))), backend })
+        Ok(Writer { queue, crash, task: Arc::new(std::sync::Mutex::new(Some(task))), backend })
+    }
+
+    /// Where this host is to be killed.
+    pub(super) fn crash(&self) -> &Crash {
+        &self.crash
     }
 
     /// Which process of the server gives our own signals; 0: none.
@@ -149,7 +156,7 @@ impl Writer {
 
     pub(super) async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let terms = Terms::none().events(&events);
+        let terms = Terms::none().events(&events).point(Point::Accepting);
         self.queue.send(Job::Accept { events, terms, reply }).await.map_err(|_| StoreError::Closed)?;
         Pending(answer).durable().await
     }
@@ -181,6 +188,7 @@ struct Link {
     target: Target,
     connection: Option<Connection>,
     backend: Arc<AtomicU32>,
+    crash: Crash,
 }
 
 impl Link {
@@ -259,8 +267,9 @@ enum Failed {
 /// Applies all jobs in one transaction. The outcomes of `Accept` jobs come back in order. A connection that may be broken is dropped.
 async fn together(link: &mut Link, jobs: &mut [Job]) -> Result<Vec<Vec<Accepted>>, Failed> {
     let begin = |source| Failed::Begin(StoreError::Database { doing: "begin a transaction", source });
+    let crash = link.crash.clone();
     let connection = link.connected().await.map_err(begin)?;
-    let done = tokio::time::timeout(TRANSACTION, transaction(connection, jobs)).await;
+    let done = tokio::time::timeout(TRANSACTION, transaction(connection, jobs, &crash)).await;
     let done = done.unwrap_or_else(|_| {
         let source = sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database did not answer within 30 s"));
         Err(Failed::Write(StoreError::Database { doing: "write", source }))
@@ -280,7 +289,7 @@ async fn together(link: &mut Link, jobs: &mut [Job]) -> Result<Vec<Vec<Accepted>
     done
 }
 
-async fn transaction(connection: &mut Connection, jobs: &mut [Job]) -> Result<Vec<Vec<Accepted>>, Failed> {
+async fn transaction(connection: &mut Connection, jobs: &mut [Job], crash: &Crash) -> Result<Vec<Vec<Accepted>>, Failed> {
     connection.begin().await.map_err(|source| Failed::Begin(StoreError::Database { doing: "begin a transaction", source }))?;
     let shared = connection.dialect() == Dialect::Postgres;
     let failed = |doing| move |source| Failed::Write(StoreError::Database { doing, source });
@@ -288,7 +297,7 @@ async fn transaction(connection: &mut Connection, jobs: &mut [Job]) -> Result<Ve
     if shared {
         Terms::take_locks(connection, &terms).await.map_err(failed("lock"))?;
     }
-    let accepted = apply(connection, jobs).await.map_err(Failed::Write)?;
+    let accepted = apply(connection, jobs, crash).await.map_err(Failed::Write)?;
     if shared {
         Terms::give_signals(connection, &terms).await.map_err(failed("notify the other hosts"))?;
     }
@@ -296,7 +305,7 @@ async fn transaction(connection: &mut Connection, jobs: &mut [Job]) -> Result<Ve
     Ok(accepted)
 }
 
-async fn apply(connection: &mut Connection, jobs: &mut [Job]) -> Result<Vec<Vec<Accepted>>, StoreError> {
+async fn apply(connection: &mut Connection, jobs: &mut [Job], crash: &Crash) -> Result<Vec<Vec<Accepted>>, StoreError> {
     let mut accepted = Vec::new();
     let mut index = 0;
     while index < jobs.len() {
@@ -311,10 +320,15 @@ async fn apply(connection: &mut Connection, jobs: &mut [Job]) -> Result<Vec<Vec<
                     })
                     .collect();
                 accepted.extend(accept::insert(connection, &groups).await?);
-                index += groups.len();
+                let count = groups.len();
+                for terms in jobs[index..index + count].iter().filter_map(Job::terms) {
+                    terms.pass(crash);
+                }
+                index += count;
             }
-            Job::Write { write, .. } => {
+            Job::Write { write, terms } => {
                 write.apply(connection).await?;
+                terms.pass(crash);
                 index += 1;
             }
             Job::Close => index += 1,

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::step::{StepCall, StepEnd, StepInputs};
 use crate::config::Route;
+use crate::crash::Point;
 use crate::event::Event;
 use crate::run::{FailureKind, Outcome, RunState, StepFailure, StepStatus, Verdict};
 use crate::runtime::{Cause, Revision, Runtime};
@@ -17,7 +18,7 @@ use crate::store::{AttemptEnd, AttemptRow, ClaimedRun, KeySettlement, NewEvent, 
 use crate::telemetry;
 
 /// Tries to make a settlement durable, for as long as the lease lasts without being renewed; after that it is left to end.
-const SETTLE_TRIES: u32 = 40;
+const SETTLE_TRIES: u32 = 20;
 /// Pause between two such tries.
 const SETTLE_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
@@ -162,7 +163,9 @@ impl Driver {
             effects: Value::Array(effects).to_string(),
             digest: None,
         };
-        self.settle(Some(end), None, None, Vec::new(), "running", None).await
+        self.settle(Some(end), None, None, Vec::new(), "running", None).await?;
+        self.runtime.store.crash().at(Point::Recovered);
+        Ok(())
     }
 
     async fn go(&mut self) {
@@ -177,6 +180,7 @@ impl Driver {
                 }
             }
             let Some((index, end)) = running.next().await else { break };
+            self.runtime.store.crash().at(Point::Returned);
             match self.step_ended(index, end).await {
                 Ok(Settled::Goes) => {}
                 Ok(Settled::Over) => return,
@@ -416,7 +420,10 @@ impl Driver {
                     );
                     tokio::time::sleep(SETTLE_PAUSE).await;
                 }
-                other => return other,
+                other => {
+                    self.runtime.store.crash().at(Point::Settled);
+                    return other;
+                }
             }
         }
     }

@@ -16,14 +16,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
+use crate::crash::Point;
 use crate::runtime::Runtime;
 use crate::store::{ClaimedRun, StoreError};
 use share::Shares;
 
-/// How long a claimed run belongs to this host without a sign of life.
-const LEASE: Duration = Duration::from_secs(30);
-/// How often the leases of runs under way are renewed.
-const RENEW: Duration = Duration::from_secs(10);
+/// Leases of runs under way are renewed so many times within one.
+const RENEWALS: u32 = 3;
 /// Longest pause between two looks for due runs.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How long a run that found nothing to do (no slot, open breaker, exhausted rate limit) keeps its place. It holds no memory meanwhile; the
@@ -48,7 +47,8 @@ struct Work {
 /// Works until the host stops; returns when nothing is under way any more, at the latest after the grace.
 pub async fn work(runtime: Arc<Runtime>) {
     let mut work = Work::default();
-    let mut renew = tokio::time::interval(RENEW);
+    let every = runtime.server.lease / RENEWALS;
+    let mut renew = tokio::time::interval(every);
     let mut renewed = runtime.clock.now();
     loop {
         if runtime.stopping.is_cancelled() {
@@ -56,7 +56,7 @@ pub async fn work(runtime: Arc<Runtime>) {
         }
         // A clock that was set forward, or a machine that slept: what is under way must not be claimed by its own host.
         let now = runtime.clock.now();
-        if Duration::try_from(now.duration_since(renewed)).is_ok_and(|age| age > RENEW) {
+        if Duration::try_from(now.duration_since(renewed)).is_ok_and(|age| age > every) {
             renew_leases(&runtime, &work.leases).await;
             renewed = now;
         }
@@ -138,9 +138,10 @@ async fn claim(runtime: &Arc<Runtime>, work: &mut Work) -> Claimed {
     };
     let mut left: BTreeMap<String, u32> = allotted.iter().cloned().collect();
     let except = runtime.unservable.at(now);
-    match runtime.store.claim(&runtime.owner, now, later(now, LEASE), allotted, except).await {
+    match runtime.store.claim(&runtime.identity.name, now, later(now, runtime.server.lease), allotted, except).await {
         Ok(claimed) if claimed.is_empty() => Claimed::Others,
         Ok(claimed) => {
+            runtime.store.crash().at(Point::Claimed);
             for run in claimed {
                 if let Some(left) = left.get_mut(&run.route) {
                     *left = left.saturating_sub(1);
@@ -218,7 +219,7 @@ async fn renew_leases(runtime: &Runtime, leases: &Leases) {
     if held.is_empty() {
         return;
     }
-    if let Err(error) = runtime.store.renew(held, later(runtime.clock.now(), LEASE)).await {
+    if let Err(error) = runtime.store.renew(held, later(runtime.clock.now(), runtime.server.lease)).await {
         tracing::error!(error = crate::telemetry::chain(&error), "leases could not be renewed");
     }
 }
@@ -227,7 +228,7 @@ async fn renew_leases(runtime: &Runtime, leases: &Leases) {
 async fn finish(runtime: &Runtime, mut work: Work) {
     let grace = tokio::time::sleep(runtime.server.shutdown_grace);
     tokio::pin!(grace);
-    let mut renew = tokio::time::interval(RENEW);
+    let mut renew = tokio::time::interval(runtime.server.lease / RENEWALS);
     loop {
         tokio::select! {
             ended = work.runs.join_next() => match ended {

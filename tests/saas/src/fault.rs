@@ -51,6 +51,18 @@ pub enum FaultAct {
         /// Bytes of the body that are sent.
         bytes: usize,
     },
+    /// Takes the request and does nothing, without an answer, as long as the client waits.
+    Hang,
+    /// Does what was asked, and sends the body of the answer byte by byte.
+    Trickle {
+        /// Milliseconds before each byte.
+        ms: u64,
+    },
+    /// Does what was asked, and answers this instead.
+    Disown {
+        /// HTTP status.
+        status: u16,
+    },
 }
 
 impl Fault {

@@ -24,6 +24,8 @@ struct Effects {
     by_path: BTreeMap<String, u64>,
     /// The answer given under a key.
     answers: HashMap<String, u64>,
+    /// Requests recognised by their key.
+    repeated: u64,
 }
 
 #[derive(Clone, Serialize)]
@@ -37,6 +39,21 @@ impl Sink {
     /// Nothing received.
     pub fn new() -> Sink {
         Sink::default()
+    }
+
+    /// How much was received and counts.
+    pub fn count(&self) -> usize {
+        self.lock().done.len()
+    }
+
+    /// Requests that were recognised by their key, and did nothing.
+    pub fn repeated(&self) -> u64 {
+        self.lock().repeated
+    }
+
+    /// Paths of what was received and counts, in the order in which it came.
+    pub fn paths(&self) -> Vec<String> {
+        self.lock().done.iter().map(|effect| effect.path.clone()).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Effects> {
@@ -55,7 +72,7 @@ impl System for Sink {
 
     fn state(&self) -> Value {
         let effects = self.lock();
-        json!({ "count": effects.done.len(), "by_path": effects.by_path, "effects": effects.done })
+        json!({ "count": effects.done.len(), "by_path": effects.by_path, "repeated": effects.repeated, "effects": effects.done })
     }
 
     fn reset(&self) {
@@ -79,8 +96,9 @@ async fn receive(State(sink): State<Arc<Sink>>, uri: Uri, headers: HeaderMap, bo
 impl Effects {
     /// The number under which this counts, and whether its key had been seen.
     fn receive(&mut self, effect: Effect) -> (u64, bool) {
-        if let Some(received) = effect.key.as_ref().and_then(|key| self.answers.get(key)) {
-            return (*received, true);
+        if let Some(received) = effect.key.as_ref().and_then(|key| self.answers.get(key)).copied() {
+            self.repeated += 1;
+            return (received, true);
         }
         *self.by_path.entry(effect.path.clone()).or_default() += 1;
         let key = effect.key.clone();

@@ -166,3 +166,31 @@ async fn a_dropped_stand_ends_its_connections() {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn a_system_that_hangs_does_nothing_and_says_nothing() {
+    let saas = saas().await;
+    saas.sink.fault(Fault::once("*", FaultAct::Hang));
+    let impatient = client().post(saas.sink.url()).timeout(Duration::from_millis(100)).send().await;
+    assert!(impatient.expect_err("no answer").is_timeout());
+    assert_eq!(saas.sink.state()["count"], 0);
+}
+
+#[tokio::test]
+async fn a_trickling_answer_is_whole_in_the_end() {
+    let saas = saas().await;
+    saas.sink.fault(Fault::once("*", FaultAct::Trickle { ms: 5 }));
+    let began = Instant::now();
+    let answer = post(&saas.sink.url(), "x").await.expect("a head");
+    let length = answer.content_length().expect("announced");
+    assert_eq!(json_of(answer).await["received"], 1);
+    assert!(began.elapsed() >= Duration::from_millis(5) * u32::try_from(length).expect("short"));
+}
+
+#[tokio::test]
+async fn a_system_that_lies_has_done_what_it_denies() {
+    let saas = saas().await;
+    saas.sink.fault(Fault::once("*", FaultAct::Disown { status: 500 }));
+    assert_eq!(post(&saas.sink.url(), "x").await.expect("answered").status(), 500);
+    assert_eq!(saas.sink.state()["count"], 1);
+}

@@ -38,3 +38,5 @@ create table rate (
     plugin      text primary key,
     full_at     bigint not null
 );
+-- Which configurations runs still need.
+create index run_revision on run (revision);

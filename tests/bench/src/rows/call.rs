@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use sangam::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, NewAttempt};
 use sangam::clock::Clock;
 use sangam::config::{Instances, Limits};
+use sangam::crash::Crash;
 use sangam::engine::{Call, CallEnd, CallOutcome, LoadedComponent};
 use sangam::outbound::{Outbound, Request};
 use sangam::runtime::Runtime;
@@ -41,7 +42,7 @@ pub(super) async fn measure(instances: Instances, effort: Effort) -> anyhow::Res
     );
     let file = folder.path().join("sangam.toml");
     std::fs::write(&file, configuration)?;
-    let runtime = Runtime::start(&file, Clock::system()).await.context("starting the host's parts")?;
+    let runtime = Runtime::start(&file, Clock::system(), Crash::default()).await.context("starting the host's parts")?;
     let subject = Subject::new(&runtime, instances)?;
     let result = subject.rows(effort).await;
     drop(subject);

@@ -107,6 +107,13 @@ async fn answer(request: hyper::Request<Incoming>, shared: Arc<Shared>, reset: A
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         Some(FaultAct::Truncate { bytes }) => truncated(ask(&shared, request).await, bytes).await?,
+        // Dropped with the connection, when the client has had enough.
+        Some(FaultAct::Hang) => std::future::pending().await,
+        Some(FaultAct::Trickle { ms }) => trickling(ask(&shared, request).await, Duration::from_millis(ms)).await?,
+        Some(FaultAct::Disown { status }) => {
+            ask(&shared, request).await;
+            Response::builder().status(status).body(Body::empty()).map_err(io::Error::other)?
+        }
     };
     shared.answered(number, response.status().as_u16());
     Ok(response)
@@ -150,6 +157,36 @@ async fn truncated(response: Response, bytes: usize) -> io::Result<Response> {
     let start = body.slice(..bytes.min(body.len()));
     let whole = start.len() == body.len();
     Ok(Response::from_parts(head, if whole { Body::from(body) } else { Body::new(Stump::Start(start)) }))
+}
+
+/// The same answer, announced whole, whose body comes byte by byte.
+async fn trickling(response: Response, pause: Duration) -> io::Result<Response> {
+    let (mut head, body) = response.into_parts();
+    let body = to_bytes(body, usize::MAX).await.map_err(io::Error::other)?;
+    head.headers.insert(header::CONTENT_LENGTH, body.len().into());
+    Ok(Response::from_parts(head, Body::new(Trickle { rest: body, pause, next: Box::pin(tokio::time::sleep(pause)) })))
+}
+
+/// A body that takes its time.
+struct Trickle {
+    rest: Bytes,
+    pause: Duration,
+    next: Pin<Box<tokio::time::Sleep>>,
+}
+
+impl HttpBody for Trickle {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if self.rest.is_empty() {
+            return Poll::Ready(None);
+        }
+        std::task::ready!(self.next.as_mut().poll(context));
+        let again = tokio::time::Instant::now() + self.pause;
+        self.next.as_mut().reset(again);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(1)))))
+    }
 }
 
 /// A body that breaks off.

@@ -1,0 +1,190 @@
+//! What is over is removed, bite by bite: candidates are looked for where it holds nobody up, and removed in transactions that last no longer than
+//! others.
+
+use jiff::Timestamp;
+
+use super::sql::{Dialect, Statement, sql};
+use super::terms::Terms;
+use super::{Store, StoreError, millis};
+use crate::crash::Point;
+
+/// Rows looked at, or removed, at once.
+const BITE: u32 = 200;
+/// Pages of a file given back at once.
+const PAGES: i64 = 256;
+/// Free pages that a file keeps: it will need them again.
+const SPARE_PAGES: i64 = 2048;
+
+/// What is over.
+#[derive(Debug, Clone, Copy)]
+pub struct Over {
+    /// Events whose runs have all ended before; `None`: never.
+    pub ended_before: Option<Timestamp>,
+    /// …and whose dead letters have, too; `None`: never.
+    pub dead_before: Option<Timestamp>,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// How far a pass over the events has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrunedUpTo {
+    received_at: i64,
+    eid: String,
+}
+
+impl Store {
+    /// Looks at the next events from the oldest on and removes those that are over, with their runs and journal. Gives how many it removed and
+    /// where to go on; `None`: the pass is complete.
+    pub async fn prune_events(&self, over: Over, after: Option<PrunedUpTo>) -> Result<(u64, Option<PrunedUpTo>), StoreError> {
+        let Some(ended_before) = over.ended_before else { return Ok((0, None)) };
+        let mut candidates = sql("select eid, received_at, case when ");
+        push_over(&mut candidates, over, ended_before);
+        candidates.push(" then 1 else 0 end as is_over from event where received_at < ").push_bind(millis(ended_before));
+        if let Some(after) = after {
+            candidates.push(" and (received_at, eid) > (").push_bind(after.received_at).push(", ").push_bind(after.eid).push(")");
+        }
+        candidates.push(" order by received_at, eid limit ").push_bind(BITE);
+        let rows = candidates.fetch_all(&self.readers).await.map_err(StoreError::doing("look for events that are over"))?;
+        let next = rows.last().filter(|_| rows.len() == BITE as usize);
+        let next = next.map(|row| PrunedUpTo { received_at: row.get("received_at"), eid: row.get("eid") });
+        let eids: Vec<String> = rows.iter().filter(|row| row.get("is_over")).map(|row| row.get("eid")).collect();
+        let removed = if eids.is_empty() { 0 } else { self.remove_events(eids, over, ended_before).await? };
+        Ok((removed, next))
+    }
+
+    async fn remove_events(&self, eids: Vec<String>, over: Over, ended_before: Timestamp) -> Result<u64, StoreError> {
+        self.writer
+            .write(Terms::none().point(Point::Pruning), move |connection| {
+                let eids = eids.clone();
+                Box::pin(async move {
+                    let doing = || StoreError::doing("prune events");
+                    if connection.dialect() == Dialect::Postgres {
+                        // From here on no run of them can be added; the question below sees those that were.
+                        let mut lock = sql("select eid from event where eid in ");
+                        lock.push_list(&eids).push(" order by eid for update");
+                        lock.fetch_all(&mut *connection).await.map_err(doing())?;
+                    }
+                    // Asked again: somebody may have replayed one meanwhile.
+                    let mut still = sql("select eid from event where ");
+                    push_over(&mut still, over, ended_before);
+                    still.push(" and eid in ").push_list(eids);
+                    let eids: Vec<String> = still.scalars(&mut *connection).await.map_err(doing())?;
+                    if eids.is_empty() {
+                        return Ok(0);
+                    }
+                    for statement in [
+                        "delete from effect where root in (select root from run where eid in ",
+                        "delete from line_step where root in (select root from run where eid in ",
+                    ] {
+                        let mut delete = sql(statement);
+                        delete.push_list(&eids).push(")");
+                        delete.execute(&mut *connection).await.map_err(doing())?;
+                    }
+                    // Runs, steps and attempts go with their event.
+                    let mut delete = sql("delete from event where eid in ");
+                    delete.push_list(&eids);
+                    delete.execute(&mut *connection).await.map_err(doing())
+                })
+            })
+            .await
+    }
+
+    /// Forgets identities whose time is over and whose event is gone. Says whether there may be more.
+    pub async fn prune_identities(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let over: Option<i64> =
+            sql("select 1 from seen where until < ? and not exists (select 1 from event where event.eid = seen.eid) limit 1")
+                .bind(millis(now))
+                .scalar_optional(&self.readers)
+                .await
+                .map_err(StoreError::doing("look for identities that are over"))?;
+        if over.is_none() {
+            return Ok(false);
+        }
+        self.writer
+            .write(Terms::none(), move |connection| {
+                Box::pin(async move {
+                    let removed = sql("delete from seen where (source, id) in (select source, id from seen where until < ? \
+                         and not exists (select 1 from event where event.eid = seen.eid) limit ?)")
+                    .bind(millis(now))
+                    .bind(BITE)
+                    .execute(connection)
+                    .await
+                    .map_err(StoreError::doing("prune identities"))?;
+                    Ok(removed >= u64::from(BITE))
+                })
+            })
+            .await
+    }
+
+    /// Removes components that neither the latest configuration nor one that runs were accepted on needs. The configurations themselves stay: they
+    /// are small, and say whether a file was applied before.
+    pub async fn prune_components(&self) -> Result<u64, StoreError> {
+        let doing = || StoreError::doing("look for components that nobody needs");
+        let lists: Vec<String> = sql("select components from revision where number = (select max(number) from revision) \
+             or exists (select 1 from run where run.revision = revision.number)")
+        .scalars(&self.readers)
+        .await
+        .map_err(doing())?;
+        let known: Vec<String> = sql("select digest from component").scalars(&self.readers).await.map_err(doing())?;
+        let unneeded: Vec<String> = known.into_iter().filter(|digest| !lists.iter().any(|list| list.contains(digest.as_str()))).collect();
+        if unneeded.is_empty() {
+            return Ok(0);
+        }
+        self.writer
+            .write(Terms::none().revisions(), move |connection| {
+                let unneeded = unneeded.clone();
+                Box::pin(async move {
+                    let doing = || StoreError::doing("prune components");
+                    let latest: Option<String> = sql("select components from revision order by number desc limit 1")
+                        .scalar_optional(&mut *connection)
+                        .await
+                        .map_err(doing())?;
+                    // A configuration that was applied meanwhile may need one again.
+                    let latest = latest.unwrap_or_default();
+                    let mut removed = 0;
+                    for digest in unneeded.iter().filter(|digest| !latest.contains(digest.as_str())) {
+                        removed +=
+                            sql("delete from component where digest = ?").bind(digest).execute(&mut *connection).await.map_err(doing())?;
+                    }
+                    Ok(removed)
+                })
+            })
+            .await
+    }
+
+    /// Gives some of a file's free pages back to the system. Says whether there may be more. A server does so by itself.
+    pub async fn give_back(&self) -> Result<bool, StoreError> {
+        if self.dialect() == Dialect::Postgres {
+            return Ok(false);
+        }
+        let doing = || StoreError::doing("give room back");
+        let free: i64 = sql("pragma freelist_count").scalar(&self.readers).await.map_err(doing())?;
+        if free <= SPARE_PAGES + PAGES {
+            return Ok(false);
+        }
+        self.writer
+            .write(Terms::none(), move |connection| {
+                Box::pin(async move {
+                    let doing = || StoreError::doing("give room back");
+                    // A statement that says how many pages takes no values.
+                    sql("pragma incremental_vacuum(256)").fetch_all(&mut *connection).await.map_err(doing())?;
+                    let left: i64 = sql("pragma freelist_count").scalar(connection).await.map_err(doing())?;
+                    // A file made by an earlier version can't shrink while it is in use: `sangam store backup` writes a compact copy.
+                    Ok(left < free && left > SPARE_PAGES + PAGES)
+                })
+            })
+            .await
+    }
+}
+
+/// Whether nothing of an event is unfinished, recent, or to be kept.
+fn push_over(statement: &mut Statement, over: Over, ended_before: Timestamp) {
+    statement.push("not exists (select 1 from run where run.eid = event.eid and (run.ended_at is null or run.ended_at >= ");
+    statement.push_bind(millis(ended_before)).push(" or (run.status = 'dead' and run.superseded = 0 and ");
+    match over.dead_before {
+        None => statement.push("1 = 1"),
+        Some(dead_before) => statement.push("run.ended_at >= ").push_bind(millis(dead_before)),
+    };
+    statement.push(")))");
+}
