@@ -136,5 +136,6 @@ fn attempt_json(attempt: &AttemptRow, effects: &[EffectRow]) -> Value {
         "error": parsed(attempt.error.as_ref()),
         "logs": parsed(attempt.logs.as_ref()).unwrap_or_else(|| json!([])),
         "effects": shown,
+        "digest": attempt.digest,
     })
 }

@@ -28,6 +28,7 @@ pub fn router(runtime: Arc<Runtime>) -> Router {
     let send = Router::new()
         .route("/v1/events", post(ingress::post_events))
         .layer(DefaultBodyLimit::max(runtime.server.max_event_size))
+        .layer(from_fn_with_state(runtime.clone(), ingress::admit))
         .layer(needs(Permission::Send));
     let read = Router::new()
         .route("/v1/events", get(events::list))

@@ -83,6 +83,8 @@ pub struct AttemptId {
     pub number: u32,
     /// Plugin name: whose key-value space.
     pub plugin: String,
+    /// Digest of the component that is called.
+    pub component: String,
 }
 
 /// What one call of a plugin may do.
@@ -313,6 +315,7 @@ impl Attempt {
             input: self.input.clone(),
             plugin: self.id.plugin.clone(),
             reads: self.keys.unclaimed(),
+            digest: self.id.component.clone(),
         });
         self.store.intend(Intent { fence: self.id.fence, effect: row.clone(), opening }).await?;
         self.opened = true;

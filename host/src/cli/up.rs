@@ -41,8 +41,9 @@ impl Up {
         let worker = tokio::spawn(worker::work(runtime.clone()));
         let upkeep = tokio::spawn(upkeep(runtime.clone()));
         let peers = tokio::spawn(runtime::hear(runtime.clone()));
-        let stopping = runtime.stopping.clone();
-        let server = axum::serve(listener, api::router(runtime.clone())).with_graceful_shutdown(async move { stopping.cancelled().await });
+        // Until everything is drained the host answers: that it is not ready, and what becomes of its runs.
+        let drained = runtime.drained.clone();
+        let server = axum::serve(listener, api::router(runtime.clone())).with_graceful_shutdown(async move { drained.cancelled().await });
         let server = tokio::spawn(server.into_future());
         // Scripts wait for this line.
         println!("listening on http://{address}");
@@ -61,7 +62,8 @@ impl Up {
         worker.await.map_err(Failure::failed)?;
         upkeep.await.map_err(Failure::failed)?;
         peers.await.map_err(Failure::failed)?;
-        // Requests that still wait for their runs get no longer than that.
+        runtime.drained.cancel();
+        // Answers that are still being written get no longer than that.
         let _ = tokio::time::timeout(Duration::from_secs(2), server).await;
         runtime.broker.close().await;
         runtime.store.clone().close().await;

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::expectation::{covers, expected_host};
 use super::facts::PluginFacts;
-use super::model::{Plugin, RequestPattern, Step};
+use super::model::{Plugin, RequestPattern, Step, canary_of};
 use super::problems::{Problem, Severity, Source, did_you_mean, near};
-use super::{Loaded, with};
+use super::{Loaded, canary, with};
 use crate::schema::{Schema, SchemaError};
 
 /// Finds actions that do not exist, configurations and inputs that do not fit their schemas, and grants that are
@@ -22,6 +22,12 @@ pub fn check_plugins(loaded: &Loaded, facts: &BTreeMap<String, PluginFacts>) -> 
             check.config(plugin, facts);
             check.hosts(plugin, facts);
             check.read_only(plugin, facts);
+        }
+        if let (Some(stable), Some(canary)) = (facts.get(name), facts.get(&canary_of(name))) {
+            let place = check.place_or(&format!("plugins.{name}"), "canary");
+            for (severity, message) in canary::differences(loaded, plugin, stable, canary) {
+                check.report(&place, severity, message, None);
+            }
         }
     }
     for (route_index, route) in loaded.config.routes.iter().enumerate() {

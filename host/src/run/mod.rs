@@ -9,11 +9,13 @@
 //! - A run ends only when no step is running.
 //! - A run is `succeeded` only when every step has been met.
 
+mod canary;
 mod outcome;
 mod retry;
 #[cfg(test)]
 mod tests;
 
+pub use canary::{LEAST_CALLS, Window, failed, takes_part};
 pub use outcome::{FailureKind, Outcome, StepFailure};
 
 use jiff::Timestamp;
@@ -276,6 +278,15 @@ impl RunState {
             },
         );
         Verdict::Dead(reason)
+    }
+
+    /// Why the run waits for a time: the failures of the steps that are to be tried again.
+    pub fn again_because(&self) -> Option<String> {
+        let again = self.steps.iter().filter(|step| step.status == StepStatus::Pending && step.due.is_some());
+        let reasons: Vec<String> = again
+            .filter_map(|step| step.error.as_ref().map(|error| format!("step {}: {}: {}", step.name, error.kind.as_str(), error.reason)))
+            .collect();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 
     /// Whether the steps that need it may go on.

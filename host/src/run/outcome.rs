@@ -16,6 +16,13 @@ pub enum Outcome {
     Failed(StepFailure),
 }
 
+impl Outcome {
+    /// Nothing was done, and nothing could be for the moment: for lack of room or because a system asks for patience.
+    pub fn has_to_wait(&self) -> bool {
+        matches!(self, Outcome::Failed(failure) if matches!(failure.kind, FailureKind::Busy | FailureKind::RateLimited))
+    }
+}
+
 /// Answers: again, or never? And who has to do something?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

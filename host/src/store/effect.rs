@@ -141,6 +141,8 @@ pub struct Opening {
     pub plugin: String,
     /// What it has read.
     pub reads: Vec<(Claim, SeenValue)>,
+    /// The component's digest.
+    pub digest: String,
 }
 
 impl Store {
@@ -252,11 +254,12 @@ async fn insert_intent(connection: &mut Connection, intent: &Intent) -> Result<(
             .execute(&mut *connection)
             .await
             .map_err(StoreError::doing("open an attempt"))?;
-        sql("insert into attempt (run, step, number, started_at) values (?, ?, ?, ?) on conflict do nothing")
+        sql("insert into attempt (run, step, number, started_at, digest) values (?, ?, ?, ?, ?) on conflict do nothing")
             .bind(&effect.run)
             .bind(&effect.id.step)
             .bind(effect.attempt)
             .bind(millis(opening.started_at))
+            .bind(&opening.digest)
             .execute(&mut *connection)
             .await
             .map_err(StoreError::doing("open an attempt"))?;

@@ -8,10 +8,12 @@
 
 mod accept;
 mod backup;
+mod canary;
 mod claim;
 mod effect;
 mod host;
 mod key_value;
+mod limit;
 mod listener;
 mod migration;
 mod query;
@@ -27,10 +29,12 @@ mod writer;
 
 pub use accept::{Accepted, NewEvent, NewRun};
 pub use backup::BackupError;
+pub use canary::CanaryRollback;
 pub use claim::ClaimedRun;
 pub use effect::{EffectId, EffectRow, EffectState, Intent, JournalSnapshot, Opening};
 pub use host::HostRow;
 pub use key_value::{Claim, KeyRead, KeySettlement, SeenValue};
+pub use limit::BreakerRow;
 pub use listener::Listener;
 pub use query::{AttemptRow, DeadLetter, EventFilter, EventPage, EventRow, RunRow, StepRow};
 pub use registry::RevisionRow;

@@ -88,6 +88,8 @@ pub struct AttemptRow {
     pub logs: Option<String>,
     /// JSON list.
     pub effects: Option<String>,
+    /// The component's digest.
+    pub digest: Option<String>,
 }
 
 /// Which events a list is about. Empty fields don't filter.
@@ -195,6 +197,7 @@ impl Store {
                     error: row.get("error"),
                     logs: row.get("logs"),
                     effects: row.get("effects"),
+                    digest: row.get("digest"),
                 })
             })
             .collect()

@@ -63,6 +63,8 @@ pub struct AttemptEnd {
     pub logs: String,
     /// JSON list of effects as shown.
     pub effects: String,
+    /// The component's digest; `None`: none was called, or what is known of it stays.
+    pub digest: Option<String>,
 }
 
 /// Input and output of a step.
@@ -314,9 +316,9 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
 
 async fn upsert_attempt(connection: &mut Connection, run: &str, attempt: &AttemptEnd) -> Result<(), StoreError> {
     sql(
-        "insert into attempt (run, step, number, started_at, duration_ms, outcome, error, logs, effects) values (?, ?, ?, ?, ?, ?, ?, ?, ?) \
+        "insert into attempt (run, step, number, started_at, duration_ms, outcome, error, logs, effects, digest) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
          on conflict (run, step, number) do update set duration_ms = excluded.duration_ms, outcome = excluded.outcome, \
-         error = excluded.error, logs = excluded.logs, effects = excluded.effects",
+         error = excluded.error, logs = excluded.logs, effects = excluded.effects, digest = coalesce(excluded.digest, attempt.digest)",
     )
     .bind(run)
     .bind(&attempt.step)
@@ -327,6 +329,7 @@ async fn upsert_attempt(connection: &mut Connection, run: &str, attempt: &Attemp
     .bind(&attempt.error)
     .bind(&attempt.logs)
     .bind(&attempt.effects)
+    .bind(&attempt.digest)
     .execute(connection)
     .await
     .map_err(StoreError::doing("record an attempt"))?;

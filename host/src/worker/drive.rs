@@ -25,15 +25,21 @@ const SETTLE_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 /// Pause before a configuration that could not be loaded is tried again.
 const REVISION_PAUSE: std::time::Duration = std::time::Duration::from_secs(15);
 
-/// Drives a run as far as it goes now.
-pub(super) async fn drive(runtime: &Arc<Runtime>, run: ClaimedRun) {
+/// Drives a run as far as it goes now. Says whether it went on: no if all it found was that it has to wait.
+pub(super) async fn drive(runtime: &Arc<Runtime>, run: ClaimedRun) -> bool {
     let id = run.id.clone();
     match Driver::begin(runtime, run).await {
-        Ok(Some(mut driver)) => driver.go().await,
+        Ok(Some(mut driver)) => {
+            driver.go().await;
+            driver.went_on
+        }
         // It waits for its revision.
-        Ok(None) => {}
+        Ok(None) => false,
         // Without the store nothing can be said: the lease ends, and the run is claimed again.
-        Err(error) => tracing::error!(run = id, error = telemetry::chain(&error), "a run could not be begun"),
+        Err(error) => {
+            tracing::error!(run = id, error = telemetry::chain(&error), "a run could not be begun");
+            false
+        }
     }
 }
 
@@ -48,6 +54,8 @@ struct Driver {
     outputs: BTreeMap<String, Arc<Value>>,
     /// Changes of credentials when the first step was paused for one.
     paused_at: Option<u64>,
+    /// A step of it ended otherwise than by having to wait.
+    went_on: bool,
 }
 
 /// Whether a run goes on.
@@ -93,6 +101,7 @@ impl Driver {
             revision,
             run,
             paused_at: None,
+            went_on: false,
         };
         driver.load_steps().await?;
         driver.recover().await?;
@@ -152,6 +161,7 @@ impl Driver {
             error: Some(error),
             logs: "[]".to_owned(),
             effects: Value::Array(effects).to_string(),
+            digest: None,
         };
         self.settle(Some(end), None, None, Vec::new(), "running", None).await?;
         self.runtime.store.crash().at(Point::Recovered);
@@ -222,6 +232,7 @@ impl Driver {
         let now = self.runtime.clock.now();
         let before = self.state.clone();
         let name = self.route.steps[index].name.clone();
+        self.went_on |= !end.outcome.has_to_wait();
         if let Some(input) = end.value.as_ref().and_then(|value| value.input.clone()) {
             self.inputs.insert(name.clone(), input);
         }
@@ -233,6 +244,8 @@ impl Driver {
             self.paused_at = self.paused_at.or(Some(end.credential_changes));
         }
         let failed = self.state.steps[index].status == StepStatus::Failed;
+        let component = end.attempt.as_ref().and_then(|attempt| attempt.digest.as_deref());
+        self.runtime.judge_component(&self.route.steps[index].plugin, component, &end.outcome, failed).await;
         let value = end.value.clone().map(|value| StepValue { ended: value.output.is_some() || failed, ..value });
         match self.settle_step(end.attempt.clone(), value, end.keys.clone(), end.emitted, now).await {
             Err(StoreError::KeyConflict(key)) => {
@@ -338,7 +351,10 @@ impl Driver {
         match verdict {
             // The host stops: whoever claims it next goes on at once.
             Verdict::Working => settlement.due_at = Some(now),
-            Verdict::Later(due) => settlement.due_at = Some(due),
+            Verdict::Later(due) => {
+                settlement.due_at = Some(due);
+                settlement.status_reason = self.state.again_because();
+            }
             Verdict::Waiting(reason) => {
                 self.state.waiting_since = Some(now);
                 settlement = self.settlement(None, None, None, Vec::new(), "waiting");

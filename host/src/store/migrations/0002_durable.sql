@@ -8,5 +8,35 @@ create table host (
     seen_at     bigint not null
 );
 
+-- limits
+-- Due runs by route, for a fair share of each. The plain list by time is no longer asked for.
+drop index run_due;
+create index run_due on run (route, due_at, seq) where due_at is not null;
+
+-- The component that an attempt used.
+alter table attempt add column digest text;
+
+-- Canaries that failed too often. Forgotten when the configuration no longer has them.
+create table canary_rollback (
+    trial       text primary key,
+    plugin      text not null,
+    digest      text not null,
+    rolled_back_at bigint not null,
+    reason      text not null
+);
+
+-- Breakers that are not closed, and when each plugin's rate is full again: shared by the hosts on one store.
+create table breaker (
+    plugin      text not null,
+    host        text not null,
+    failures    bigint not null,
+    open_until  bigint not null,
+    probe_until bigint,
+    primary key (plugin, host)
+);
+create table rate (
+    plugin      text primary key,
+    full_at     bigint not null
+);
 -- Which configurations runs still need.
 create index run_revision on run (revision);
