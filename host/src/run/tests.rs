@@ -156,7 +156,8 @@ fn delays_grow_are_capped_spread_and_never_shorter_than_asked() {
     };
     assert_eq!([due(1, None, 0.5), due(2, None, 0.5), due(3, None, 0.5), due(30, None, 0.5)], [1000, 2000, 3000, 3000]);
     assert_eq!([due(1, None, 0.0), due(1, None, 1.0)], [500, 1500], "jitter 0.5 spreads by half to both sides");
-    assert_eq!(due(1, Some(60), 0.5), 60_000);
+    assert_eq!(due(1, Some(60), 0.0), 60_000);
+    assert_eq!(due(1, Some(60), 1.0), 90_000, "many who hear the same wish come back one after another");
     assert_eq!(due(2, Some(1), 0.5), 2000, "a shorter wish does not shorten the policy's delay");
 }
 
