@@ -402,10 +402,11 @@ impl Driver {
                     );
                     tokio::time::sleep(SETTLE_PAUSE).await;
                 }
-                other => {
+                Ok(()) => {
                     self.runtime.store.crash().at(Point::Settled);
-                    return other;
+                    return Ok(());
                 }
+                refused => return refused,
             }
         }
     }
