@@ -21,4 +21,5 @@ mod replay;
 mod routing;
 mod sandbox;
 mod security;
+mod several_hosts;
 mod steps;
