@@ -1,5 +1,6 @@
 //! The operators' HTTP API.
 
+mod decide;
 mod document;
 mod events;
 mod guard;
@@ -43,6 +44,7 @@ pub fn router(runtime: Arc<Runtime>) -> Router {
     let operate = Router::new()
         .route("/v1/events/{eid}/replay", post(replay::replay))
         .route("/v1/events/{eid}/cancel", post(replay::cancel))
+        .route("/v1/runs/{id}/steps/{name}/effects/{seq}", post(decide::decide))
         .route("/v1/dead-letters/replay", post(replay::replay_dead_letters))
         .layer(needs(Permission::Operate));
     let administer = Router::new().route("/v1/reload", post(overview::reload)).layer(needs(Permission::Administer));

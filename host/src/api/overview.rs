@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::Problem;
-use crate::config::{Instances, OnFailure};
+use crate::config::{Instances, OnDoubt, OnFailure, OrderOnDead};
 use crate::outbound::BreakerState;
 use crate::run::LEAST_CALLS;
 use crate::runtime::{ApplyError, Runtime, Trial};
@@ -58,6 +58,10 @@ pub(super) async fn routes(State(runtime): State<Arc<Runtime>>) -> Result<Json<V
                             OnFailure::Continue => "continue",
                             OnFailure::Undo => "undo",
                         },
+                        "on_doubt": match step.on_doubt {
+                            OnDoubt::Resend => "resend",
+                            OnDoubt::Hold => "hold",
+                        },
                     })
                 })
                 .collect();
@@ -67,6 +71,10 @@ pub(super) async fn routes(State(runtime): State<Arc<Runtime>>) -> Result<Json<V
                 "sources": route.sources.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "when": route.when.as_ref().map(|when| when.source()),
                 "order_by": route.order_by.as_ref().map(|key| key.source()),
+                "order_on_dead": match route.order_on_dead {
+                    OrderOnDead::Release => "release",
+                    OrderOnDead::Hold => "hold",
+                },
                 "steps": steps,
                 "runs": counts.get(&route.name).cloned().unwrap_or_default(),
             })

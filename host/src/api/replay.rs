@@ -11,10 +11,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Problem;
+use crate::config::{OnDoubt, OrderOnDead, Route};
 use crate::crash::Point;
-use crate::run::RunState;
-use crate::runtime::Runtime;
+use crate::run::{self, RunState, Task};
+use crate::runtime::{Revision, Runtime};
 use crate::store::{NewReplay, RunRow};
+use crate::worker;
 
 /// Dead letters replayed by one request.
 const MAX_REPLAYS: u32 = 1000;
@@ -122,14 +124,7 @@ async fn add(runtime: &Runtime, run: &RunRow, wish: &Replay) -> Result<Value, Pr
         SignedDuration::try_from(route.deadline).ok().and_then(|deadline| now.checked_add(deadline).ok()).unwrap_or(jiff::Timestamp::MAX);
     let id = uuid::Uuid::now_v7().to_string();
     let from_start = wish.from == From::Start || wish.keys == Keys::New;
-    let before: Option<RunState> = run.state.as_deref().and_then(|state| serde_json::from_str(state).ok());
-    let (state, keep) = match before {
-        Some(before) if !from_start => {
-            let (state, keep) = before.resume(route, deadline_at);
-            (serde_json::to_string(&state).ok(), keep)
-        }
-        _ => (None, Vec::new()),
-    };
+    let (state, keep) = start_state(runtime, run, wish, &revision, route, deadline_at).await?;
     let replay = NewReplay {
         root: if wish.keys == Keys::New { id.clone() } else { run.root.clone() },
         id: id.clone(),
@@ -137,6 +132,7 @@ async fn add(runtime: &Runtime, run: &RunRow, wish: &Replay) -> Result<Value, Pr
         line: run.root.clone(),
         route: run.route.clone(),
         order_key: run.order_key.clone(),
+        order_hold: route.order_on_dead == OrderOnDead::Hold,
         revision: number,
         state,
         from: if from_start { "start" } else { "failed" },
@@ -148,21 +144,59 @@ async fn add(runtime: &Runtime, run: &RunRow, wish: &Replay) -> Result<Value, Pr
     Ok(json!({ "run": id, "replay_of": run.id, "route": run.route, "revision": number }))
 }
 
+/// What a replay starts from, JSON, and the steps that keep their outputs. With new keys it owes nothing to what was done before.
+async fn start_state(
+    runtime: &Runtime,
+    run: &RunRow,
+    wish: &Replay,
+    revision: &Revision,
+    route: &Route,
+    deadline: jiff::Timestamp,
+) -> Result<(Option<String>, Vec<String>), Problem> {
+    if wish.keys == Keys::New {
+        return Ok((None, Vec::new()));
+    }
+    let before: Option<RunState> = run.state.as_deref().and_then(|state| serde_json::from_str(state).ok());
+    let from = if wish.from == From::Start { run::From::Start } else { run::From::Failed };
+    let begun = runtime.store.undos_begun(&run.root).await?;
+    let (mut state, keep) = match before {
+        Some(before) => before.resume(route, from, deadline, &begun, |step| revision.undo_action(step)).map_err(|illegal| {
+            Problem::conflict(format!(
+                "{illegal} in revision {}; replay with \"plugins\": \"pinned\", or with \"keys\": \"new\"",
+                revision.number
+            ))
+        })?,
+        None => (RunState::new(route, deadline), Vec::new()),
+    };
+    // What a person has not decided on is not sent again by a replay either.
+    let tasks: Vec<(Task, String)> = state.tasks().map(|(task, known)| (task, known.name.clone())).collect();
+    for (task, name) in tasks {
+        if route.steps[task.index()].on_doubt == OnDoubt::Hold {
+            let doubts: Vec<_> = runtime.store.doubts(&run.root, &name).await?.iter().map(worker::held_effect).collect();
+            if !doubts.is_empty() {
+                // A step that keeps its output has nothing to be decided.
+                let _ = state.hold(task, doubts);
+            }
+        }
+    }
+    Ok((serde_json::to_string(&state).ok(), keep))
+}
+
 pub(super) async fn cancel(State(runtime): State<Arc<Runtime>>, Path(eid): Path<String>) -> Result<Json<Value>, Problem> {
     if runtime.store.event(&eid).await?.is_none() {
         return Err(Problem::not_found(format!("there is no event {eid}")));
     }
     let cancelled = runtime.store.cancel(&eid, runtime.clock.now()).await?;
-    if cancelled.is_empty() {
+    if cancelled.runs.is_empty() && cancelled.released.is_empty() {
         return Err(Problem::conflict(format!("all runs of event {eid} have ended")));
     }
-    for (_, route) in &cancelled {
+    for (_, route) in &cancelled.runs {
         runtime.metrics.run_ended(route, "cancelled");
     }
     runtime.ended.send_modify(|count| *count += 1);
     runtime.due.notify_one();
-    let ids: Vec<&str> = cancelled.iter().map(|(id, _)| id.as_str()).collect();
-    Ok(Json(json!({ "cancelled": ids })))
+    let ids: Vec<&str> = cancelled.runs.iter().map(|(id, _)| id.as_str()).collect();
+    Ok(Json(json!({ "cancelled": ids, "released": cancelled.released })))
 }
 
 #[derive(Debug, Deserialize, Default)]

@@ -2,6 +2,7 @@
 
 mod check;
 mod client;
+mod decide;
 
 mod events;
 mod init;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::expectation::{covers, expected_host};
 use super::facts::PluginFacts;
-use super::model::{Plugin, RequestPattern, Step, canary_of};
+use super::model::{OnFailure, Plugin, RequestPattern, Route, Step, canary_of};
 use super::problems::{Problem, Severity, Source, did_you_mean, near};
 use super::{Loaded, canary, with};
 use crate::schema::{Schema, SchemaError};
@@ -34,6 +34,9 @@ pub fn check_plugins(loaded: &Loaded, facts: &BTreeMap<String, PluginFacts>) -> 
         for (step_index, step) in route.steps.iter().enumerate() {
             if let Some(facts) = facts.get(&step.plugin) {
                 check.step(&format!("routes[{route_index}].steps[{step_index}]"), step, facts);
+            }
+            if step.on_failure == OnFailure::Undo {
+                check.undo(&format!("routes[{route_index}].steps[{step_index}]"), route, step_index, facts);
             }
         }
     }
@@ -131,6 +134,28 @@ impl Check<'_> {
             let message = format!("`{}.{}` does not take this: {}", step.plugin, step.action, misfit.message);
             self.report(&place, Severity::Error, message, misfit.help);
         }
+    }
+
+    /// Steps that may have done something when a step with `on-failure = "undo"` fails, and can't be undone.
+    fn undo(&mut self, path: &str, route: &Route, failing: usize, facts: &BTreeMap<String, PluginFacts>) {
+        let action = |step: &Step| facts.get(&step.plugin).and_then(|facts| facts.actions.get(&step.action));
+        let left: Vec<&Step> = route
+            .steps
+            .iter()
+            .enumerate()
+            // What needs the failing step has not begun by then.
+            .filter(|(index, _)| *index == failing || !route.needs(*index, failing))
+            .map(|(_, step)| step)
+            .filter(|step| action(step).is_some_and(|action| action.undo.is_none()))
+            .collect();
+        if left.is_empty() {
+            return;
+        }
+        let place = self.place(&format!("{path}.on-failure"), "");
+        let steps: Vec<String> = left.iter().map(|step| format!("`{}` ({}.{})", step.name, step.plugin, step.action)).collect();
+        let message = format!("not everything can be undone: no undo action is declared for {}", steps.join(", "));
+        let help = "what these write stays if the run is undone, and the run says so; those that only read need no undo".to_owned();
+        self.report(&place, Severity::Warning, message, Some(help));
     }
 
     /// `with` as it is written, its expressions not evaluated.

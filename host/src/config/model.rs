@@ -382,6 +382,23 @@ pub struct Route {
     pub steps: Vec<Step>,
 }
 
+impl Route {
+    /// Whether a step needs another, directly or through others.
+    pub fn needs(&self, step: usize, other: usize) -> bool {
+        let mut open = self.steps[step].needs.clone();
+        let mut seen = vec![false; self.steps.len()];
+        while let Some(need) = open.pop() {
+            if need == other {
+                return true;
+            }
+            if !std::mem::replace(&mut seen[need], true) {
+                open.extend(&self.steps[need].needs);
+            }
+        }
+        false
+    }
+}
+
 /// `order-on-dead`: what a dead run does with its `order-by` key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderOnDead {

@@ -27,7 +27,7 @@ pub fn failed(outcome: &Outcome, ended: bool) -> Option<bool> {
     match outcome {
         Outcome::Succeeded => Some(false),
         Outcome::Skipped => None,
-        Outcome::Failed(failure) => match failure.kind {
+        Outcome::Failed(failure) | Outcome::InDoubt(failure, _) => match failure.kind {
             FailureKind::Trap
             | FailureKind::Timeout
             | FailureKind::Rejected

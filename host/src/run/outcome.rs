@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::step::HeldEffect;
+
 /// How an attempt ended, or why there was none.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
@@ -14,6 +16,8 @@ pub enum Outcome {
     Skipped,
     /// Not done.
     Failed(StepFailure),
+    /// Not done, and these writes of the step are in doubt. Only `on-doubt = "hold"` makes a difference of it.
+    InDoubt(StepFailure, Vec<HeldEffect>),
 }
 
 impl Outcome {

@@ -85,6 +85,12 @@ impl Revision {
         Revision { number: 0, config, plugins: BTreeMap::new() }
     }
 
+    /// The action that undoes a step, where its plugin declares one.
+    pub fn undo_action(&self, step: &config::Step) -> Option<String> {
+        let actions = &self.plugins.get(&step.plugin)?.descriptor.actions;
+        actions.iter().find(|action| action.name == step.action)?.undo.clone()
+    }
+
     /// A route of this revision.
     pub fn route(&self, name: &str) -> Option<&Arc<Route>> {
         self.config.routes.iter().find(|route| route.name == name)

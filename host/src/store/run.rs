@@ -6,8 +6,10 @@ use super::accept::{self, NewEvent};
 use super::claim::ClaimedRun;
 use super::effect::{fenced, refusal};
 use super::key_value::{self, KeySettlement};
+use super::order;
 use super::sql::{Connection, sql};
 use super::terms::{Signal, Terms};
+use super::undo;
 use super::{Store, StoreError, millis};
 use crate::crash::Point;
 
@@ -26,10 +28,14 @@ pub struct RunSettlement {
     pub status: &'static str,
     /// Why, for people.
     pub status_reason: Option<String>,
-    /// What ends a `waiting`: `credential`.
+    /// What ends a `waiting`: `credential`, `decision`.
     pub waits_for: Option<&'static str>,
     /// State of the run, JSON.
     pub state: String,
+    /// When it (or its undo) is given up.
+    pub deadline_at: Timestamp,
+    /// Whether its undo is complete; `None`: it does not go back.
+    pub undone: Option<bool>,
     /// When it is due again; `None` with `running`: the lease stays as it is.
     pub due_at: Option<Timestamp>,
     /// When it ended.
@@ -42,6 +48,10 @@ pub struct RunSettlement {
     pub keys: Option<KeySettlement>,
     /// Events that a step brought in.
     pub emitted: Vec<NewEvent>,
+    /// Its undo begins here.
+    pub turns_back: bool,
+    /// A step that is undone now.
+    pub step_undone: Option<String>,
 }
 
 /// How one try at one step went.
@@ -97,6 +107,8 @@ pub struct NewReplay {
     pub route: String,
     /// Its place in the order of that route.
     pub order_key: Option<String>,
+    /// Dead, it keeps that key.
+    pub order_hold: bool,
     /// First run of its line; its own id with new keys.
     pub root: String,
     /// Revision it runs on.
@@ -176,7 +188,7 @@ impl Store {
                     .map_err(StoreError::doing("postpone a run"))?;
                     if done > 0 && due_at.is_none() {
                         key_value::release(connection, &run, None).await?;
-                        wake_next(connection, &run, now).await?;
+                        order::wake_next(connection, &run, now).await?;
                     }
                     Ok(())
                 })
@@ -196,40 +208,6 @@ impl Store {
                         .await
                         .map_err(StoreError::doing("wake waiting runs"))?;
                     Ok(())
-                })
-            })
-            .await
-    }
-
-    /// Cancels the runs of an event that have not ended; a running step's outcome is then discarded by its fence.
-    /// Gives ids and routes of the runs it ended.
-    pub async fn cancel(&self, eid: &str, now: Timestamp) -> Result<Vec<(String, String)>, StoreError> {
-        let mut terms = Terms::none().signal(Signal::Ended).signal(Signal::Due);
-        for run in self.runs(eid).await? {
-            terms = terms.order(&run.route, run.order_key.as_deref());
-        }
-        let eid = eid.to_owned();
-        self.writer
-            .write(terms.point(Point::Cancelling), move |connection| {
-                let eid = eid.clone();
-                Box::pin(async move {
-                    let rows = sql(
-                        "update run set status = 'cancelled', status_reason = 'cancelled by a person', ended_at = ?, due_at = null, fence = fence + 1 \
-                         where eid = ? and ended_at is null returning id, route, order_key",
-                    )
-                    .bind(millis(now))
-                    .bind(eid)
-                    .fetch_all(&mut *connection)
-                    .await
-                    .map_err(StoreError::doing("cancel an event"))?;
-                    let mut cancelled = Vec::new();
-                    for row in rows {
-                        let id: String = row.get(0);
-                        key_value::release(connection, &id, None).await?;
-                        wake_next(connection, &id, now).await?;
-                        cancelled.push((id, row.get(1)));
-                    }
-                    Ok(cancelled)
                 })
             })
             .await
@@ -257,31 +235,11 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
     if let Some(keys) = &settlement.keys {
         key_value::check(connection, &keys.plugin, &keys.root, &keys.step, &keys.unclaimed).await?;
     }
+    if settlement.turns_back {
+        undo::begin(connection, run).await?;
+    }
     for step in &settlement.steps {
-        sql("insert into step (run, name, input, output) values (?, ?, ?, ?) \
-             on conflict (run, name) do update set input = coalesce(excluded.input, step.input), output = excluded.output")
-        .bind(run)
-        .bind(&step.name)
-        .bind(&step.input)
-        .bind(&step.output)
-        .execute(&mut *connection)
-        .await
-        .map_err(StoreError::doing("settle a step"))?;
-        if let Some(start) = step.clock_start {
-            sql("insert into line_step (root, step, round, clock_start, applied) select root, ?, ?, ?, ? from run where id = ? \
-                 on conflict (root, step, round) do update set applied = case when excluded.applied = 1 then 1 else line_step.applied end")
-            .bind(&step.name)
-            .bind(step.round)
-            .bind(millis(start))
-            .bind(step.output.is_some())
-            .bind(run)
-            .execute(&mut *connection)
-            .await
-            .map_err(StoreError::doing("settle a step"))?;
-        }
-        if step.ended {
-            key_value::release(connection, run, Some(&step.name)).await?;
-        }
+        settle_step(connection, run, step, settlement.keys.as_ref().is_some_and(|keys| !keys.writes.is_empty())).await?;
     }
     for attempt in &settlement.attempts {
         upsert_attempt(connection, run, attempt).await?;
@@ -292,9 +250,12 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
     if !settlement.emitted.is_empty() {
         accept::insert(connection, &[&settlement.emitted]).await?;
     }
+    if let Some(step) = &settlement.step_undone {
+        undo::done(connection, run, step).await?;
+    }
     let released = settlement.status != "running";
     sql("update run set status = ?1, status_reason = ?2, state = ?3, due_at = case when ?4 = 1 then ?5 else due_at end, \
-         ended_at = ?6, waits_for = ?9 where id = ?7 and fence = ?8")
+         ended_at = ?6, waits_for = ?9, deadline_at = ?10, undone = ?11 where id = ?7 and fence = ?8")
     .bind(settlement.status)
     .bind(&settlement.status_reason)
     .bind(&settlement.state)
@@ -304,12 +265,48 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
     .bind(run)
     .bind(settlement.fence)
     .bind(settlement.waits_for)
+    .bind(millis(settlement.deadline_at))
+    .bind(settlement.undone)
     .execute(&mut *connection)
     .await
     .map_err(StoreError::doing("settle a run"))?;
     if let Some(now) = settlement.ended_at {
         key_value::release(connection, run, None).await?;
-        wake_next(connection, run, now).await?;
+        order::wake_next(connection, run, now).await?;
+    }
+    Ok(())
+}
+
+async fn settle_step(connection: &mut Connection, run: &str, step: &StepValue, writes_keys: bool) -> Result<(), StoreError> {
+    let doing = || StoreError::doing("settle a step");
+    sql("insert into step (run, name, input, output) values (?, ?, ?, ?) \
+         on conflict (run, name) do update set input = coalesce(excluded.input, step.input), output = excluded.output")
+    .bind(run)
+    .bind(&step.name)
+    .bind(&step.input)
+    .bind(&step.output)
+    .execute(&mut *connection)
+    .await
+    .map_err(doing())?;
+    if let Some(start) = step.clock_start {
+        sql(
+            "insert into line_step (root, step, round, clock_start, applied, wrote_keys) select root, ?, ?, ?, ?, ? from run where id = ? \
+             on conflict (root, step, round) do update set applied = case when excluded.applied = 1 then 1 else line_step.applied end, \
+             wrote_keys = case when excluded.wrote_keys = 1 then 1 else line_step.wrote_keys end, \
+             clock_start = case when line_step.fresh = 1 then excluded.clock_start else line_step.clock_start end, fresh = 0",
+        )
+        .bind(&step.name)
+        .bind(step.round)
+        .bind(millis(start))
+        .bind(step.output.is_some())
+        .bind(writes_keys)
+        .bind(run)
+        .execute(&mut *connection)
+        .await
+        .map_err(doing())?;
+    }
+    if step.ended {
+        key_value::release(connection, run, Some(&step.name)).await?;
     }
     Ok(())
 }
@@ -336,26 +333,15 @@ async fn upsert_attempt(connection: &mut Connection, run: &str, attempt: &Attemp
     Ok(())
 }
 
-/// The run behind one that ended becomes due.
-async fn wake_next(connection: &mut Connection, ended: &str, now: Timestamp) -> Result<(), StoreError> {
-    sql("update run set due_at = ?1 where seq = (select next.seq from run ended join run next on next.route = ended.route \
-         and next.order_key = ended.order_key and next.ended_at is null where ended.id = ?2 and ended.order_key is not null \
-         order by next.seq limit 1) and status = 'pending' and due_at is null")
-    .bind(millis(now))
-    .bind(ended)
-    .execute(connection)
-    .await
-    .map_err(StoreError::doing("wake the next run of an order"))?;
-    Ok(())
-}
-
 async fn insert_replay(connection: &mut Connection, replay: &NewReplay, now: Timestamp) -> Result<Result<(), ReplayRefused>, StoreError> {
     let doing = || StoreError::doing("add a replay");
-    let Some(of) = sql("select root, superseded, ended_at from run where id = ?")
-        .bind(&replay.of)
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(doing())?
+    // A dead run that keeps its key gives its place to its replay; any other replay goes to the end.
+    let Some(of) = sql("select root, superseded, case when status = 'dead' and order_hold = 1 and order_key is not null \
+         then coalesce(order_place, seq) end as kept_place from run where id = ?")
+    .bind(&replay.of)
+    .fetch_optional(&mut *connection)
+    .await
+    .map_err(doing())?
     else {
         return Ok(Err(ReplayRefused::Unknown(replay.of.clone())));
     };
@@ -370,14 +356,15 @@ async fn insert_replay(connection: &mut Connection, replay: &NewReplay, now: Tim
     if of.get::<bool>(1) {
         return Ok(Err(ReplayRefused::Superseded(replay.of.clone())));
     }
-    sql(
-        "insert into run (id, eid, route, revision, root, replay_of, replay_from, status, order_key, due_at, state, created_at, deadline_at) \
-         select ?, eid, route, ?, ?, id, ?, 'pending', order_key, ?, ?, ?, ? from run where id = ?",
-    )
+    let place = of.get::<Option<i64>>("kept_place");
+    sql("insert into run (id, eid, route, revision, root, replay_of, replay_from, status, order_key, order_hold, order_place, due_at, state, \
+         created_at, deadline_at) select ?, eid, route, ?, ?, id, ?, 'pending', order_key, ?, ?, ?, ?, ?, ? from run where id = ?")
     .bind(&replay.id)
     .bind(replay.revision)
     .bind(&replay.root)
     .bind(replay.from)
+    .bind(replay.order_hold)
+    .bind(place)
     .bind(millis(now))
     .bind(&replay.state)
     .bind(millis(now))
@@ -396,12 +383,6 @@ async fn insert_replay(connection: &mut Connection, replay: &NewReplay, now: Tim
             .map_err(doing())?;
     }
     sql("update run set superseded = 1 where id = ?").bind(&replay.of).execute(&mut *connection).await.map_err(doing())?;
-    // The end of its order: behind every unfinished run of its key.
-    sql("update run set due_at = null where id = ? and exists (select 1 from run before where before.route = run.route \
-         and before.order_key = run.order_key and before.ended_at is null and before.seq < run.seq)")
-    .bind(&replay.id)
-    .execute(&mut *connection)
-    .await
-    .map_err(doing())?;
+    order::queue(connection, &replay.id).await?;
     Ok(Ok(()))
 }

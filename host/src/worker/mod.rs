@@ -3,10 +3,14 @@
 //! A notification makes it quick, a timer makes it certain. A lease that ends makes a run claimable again, so a crash needs no recovery.
 
 mod drive;
+mod hold;
 mod outputs;
+mod recover;
 mod share;
 mod step;
+mod undo;
 
+pub use hold::held_effect;
 pub use outputs::shown_row;
 
 use std::collections::BTreeMap;

@@ -40,3 +40,19 @@ create table rate (
 );
 -- Which configurations runs still need.
 create index run_revision on run (revision);
+
+-- undo
+-- A dead run of its route keeps its order key (order-on-dead = "hold"), until it is replayed or given up.
+alter table run add column order_hold integer not null default 0;
+-- Its place in the order of its key where that is not its own `seq`: a replay takes that of the run that kept the key.
+alter table run add column order_place bigint;
+drop index run_order;
+-- Those that hold a place: whatever has not ended, and dead runs that keep their key.
+create index run_order on run (route, order_key, (coalesce(order_place, seq)))
+    where order_key is not null and (ended_at is null or (status = 'dead' and order_hold = 1 and superseded = 0));
+-- Whether key-value writes of the step are in effect.
+alter table line_step add column wrote_keys integer not null default 0;
+-- The step was undone and has not begun since: its clock starts anew.
+alter table line_step add column fresh integer not null default 0;
+-- What a person said of a write in doubt: done, not-done.
+alter table effect add column decided text;
