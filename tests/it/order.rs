@@ -126,3 +126,95 @@ async fn order_survives_a_host_that_is_killed() -> anyhow::Result<()> {
     assert_eq!(bodies(&scene, "/a"), ["1", "2", "3", "4", "5", "6"]);
     Ok(())
 }
+
+fn holding() -> String {
+    ORDERED.replace("order-by = \".event.data.key\"", "order-by = \".event.data.key\"\norder-on-dead = \"hold\"")
+}
+
+/// A dead run that keeps its key, and one behind it.
+async fn dead_and_behind(scene: &Scene) -> anyhow::Result<(String, String)> {
+    scene.answer("/a", 404, 1);
+    let dead = scene.client().send(&keyed(json!("a"), 1)).await?;
+    scene.client().until(&dead, "dead").await?;
+    let behind = scene.client().send(&keyed(json!("a"), 2)).await?;
+    Ok((dead, behind))
+}
+
+#[tokio::test]
+async fn a_dead_run_that_holds_its_key_is_replayed_in_its_place() -> anyhow::Result<()> {
+    let scene = Scene::start(&holding()).await?;
+    let client = scene.client();
+    let (dead, behind) = dead_and_behind(&scene).await?;
+    // Another key goes on, so the host has looked at what is due.
+    scene.client().send_and_wait(&keyed(json!("b"), 1)).await?;
+    let waiting = client.event(&behind).await?;
+    let run = client.event(&dead).await?["runs"][0].clone();
+    let expected = format!("waits behind run {} of event {dead}, which is dead", run["id"].as_str().unwrap_or(""));
+    assert_eq!((&waiting["status"], &waiting["runs"][0]["status_reason"]), (&json!("pending"), &json!(expected)));
+    assert_eq!(waiting["status_reason"], format!("ordered: {expected}"));
+    assert_eq!((&run["waiting_behind"], &run["keeps_key"]), (&json!(1), &json!(true)));
+    let shown = scene.folder.run(&["events", "show", &dead, "--url", &client.url], "")?;
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("keeps its order key, 1 run waits behind it"));
+
+    // A replay that dies keeps the key as well.
+    scene.answer("/a", 404, 1);
+    assert_eq!(client.post(&format!("/v1/events/{dead}/replay"), &json!({})).await?.status, 200);
+    client.until(&dead, "dead").await?;
+    scene.client().send_and_wait(&keyed(json!("b"), 2)).await?;
+    assert_eq!(client.event(&behind).await?["status"], "pending");
+    let third = client.send(&keyed(json!("a"), 3)).await?;
+    assert_eq!(client.post(&format!("/v1/events/{dead}/replay"), &json!({})).await?.status, 200);
+    for eid in [&dead, &behind, &third] {
+        client.until(eid, "succeeded").await?;
+    }
+    assert_eq!(bodies(&scene, "/a"), ["1", "2", "3"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_dead_run_that_holds_its_key_gives_it_up_when_cancelled() -> anyhow::Result<()> {
+    let scene = Scene::start(&holding()).await?;
+    let client = scene.client();
+    let (dead, behind) = dead_and_behind(&scene).await?;
+    assert_eq!(client.event(&behind).await?["status"], "pending");
+    let answer = client.post(&format!("/v1/events/{dead}/cancel"), &json!({})).await?;
+    assert_eq!((answer.status, answer.json["released"].as_array().map(Vec::len)), (200, Some(1)), "{}", answer.text);
+    client.until(&behind, "succeeded").await?;
+    assert_eq!(client.event(&dead).await?["status"], "dead", "it stays a dead letter");
+    assert_eq!(client.post(&format!("/v1/events/{dead}/cancel"), &json!({})).await?.status, 409);
+    assert_eq!(client.post(&format!("/v1/events/{dead}/replay"), &json!({})).await?.status, 200);
+    client.until(&dead, "succeeded").await?;
+    assert_eq!(bodies(&scene, "/a"), ["2", "1"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_held_key_survives_a_restart() -> anyhow::Result<()> {
+    let scene = Scene::start(&holding()).await?;
+    let (dead, behind) = dead_and_behind(&scene).await?;
+    let Scene { sink, folder, host } = scene;
+    host.kill().await?;
+    let host = folder.start().await?;
+    let scene = Scene { sink, folder, host };
+    scene.client().send_and_wait(&keyed(json!("b"), 1)).await?;
+    assert_eq!(scene.client().event(&behind).await?["status"], "pending");
+    assert_eq!(scene.client().post(&format!("/v1/events/{dead}/replay"), &json!({})).await?.status, 200);
+    scene.client().until(&behind, "succeeded").await?;
+    assert_eq!(bodies(&scene, "/a"), ["1", "2"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_waits_for_a_key_is_told_who_holds_it() -> anyhow::Result<()> {
+    let scene = Scene::start(&ORDERED.replace("200ms", "10m")).await?;
+    scene.answer("/a", 503, 1);
+    let first = scene.client().send(&keyed(json!("a"), 1)).await?;
+    let second = scene.client().send(&keyed(json!("a"), 2)).await?;
+    scene.arrived("/a").await?;
+    let holder = scene.client().until(&first, "pending").await?;
+    let waiting = scene.client().event(&second).await?;
+    assert_eq!(waiting["runs"][0]["waits_behind"]["run"], holder["runs"][0]["id"]);
+    assert!(waiting["status_reason"].as_str().is_some_and(|why| why.contains(&format!("of event {first}"))), "{waiting:#}");
+    assert_eq!(holder["runs"][0]["waiting_behind"], 1);
+    Ok(())
+}

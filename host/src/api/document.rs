@@ -23,11 +23,71 @@ pub async fn event_document(runtime: &Runtime, eid: &str) -> Result<Value, Probl
         let steps = runtime.store.steps(&run.id).await?;
         let attempts = runtime.store.attempts(&run.id).await?;
         let effects = runtime.store.effects_of(&run.id).await?;
-        shown.push(run_json(run, route.as_deref(), &steps, &attempts, &effects));
+        let mut json = run_json(run, route.as_deref(), &steps, &attempts, &effects);
+        queue(runtime, run, &mut json).await?;
+        held(runtime, run, &mut json).await?;
+        shown.push(json);
     }
     document["runs"] = Value::Array(shown);
+    explain(&mut document);
     redacted(&redaction, &mut document);
     Ok(document)
+}
+
+/// Who holds the order key that a run waits for, and how many wait behind one that holds its own.
+pub(super) async fn queue(runtime: &Runtime, run: &RunRow, json: &mut Value) -> Result<(), Problem> {
+    if run.is_queued() {
+        if let Some(holder) = runtime.store.key_holder(&run.id).await? {
+            json["status_reason"] = json!(format!("waits behind run {} of event {}, which is {}", holder.run, holder.eid, holder.status));
+            json["waits_behind"] = json!({ "run": holder.run, "eid": holder.eid, "status": holder.status });
+        }
+    } else if run.order_key.is_some() && (run.ended_at.is_none() || run.keeps_key()) {
+        json["waiting_behind"] = json!(runtime.store.waiting_behind(&run.id).await?);
+        json["keeps_key"] = json!(run.keeps_key());
+    }
+    Ok(())
+}
+
+/// The writes that a person has to decide on, with each step or undo that is held for them.
+async fn held(runtime: &Runtime, run: &RunRow, json: &mut Value) -> Result<(), Problem> {
+    for step in json["steps"].as_array_mut().into_iter().flatten() {
+        step["held"] = held_of(runtime, run, step).await?;
+        if step["undo"]["name"].is_string() {
+            step["undo"]["held"] = held_of(runtime, run, &step["undo"]).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn held_of(runtime: &Runtime, run: &RunRow, task: &Value) -> Result<Value, Problem> {
+    if task["held"] != true || run.ended_at.is_some() {
+        return Ok(json!([]));
+    }
+    let doubts = runtime.store.doubts(&run.root, task["name"].as_str().unwrap_or("")).await?;
+    let shown = doubts.iter().map(|effect| {
+        json!({
+            "seq": effect.seq,
+            "attempt": effect.attempt,
+            "run": effect.run,
+            "name": effect.name,
+            "key": effect.key,
+            "method": effect.method,
+            "url": effect.url,
+        })
+    });
+    Ok(shown.collect())
+}
+
+/// An event that is pending says what its runs wait for.
+pub(super) fn explain(document: &mut Value) {
+    if document["status"] == "pending" && document["status_reason"].is_null() {
+        let run =
+            document["runs"].as_array().into_iter().flatten().find(|run| run["status"] == "pending" && run["status_reason"].is_string());
+        if let Some(run) = run {
+            let reason = format!("{}: {}", run["route"].as_str().unwrap_or(""), run["status_reason"].as_str().unwrap_or(""));
+            document["status_reason"] = json!(reason);
+        }
+    }
 }
 
 /// Hides in an event's document or summary what its routes hide; its identity stays.
@@ -80,9 +140,15 @@ fn run_json(run: &RunRow, route: Option<&Route>, steps: &[StepRow], attempts: &[
     let shown: Vec<Value> = states
         .iter()
         .map(|step| {
-            let attempts: Vec<Value> =
-                attempts.iter().filter(|attempt| attempt.step == step.name).map(|attempt| attempt_json(attempt, effects)).collect();
-            step_json(step, inputs.get(step.name.as_str()).copied(), run, attempts)
+            let mut shown = step_json(step, &inputs, run, attempts, effects);
+            shown["undo"] = match &step.undo {
+                Some(undo) => step_json(undo, &inputs, run, attempts, effects),
+                None if step.stays => {
+                    json!({ "status": "none", "error": { "kind": "unavailable", "reason": format!("{} declares no undo action; its effects stay", step.uses), "details": null } })
+                }
+                None => Value::Null,
+            };
+            shown
         })
         .collect();
     let next = (run.status == "pending").then_some(run.due_at).flatten();
@@ -103,8 +169,12 @@ fn run_json(run: &RunRow, route: Option<&Route>, steps: &[StepRow], attempts: &[
     })
 }
 
-fn step_json(step: &StepState, row: Option<&StepRow>, run: &RunRow, attempts: Vec<Value>) -> Value {
+/// A step, or the undo of one.
+fn step_json(step: &StepState, rows: &BTreeMap<&str, &StepRow>, run: &RunRow, attempts: &[AttemptRow], effects: &[EffectRow]) -> Value {
     let parsed = |text: Option<&String>| text.and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let row = rows.get(step.name.as_str());
+    let attempts: Vec<Value> =
+        attempts.iter().filter(|attempt| attempt.step == step.name).map(|attempt| attempt_json(attempt, effects)).collect();
     // The state is settled after an attempt: one that has a record without an outcome is under way.
     let under_way = run.status == "running" && attempts.last().is_some_and(|attempt| attempt["outcome"].is_null());
     let status = if under_way { StepStatus::Running } else { step.status };
@@ -116,6 +186,7 @@ fn step_json(step: &StepState, row: Option<&StepRow>, run: &RunRow, attempts: Ve
         "output": parsed(row.and_then(|row| row.output.as_ref())),
         "error": step.error.as_ref().map(|error| json!({ "kind": error.kind.as_str(), "reason": error.reason, "details": error.details })),
         "next_attempt_at": step.due.filter(|_| step.status == StepStatus::Pending).map(|due| due.to_string()),
+        "held": !step.held.is_empty(),
         "undo": null,
         "attempts": attempts,
     })
@@ -124,10 +195,17 @@ fn step_json(step: &StepState, row: Option<&StepRow>, run: &RunRow, attempts: Ve
 fn attempt_json(attempt: &AttemptRow, effects: &[EffectRow]) -> Value {
     let parsed = |text: Option<&String>| text.and_then(|text| serde_json::from_str::<Value>(text).ok());
     // Before its end an attempt has no record of its own: then the journal knows its writes.
-    let shown = parsed(attempt.effects.as_ref()).unwrap_or_else(|| {
-        let rows = effects.iter().filter(|effect| effect.id.step == attempt.step && effect.attempt == attempt.number);
-        Value::Array(rows.map(crate::worker::shown_row).collect())
-    });
+    let rows: Vec<&EffectRow> = effects
+        .iter()
+        .filter(|effect| effect.id.step == attempt.step && effect.attempt == attempt.number && effect.run == attempt.run)
+        .collect();
+    let mut shown =
+        parsed(attempt.effects.as_ref()).unwrap_or_else(|| Value::Array(rows.iter().map(|row| crate::worker::shown_row(row)).collect()));
+    for effect in shown.as_array_mut().into_iter().flatten() {
+        if let Some(row) = rows.iter().find(|row| row.decided.is_some() && effect["seq"] == row.seq) {
+            effect["decided"] = json!(row.decided);
+        }
+    }
     json!({
         "number": attempt.number,
         "started_at": attempt.started_at.to_string(),
@@ -136,5 +214,6 @@ fn attempt_json(attempt: &AttemptRow, effects: &[EffectRow]) -> Value {
         "error": parsed(attempt.error.as_ref()),
         "logs": parsed(attempt.logs.as_ref()).unwrap_or_else(|| json!([])),
         "effects": shown,
+        "digest": attempt.digest,
     })
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Problem;
-use super::document::{event_document, redacted, summary};
+use super::document::{event_document, explain, queue, redacted, summary};
 use super::redaction::Redaction;
 use crate::runtime::Runtime;
 use crate::store::EventFilter;
@@ -58,6 +58,10 @@ pub(super) async fn list(State(runtime): State<Arc<Runtime>>, Query(query): Quer
     let mut events = Vec::with_capacity(page.events.len());
     for (event, runs) in &page.events {
         let mut shown = summary(event, runs);
+        for (index, run) in runs.iter().enumerate().filter(|(_, run)| run.is_queued()) {
+            queue(&runtime, run, &mut shown["runs"][index]).await?;
+        }
+        explain(&mut shown);
         let redaction = Redaction::of(&runtime, &shown["event"], runs).await;
         redacted(&redaction, &mut shown);
         events.push(shown);

@@ -1,6 +1,7 @@
 //! The operators' HTTP API.
 
 mod dead_letters;
+mod decide;
 mod document;
 mod dry_run;
 mod events;
@@ -30,6 +31,7 @@ pub fn router(runtime: Arc<Runtime>) -> Router {
     let send = Router::new()
         .route("/v1/events", post(ingress::post_events))
         .layer(DefaultBodyLimit::max(runtime.server.max_event_size))
+        .layer(from_fn_with_state(runtime.clone(), ingress::admit))
         .layer(needs(Permission::Send));
     let read = Router::new()
         .route("/v1/events", get(events::list))
@@ -44,6 +46,7 @@ pub fn router(runtime: Arc<Runtime>) -> Router {
     let operate = Router::new()
         .route("/v1/events/{eid}/replay", post(replay::replay))
         .route("/v1/events/{eid}/cancel", post(replay::cancel))
+        .route("/v1/runs/{id}/steps/{name}/effects/{seq}", post(decide::decide))
         .route("/v1/dead-letters/replay", post(replay::replay_dead_letters))
         .layer(needs(Permission::Operate));
     let administer = Router::new().route("/v1/reload", post(overview::reload)).layer(needs(Permission::Administer));

@@ -11,18 +11,21 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::Problem;
-use crate::config::{Instances, OnFailure};
-use crate::runtime::{ApplyError, Runtime};
+use crate::config::{Instances, OnDoubt, OnFailure, OrderOnDead};
+use crate::outbound::BreakerState;
+use crate::run::LEAST_CALLS;
+use crate::runtime::{ApplyError, Runtime, Trial};
 
 pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Ready: the store can be written, and the host is not stopping.
+/// Ready: events would be taken in. The store can be written and has room, and the host is not stopping.
 pub(super) async fn readyz(State(runtime): State<Arc<Runtime>>) -> Result<&'static str, Problem> {
     if runtime.stopping.is_cancelled() {
         return Err(Problem::unavailable("the host is shutting down", Duration::from_secs(5)));
     }
+    runtime.pressure.check(&runtime.store).await?;
     runtime.store.check_writable().await?;
     Ok("ready\n")
 }
@@ -48,12 +51,16 @@ pub(super) async fn routes(State(runtime): State<Arc<Runtime>>) -> Result<Json<V
                         "uses": format!("{}.{}", step.plugin, step.action),
                         "needs": step.needs.iter().map(|&need| route.steps[need].name.as_str()).collect::<Vec<_>>(),
                         "when": step.when.as_ref().map(|when| when.source()),
-                        "timeout_ms": u64::try_from(step.timeout.as_millis()).unwrap_or(u64::MAX),
+                        "timeout_ms": millis(step.timeout),
                         "max_attempts": step.retry.max_attempts,
                         "on_failure": match step.on_failure {
                             OnFailure::DeadLetter => "dead-letter",
                             OnFailure::Continue => "continue",
                             OnFailure::Undo => "undo",
+                        },
+                        "on_doubt": match step.on_doubt {
+                            OnDoubt::Resend => "resend",
+                            OnDoubt::Hold => "hold",
                         },
                     })
                 })
@@ -64,6 +71,10 @@ pub(super) async fn routes(State(runtime): State<Arc<Runtime>>) -> Result<Json<V
                 "sources": route.sources.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "when": route.when.as_ref().map(|when| when.source()),
                 "order_by": route.order_by.as_ref().map(|key| key.source()),
+                "order_on_dead": match route.order_on_dead {
+                    OrderOnDead::Release => "release",
+                    OrderOnDead::Hold => "hold",
+                },
                 "steps": steps,
                 "runs": counts.get(&route.name).cloned().unwrap_or_default(),
             })
@@ -104,8 +115,8 @@ pub(super) async fn plugins(State(runtime): State<Arc<Runtime>>) -> Json<Value> 
                 },
                 "limits": {
                     "memory": limits.memory,
-                    "time_ms": u64::try_from(limits.time.as_millis()).unwrap_or(u64::MAX),
-                    "cpu_ms": u64::try_from(limits.cpu.as_millis()).unwrap_or(u64::MAX),
+                    "time_ms": millis(limits.time),
+                    "cpu_ms": millis(limits.cpu),
                     "http_calls": limits.http_calls,
                     "response_size": limits.response_size,
                     "output_size": limits.output_size,
@@ -113,10 +124,58 @@ pub(super) async fn plugins(State(runtime): State<Arc<Runtime>>) -> Json<Value> 
                 "instances": match config.instances { Instances::PerCall => "per-call", Instances::Reuse => "reuse" },
                 "concurrency": config.concurrency,
                 "calls_under_way": busy,
+                "canary": present.plugins.get(name).and_then(|present| present.canary.as_deref()).map(canary_json),
+                "rate_limit": config.rate_limit.map(|limit| {
+                    let usage = present.plugins.get(name).and_then(|present| present.outbound.rate());
+                    json!({
+                        "requests": limit.requests,
+                        "per_ms": millis(limit.per),
+                        "used": usage.map(|usage| usage.used),
+                        "waiting": usage.map(|usage| usage.waiting),
+                    })
+                }),
+                "breaker": config.breaker.map(|breaker| {
+                    let hosts = present.plugins.get(name).and_then(|present| present.outbound.breaker()).unwrap_or_default();
+                    json!({
+                        "failures": breaker.failures,
+                        "cooldown_ms": millis(breaker.cooldown),
+                        "hosts": hosts.iter().map(breaker_json).collect::<Vec<_>>(),
+                    })
+                }),
             })
         })
         .collect();
     Json(json!({ "revision": present.revision.number, "plugins": plugins }))
+}
+
+/// How a canary does on this host, beside the component that most runs use.
+fn canary_json(trial: &Trial) -> Value {
+    let figures = trial.figures();
+    let calls = |(calls, failures): (usize, usize)| json!({ "calls": calls, "failures": failures });
+    json!({
+        "digest": trial.digest,
+        "share": trial.config.share,
+        "max_error_rate": trial.config.max_error_rate,
+        "least_calls": LEAST_CALLS,
+        "state": if figures.rolled_back.is_some() { "rolled-back" } else { "on-trial" },
+        "rolled_back_at": figures.rolled_back.as_ref().map(|rollback| rollback.at.to_string()),
+        "reason": figures.rolled_back.as_ref().map(|rollback| rollback.reason.as_str()),
+        "canary": calls(figures.canary),
+        "stable": calls(figures.stable),
+    })
+}
+
+fn breaker_json(host: &BreakerState) -> Value {
+    json!({
+        "host": host.host,
+        "state": host.state,
+        "failures": host.failures,
+        "open_until": host.open_until.map(|until| until.to_string()),
+    })
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 pub(super) async fn credentials(State(runtime): State<Arc<Runtime>>) -> Json<Value> {
@@ -130,8 +189,10 @@ pub(super) async fn sources() -> Json<Value> {
 }
 
 pub(super) async fn metrics(State(runtime): State<Arc<Runtime>>, headers: HeaderMap) -> Result<Response, Problem> {
-    let (depth, oldest) = runtime.store.backlog().await?;
+    let depth = runtime.store.unfinished().await?;
     let now = runtime.clock.now();
+    // A run under way is due at the end of its lease, which lies ahead: the oldest time that has passed is that of a run that waits.
+    let oldest = runtime.store.due_routes().await?.into_iter().map(|(_, due)| due).min();
     let waited = oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
     let refreshes: Vec<(String, u64, u64)> =
         runtime.broker.status().into_iter().map(|status| (status.name, status.refreshes, status.failures)).collect();

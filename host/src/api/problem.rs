@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use crate::runtime::Pressed;
 use crate::store::StoreError;
 use crate::telemetry;
 
@@ -50,6 +51,11 @@ impl Problem {
         Problem { retry_after: Some(retry_after), ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
     }
 
+    /// 429 with `Retry-After`.
+    pub fn too_much(detail: &str, retry_after: Duration) -> Problem {
+        Problem { retry_after: Some(retry_after), ..Problem::new(StatusCode::TOO_MANY_REQUESTS, detail) }
+    }
+
     /// What was wrong.
     pub fn detail(&self) -> &str {
         &self.detail
@@ -66,6 +72,15 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
         tracing::error!(error = telemetry::chain(&error), "the store did not answer a request");
         Problem::unavailable("the store can't be asked now", Duration::from_secs(1))
+    }
+}
+
+impl From<Pressed> for Problem {
+    fn from(pressed: Pressed) -> Problem {
+        match pressed {
+            Pressed::TooMuch(why) => Problem::too_much(&why, Duration::from_secs(1)),
+            Pressed::Unavailable(why, after) => Problem::unavailable(&why, after),
+        }
     }
 }
 

@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use super::Problem;
 use super::dead_letters::DeadLetters;
 use super::dry_run::dry_run;
-use crate::config::Route;
+use crate::config::{OnDoubt, OrderOnDead, Route};
 use crate::crash::Point;
-use crate::run::RunState;
+use crate::run::{self, RunState, Task};
 use crate::runtime::{Revision, Runtime};
 use crate::store::{NewReplay, RunRow};
-use crate::worker::ReadsFrom;
+use crate::worker::{self, ReadsFrom};
 
 /// Dead letters replayed by one request.
 const MAX_REPLAYS: u32 = 1000;
@@ -153,14 +153,7 @@ async fn plan(runtime: &Runtime, run: &RunRow, wish: &Replay) -> Result<Plan, Pr
     }
     let now = runtime.clock.now();
     let deadline_at = crate::clock::later(now, route.deadline);
-    let before: Option<RunState> = run.state.as_deref().and_then(|state| serde_json::from_str(state).ok());
-    let (state, keep) = match before {
-        Some(before) if !wish.is_from_start() => {
-            let (state, keep) = before.resume(&route, deadline_at);
-            (Some(state), keep)
-        }
-        _ => (None, Vec::new()),
-    };
+    let (state, keep) = start_state(runtime, run, wish, &revision, &route, deadline_at).await?;
     Ok(Plan { number, revision, route, now, deadline_at, state, keep })
 }
 
@@ -173,6 +166,7 @@ fn new_replay(run: &RunRow, plan: &Plan, wish: &Replay) -> NewReplay {
         line: run.root.clone(),
         route: run.route.clone(),
         order_key: run.order_key.clone(),
+        order_hold: plan.route.order_on_dead == OrderOnDead::Hold,
         revision: plan.number,
         state: plan.state.as_ref().map(|state| serde_json::to_string(state).expect("the state of a run is plain data")),
         from: if wish.is_from_start() { "start" } else { "failed" },
@@ -185,21 +179,59 @@ fn added(replay: &NewReplay) -> Value {
     json!({ "run": replay.id, "replay_of": replay.of, "route": replay.route, "revision": replay.revision })
 }
 
+/// What a replay starts from (`None`: all steps run), and the steps that keep their outputs. With new keys it owes nothing to what was done before.
+async fn start_state(
+    runtime: &Runtime,
+    run: &RunRow,
+    wish: &Replay,
+    revision: &Revision,
+    route: &Route,
+    deadline: Timestamp,
+) -> Result<(Option<RunState>, Vec<String>), Problem> {
+    if wish.has_new_keys() {
+        return Ok((None, Vec::new()));
+    }
+    let before: Option<RunState> = run.state.as_deref().and_then(|state| serde_json::from_str(state).ok());
+    let from = if wish.from == From::Start { run::From::Start } else { run::From::Failed };
+    let begun = runtime.store.undos_begun(&run.root).await?;
+    let (mut state, keep) = match before {
+        Some(before) => before.resume(route, from, deadline, &begun, |step| revision.undo_action(step)).map_err(|illegal| {
+            Problem::conflict(format!(
+                "{illegal} in revision {}; replay with \"plugins\": \"pinned\", or with \"keys\": \"new\"",
+                revision.number
+            ))
+        })?,
+        None => (RunState::new(route, deadline), Vec::new()),
+    };
+    // What a person has not decided on is not sent again by a replay either.
+    let tasks: Vec<(Task, String)> = state.tasks().map(|(task, known)| (task, known.name.clone())).collect();
+    for (task, name) in tasks {
+        if route.steps[task.index()].on_doubt == OnDoubt::Hold {
+            let doubts: Vec<_> = runtime.store.doubts(&run.root, &name).await?.iter().map(worker::held_effect).collect();
+            if !doubts.is_empty() {
+                // A step that keeps its output has nothing to be decided.
+                let _ = state.hold(task, doubts);
+            }
+        }
+    }
+    Ok((Some(state), keep))
+}
+
 pub(super) async fn cancel(State(runtime): State<Arc<Runtime>>, Path(eid): Path<String>) -> Result<Json<Value>, Problem> {
     if runtime.store.event(&eid).await?.is_none() {
         return Err(Problem::not_found(format!("there is no event {eid}")));
     }
     let cancelled = runtime.store.cancel(&eid, runtime.clock.now()).await?;
-    if cancelled.is_empty() {
+    if cancelled.runs.is_empty() && cancelled.released.is_empty() {
         return Err(Problem::conflict(format!("all runs of event {eid} have ended")));
     }
-    for (_, route) in &cancelled {
+    for (_, route) in &cancelled.runs {
         runtime.metrics.run_ended(route, "cancelled");
     }
     runtime.ended.send_modify(|count| *count += 1);
     runtime.due.notify_one();
-    let ids: Vec<&str> = cancelled.iter().map(|(id, _)| id.as_str()).collect();
-    Ok(Json(json!({ "cancelled": ids })))
+    let ids: Vec<&str> = cancelled.runs.iter().map(|(id, _)| id.as_str()).collect();
+    Ok(Json(json!({ "cancelled": ids, "released": cancelled.released })))
 }
 
 /// Body of `POST /v1/dead-letters/replay`.

@@ -19,6 +19,8 @@ pub struct AttemptId {
     pub number: u32,
     /// Plugin name: whose key-value space.
     pub plugin: String,
+    /// Digest of the component that is called.
+    pub component: String,
 }
 
 /// What one call of a plugin may do.

@@ -145,6 +145,7 @@ impl Journal {
             seq: 0,
             started_at: jiff::Timestamp::UNIX_EPOCH,
             duration_ms: None,
+            decided: None,
         }))
     }
 
@@ -205,9 +206,12 @@ fn same_target(known: &EffectRow, request: &Request, url: &Url) -> bool {
     known.method == request.method && path(&known.url) == url.path()
 }
 
-/// A write that was refused, never having been in doubt, did nothing: a new try is a new write. 409, 425 and 429 say "not now",
-/// and what provably never left is still the same write.
+/// A write that was refused, never having been in doubt, did nothing: a new try is a new write; so is one of which a person says that it was not
+/// done. 409, 425 and 429 say "not now", and what provably never left is still the same write.
 fn next_generation(row: &EffectRow) -> u32 {
+    if row.decided.as_deref() == Some("not-done") && row.state == EffectState::Failed {
+        return row.id.generation + 1;
+    }
     let refused = row.state == EffectState::Failed
         && !row.doubted
         && row.status.is_some_and(|status| (400..500).contains(&status) && !matches!(status, 409 | 425 | 429));

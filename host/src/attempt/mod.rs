@@ -290,6 +290,7 @@ impl Attempt {
             input: self.input.clone(),
             plugin: self.id.plugin.clone(),
             reads: self.keys.unclaimed(),
+            digest: self.id.component.clone(),
         });
         self.store.intend(Intent { fence: self.id.fence, effect: row.clone(), opening }).await?;
         self.opened = true;

@@ -16,6 +16,7 @@ fn id() -> AttemptId {
         round: 0,
         number: 1,
         plugin: "books".to_owned(),
+        component: "sha256:0".to_owned(),
     }
 }
 

@@ -27,15 +27,13 @@ impl Check {
         let mut problems = loaded.warnings.clone();
         let mut facts = BTreeMap::new();
         let mut seen = Vec::new();
-        for (name, plugin) in &loaded.config.plugins {
-            match look(&plugin.component, plugin.digest.as_deref()).await {
+        for (name, source, pinned) in loaded.config.plugins.values().flat_map(|plugin| plugin.components()) {
+            match look(source, pinned).await {
                 Ok((component, descriptor, described)) => {
-                    seen.push((name.clone(), component, descriptor.clone(), described));
                     facts.insert(name.clone(), descriptor.facts());
+                    seen.push((name, component, descriptor, described));
                 }
-                Err(why) => {
-                    problems.push(loaded.problem_at(&format!("plugins.{name}.component"), Severity::Error, format!("plugin {name}: {why}")))
-                }
+                Err(why) => problems.push(loaded.component_problem(&name, &why)),
             }
         }
         problems.extend(config::check_plugins(&loaded, &facts));
@@ -99,5 +97,10 @@ fn report(loaded: &Loaded, plugins: &[(String, Component, Descriptor, bool)]) {
         }
     }
     let count = |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
-    anstream::println!("{}: {}, {}, no mistakes", loaded.file, count(plugins.len(), "plugin"), count(loaded.config.routes.len(), "route"));
+    anstream::println!(
+        "{}: {}, {}, no mistakes",
+        loaded.file,
+        count(loaded.config.plugins.len(), "plugin"),
+        count(loaded.config.routes.len(), "route")
+    );
 }

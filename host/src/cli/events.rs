@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::dead_letters::Which;
-use super::{Failure, dry_run, plain, timeline};
+use super::{Failure, decide, dry_run, plain, timeline};
 
 /// Events and dead letters listed unless asked otherwise.
 const LISTED: u32 = 20;
@@ -94,10 +94,32 @@ enum Verb {
         #[command(flatten)]
         client: Client,
     },
-    /// Cancel the runs of an event that have not ended
+    /// Cancel the runs of an event that have not ended; a dead one that keeps its order key gives it up
     Cancel {
         /// The event
         eid: String,
+        #[command(flatten)]
+        client: Client,
+    },
+    /// Say whether a write in doubt was done, for a run that is held (on-doubt = "hold")
+    Decide {
+        /// The event
+        eid: String,
+        /// done: further attempts are answered from the journal; not-done: it is sent again, under a new key
+        #[arg(long, value_parser = ["done", "not-done"])]
+        outcome: String,
+        /// Of this run, where several are held
+        #[arg(long)]
+        run: Option<String>,
+        /// Of this step, where several are held
+        #[arg(long)]
+        step: Option<String>,
+        /// The write's seq, where several are in doubt
+        #[arg(long, value_name = "SEQ")]
+        effect: Option<u32>,
+        /// With done: what the system answered, JSON `{"status", "headers", "body"}`; 200 without a body if absent
+        #[arg(long, value_name = "FILE")]
+        response: Option<std::path::PathBuf>,
         #[command(flatten)]
         client: Client,
     },
@@ -169,7 +191,13 @@ impl Events {
                 for run in answer["cancelled"].as_array().into_iter().flatten() {
                     anstream::println!("cancelled run {}", run.as_str().unwrap_or(""));
                 }
+                for run in answer["released"].as_array().into_iter().flatten() {
+                    anstream::println!("dead run {} no longer keeps its order key", run.as_str().unwrap_or(""));
+                }
                 Ok(())
+            }
+            Verb::Decide { eid, outcome, run, step, effect, response, client } => {
+                decide::decide(&client, &eid, &outcome, &decide::Choice { run, step, effect }, response.as_deref()).await
             }
             Verb::Dead { which, json, client } => which.list(&client, LISTED, json).await,
         }
@@ -180,7 +208,7 @@ pub(super) fn print_json(value: &Value) {
     anstream::println!("{value:#}");
 }
 
-fn segment(text: &str) -> String {
+pub(super) fn segment(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 

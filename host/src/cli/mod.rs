@@ -3,6 +3,7 @@
 mod check;
 mod client;
 mod dead_letters;
+mod decide;
 mod dry_run;
 mod events;
 mod init;

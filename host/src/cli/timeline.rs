@@ -74,6 +74,7 @@ fn draw_run(text: &mut String, run: &Value) {
     if let Some(reason) = run["status_reason"].as_str() {
         let _ = writeln!(text, "  {}", plain(reason));
     }
+    draw_queue(text, run);
     if let Some(next) = run["next_attempt_at"].as_str() {
         let _ = writeln!(text, "  next attempt at {next}");
     }
@@ -85,7 +86,32 @@ fn draw_run(text: &mut String, run: &Value) {
     }
 }
 
+/// Who waits behind a run that holds its order key.
+fn draw_queue(text: &mut String, run: &Value) {
+    let behind = run["waiting_behind"].as_u64().unwrap_or(0);
+    let waiting = if behind == 1 { "1 run waits".to_owned() } else { format!("{behind} runs wait") };
+    if run["keeps_key"] == true {
+        let _ = writeln!(text, "  keeps its order key, {waiting} behind it: a replay goes on in its place, cancel gives the key up");
+    } else if behind > 0 {
+        let _ = writeln!(text, "  {DIM}{waiting} behind it{DIM:#}");
+    }
+}
+
 fn draw_step(text: &mut String, step: &Value, start: Option<Timestamp>, last: bool) {
+    let undo = Some(&step["undo"]).filter(|undo| undo.is_object());
+    draw_task(text, step, start, last && undo.is_none());
+    match undo {
+        Some(undo) if undo["name"].is_string() => draw_task(text, undo, start, last),
+        Some(undo) => {
+            let rail = if last { "└─" } else { "├─" };
+            let _ = writeln!(text, "  {rail} {} not undone: {}", mark(&Value::from("undo-failed")), string(&undo["error"]["reason"]));
+        }
+        None => {}
+    }
+}
+
+/// A step, or the undo of one.
+fn draw_task(text: &mut String, step: &Value, start: Option<Timestamp>, last: bool) {
     let (corner, rail) = if last { ("└─", "   ") } else { ("├─", "│  ") };
     let name = format!("{} {DIM}{}{DIM:#}", string(&step["name"]), string(&step["uses"]));
     let took: i64 = items(&step["attempts"]).filter_map(|attempt| attempt["duration_ms"].as_i64()).sum();
@@ -113,6 +139,14 @@ fn draw_step(text: &mut String, step: &Value, start: Option<Timestamp>, last: bo
             draw_effect(text, effect, rail);
         }
         draw_logs(text, attempt, rail);
+    }
+    for held in items(&step["held"]) {
+        let _ = writeln!(
+            text,
+            "  {rail}            held: was {} {} done? `sangam events decide EID --outcome done|not-done`",
+            string(&held["method"]),
+            path(&string(&held["url"]))
+        );
     }
     if step["status"] == "pending"
         && let Some(next) = step["next_attempt_at"].as_str()
@@ -154,8 +188,10 @@ pub(super) fn draw_effect(text: &mut String, effect: &Value, rail: &str) {
     if effect["body_digest"].is_string() {
         notes.push("body kept by digest".to_owned());
     }
-    if effect["state"] == "in-doubt" {
-        notes.push("in doubt".to_owned());
+    match effect["decided"].as_str() {
+        Some(decided) => notes.push(format!("in doubt, a person says {}", plain(decided))),
+        None if effect["state"] == "in-doubt" => notes.push("in doubt".to_owned()),
+        None => {}
     }
     if effect["kind"] == "http"
         && let Some(name) = effect["name"].as_str()
@@ -209,9 +245,13 @@ fn color(color: AnsiColor) -> Style {
 fn style_of(status: &str) -> Style {
     match status {
         "succeeded" | "done" => color(AnsiColor::Green),
-        "dead" | "failed" | "rejected" | "diverged" | "trap" | "timeout" | "invalid-input" | "expression" => color(AnsiColor::Red),
+        "dead" | "failed" | "undo-failed" | "rejected" | "diverged" | "trap" | "timeout" | "invalid-input" | "expression" => {
+            color(AnsiColor::Red)
+        }
         "running" | "under way" => color(AnsiColor::Cyan),
-        "pending" | "waiting" | "retry" | "rate-limited" | "unauthorized" | "conflict" | "busy" | "interrupted" => color(AnsiColor::Yellow),
+        "pending" | "waiting" | "retry" | "rate-limited" | "unauthorized" | "conflict" | "busy" | "interrupted" | "undoing" => {
+            color(AnsiColor::Yellow)
+        }
         _ => Style::new().dimmed(),
     }
 }
@@ -226,7 +266,8 @@ fn mark(value: &Value) -> String {
     let text = string(value);
     let sign = match text.as_str() {
         "succeeded" => "✓",
-        "dead" | "failed" => "✗",
+        "dead" | "failed" | "undo-failed" => "✗",
+        "undone" => "↩",
         "skipped" | "cancelled" | "unrouted" => "-",
         "running" => "▸",
         _ => "…",

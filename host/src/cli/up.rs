@@ -6,7 +6,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{ConfigArg, Failure};
 use crate::api;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
+use crate::config;
 use crate::crash::Crash;
 use crate::runtime::{self, ApplyError, Runtime};
 use crate::store::StoreError;
@@ -29,7 +30,7 @@ impl Up {
     pub(super) async fn run(self) -> Result<(), Failure> {
         telemetry::start_log();
         let crash = Crash::from_environment().map_err(|unknown| Failure::Usage(unknown.to_string()))?;
-        let runtime = Runtime::start(&self.config.config, Clock::system(), crash).await.map_err(start_failure)?;
+        let runtime = Runtime::start(&self.config.config, clock()?, crash).await.map_err(start_failure)?;
         let listener = tokio::net::TcpListener::bind(runtime.server.listen)
             .await
             .map_err(|error| Failure::failed(format!("can't listen on {}: {error} (server.listen)", runtime.server.listen)))?;
@@ -40,8 +41,9 @@ impl Up {
         let worker = tokio::spawn(worker::work(runtime.clone()));
         let upkeep = tokio::spawn(upkeep(runtime.clone()));
         let peers = tokio::spawn(runtime::hear(runtime.clone()));
-        let stopping = runtime.stopping.clone();
-        let server = axum::serve(listener, api::router(runtime.clone())).with_graceful_shutdown(async move { stopping.cancelled().await });
+        // Until everything is drained the host answers: that it is not ready, and what becomes of its runs.
+        let drained = runtime.drained.clone();
+        let server = axum::serve(listener, api::router(runtime.clone())).with_graceful_shutdown(async move { drained.cancelled().await });
         let server = tokio::spawn(server.into_future());
         // Scripts wait for this line.
         println!("listening on http://{address}");
@@ -60,13 +62,23 @@ impl Up {
         worker.await.map_err(Failure::failed)?;
         upkeep.await.map_err(Failure::failed)?;
         peers.await.map_err(Failure::failed)?;
-        // Requests that still wait for their runs get no longer than that.
+        runtime.drained.cancel();
+        // Answers that are still being written get no longer than that.
         let _ = tokio::time::timeout(Duration::from_secs(2), server).await;
         runtime.broker.close().await;
         runtime.store.clone().close().await;
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// The system's clock, or as far ahead of it as a tester wants.
+fn clock() -> Result<Clock, Failure> {
+    let Some(text) = std::env::var_os(clock::AHEAD) else { return Ok(Clock::system()) };
+    let text = text.to_string_lossy();
+    let by = config::parse_duration(&text).map_err(|error| Failure::Usage(format!("{}={text:?}: {error}", clock::AHEAD)))?;
+    tracing::warn!(ahead = %text, "this host's clock is ahead of time, for a test");
+    Ok(Clock::ahead(by))
 }
 
 fn start_failure(error: ApplyError) -> Failure {

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::expectation::{covers, expected_host};
 use super::facts::PluginFacts;
-use super::model::{Plugin, RequestPattern, Step};
+use super::model::{OnFailure, Plugin, RequestPattern, Route, Step, canary_of};
 use super::problems::{Problem, Severity, Source, did_you_mean, near};
-use super::{Loaded, with};
+use super::{Loaded, canary, with};
 use crate::schema::{Schema, SchemaError};
 
 /// Finds actions that do not exist, configurations and inputs that do not fit their schemas, and grants that are
@@ -23,11 +23,20 @@ pub fn check_plugins(loaded: &Loaded, facts: &BTreeMap<String, PluginFacts>) -> 
             check.hosts(plugin, facts);
             check.read_only(plugin, facts);
         }
+        if let (Some(stable), Some(canary)) = (facts.get(name), facts.get(&canary_of(name))) {
+            let place = check.place_or(&format!("plugins.{name}"), "canary");
+            for (severity, message) in canary::differences(loaded, plugin, stable, canary) {
+                check.report(&place, severity, message, None);
+            }
+        }
     }
     for (route_index, route) in loaded.config.routes.iter().enumerate() {
         for (step_index, step) in route.steps.iter().enumerate() {
             if let Some(facts) = facts.get(&step.plugin) {
                 check.step(&format!("routes[{route_index}].steps[{step_index}]"), step, facts);
+            }
+            if step.on_failure == OnFailure::Undo {
+                check.undo(&format!("routes[{route_index}].steps[{step_index}]"), route, step_index, facts);
             }
         }
     }
@@ -125,6 +134,28 @@ impl Check<'_> {
             let message = format!("`{}.{}` does not take this: {}", step.plugin, step.action, misfit.message);
             self.report(&place, Severity::Error, message, misfit.help);
         }
+    }
+
+    /// Steps that may have done something when a step with `on-failure = "undo"` fails, and can't be undone.
+    fn undo(&mut self, path: &str, route: &Route, failing: usize, facts: &BTreeMap<String, PluginFacts>) {
+        let action = |step: &Step| facts.get(&step.plugin).and_then(|facts| facts.actions.get(&step.action));
+        let left: Vec<&Step> = route
+            .steps
+            .iter()
+            .enumerate()
+            // What needs the failing step has not begun by then.
+            .filter(|(index, _)| *index == failing || !route.needs(*index, failing))
+            .map(|(_, step)| step)
+            .filter(|step| action(step).is_some_and(|action| action.undo.is_none()))
+            .collect();
+        if left.is_empty() {
+            return;
+        }
+        let place = self.place(&format!("{path}.on-failure"), "");
+        let steps: Vec<String> = left.iter().map(|step| format!("`{}` ({}.{})", step.name, step.plugin, step.action)).collect();
+        let message = format!("not everything can be undone: no undo action is declared for {}", steps.join(", "));
+        let help = "what these write stays if the run is undone, and the run says so; those that only read need no undo".to_owned();
+        self.report(&place, Severity::Warning, message, Some(help));
     }
 
     /// `with` as it is written, its expressions not evaluated.

@@ -3,6 +3,7 @@
 //! [`load`] and [`parse`] find all mistakes in one pass, each with line, column and what to do; [`check_plugins`]
 //! compares the result with what the plugins say of themselves. Nobody else knows TOML.
 
+mod canary;
 mod check;
 mod clear_text;
 mod coverage;
@@ -191,6 +192,13 @@ impl Loaded {
     pub fn problem_at(&self, path: &str, severity: Severity, message: impl Into<String>) -> Problem {
         let span = self.positions.get(path).map_or(0..0, |position| position.value.clone());
         Problem::at(&Source::new(self.text.clone()), &span, severity, message)
+    }
+
+    /// What is wrong with a component, at its place; `component` is a plugin's name or what [`canary_of`] makes of it.
+    pub fn component_problem(&self, component: &str, why: &str) -> Problem {
+        let plugin = plugin_of(component);
+        let (key, what) = if component == plugin { ("component", "plugin") } else { ("canary", "the canary of plugin") };
+        self.problem_at(&format!("plugins.{plugin}.{key}"), Severity::Error, format!("{what} {plugin}: {why}"))
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Server {
     pub max_event_size: usize,
     /// Most runs that may wait; beyond it events are refused with 503.
     pub max_backlog: u64,
+    /// Most bytes of request bodies in hand at once; beyond it events are refused with 429.
+    pub max_intake_memory: usize,
     /// Who may ask.
     pub access: Access,
     /// How long a shutdown waits for running steps.
@@ -72,6 +74,8 @@ pub struct Store {
     pub dead_letter_retention: Retention,
     /// How long (`source`, `id`) pairs are remembered.
     pub dedup_window: Duration,
+    /// Room left on the store's disk below which no more events are taken in, bytes; 0: not looked at.
+    pub min_free_space: u64,
 }
 
 /// For how long something is kept.
@@ -231,6 +235,39 @@ pub struct Plugin {
     pub instances: Instances,
     /// `idempotency-header`; `None`: not sent.
     pub idempotency_header: Option<String>,
+    /// `canary`
+    pub canary: Option<Canary>,
+}
+
+impl Plugin {
+    /// Its components with their pins, by the names that [`canary_of`] gives.
+    pub fn components(&self) -> impl Iterator<Item = (String, &ComponentSource, Option<&str>)> {
+        let canary = self.canary.as_ref().map(|canary| (canary_of(&self.name), &canary.component, canary.digest.as_deref()));
+        std::iter::once((self.name.clone(), &self.component, self.digest.as_deref())).chain(canary)
+    }
+}
+
+/// What the component of a plugin's canary is called beside the plugin's own. No plugin has a slash in its name.
+pub fn canary_of(plugin: &str) -> String {
+    format!("{plugin}/canary")
+}
+
+/// The plugin of a component, be it its own or its canary's.
+pub fn plugin_of(component: &str) -> &str {
+    component.strip_suffix("/canary").unwrap_or(component)
+}
+
+/// `canary`: a share of runs tries another component.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Canary {
+    /// Where it is.
+    pub component: ComponentSource,
+    /// Optional pin, like that of the plugin.
+    pub digest: Option<String>,
+    /// Share of runs, above 0 and at most 1.
+    pub share: f64,
+    /// Share of its calls that may fail, 0 to below 1.
+    pub max_error_rate: f64,
 }
 
 /// `component`.
@@ -344,6 +381,23 @@ pub struct Route {
     pub redact: Vec<String>,
     /// In the order of the file. `needs` is acyclic and names only steps of this route.
     pub steps: Vec<Step>,
+}
+
+impl Route {
+    /// Whether a step needs another, directly or through others.
+    pub fn needs(&self, step: usize, other: usize) -> bool {
+        let mut open = self.steps[step].needs.clone();
+        let mut seen = vec![false; self.steps.len()];
+        while let Some(need) = open.pop() {
+            if need == other {
+                return true;
+            }
+            if !std::mem::replace(&mut seen[need], true) {
+                open.extend(&self.steps[need].needs);
+            }
+        }
+        false
+    }
 }
 
 /// `order-on-dead`: what a dead run does with its `order-by` key.

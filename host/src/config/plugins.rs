@@ -10,7 +10,7 @@ use super::grants::grants;
 use super::header::header_name;
 use super::item::{Item, Text};
 use super::limits::{DEFAULT_LIMITS, breaker, limits, rate_limit};
-use super::model::{ComponentSource, Instances, Plugin};
+use super::model::{Canary, ComponentSource, Instances, Plugin};
 use super::name::is_name;
 use super::reader::{Reader, json, not_yet};
 use super::reference::{has_reference, resolved};
@@ -19,6 +19,11 @@ use super::section::Section;
 const DEFAULT_CONCURRENCY: u32 = 8;
 const MOST_CONCURRENCY: u32 = 10_000;
 const DEFAULT_IDEMPOTENCY_HEADER: &str = "Idempotency-Key";
+/// One run in ten thousand.
+const SMALLEST_SHARE: f64 = 0.0001;
+/// A canary that may always fail is none.
+const LARGEST_ERROR_RATE: f64 = 0.99;
+
 /// Reads one plugin.
 pub(super) fn plugin(r: &mut Reader<'_>, name: &str, mut section: Section<'_>, credentials: &BTreeSet<String>) -> Option<Plugin> {
     let component = section.required(r, "component", &format!("\"plugins/{name}.wasm\"")).and_then(|item| component(r, &item));
@@ -32,7 +37,7 @@ pub(super) fn plugin(r: &mut Reader<'_>, name: &str, mut section: Section<'_>, c
     let choices = [("per-call", Instances::PerCall), ("reuse", Instances::Reuse)];
     let instances = section.get("instances").and_then(|item| item.choice(r, &choices));
     let idempotency_header = section.get("idempotency-header").map(|item| idempotency_header(r, &item));
-    section.later(r, "canary", "leave it out; change `component` and apply it with a reload");
+    let canary = section.get("canary").map(|item| canary(r, &item));
     section.finish(r);
     Some(Plugin {
         name: name.to_owned(),
@@ -49,6 +54,29 @@ pub(super) fn plugin(r: &mut Reader<'_>, name: &str, mut section: Section<'_>, c
         breaker,
         instances: instances.unwrap_or(Instances::PerCall),
         idempotency_header: idempotency_header.unwrap_or_else(|| Some(DEFAULT_IDEMPOTENCY_HEADER.to_owned())),
+        canary: match canary {
+            Some(canary) => Some(canary?),
+            None => None,
+        },
+    })
+}
+
+/// Reads `canary`. All three keys are asked for: a share or a bound that somebody forgot would be a guess.
+fn canary(r: &mut Reader<'_>, item: &Item<'_>) -> Option<Canary> {
+    let mut section = item.table(r, "`canary`")?;
+    let source = section.required(r, "component", "\"plugins/next.wasm\"").and_then(|item| component(r, &item));
+    let digest = section.get("digest").map(|item| item.parsed(r, digest));
+    let share = section.required(r, "share", "0.05").and_then(|item| item.number(r, SMALLEST_SHARE..=1.0));
+    let max_error_rate = section.required(r, "max-error-rate", "0.02").and_then(|item| item.number(r, 0.0..=LARGEST_ERROR_RATE));
+    section.finish(r);
+    Some(Canary {
+        component: source?,
+        digest: match digest {
+            Some(digest) => Some(digest?),
+            None => None,
+        },
+        share: share?,
+        max_error_rate: max_error_rate?,
     })
 }
 

@@ -7,7 +7,7 @@ use super::expression::{check_steps_read, expression};
 use super::item::{Item, Text};
 use super::model::{OrderOnDead, Route};
 use super::name;
-use super::reader::{Reader, not_yet};
+use super::reader::Reader;
 use super::section::Section;
 use super::steps;
 use super::units::MAX_DURATION;
@@ -65,9 +65,6 @@ fn route(
     let choices = [("release", OrderOnDead::Release), ("hold", OrderOnDead::Hold)];
     let order_on_dead_item = section.get("order-on-dead");
     let order_on_dead = order_on_dead_item.as_ref().and_then(|item| item.choice(r, &choices));
-    if let (Some(item), Some(OrderOnDead::Hold)) = (&order_on_dead_item, order_on_dead) {
-        not_yet(r, &item.span, "`order-on-dead = \"hold\"`", "leave it out: a dead run releases its key");
-    }
     if let Some(item) = order_on_dead_item.filter(|_| order_item.is_none()) {
         r.warn(&item.key, "`order-on-dead` means nothing without `order-by`").help("add `order-by`, or leave this out");
     }

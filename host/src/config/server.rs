@@ -19,6 +19,11 @@ const DEFAULT_MAX_EVENT_SIZE: usize = 1 << 20;
 /// An event lives in memory several times over while it is worked on.
 const LARGEST_EVENT_SIZE: u64 = 256 << 20;
 const DEFAULT_MAX_BACKLOG: u64 = 1_000_000;
+/// Bodies in hand at once: small beside the memory of the calls, large enough for the largest events of many senders.
+const DEFAULT_INTAKE_MEMORY: usize = 64 << 20;
+const LARGEST_INTAKE_MEMORY: u64 = 1 << 40;
+/// Enough to settle what is under way when the disk fills up.
+const DEFAULT_MIN_FREE_SPACE: u64 = 64 << 20;
 const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
 const DEFAULT_LEASE: Duration = Duration::from_secs(15);
 /// A shorter one would end while its host is only busy; a longer one would leave runs lying for as long after a crash.
@@ -46,6 +51,7 @@ pub(super) fn server(r: &mut Reader<'_>, mut section: Section<'_>) -> Server {
         .and_then(|bytes| usize::try_from(bytes).ok())
         .unwrap_or(DEFAULT_MAX_EVENT_SIZE);
     let max_backlog = section.get("max-backlog").and_then(|item| item.integer(r, 1..=i64::MAX as u64));
+    let max_intake_memory = intake_memory(r, &mut section, max_event_size);
     let access_item = section.get("access");
     let choices = [("tokens", Access::Tokens), ("open", Access::Open)];
     let access = access_item.as_ref().and_then(|item| item.choice(r, &choices)).unwrap_or(Access::Tokens);
@@ -60,7 +66,20 @@ pub(super) fn server(r: &mut Reader<'_>, mut section: Section<'_>) -> Server {
     let lease = section.get("lease").and_then(|item| item.duration(r, LEASE)).unwrap_or(DEFAULT_LEASE);
     section.finish(r);
     let max_backlog = max_backlog.unwrap_or(DEFAULT_MAX_BACKLOG);
-    Server { listen, public_url, max_event_size, max_backlog, access, shutdown_grace, lease }
+    Server { listen, public_url, max_event_size, max_backlog, max_intake_memory, access, shutdown_grace, lease }
+}
+
+/// At least one event of the largest size must fit, or none of that size would ever be taken in.
+fn intake_memory(r: &mut Reader<'_>, section: &mut Section<'_>, max_event_size: usize) -> usize {
+    let Some(item) = section.get("max-intake-memory") else { return DEFAULT_INTAKE_MEMORY.max(max_event_size) };
+    let bytes = item.size(r, 1..=LARGEST_INTAKE_MEMORY).and_then(|bytes| usize::try_from(bytes).ok());
+    let Some(bytes) = bytes else { return DEFAULT_INTAKE_MEMORY };
+    if bytes < max_event_size {
+        let largest = units::size_text(max_event_size as u64);
+        r.error(&item.span, format!("`max-intake-memory` is smaller than one event may be ({largest})"))
+            .help(format!("write at least \"{largest}\", or a smaller max-event-size"));
+    }
+    bytes
 }
 
 fn default_listen() -> SocketAddr {
@@ -105,8 +124,15 @@ pub(super) fn store(r: &mut Reader<'_>, mut section: Section<'_>) -> Store {
         (Retention::For(kept), None) => kept.max(DEFAULT_DEDUP_WINDOW),
         (_, window) => window.unwrap_or(DEFAULT_DEDUP_WINDOW),
     };
+    let min_free_space = section.get("min-free-space").and_then(|item| item.size(r, 0..=i64::MAX as u64));
     section.finish(r);
-    Store { url: url.unwrap_or(default_url), retention, dead_letter_retention: dead.unwrap_or(Retention::Forever), dedup_window }
+    Store {
+        url: url.unwrap_or(default_url),
+        retention,
+        dead_letter_retention: dead.unwrap_or(Retention::Forever),
+        dedup_window,
+        min_free_space: min_free_space.unwrap_or(DEFAULT_MIN_FREE_SPACE),
+    }
 }
 
 fn store_url(r: &mut Reader<'_>, item: &Item<'_>) -> Option<String> {

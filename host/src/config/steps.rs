@@ -73,19 +73,10 @@ fn step(
     let timeout = section.get("timeout").and_then(|item| item.duration(r, Duration::from_millis(1)..=MAX_DURATION));
     let retry = section.get("retry").and_then(|item| retry(r, &item));
     let choices = [("dead-letter", OnFailure::DeadLetter), ("continue", OnFailure::Continue), ("undo", OnFailure::Undo)];
-    let on_failure_item = section.get("on-failure");
-    let on_failure = on_failure_item.as_ref().and_then(|item| item.choice(r, &choices));
-    if let (Some(item), Some(OnFailure::Undo)) = (&on_failure_item, on_failure) {
-        let instead = "leave it out: the run becomes a dead letter, and its writes can be undone by hand";
-        not_yet(r, &item.span, "`on-failure = \"undo\"`", instead);
-    }
+    let on_failure = section.get("on-failure").and_then(|item| item.choice(r, &choices));
     let choices = [("resend", OnDoubt::Resend), ("hold", OnDoubt::Hold)];
     let on_doubt_item = section.get("on-doubt");
     let on_doubt = on_doubt_item.as_ref().and_then(|item| item.choice(r, &choices));
-    if let (Some(item), Some(OnDoubt::Hold)) = (&on_doubt_item, on_doubt) {
-        let instead = "leave it out: a write in doubt is sent again with the same idempotency key";
-        not_yet(r, &item.span, "`on-doubt = \"hold\"`", instead);
-    }
     let journal = journal::journal(r, &mut section, on_doubt_item.as_ref().zip(on_doubt));
     section.later(r, "repeat", "leave it out, and let the action itself look again within its `timeout`");
     section.finish(r);

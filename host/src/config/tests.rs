@@ -86,7 +86,7 @@ fn an_empty_file_has_the_documented_defaults() {
     assert_eq!(config.server.max_event_size, 1 << 20);
     assert_eq!(config.server.max_backlog, 1_000_000);
     assert_eq!(config.server.shutdown_grace, Duration::from_secs(20));
-    assert_eq!(config.server.lease, Duration::from_secs(30));
+    assert_eq!(config.server.lease, Duration::from_secs(15));
     assert_eq!(config.store.url, "sqlite:///etc/sangam/data/sangam.db");
     assert_eq!(config.store.retention, Retention::For(Duration::from_secs(30 * 86_400)));
     assert_eq!(config.store.dead_letter_retention, Retention::Forever);
@@ -146,6 +146,14 @@ fn mistakes_have_their_place() {
         ("[server]\nlisten='0.0.0.0:80'", &[]),
         ("[server]\ntrusted-proxies=[]", &[]),
         ("[server]\ntrusted-proxies=['10.0.0.1']", &["2:1 `trusted-proxies` is not offered by this version of Sangam yet"]),
+        (
+            "[server]\nmax-event-size='2MiB'\nmax-intake-memory='1MiB'",
+            &["3:19 `max-intake-memory` is smaller than one event may be (2MiB)"],
+        ),
+        (
+            "[plugins.p]\ncomponent='builtin:http'\ncanary={component='builtin:http',share=2}",
+            &["3:49 `share` is 2, but must be from 0.0001 to 1", "3:8 `max-error-rate` is missing in `canary`"],
+        ),
         ("[store]\nretention='120d'\ndedup-window='90d'", &["3:14 `dedup-window` (90d) is shorter than `retention` (120d)"]),
         ("[store]\nretention='120d'", &[]),
         ("[store]\nretention='forever'\ndedup-window='90d'", &[]),

@@ -45,6 +45,7 @@ impl HostState {
             round: 0,
             number: 0,
             plugin: String::new(),
+            component: String::new(),
         };
         let random = KeyedRandom::new(&[0; 32], &nobody);
         let present = Present::new(Surroundings::new(VirtualClock::new(jiff::Timestamp::UNIX_EPOCH), &random));

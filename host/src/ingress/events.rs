@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::content;
 use crate::api::{Problem, event_document};
 use crate::crash::Point;
-use crate::runtime::{Intake, Runtime};
+use crate::runtime::{Admission, Intake, Runtime};
 use crate::store::Accepted;
 use crate::telemetry;
 
@@ -30,6 +30,7 @@ pub struct Wait {
 /// Takes events in; answers when they are durable, or, with `?wait`, when their runs have ended.
 pub async fn post_events(
     State(runtime): State<Arc<Runtime>>,
+    Extension(admission): Extension<Admission>,
     Query(query): Query<Wait>,
     headers: HeaderMap,
     body: Bytes,
@@ -38,7 +39,7 @@ pub async fn post_events(
     if runtime.stopping.is_cancelled() {
         return Err(Problem::unavailable("the host is shutting down", Duration::from_secs(5)));
     }
-    check_backlog(&runtime).await?;
+    runtime.pressure.check(&runtime.store).await?;
     let events = content::events(&headers, &body)?;
     let intake = Intake::new(&runtime);
     let mut rows = Vec::with_capacity(events.len());
@@ -47,10 +48,16 @@ pub async fn post_events(
     }
     let dead: Vec<Vec<String>> =
         rows.iter().map(|row| row.runs.iter().filter(|run| run.dead.is_some()).map(|run| run.route.clone()).collect()).collect();
-    let accepted = runtime.store.accept(rows).await.map_err(|error| {
+    let runs = rows.iter().flat_map(|row| &row.runs).filter(|run| run.dead.is_none()).count();
+    let reservation = runtime.pressure.reserve(&runtime.store, runs as u64).await?;
+    let accepted = runtime.store.accept(rows).await;
+    runtime.pressure.wrote(accepted.is_ok());
+    let accepted = accepted.map_err(|error| {
         tracing::error!(error = telemetry::chain(&error), "events could not be taken in");
         Problem::unavailable("the store can't be written now; nothing was taken in", Duration::from_secs(1))
     })?;
+    reservation.durable();
+    drop(admission);
     runtime.store.crash().at(Point::Accepted);
     runtime.due.notify_one();
     for ((event, outcome), dead) in events.iter().zip(&accepted).zip(dead) {
@@ -94,15 +101,6 @@ fn accepted_json(events: &[crate::event::Event], accepted: &[Accepted]) -> Value
     json!({ "accepted": accepted })
 }
 
-/// Refuses what the host can't work off.
-async fn check_backlog(runtime: &Runtime) -> Result<(), Problem> {
-    if runtime.backlog_is_full().await {
-        let why = format!("{} runs wait already (server.max-backlog); try again later", runtime.server.max_backlog);
-        return Err(Problem::unavailable(&why, Duration::from_secs(10)));
-    }
-    Ok(())
-}
-
 /// Waits until all runs of the events have ended; says whether they have.
 async fn all_ended(runtime: &Runtime, accepted: &[Accepted], wait: Duration) -> Result<bool, Problem> {
     let eids: Vec<String> = accepted.iter().map(|outcome| outcome.eid.clone()).collect();
@@ -115,6 +113,8 @@ async fn all_ended(runtime: &Runtime, accepted: &[Accepted], wait: Duration) -> 
         tokio::select! {
             // Closed only with the runtime, which this request holds.
             _ = ended.changed() => {}
+            // Whoever waits learns where to look later.
+            () = runtime.stopping.cancelled() => return Ok(false),
             () = tokio::time::sleep_until(until) => return Ok(runtime.store.all_ended(&eids).await?),
         }
     }

@@ -2,5 +2,7 @@
 
 mod content;
 mod events;
+mod pressure;
 
 pub use events::post_events;
+pub use pressure::admit;

@@ -9,11 +9,14 @@ mod policy;
 mod rate;
 mod request;
 mod resolver;
+mod shared;
 #[cfg(test)]
 mod tests;
 
 pub use address::{AddressGuard, Blocked};
+pub use breaker::BreakerState;
 pub use policy::Policy;
+pub use rate::RateUse;
 pub use request::{Exchange, HttpError, Request, Response};
 
 use std::sync::Arc;
@@ -22,14 +25,17 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use futures::StreamExt as _;
 use http::{HeaderMap, HeaderValue};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::config;
 use crate::credentials::{Attached, Broker};
-use breaker::Breaker;
+use crate::store::{BreakerRow, Store};
+use breaker::{Breaker, Pass, Went};
 use rate::RateLimiter;
 use request::Prepared;
 use resolver::GuardedResolver;
+use shared::Shared;
 
 /// Time to reach a host: name, connection, TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,8 +56,9 @@ pub struct Outbound {
     response_size: usize,
     client: reqwest::Client,
     broker: Arc<Broker>,
-    rate: Option<RateLimiter>,
-    breaker: Option<Breaker>,
+    rate: Option<Arc<RateLimiter>>,
+    breaker: Option<Arc<Breaker>>,
+    shared: Option<Shared>,
 }
 
 impl std::fmt::Debug for Outbound {
@@ -70,11 +77,20 @@ pub struct Sent {
 }
 
 impl Outbound {
-    /// The way out for a plugin with its present grants.
+    /// The way out for a plugin with its present grants. What its breaker and its rate know is taken over from `before`, the plugin's way out
+    /// until now, where their settings are the same: a reload must not set a system under fire that is being spared.
     ///
     /// # Errors
     /// When the client can't be built.
-    pub fn new(plugin: &config::Plugin, broker: Arc<Broker>, tls: rustls::ClientConfig) -> Result<Outbound, reqwest::Error> {
+    pub fn new(
+        plugin: &config::Plugin,
+        broker: Arc<Broker>,
+        tls: rustls::ClientConfig,
+        store: &Store,
+        before: Option<&Outbound>,
+    ) -> Result<Outbound, reqwest::Error> {
+        let kept_rate = before.and_then(|before| before.rate.clone()).filter(|rate| Some(rate.limit) == plugin.rate_limit);
+        let kept_breaker = before.and_then(|before| before.breaker.clone()).filter(|breaker| Some(breaker.policy) == plugin.breaker);
         let guard = AddressGuard::new(plugin.grants.private_addresses.clone());
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
@@ -95,8 +111,9 @@ impl Outbound {
             response_size: plugin.limits.response_size,
             client,
             broker,
-            rate: plugin.rate_limit.map(RateLimiter::new),
-            breaker: plugin.breaker.map(Breaker::new),
+            rate: kept_rate.or_else(|| plugin.rate_limit.map(|limit| Arc::new(RateLimiter::new(limit)))),
+            shared: Shared::new(&plugin.name, store),
+            breaker: kept_breaker.or_else(|| plugin.breaker.map(|policy| Arc::new(Breaker::new(policy)))),
         })
     }
 
@@ -123,6 +140,11 @@ impl Outbound {
         let mut sent = Sent::default();
         let timeout = exchange.prepared.timeout.map_or(timeout, |wanted| wanted.min(timeout));
         let work = async {
+            // Asked first: a host that is left alone costs neither a turn nor a token.
+            let pass = match &self.breaker {
+                Some(breaker) => Some(self.pass(breaker, exchange.host(), timeout).await?),
+                None => None,
+            };
             // Until here nothing has left, and the other side has nothing to do with it.
             let request = match tokio::time::timeout(timeout, self.ready(exchange, key, timeout, &mut sent)).await {
                 Ok(ready) => ready?,
@@ -131,27 +153,56 @@ impl Outbound {
                 }
             };
             let left = timeout.saturating_sub(started.elapsed());
-            match tokio::time::timeout(left, self.send(request, exchange.host())).await {
+            let result = match tokio::time::timeout(left, self.send(request, exchange.host())).await {
                 Ok(result) => result,
                 Err(_) => Err(HttpError::Timeout(format!("{} did not answer completely within {timeout:?}", exchange.host()))),
+            };
+            if let Some(pass) = pass {
+                let change = pass.tell(told(&result), Timestamp::now());
+                if let Some(shared) = &self.shared {
+                    shared.tell(exchange.host(), change).await;
+                }
             }
+            result
         };
         let result = tokio::select! {
             result = work => result,
             () = cancel.cancelled() => Err(HttpError::Connection("the host is shutting down".to_owned())),
         };
         sent.duration = started.elapsed();
-        if let Some(breaker) = &self.breaker {
-            match &result {
-                Ok(response) => breaker.record(exchange.host(), response.status < 500, Instant::now()),
-                Err(HttpError::NotSent(_) | HttpError::Timeout(_) | HttpError::Connection(_)) => {
-                    breaker.record(exchange.host(), false, Instant::now())
-                }
-                // Says nothing about the host.
-                Err(_) => {}
+        (sent, result)
+    }
+
+    /// Leave to send a request to a host. The probe of a breaker that is shared is the one of all hosts.
+    async fn pass(&self, breaker: &Arc<Breaker>, host: &str, timeout: Duration) -> Result<Pass, HttpError> {
+        let pass = breaker.pass(host, Timestamp::now(), timeout)?;
+        let Some(shared) = self.shared.as_ref().filter(|_| pass.is_probe()) else { return Ok(pass) };
+        match shared.probe(host, Timestamp::now(), timeout).await {
+            Ok(()) => Ok(pass),
+            // Closed meanwhile, open again, or another host's probe is under way: the breaker knows now, and decides.
+            Err(known) => {
+                pass.void();
+                breaker.learn(host, known.as_ref());
+                breaker.pass(host, Timestamp::now(), timeout)
             }
         }
-        (sent, result)
+    }
+
+    /// Learns what the hosts on the store know of this plugin's breaker.
+    pub fn learn(&self, rows: &[BreakerRow]) {
+        if let Some(breaker) = &self.breaker {
+            breaker.learn_all(rows);
+        }
+    }
+
+    /// Its breaker's hosts that are not simply well; `None` without a breaker.
+    pub fn breaker(&self) -> Option<Vec<BreakerState>> {
+        self.breaker.as_ref().map(|breaker| breaker.states(Timestamp::now()))
+    }
+
+    /// Use of its rate; `None` without one.
+    pub fn rate(&self) -> Option<RateUse> {
+        self.rate.as_ref().map(|rate| rate.usage())
     }
 
     /// The request as it will leave: its turn has come, its credential is attached.
@@ -162,11 +213,8 @@ impl Outbound {
         timeout: Duration,
         sent: &mut Sent,
     ) -> Result<reqwest::RequestBuilder, HttpError> {
-        if let Some(breaker) = &self.breaker {
-            breaker.check(exchange.host(), Instant::now())?;
-        }
         if let Some(rate) = &self.rate {
-            rate.wait(timeout).await?;
+            rate.wait(timeout, self.shared.as_ref()).await?;
         }
         let prepared = &exchange.prepared;
         let mut headers = prepared.headers.clone();
@@ -223,6 +271,16 @@ impl Outbound {
             })
             .map(|(name, value)| (name.as_str().to_owned(), self.broker.redact(value.as_bytes()).into_owned()))
             .collect()
+    }
+}
+
+/// What an exchange tells about the host.
+fn told(result: &Result<Response, HttpError>) -> Went {
+    match result {
+        Ok(response) if response.status < 500 => Went::Well,
+        Ok(_) | Err(HttpError::NotSent(_) | HttpError::Timeout(_) | HttpError::Connection(_)) => Went::Badly,
+        // An address that may not be dialled, an answer that is too large: says nothing about the host.
+        Err(_) => Went::Nowhere,
     }
 }
 

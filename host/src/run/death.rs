@@ -43,7 +43,9 @@ impl Death {
 impl RunState {
     /// What the run died of, once its verdict is [`super::Verdict::Dead`].
     pub fn death(&self, route: &Route) -> Death {
-        let failed = |index: &usize| self.steps[*index].status == StepStatus::Failed;
+        // What was undone had failed before, if it has an error.
+        let ended = [StepStatus::Failed, StepStatus::Undoing, StepStatus::Undone, StepStatus::UndoFailed];
+        let failed = |index: &usize| self.steps[*index].error.is_some() && ended.contains(&self.steps[*index].status);
         let fatal = |index: &usize| self.steps[*index].error.as_ref().is_some_and(|error| error.kind.is_fatal());
         let all = 0..self.steps.len();
         let cause = all.clone().filter(failed).find(fatal).or_else(|| all.clone().filter(failed).find(|&index| !self.met(route, index)));
@@ -64,7 +66,7 @@ fn plugin(step: &StepState) -> Option<String> {
 mod tests {
     use super::*;
     use crate::config::{JournalPolicy, OnDoubt, OnFailure, OrderOnDead, Retry, Step};
-    use crate::run::{Outcome, StepFailure};
+    use crate::run::{Outcome, StepFailure, Task};
     use jiff::Timestamp;
     use std::time::Duration;
 
@@ -100,10 +102,10 @@ mod tests {
             steps: vec![step("may", OnFailure::Continue), step("must", OnFailure::DeadLetter)],
         };
         let died = |failures: &[(usize, FailureKind)]| {
-            let mut state = RunState::new(&route, NOW);
+            let mut state = RunState::new(&route, Timestamp::MAX);
             for (index, kind) in failures {
-                state.start(*index);
-                state.apply(&route, *index, Outcome::Failed(StepFailure::new(*kind, "no")), NOW, 0.0);
+                state.start(&route, Task::Step(*index), NOW).expect("it is its turn");
+                state.apply(&route, Task::Step(*index), Outcome::Failed(StepFailure::new(*kind, "no")), NOW, 0.0).expect("it was started");
             }
             let death = state.death(&route);
             (death.kind, death.plugin)
@@ -115,7 +117,7 @@ mod tests {
         assert_eq!(died(&[(0, Diverged)]), ("diverged", crm()), "what no policy mends is, wherever it happened");
         assert_eq!(died(&[(1, Retry)]), ("deadline", crm()), "the step that kept it from ending in time");
         assert_eq!(died(&[]), ("deadline", None));
-        let mut state = RunState::new(&route, NOW);
+        let mut state = RunState::new(&route, Timestamp::MAX);
         state.fatal = Some("the route is gone".to_owned());
         assert_eq!(state.death(&route).kind, "unavailable");
     }

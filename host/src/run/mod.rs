@@ -1,89 +1,89 @@
 //! The run as a state machine: pure. (state, what happened, policy, now) gives the next state; nothing here does I/O,
 //! reads a clock or draws a random number.
 //!
-//! A run is its steps. [`RunState::ready`] says which steps may start, [`RunState::apply`] takes in how one ended, and
-//! [`RunState::verdict`] says what becomes of the run. Invariants:
+//! A run is its steps. [`RunState::ready`] says what may start, [`RunState::start`] starts it, [`RunState::apply`] takes in how it ended, and
+//! [`RunState::verdict`] says what becomes of the run. [`RunState::claimed`] takes it up after a pause or a crash, [`RunState::release`] lets
+//! held steps go on once a person has decided, [`RunState::begin_undo`] turns it back, and [`RunState::resume`] makes a replay's state.
+//! What must not happen is an [`Illegal`], and changes nothing.
+//!
+//! Invariants, which `tests/property.rs` checks over random routes and histories:
 //!
 //! - A step starts only when every step it needs has been met (succeeded, skipped, or failed with `continue`).
-//! - A met or failed step never starts again.
-//! - A run ends only when no step is running.
+//! - A met or failed step never starts again, unless it was undone.
+//! - A run ends only when nothing of it is running, and then stays as it is.
 //! - A run is `succeeded` only when every step has been met.
+//! - An undo begins only when a step with `on-failure = "undo"` has failed (or the deadline passed before it), and nothing is running; once
+//!   it is decided no step starts any more.
+//! - Undos run one at a time, those first that ended last, each after the undos of all steps that need its step.
+//! - A run that was undone is dead; it is `undone` only if each step with effects was.
+//! - A held step does nothing until it is released; the time that a run waits does not count against its deadline.
+//! - A step whose undo was begun and not completed is undone before its replay starts anything else.
 
+mod canary;
 mod death;
 mod outcome;
+mod replay;
 mod retry;
+mod step;
 #[cfg(test)]
 mod tests;
+mod undo;
 
+pub use canary::{LEAST_CALLS, Window, failed, takes_part};
 pub use death::Death;
 pub use outcome::{FailureKind, Outcome, StepFailure};
+pub use replay::From;
+pub use step::{HeldEffect, StepState, StepStatus, undo_name};
+pub use undo::{Course, UndoFacts};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{OnFailure, Route};
+use step::Consequence;
 
-/// Where a step is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StepStatus {
-    /// Not started, or to be tried again.
-    Pending,
-    /// An attempt is under way.
-    Running,
-    /// Paused until a person or an administrator does something.
-    Waiting,
-    /// Done.
-    Succeeded,
-    /// Its `when` said no.
-    Skipped,
-    /// It will not be tried again.
-    Failed,
+/// Why a run was given up by time.
+const DEADLINE: &str = "the run's deadline has passed";
+
+/// What can be tried: a step, or the undo of one. By index in the route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Task {
+    /// The step.
+    Step(usize),
+    /// Its undo.
+    Undo(usize),
 }
 
-impl StepStatus {
-    /// As shown.
-    pub fn as_str(self) -> &'static str {
+impl Task {
+    /// Index of the step in the route.
+    pub fn index(self) -> usize {
         match self {
-            StepStatus::Pending => "pending",
-            StepStatus::Running => "running",
-            StepStatus::Waiting => "waiting",
-            StepStatus::Succeeded => "succeeded",
-            StepStatus::Skipped => "skipped",
-            StepStatus::Failed => "failed",
+            Task::Step(index) | Task::Undo(index) => index,
         }
     }
 }
 
-/// One step of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StepState {
-    /// Its name in the route.
-    pub name: String,
-    /// `plugin.action`.
-    pub uses: String,
-    /// Where it is.
-    pub status: StepStatus,
-    /// Attempts made, of whatever outcome: numbers them.
-    pub tries: u32,
-    /// Attempts that count against the policy.
-    pub used: u32,
-    /// Failures in a row that ask for patience, for their own backoff.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub patience: u32,
-    /// Not before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub due: Option<Timestamp>,
-    /// Of the last attempt that failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<StepFailure>,
-    /// The credential was refused and renewed once; a second refusal pauses the step.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub renewed: bool,
-}
-
-fn is_zero(number: &u32) -> bool {
-    *number == 0
+/// What must not happen to a run. The state is as it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Illegal {
+    /// Started although it is not its turn.
+    #[error("it is not the turn of {0}")]
+    NotItsTurn(String),
+    /// An outcome for what has ended.
+    #[error("{0} has ended; another outcome can't be taken in")]
+    Ended(String),
+    /// An outcome for an undo that nobody decided on.
+    #[error("{0} is not being undone")]
+    NotUndoing(String),
+    /// Released although it is not held.
+    #[error("{0} is not held")]
+    NotHeld(String),
+    /// Turned back although nothing says so, or while something is running.
+    #[error("no undo is decided")]
+    NotDecided,
+    /// What is half undone can't be undone.
+    #[error("step {0} is not completely undone, and its action declares no undo action")]
+    NoUndo(String),
 }
 
 /// All a run remembers besides its steps' inputs and outputs.
@@ -91,7 +91,7 @@ fn is_zero(number: &u32) -> bool {
 pub struct RunState {
     /// In the order of the route.
     pub steps: Vec<StepState>,
-    /// When the run is given up; moves by the time spent waiting.
+    /// When the run (or, on the way back, its undo) is given up; moves by the time spent waiting.
     pub deadline: Timestamp,
     /// Since when it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,17 +99,22 @@ pub struct RunState {
     /// Something that no step's policy can mend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fatal: Option<String>,
+    /// Which way it goes.
+    #[serde(default, skip_serializing_if = "Course::is_forward")]
+    pub course: Course,
 }
 
 /// What becomes of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
-    /// Steps are running or may start now.
+    /// Something is running or may start now.
     Working,
     /// Nothing to do until then.
     Later(Timestamp),
     /// Nothing to do until somebody does something: why.
     Waiting(String),
+    /// To be turned back with [`RunState::begin_undo`]: why.
+    Undo(String),
     /// Over.
     Succeeded,
     /// Over: why.
@@ -119,131 +124,157 @@ pub enum Verdict {
 impl RunState {
     /// A run that has not begun.
     pub fn new(route: &Route, deadline: Timestamp) -> RunState {
-        let steps = route
-            .steps
-            .iter()
-            .map(|step| StepState {
-                name: step.name.clone(),
-                uses: format!("{}.{}", step.plugin, step.action),
-                status: StepStatus::Pending,
-                tries: 0,
-                used: 0,
-                patience: 0,
-                due: None,
-                error: None,
-                renewed: false,
-            })
-            .collect();
-        RunState { steps, deadline, waiting_since: None, fatal: None }
+        let steps = route.steps.iter().map(StepState::new).collect();
+        RunState { steps, deadline, waiting_since: None, fatal: None, course: Course::Forward }
     }
 
-    /// A replay that keeps the outputs of the steps that succeeded, on a route that may have changed since.
-    /// Gives the state and the names of the steps kept.
-    pub fn resume(&self, route: &Route, deadline: Timestamp) -> (RunState, Vec<String>) {
-        let mut state = RunState::new(route, deadline);
-        let mut kept = Vec::new();
-        for step in &mut state.steps {
-            let before = self.steps.iter().find(|before| before.name == step.name);
-            if let Some(before) = before.filter(|before| before.status == StepStatus::Succeeded) {
-                step.status = StepStatus::Succeeded;
-                step.tries = 0;
-                step.uses.clone_from(&before.uses);
-                kept.push(step.name.clone());
-            }
+    /// The state of a task; `None`: nobody decided on this undo.
+    pub fn task(&self, task: Task) -> Option<&StepState> {
+        match task {
+            Task::Step(index) => self.steps.get(index),
+            Task::Undo(index) => self.steps.get(index)?.undo.as_deref(),
         }
-        (state, kept)
     }
 
-    /// The state at the moment a worker claims the run: steps that were running belonged to a worker that is gone, and time
-    /// spent waiting does not count against the deadline. Gives the indexes of the interrupted steps.
-    pub fn claimed(&mut self, now: Timestamp) -> Vec<usize> {
+    /// The same, to be changed.
+    pub fn task_mut(&mut self, task: Task) -> Option<&mut StepState> {
+        match task {
+            Task::Step(index) => self.steps.get_mut(index),
+            Task::Undo(index) => self.steps.get_mut(index)?.undo.as_deref_mut(),
+        }
+    }
+
+    /// All steps and undos, with their states.
+    pub fn tasks(&self) -> impl Iterator<Item = (Task, &StepState)> {
+        self.steps.iter().enumerate().flat_map(|(index, step)| {
+            std::iter::once((Task::Step(index), step)).chain(step.undo.as_deref().map(|undo| (Task::Undo(index), undo)))
+        })
+    }
+
+    /// The task of that name.
+    pub fn named(&self, name: &str) -> Option<Task> {
+        self.tasks().find(|(_, state)| state.name == name).map(|(task, _)| task)
+    }
+
+    /// The state at the moment a worker claims the run: what was running belonged to a worker that is gone, and time spent waiting does not
+    /// count against the deadline. What waits is tried again, except what a person has to decide on. Gives what was interrupted.
+    pub fn claimed(&mut self, now: Timestamp) -> Vec<Task> {
         if let Some(since) = self.waiting_since.take() {
             let waited = now.duration_since(since).max(jiff::SignedDuration::ZERO);
             self.deadline = self.deadline.checked_add(waited).unwrap_or(Timestamp::MAX);
         }
+        let tasks: Vec<Task> = self.tasks().map(|(task, _)| task).collect();
         let mut interrupted = Vec::new();
-        for (index, step) in self.steps.iter_mut().enumerate() {
-            match step.status {
-                StepStatus::Running => interrupted.push(index),
-                StepStatus::Waiting => step.status = StepStatus::Pending,
-                StepStatus::Pending | StepStatus::Succeeded | StepStatus::Skipped | StepStatus::Failed => {}
+        for task in tasks {
+            let Some(state) = self.task_mut(task) else { continue };
+            match state.status {
+                StepStatus::Running => interrupted.push(task),
+                StepStatus::Waiting if state.held.is_empty() => state.status = StepStatus::Pending,
+                _ => {}
             }
         }
         interrupted
     }
 
-    /// Steps that may start now.
-    pub fn ready(&self, route: &Route, now: Timestamp) -> Vec<usize> {
-        if self.fatal.is_some() || now >= self.deadline {
+    /// What may start now.
+    pub fn ready(&self, route: &Route, now: Timestamp) -> Vec<Task> {
+        let given_up = self.fatal.is_some() && self.course.is_forward();
+        if given_up || now >= self.deadline || self.undo_decided(route, now).is_some() {
             return Vec::new();
         }
-        (0..self.steps.len()).filter(|&index| self.can_start(route, index) && self.steps[index].due.is_none_or(|due| due <= now)).collect()
+        let due = |state: &StepState| state.status == StepStatus::Pending && state.due.is_none_or(|due| due <= now);
+        if self.course.is_forward() {
+            let steps = (0..self.steps.len()).filter(|&index| self.can_start(route, index) && due(&self.steps[index]));
+            return steps.map(Task::Step).collect();
+        }
+        // One at a time: while it is running, or waits, there is no other.
+        let next = self.next_undo(route).map(Task::Undo);
+        next.into_iter().filter(|&task| self.task(task).is_some_and(due)).collect()
     }
 
     /// An attempt begins. Gives its number.
-    pub fn start(&mut self, step: usize) -> u32 {
-        let step = &mut self.steps[step];
-        step.status = StepStatus::Running;
-        step.tries += 1;
-        step.due = None;
-        step.tries
+    ///
+    /// # Errors
+    /// [`Illegal::NotItsTurn`].
+    pub fn start(&mut self, route: &Route, task: Task, now: Timestamp) -> Result<u32, Illegal> {
+        if !self.ready(route, now).contains(&task) {
+            return Err(Illegal::NotItsTurn(self.name(task)));
+        }
+        if let Task::Undo(index) = task {
+            self.steps[index].status = StepStatus::Undoing;
+        }
+        self.task_mut(task).map(StepState::begin).ok_or_else(|| Illegal::NotItsTurn(self.name(task)))
     }
 
     /// Takes in how an attempt (or the decision not to make one) ended. `jitter` is uniform in 0..1.
-    pub fn apply(&mut self, route: &Route, step: usize, outcome: Outcome, now: Timestamp, jitter: f64) {
-        let policy = &route.steps[step];
-        let state = &mut self.steps[step];
-        match outcome {
-            Outcome::Succeeded => {
-                state.status = StepStatus::Succeeded;
-                state.error = None;
-            }
-            Outcome::Skipped => state.status = StepStatus::Skipped,
-            Outcome::Failed(failure) => {
-                // A refusal after anything else is a new one: the credential may be renewed again.
-                let renewed = std::mem::replace(&mut state.renewed, false);
-                match failure.kind {
-                    FailureKind::Retry | FailureKind::Trap | FailureKind::Timeout | FailureKind::Interrupted => {
-                        state.used += 1;
-                        state.patience = 0;
-                        if state.used >= policy.retry.max_attempts {
-                            state.status = StepStatus::Failed;
-                        } else {
-                            state.status = StepStatus::Pending;
-                            state.due = Some(retry::again_at(&policy.retry, state.used, failure.after, now, jitter));
-                        }
-                    }
-                    FailureKind::RateLimited => {
-                        state.status = StepStatus::Pending;
-                        state.patience += 1;
-                        state.due = Some(retry::again_at(&policy.retry, state.patience, failure.after, now, jitter));
-                    }
-                    FailureKind::Conflict | FailureKind::Busy => {
-                        state.status = StepStatus::Pending;
-                        state.patience += 1;
-                        state.due = Some(retry::soon(state.patience, failure.after, now, jitter));
-                    }
-                    FailureKind::Unauthorized if !renewed => {
-                        state.renewed = true;
-                        state.status = StepStatus::Pending;
-                        state.due = Some(now);
-                    }
-                    FailureKind::Unauthorized => state.status = StepStatus::Waiting,
-                    FailureKind::Rejected | FailureKind::InvalidInput | FailureKind::InvalidOutput => state.status = StepStatus::Failed,
-                    FailureKind::Expression | FailureKind::Diverged | FailureKind::Unavailable => {
-                        state.status = StepStatus::Failed;
-                        self.fatal = Some(format!("step {}: {}", policy.name, failure.reason));
-                    }
+    ///
+    /// # Errors
+    /// [`Illegal::Ended`], [`Illegal::NotUndoing`].
+    pub fn apply(&mut self, route: &Route, task: Task, outcome: Outcome, now: Timestamp, jitter: f64) -> Result<(), Illegal> {
+        let index = match task {
+            Task::Step(index) => index,
+            Task::Undo(index) => {
+                let undo = self.task(task).filter(|_| !self.course.is_forward());
+                let undo = undo.ok_or_else(|| Illegal::NotUndoing(self.name(Task::Step(index))))?;
+                if !undo.is_open() {
+                    return Err(Illegal::Ended(undo.name.clone()));
                 }
-                self.steps[step].error = Some(failure);
+                self.undo_tried(route, index, outcome, now, jitter);
+                return Ok(());
             }
+        };
+        if !self.steps[index].is_open() || !self.course.is_forward() {
+            return Err(Illegal::Ended(self.name(task)));
         }
+        let place = self.steps.iter().filter_map(|step| step.ended).max().unwrap_or(0) + 1;
+        let step = &mut self.steps[index];
+        let consequence = step.tried(&route.steps[index], outcome, now, jitter);
+        if matches!(step.status, StepStatus::Succeeded | StepStatus::Failed) {
+            step.ended = Some(place);
+        }
+        if consequence == Consequence::Fatal {
+            let why = step.error.as_ref().map_or("", |error| error.reason.as_str());
+            self.fatal = Some(format!("step {}: {why}", step.name));
+        }
+        Ok(())
     }
 
-    /// What becomes of the run now.
-    pub fn verdict(&self, route: &Route, now: Timestamp) -> Verdict {
-        if self.steps.iter().any(|step| step.status == StepStatus::Running) {
+    /// A step waits for a person who decides on its writes in doubt.
+    ///
+    /// # Errors
+    /// [`Illegal::Ended`]: it will not be tried anyway.
+    pub fn hold(&mut self, task: Task, effects: Vec<HeldEffect>) -> Result<(), Illegal> {
+        let name = self.name(task);
+        let state = self.task_mut(task).filter(|state| matches!(state.status, StepStatus::Pending | StepStatus::Waiting));
+        let state = state.ok_or(Illegal::Ended(name))?;
+        state.status = StepStatus::Waiting;
+        state.held = effects;
+        state.due = None;
+        Ok(())
+    }
+
+    /// A held step goes on: everything in doubt was decided.
+    ///
+    /// # Errors
+    /// [`Illegal::NotHeld`].
+    pub fn release(&mut self, task: Task) -> Result<(), Illegal> {
+        let name = self.name(task);
+        let state = self.task_mut(task).filter(|state| state.status == StepStatus::Waiting && !state.held.is_empty());
+        state.ok_or(Illegal::NotHeld(name))?.resume();
+        Ok(())
+    }
+
+    /// What becomes of the run now. Undos that their deadline has overtaken are given up here.
+    pub fn verdict(&mut self, route: &Route, now: Timestamp) -> Verdict {
+        if self.tasks().any(|(_, state)| state.status == StepStatus::Running) {
             return Verdict::Working;
+        }
+        if !self.course.is_forward() {
+            self.overtaken(route, now);
+            return self.undo_verdict(route, now);
+        }
+        if let Some(reason) = self.undo_decided(route, now) {
+            return Verdict::Undo(reason);
         }
         if let Some(reason) = &self.fatal {
             return Verdict::Dead(reason.clone());
@@ -256,7 +287,7 @@ impl RunState {
         if !startable.is_empty() {
             let due = startable.iter().map(|step| step.due.unwrap_or(now)).min().unwrap_or(now);
             return if now >= self.deadline {
-                Verdict::Dead("the run's deadline has passed".to_owned())
+                Verdict::Dead(DEADLINE.to_owned())
             } else if due <= now {
                 Verdict::Working
             } else {
@@ -265,19 +296,19 @@ impl RunState {
             };
         }
         if let Some(step) = self.steps.iter().find(|step| step.status == StepStatus::Waiting) {
-            let why = step.error.as_ref().map_or("", |error| error.reason.as_str());
-            return Verdict::Waiting(format!("step {} waits: {why}", step.name));
+            return Verdict::Waiting(step.why());
         }
         let failed = self.steps.iter().find(|step| step.status == StepStatus::Failed);
-        let reason = failed.map_or_else(
-            || "no step can start".to_owned(),
-            |step| {
-                let error = step.error.as_ref();
-                let kind = error.map_or("failed", |error| error.kind.as_str());
-                format!("step {}: {kind}: {}", step.name, error.map_or("", |error| error.reason.as_str()))
-            },
-        );
-        Verdict::Dead(reason)
+        Verdict::Dead(failed.map_or_else(|| "no step can start".to_owned(), StepState::why))
+    }
+
+    /// Why the run waits for a time: the failures of the steps that are to be tried again.
+    pub fn again_because(&self) -> Option<String> {
+        let again = self.steps.iter().filter(|step| step.status == StepStatus::Pending && step.due.is_some());
+        let reasons: Vec<String> = again
+            .filter_map(|step| step.error.as_ref().map(|error| format!("step {}: {}: {}", step.name, error.kind.as_str(), error.reason)))
+            .collect();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 
     /// Whether the steps that need it may go on.
@@ -285,11 +316,24 @@ impl RunState {
         match self.steps[index].status {
             StepStatus::Succeeded | StepStatus::Skipped => true,
             StepStatus::Failed => route.steps[index].on_failure == OnFailure::Continue,
-            StepStatus::Pending | StepStatus::Running | StepStatus::Waiting => false,
+            StepStatus::Pending
+            | StepStatus::Running
+            | StepStatus::Waiting
+            | StepStatus::Undoing
+            | StepStatus::Undone
+            | StepStatus::UndoFailed => false,
         }
     }
 
     fn can_start(&self, route: &Route, index: usize) -> bool {
         self.steps[index].status == StepStatus::Pending && route.steps[index].needs.iter().all(|&need| self.met(route, need))
+    }
+
+    fn name(&self, task: Task) -> String {
+        let step = self.steps.get(task.index()).map_or("", |step| step.name.as_str());
+        match task {
+            Task::Step(_) => format!("step {step}"),
+            Task::Undo(_) => format!("step {}", undo_name(step)),
+        }
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::step::HeldEffect;
+
 /// How an attempt ended, or why there was none.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
@@ -14,6 +16,15 @@ pub enum Outcome {
     Skipped,
     /// Not done.
     Failed(StepFailure),
+    /// Not done, and these writes of the step are in doubt. Only `on-doubt = "hold"` makes a difference of it.
+    InDoubt(StepFailure, Vec<HeldEffect>),
+}
+
+impl Outcome {
+    /// Nothing was done, and nothing could be for the moment: for lack of room or because a system asks for patience.
+    pub fn has_to_wait(&self) -> bool {
+        matches!(self, Outcome::Failed(failure) if matches!(failure.kind, FailureKind::Busy | FailureKind::RateLimited))
+    }
 }
 
 /// Answers: again, or never? And who has to do something?

@@ -17,14 +17,17 @@ pub(super) fn again_at(policy: &Retry, failures: u32, after: Option<Duration>, n
     let exponent = i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX);
     let plain = (policy.initial.as_secs_f64() * policy.factor.powi(exponent)).min(policy.max.as_secs_f64());
     let spread = plain * (1.0 + policy.jitter * (2.0 * jitter - 1.0));
-    at(now, spread.max(after.map_or(0.0, |after| after.as_secs_f64())))
+    // Many runs hear the same wish at the same time: they come back one after another.
+    let wished = after.map_or(0.0, |after| after.as_secs_f64() * (1.0 + policy.jitter * jitter));
+    at(now, spread.max(wished))
 }
 
-/// Shortly, for what uses up no attempt and waits for another run rather than for a system.
+/// Shortly, for what uses up no attempt and waits for another run rather than for a system. Where there is a time before which it can't be
+/// (a breaker is open until then), shortly after that: thousands may wait for the same moment, and the first of them finds out for all.
 pub(super) fn soon(times: u32, after: Option<Duration>, now: Timestamp, jitter: f64) -> Timestamp {
     let plain = SOON_FIRST.as_secs_f64() * 2_f64.powi(i32::try_from(times.saturating_sub(1)).unwrap_or(i32::MAX));
     let spread = plain.min(SOON_MAX.as_secs_f64()) * (0.5 + jitter);
-    at(now, spread.max(after.map_or(0.0, |after| after.as_secs_f64())))
+    at(now, after.map_or(0.0, |after| after.as_secs_f64()) + spread)
 }
 
 fn at(now: Timestamp, seconds: f64) -> Timestamp {

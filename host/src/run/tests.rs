@@ -1,6 +1,11 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+
+mod hold;
+mod property;
+mod undo;
 
 use super::*;
 use crate::config::{JournalPolicy, OnDoubt, OrderOnDead, Retry, Step};
@@ -45,10 +50,15 @@ fn begin(route: &Route) -> RunState {
     RunState::new(route, after(3600))
 }
 
+/// Indexes of what may start.
+fn ready(state: &RunState, route: &Route, now: Timestamp) -> Vec<usize> {
+    state.ready(route, now).into_iter().map(Task::index).collect()
+}
+
 /// Starts a step and lets it end.
 fn tried(state: &mut RunState, route: &Route, index: usize, outcome: Outcome) {
-    state.start(index);
-    state.apply(route, index, outcome, NOW, 0.5);
+    state.start(route, Task::Step(index), state.steps[index].due.unwrap_or(NOW)).expect("it can start");
+    state.apply(route, Task::Step(index), outcome, NOW, 0.5).expect("it was started");
 }
 
 fn failed(kind: FailureKind) -> Outcome {
@@ -62,14 +72,14 @@ fn steps_start_when_what_they_need_is_met() {
     let route =
         route(vec![step("a", &[], DeadLetter), step("b", &[], DeadLetter), step("c", &[0, 1], DeadLetter), step("d", &[2], DeadLetter)]);
     let mut state = begin(&route);
-    assert_eq!(state.ready(&route, NOW), [0, 1]);
+    assert_eq!(ready(&state, &route, NOW), [0, 1]);
     tried(&mut state, &route, 0, Outcome::Succeeded);
-    assert_eq!(state.ready(&route, NOW), [1], "c waits for b too");
+    assert_eq!(ready(&state, &route, NOW), [1], "c waits for b too");
     tried(&mut state, &route, 1, Outcome::Skipped);
-    assert_eq!(state.ready(&route, NOW), [2], "a skipped step counts as met");
-    state.start(2);
+    assert_eq!(ready(&state, &route, NOW), [2], "a skipped step counts as met");
+    state.start(&route, Task::Step(2), NOW).expect("it can start");
     assert_eq!(state.verdict(&route, NOW), Verdict::Working, "no run ends while a step is running");
-    state.apply(&route, 2, Outcome::Succeeded, NOW, 0.5);
+    state.apply(&route, Task::Step(2), Outcome::Succeeded, NOW, 0.5).expect("it was started");
     tried(&mut state, &route, 3, Outcome::Succeeded);
     assert_eq!(state.verdict(&route, NOW), Verdict::Succeeded);
 }
@@ -80,7 +90,7 @@ fn a_dead_step_lets_the_others_finish_first() {
     let route = route(vec![step("a", &[], DeadLetter), step("b", &[0], DeadLetter), step("c", &[], DeadLetter)]);
     let mut state = begin(&route);
     tried(&mut state, &route, 0, failed(FailureKind::Rejected));
-    assert_eq!(state.ready(&route, NOW), [2], "b depends on a, c does not");
+    assert_eq!(ready(&state, &route, NOW), [2], "b depends on a, c does not");
     assert_eq!(state.verdict(&route, NOW), Verdict::Working);
     tried(&mut state, &route, 2, Outcome::Succeeded);
     assert_eq!(state.verdict(&route, NOW), Verdict::Dead("step a: rejected: why".to_owned()));
@@ -91,7 +101,7 @@ fn a_failed_step_that_may_continue_counts_as_met() {
     let route = route(vec![step("a", &[], OnFailure::Continue), step("b", &[0], OnFailure::DeadLetter)]);
     let mut state = begin(&route);
     tried(&mut state, &route, 0, failed(FailureKind::Rejected));
-    assert_eq!(state.ready(&route, NOW), [1]);
+    assert_eq!(ready(&state, &route, NOW), [1]);
     tried(&mut state, &route, 1, Outcome::Succeeded);
     assert_eq!(state.verdict(&route, NOW), Verdict::Succeeded);
 }
@@ -151,13 +161,14 @@ fn delays_grow_are_capped_spread_and_never_shorter_than_asked() {
         let failure = StepFailure { after: asked.map(Duration::from_secs), ..StepFailure::new(FailureKind::RateLimited, "") };
         let mut state = begin(&route);
         state.steps[0].patience = failures - 1;
-        state.start(0);
-        state.apply(&route, 0, Outcome::Failed(failure), NOW, jitter);
+        state.start(&route, Task::Step(0), NOW).expect("it can start");
+        state.apply(&route, Task::Step(0), Outcome::Failed(failure), NOW, jitter).expect("it was started");
         state.steps[0].due.expect("it is tried again").as_millisecond()
     };
     assert_eq!([due(1, None, 0.5), due(2, None, 0.5), due(3, None, 0.5), due(30, None, 0.5)], [1000, 2000, 3000, 3000]);
     assert_eq!([due(1, None, 0.0), due(1, None, 1.0)], [500, 1500], "jitter 0.5 spreads by half to both sides");
-    assert_eq!(due(1, Some(60), 0.5), 60_000);
+    assert_eq!(due(1, Some(60), 0.0), 60_000);
+    assert_eq!(due(1, Some(60), 1.0), 90_000, "many who hear the same wish come back one after another");
     assert_eq!(due(2, Some(1), 0.5), 2000, "a shorter wish does not shorten the policy's delay");
 }
 
@@ -166,15 +177,15 @@ fn a_refused_credential_is_renewed_once_then_pauses_the_step() {
     let route = route(vec![step("a", &[], OnFailure::DeadLetter)]);
     let mut state = begin(&route);
     tried(&mut state, &route, 0, failed(FailureKind::Unauthorized));
-    assert_eq!(state.ready(&route, NOW), [0], "tried again at once");
+    assert_eq!(ready(&state, &route, NOW), [0], "tried again at once");
     tried(&mut state, &route, 0, failed(FailureKind::Unauthorized));
-    assert_eq!(state.ready(&route, NOW), [0; 0]);
+    assert_eq!(ready(&state, &route, NOW), [0; 0]);
     assert!(matches!(state.verdict(&route, NOW), Verdict::Waiting(_)));
     // Waiting does not count against the deadline.
     state.waiting_since = Some(after(10));
     state.claimed(after(110));
     assert_eq!(state.deadline, after(3700));
-    assert_eq!(state.ready(&route, after(110)), [0]);
+    assert_eq!(ready(&state, &route, after(110)), [0]);
 }
 
 #[test]
@@ -193,7 +204,7 @@ fn a_run_past_its_deadline_is_dead() {
     let mut state = begin(&route);
     tried(&mut state, &route, 0, failed(FailureKind::Retry));
     assert_eq!(state.verdict(&route, NOW), Verdict::Later(after(1)));
-    assert_eq!(state.ready(&route, after(3600)), [0; 0]);
+    assert_eq!(ready(&state, &route, after(3600)), [0; 0]);
     assert!(matches!(state.verdict(&route, after(3600)), Verdict::Dead(reason) if reason.contains("deadline")));
 }
 
@@ -205,13 +216,13 @@ fn a_replay_keeps_what_succeeded_even_where_the_route_changed() {
     tried(&mut state, &before, 0, Outcome::Succeeded);
     tried(&mut state, &before, 1, failed(FailureKind::Rejected));
     let now = route(vec![step("new", &[], DeadLetter), step("a", &[0], DeadLetter), step("b", &[1], DeadLetter)]);
-    let (replay, kept) = state.resume(&now, after(7200));
+    let (replay, kept) = state.resume(&now, From::Failed, after(7200), &BTreeSet::new(), |_| None).expect("nothing is half undone");
     assert_eq!(kept, ["a"]);
     assert_eq!(
         replay.steps.iter().map(|step| step.status).collect::<Vec<_>>(),
         [StepStatus::Pending, StepStatus::Succeeded, StepStatus::Pending]
     );
-    assert_eq!(replay.ready(&now, NOW), [0, 2], "b needs only a, which is kept");
+    assert_eq!(ready(&replay, &now, NOW), [0, 2], "b needs only a, which is kept");
     assert!(replay.steps.iter().all(|step| step.used == 0 && step.error.is_none()));
 }
 

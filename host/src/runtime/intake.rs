@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{Revision, Runtime};
-use crate::config::Route;
+use crate::config::{OrderOnDead, Route};
 use crate::event::Event;
 use crate::mapping::{EvalError, Scope};
 use crate::router;
@@ -86,6 +86,7 @@ impl<'a> Intake<'a> {
                 route: route.name.clone(),
                 revision: self.revision.number,
                 order_key,
+                order_hold: route.order_on_dead == OrderOnDead::Hold,
                 deadline_at: later(now, route.deadline),
                 dead,
             });

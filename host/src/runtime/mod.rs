@@ -1,14 +1,18 @@
 //! One running host: the parts put together, the present configuration, and how it is replaced.
 
+mod canary;
 mod identity;
 mod intake;
 mod peers;
+mod pressure;
 mod retention;
 mod revision;
 
+pub use canary::{Trial, TrialFigures};
 pub use identity::Identity;
 pub use intake::{Cause, Intake, IntakeError, MAX_HOPS};
 pub use peers::{Unservable, hear};
+pub use pressure::{Admission, Pressed, Pressure, Reservation};
 pub use revision::{ActionSchemas, BuildError, LoadedPlugin, Revision};
 
 use std::collections::BTreeMap;
@@ -33,8 +37,6 @@ use crate::telemetry::{self, Metrics};
 const EVALUATIONS: usize = 8;
 /// Revisions kept ready besides the present one.
 const MAX_REVISIONS: usize = 4;
-/// How long a count of the backlog is believed.
-const BACKLOG_AGE: std::time::Duration = std::time::Duration::from_secs(1);
 /// Name of the store's secret that clocks and random numbers of plugins derive from.
 const RANDOM_SECRET: &str = "random-secret";
 /// Name of the store's secret that authenticates compiled code.
@@ -86,6 +88,8 @@ pub struct PresentPlugin {
     pub outbound: Arc<Outbound>,
     /// Calls at the same time.
     pub slots: Arc<Semaphore>,
+    /// The component that a share of runs tries.
+    pub canary: Option<Arc<Trial>>,
 }
 
 /// A running host. Shared by everything that runs in it.
@@ -108,12 +112,16 @@ pub struct Runtime {
     pub evaluator: Evaluator,
     /// Counts.
     pub metrics: Metrics,
+    /// What is in hand, and how much more may be.
+    pub pressure: Pressure,
     /// Runs may be due.
     pub due: Notify,
     /// Counts runs that ended.
     pub ended: watch::Sender<u64>,
     /// The host is to stop: nothing new begins.
     pub stopping: CancellationToken,
+    /// What was under way has ended or was handed back: the last answers are given.
+    pub drained: CancellationToken,
     /// The grace is over: what still runs is broken off.
     pub abandon: CancellationToken,
     /// Secret that what plugins see as random derives from.
@@ -127,7 +135,6 @@ pub struct Runtime {
     revisions: Mutex<BTreeMap<i64, Arc<Revision>>>,
     reloading: tokio::sync::Mutex<()>,
     loading: tokio::sync::Mutex<()>,
-    backlog: Mutex<Option<(std::time::Instant, bool)>>,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -163,6 +170,7 @@ impl Runtime {
             due: Notify::new(),
             ended: watch::Sender::new(0),
             stopping: CancellationToken::new(),
+            drained: CancellationToken::new(),
             abandon: CancellationToken::new(),
             random_secret,
             identity: Identity::of(&loaded.config.base.join("data")),
@@ -172,7 +180,7 @@ impl Runtime {
             revisions: Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
             loading: tokio::sync::Mutex::default(),
-            backlog: Mutex::default(),
+            pressure: Pressure::new(&loaded.config.server, &loaded.config.store),
             store,
             clock,
         });
@@ -219,7 +227,7 @@ impl Runtime {
             return Ok(());
         }
         let revision = self.stored_revision(latest).await?;
-        self.install(revision)?;
+        self.install(revision).await?;
         tracing::info!(revision = latest, "took over the configuration that another host applied");
         self.due.notify_one();
         Ok(())
@@ -256,23 +264,6 @@ impl Runtime {
         Ok(revision)
     }
 
-    /// Whether no more events are taken in. Asked anew at most once a second: the count need not be exact.
-    pub async fn backlog_is_full(&self) -> bool {
-        let now = std::time::Instant::now();
-        {
-            let known = self.backlog.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            if let Some((at, full)) = *known
-                && now.duration_since(at) < BACKLOG_AGE
-            {
-                return full;
-            }
-        }
-        // A store that can't be asked refuses the event itself.
-        let full = self.store.backlog().await.is_ok_and(|(count, _)| count >= self.server.max_backlog);
-        *self.backlog.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some((now, full));
-        full
-    }
-
     async fn apply(&self, loaded: Loaded, when: Start) -> Result<i64, ApplyError> {
         let components = revision::fetch(&loaded).await?;
         let revision = revision::build(&self.engine, &loaded, components).await?;
@@ -286,7 +277,7 @@ impl Runtime {
                     "the configuration file is an earlier revision; the host runs the latest one (`POST /v1/reload` goes back to the file)"
                 );
                 let revision = self.stored_revision(latest.number).await?;
-                self.install(revision)?;
+                self.install(revision).await?;
                 return Ok(latest.number);
             }
             _ => {
@@ -298,17 +289,21 @@ impl Runtime {
                 number
             }
         };
-        self.install(Revision { number, ..revision })?;
+        self.install(Revision { number, ..revision }).await?;
         Ok(number)
     }
 
-    fn install(&self, revision: Revision) -> Result<(), ApplyError> {
+    async fn install(&self, revision: Revision) -> Result<(), ApplyError> {
         let mut plugins = BTreeMap::new();
+        let mut trials = self.trials(&revision.plugins).await?;
+        let before = self.present();
         for (name, plugin) in &revision.config.plugins {
-            let outbound = Outbound::new(plugin, self.broker.clone(), self.tls.clone())
+            let known = before.plugins.get(name).map(|known| &*known.outbound);
+            let outbound = Outbound::new(plugin, self.broker.clone(), self.tls.clone(), &self.store, known)
                 .map_err(|error| ApplyError::Start(telemetry::chain(&error)))?;
             let slots = Arc::new(Semaphore::new(plugin.concurrency as usize));
-            plugins.insert(name.clone(), Arc::new(PresentPlugin { config: plugin.clone(), outbound: Arc::new(outbound), slots }));
+            let present = PresentPlugin { config: plugin.clone(), outbound: Arc::new(outbound), slots, canary: trials.remove(name) };
+            plugins.insert(name.clone(), Arc::new(present));
         }
         self.broker.replace(revision.config.credentials.clone());
         let revision = Arc::new(revision);

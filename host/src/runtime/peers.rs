@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Runtime;
-use crate::store::{HostRow, Signal, StoreError};
+use crate::store::{BreakerRow, HostRow, Signal, StoreError};
 use crate::telemetry;
 
 /// How often a host gives a sign of life, and looks for what it may have missed.
@@ -58,6 +58,7 @@ pub async fn hear(runtime: Arc<Runtime>) {
             signal = listener.next() => heed(&runtime, signal).await,
             _ = timer.tick() => {
                 follow(&runtime).await;
+                learn_limits(&runtime).await;
                 if let Err(error) = sign(&runtime, started_at).await {
                     tracing::warn!(error = telemetry::chain(&error), "no sign of life could be given to the other hosts");
                 }
@@ -77,6 +78,27 @@ async fn heed(runtime: &Runtime, signal: Signal) {
         Signal::Ended => runtime.ended.send_modify(|count| *count += 1),
         Signal::Revision => follow(runtime).await,
         Signal::Credential => runtime.broker.recheck().await,
+        Signal::Limits => learn_limits(runtime).await,
+    }
+}
+
+async fn learn_limits(runtime: &Runtime) {
+    let learnt = async {
+        runtime.learn_canaries().await?;
+        let mut breakers: BTreeMap<String, Vec<BreakerRow>> = BTreeMap::new();
+        for row in runtime.store.breakers().await? {
+            breakers.entry(row.plugin.clone()).or_default().push(row);
+        }
+        for (name, plugin) in &runtime.present().plugins {
+            plugin.outbound.learn(breakers.get(name).map_or(&[], Vec::as_slice));
+        }
+        Ok::<_, StoreError>(())
+    };
+    if let Err(error) = learnt.await {
+        tracing::warn!(
+            error = telemetry::chain(&error),
+            "what other hosts know of breakers and canaries can't be read; this host tries again"
+        );
     }
 }
 

@@ -38,6 +38,8 @@ pub struct LoadedPlugin {
     pub described: bool,
     /// Schemas of its actions.
     pub actions: BTreeMap<String, ActionSchemas>,
+    /// The component that a share of runs tries; it has no canary of its own.
+    pub canary: Option<Arc<LoadedPlugin>>,
 }
 
 /// Compiled schemas of an action.
@@ -83,6 +85,12 @@ impl Revision {
         Revision { number: 0, config, plugins: BTreeMap::new() }
     }
 
+    /// The action that undoes a step, where its plugin declares one.
+    pub fn undo_action(&self, step: &config::Step) -> Option<String> {
+        let actions = &self.plugins.get(&step.plugin)?.descriptor.actions;
+        actions.iter().find(|action| action.name == step.action)?.undo.clone()
+    }
+
     /// A route of this revision.
     pub fn route(&self, name: &str) -> Option<&Arc<Route>> {
         self.config.routes.iter().find(|route| route.name == name)
@@ -97,28 +105,35 @@ impl Revision {
     }
 
     pub(super) fn component_digests(&self) -> String {
-        let digests: BTreeMap<&str, &str> =
-            self.plugins.iter().map(|(name, plugin)| (name.as_str(), plugin.component.digest.as_str())).collect();
+        let digests: BTreeMap<String, &str> = self.components().map(|(name, component)| (name, component.digest.as_str())).collect();
         serde_json::to_string(&digests).expect("a map of strings is JSON")
     }
 
     pub(super) fn component_bytes(&self) -> Vec<(String, Arc<Vec<u8>>)> {
-        self.plugins.values().map(|plugin| (plugin.component.digest.clone(), plugin.component.bytes.clone())).collect()
+        self.components().map(|(_, component)| (component.digest.clone(), component.bytes.clone())).collect()
+    }
+
+    /// All components, those of canaries as `NAME/canary`.
+    fn components(&self) -> impl Iterator<Item = (String, &Component)> {
+        self.plugins.iter().flat_map(|(name, plugin)| {
+            let canary = plugin.canary.as_ref().map(|canary| (config::canary_of(name), &canary.component));
+            std::iter::once((name.clone(), &plugin.component)).chain(canary)
+        })
     }
 }
 
-/// Fetches the components of a file.
+/// Fetches the components of a file, those of canaries as `NAME/canary`.
 pub(super) async fn fetch(loaded: &Loaded) -> Result<BTreeMap<String, Component>, ApplyError> {
     let mut components = BTreeMap::new();
     let mut problems = Vec::new();
-    for (name, plugin) in &loaded.config.plugins {
-        let (source, pinned) = (plugin.component.clone(), plugin.digest.clone());
+    for (name, source, pinned) in loaded.config.plugins.values().flat_map(|plugin| plugin.components()) {
+        let (source, pinned) = (source.clone(), pinned.map(str::to_owned));
         let fetched = tokio::task::spawn_blocking(move || Component::fetch(&source, pinned.as_deref())).await;
         match fetched.map_err(|_| BuildError::Broken).and_then(|fetched| fetched.map_err(BuildError::Component)) {
             Ok(component) => {
-                components.insert(name.clone(), component);
+                components.insert(name, component);
             }
-            Err(error) => problems.push(problem(loaded, name, &error)),
+            Err(error) => problems.push(problem(loaded, &name, &error)),
         }
     }
     if problems.is_empty() { Ok(components) } else { Err(loaded.problems(problems).into()) }
@@ -126,18 +141,19 @@ pub(super) async fn fetch(loaded: &Loaded) -> Result<BTreeMap<String, Component>
 
 /// Loads the components of a configuration and checks it against what they say of themselves.
 pub(super) async fn build(engine: &Engine, loaded: &Loaded, components: BTreeMap<String, Component>) -> Result<Revision, ApplyError> {
-    let mut plugins = BTreeMap::new();
+    let mut loaded_plugins = BTreeMap::new();
     let mut problems = Vec::new();
     for (name, component) in components {
-        let Some(config) = loaded.config.plugins.get(&name) else { continue };
+        let Some(config) = loaded.config.plugins.get(config::plugin_of(&name)) else { continue };
         match load(engine, config.clone(), component).await {
             Ok(plugin) => {
-                plugins.insert(name, Arc::new(plugin));
+                loaded_plugins.insert(name, plugin);
             }
             Err(error) => problems.push(problem(loaded, &name, &error)),
         }
     }
-    let facts: BTreeMap<String, PluginFacts> = plugins.iter().map(|(name, plugin)| (name.clone(), plugin.descriptor.facts())).collect();
+    let facts: BTreeMap<String, PluginFacts> =
+        loaded_plugins.iter().map(|(name, plugin)| (name.clone(), plugin.descriptor.facts())).collect();
     let found = config::check_plugins(loaded, &facts);
     for warning in found.iter().filter(|problem| problem.severity == Severity::Warning) {
         tracing::warn!(file = loaded.file, line = warning.line, "{}", warning.message);
@@ -145,6 +161,13 @@ pub(super) async fn build(engine: &Engine, loaded: &Loaded, components: BTreeMap
     problems.extend(found.into_iter().filter(|problem| problem.severity == Severity::Error));
     if !problems.is_empty() {
         return Err(loaded.problems(problems).into());
+    }
+    let mut plugins = BTreeMap::new();
+    for name in loaded.config.plugins.keys() {
+        let canary = loaded_plugins.remove(&config::canary_of(name)).map(Arc::new);
+        if let Some(plugin) = loaded_plugins.remove(name) {
+            plugins.insert(name.clone(), Arc::new(LoadedPlugin { canary, ..plugin }));
+        }
     }
     Ok(Revision { number: 0, config: loaded.config.clone(), plugins })
 }
@@ -163,11 +186,10 @@ async fn load(engine: &Engine, config: Arc<config::Plugin>, component: Component
         let schema = Schema::compile(&action.input).map_err(|source| BuildError::Schema { action: action.name.clone(), source })?;
         actions.insert(action.name.clone(), ActionSchemas { input: Arc::new(schema) });
     }
-    Ok(LoadedPlugin { config, component, code, descriptor: said, described, actions })
+    Ok(LoadedPlugin { config, component, code, descriptor: said, described, actions, canary: None })
 }
 
-/// A plugin's problem, at its `component` in the file.
-fn problem(loaded: &Loaded, plugin: &str, error: &BuildError) -> Problem {
-    let message = format!("plugin {plugin}: {}", telemetry::chain(error));
-    loaded.problem_at(&format!("plugins.{plugin}.component"), Severity::Error, message)
+/// A component's problem, where the file names it.
+fn problem(loaded: &Loaded, component: &str, error: &BuildError) -> Problem {
+    loaded.component_problem(component, &telemetry::chain(error))
 }

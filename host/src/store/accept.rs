@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::sql::{Connection, Value, sql};
-use super::{Store, StoreError, millis};
+use super::{Store, StoreError, millis, order};
 use crate::run::FailureKind;
 
 /// Rows of one insert. 200 rows of 8 columns stay far below the limit on bound values.
@@ -47,6 +47,8 @@ pub struct NewRun {
     pub revision: i64,
     /// Runs with the same key of the same route go one after another.
     pub order_key: Option<String>,
+    /// Dead, it keeps that key.
+    pub order_hold: bool,
     /// When it is given up.
     pub deadline_at: Timestamp,
     /// Dead from the start, with this reason: an expression of the route failed.
@@ -139,7 +141,7 @@ async fn insert_runs(connection: &mut Connection, events: &[&NewEvent]) -> Resul
     let runs: Vec<(&NewEvent, &NewRun)> = events.iter().flat_map(|event| event.runs.iter().map(move |run| (*event, run))).collect();
     for rows in runs.chunks(ROWS) {
         let mut query = sql(
-            "insert into run (id, eid, route, revision, root, status, status_reason, order_key, due_at, created_at, deadline_at, ended_at, failure) ",
+            "insert into run (id, eid, route, revision, root, status, status_reason, order_key, order_hold, due_at, created_at, deadline_at, ended_at, failure) ",
         );
         query.push_rows(rows, |(event, run)| {
             let received = millis(event.received_at);
@@ -153,6 +155,7 @@ async fn insert_runs(connection: &mut Connection, events: &[&NewEvent]) -> Resul
                 if dead { "dead" } else { "pending" }.into(),
                 (&run.dead).into(),
                 (&run.order_key).into(),
+                run.order_hold.into(),
                 (!dead).then_some(received).into(),
                 received.into(),
                 millis(run.deadline_at).into(),
@@ -165,12 +168,7 @@ async fn insert_runs(connection: &mut Connection, events: &[&NewEvent]) -> Resul
     }
     // A run behind another of the same key is not due: whoever ends the one before makes it so.
     for (_, run) in runs.iter().filter(|(_, run)| run.order_key.is_some() && run.dead.is_none()) {
-        sql("update run set due_at = null where id = ? and exists (select 1 from run before where before.route = run.route \
-             and before.order_key = run.order_key and before.ended_at is null and before.seq < run.seq)")
-        .bind(&run.id)
-        .execute(&mut *connection)
-        .await
-        .map_err(StoreError::doing("put runs in order"))?;
+        order::queue(connection, &run.id).await?;
     }
     Ok(())
 }

@@ -46,33 +46,38 @@ impl ClaimedRun {
 }
 
 impl Store {
-    /// Leases up to `limit` due runs, the longest due first. Runs of the configurations `except` are left to other hosts, until their deadline.
+    /// Leases due runs, the longest due of each route first: at most so many of each as are asked for. The work is that of the runs claimed,
+    /// however many wait. Runs of the configurations `except` are left to other hosts, until their deadline.
     pub async fn claim(
         &self,
         owner: &str,
         now: Timestamp,
         lease_until: Timestamp,
-        limit: u32,
+        routes: Vec<(String, u32)>,
         except: Vec<i64>,
     ) -> Result<Vec<ClaimedRun>, StoreError> {
         let owner = owner.to_owned();
         self.writer
             .write(Terms::none().point(Point::Claiming), move |connection| {
-                let (owner, except) = (owner.clone(), except.clone());
+                let (owner, routes, except) = (owner.clone(), routes.clone(), except.clone());
                 Box::pin(async move {
                     let mut claim =
-                        sql("update run set status = 'running', status_reason = null, due_at = ?, lease_owner = ?, fence = fence + 1 \
-                         where seq in (select seq from run where due_at <= ?")
-                        .bind(millis(lease_until))
-                        .bind(&owner)
-                        .bind(millis(now));
-                    if !except.is_empty() {
-                        claim.push(" and (deadline_at <= ").push_bind(millis(now)).push(" or revision not in ").push_list(except).push(")");
-                    }
-                    claim.push(" order by due_at, seq limit ").push_bind(limit);
-                    if connection.dialect() == Dialect::Postgres {
-                        // What another host is just claiming or settling is passed over rather than waited for.
-                        claim.push(" for update skip locked");
+                        sql("update run set status = 'running', status_reason = null, due_at = ?, lease_owner = ?, fence = fence + 1 where seq in (")
+                            .bind(millis(lease_until))
+                            .bind(&owner);
+                    for (index, (route, most)) in routes.into_iter().enumerate() {
+                        claim.push(if index == 0 { "select seq from (" } else { " union all select seq from (" });
+                        claim.push("select seq from run where route = ").push_bind(route).push(" and due_at <= ").push_bind(millis(now));
+                        if !except.is_empty() {
+                            claim.push(" and (deadline_at <= ").push_bind(millis(now)).push(" or revision not in ");
+                            claim.push_list(except.iter().copied()).push(")");
+                        }
+                        claim.push(" order by due_at, seq limit ").push_bind(most);
+                        if connection.dialect() == Dialect::Postgres {
+                            // What another host is just claiming or settling is passed over rather than waited for.
+                            claim.push(" for update skip locked");
+                        }
+                        claim.push(") as due");
                     }
                     claim.push(
                         ") returning seq, id, eid, route, revision, root, replay_of, order_key, fence, state, created_at, deadline_at, \
@@ -131,13 +136,48 @@ impl Store {
             .await
     }
 
-    /// When the next run becomes due, if one is.
-    pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let due: Option<i64> = sql("select min(due_at) from run where due_at is not null")
-            .scalar(&self.readers)
+    /// The routes that have runs with a time, each with the first such time. One look into the index for each route, however many runs wait:
+    /// "the next route after this one, and its first time", again and again.
+    pub async fn due_routes(&self) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let rows = sql("with recursive due (route) as (\
+             select (select one.route from run one where one.due_at is not null order by one.route limit 1) \
+             union all \
+             select (select one.route from run one where one.due_at is not null and one.route > due.route order by one.route limit 1) \
+             from due where due.route is not null) \
+             select route, (select min(one.due_at) from run one where one.due_at is not null and one.route = due.route) \
+             from due where route is not null")
+        .fetch_all(&self.readers)
+        .await
+        .map_err(StoreError::doing("look for due runs"))?;
+        let mut routes = Vec::with_capacity(rows.len());
+        for row in rows {
+            // Its last run may have been claimed between the two looks.
+            if let Some(due) = optional_timestamp(row.get(1))? {
+                routes.push((row.get(0), due));
+            }
+        }
+        Ok(routes)
+    }
+
+    /// Gives up leases: the runs are due at once, for whoever claims them next.
+    pub async fn hand_back(&self, runs: Vec<(String, i64)>, now: Timestamp) -> Result<(), StoreError> {
+        self.writer
+            .write(Terms::none().signal(Signal::Due), move |connection| {
+                let runs = runs.clone();
+                Box::pin(async move {
+                    for (id, fence) in runs {
+                        sql("update run set status = 'pending', due_at = ? where id = ? and fence = ? and status = 'running'")
+                            .bind(millis(now))
+                            .bind(id)
+                            .bind(fence)
+                            .execute(&mut *connection)
+                            .await
+                            .map_err(StoreError::doing("hand runs back"))?;
+                    }
+                    Ok(())
+                })
+            })
             .await
-            .map_err(StoreError::doing("look for due runs"))?;
-        optional_timestamp(due)
     }
 
     /// Takes back the leases of a host that is known to be gone: the former life of the one that asks. Without a name all of them: one host has
@@ -159,15 +199,12 @@ impl Store {
             .await
     }
 
-    /// How many runs have not ended, and since when the oldest due one has waited.
-    pub async fn backlog(&self) -> Result<(u64, Option<Timestamp>), StoreError> {
-        let row = sql(
-            "select (select count(*) from run where ended_at is null), (select min(due_at) from run where due_at is not null and status = 'pending')",
-        )
-        .fetch_one(&self.readers)
-        .await
-        .map_err(StoreError::doing("count the backlog"))?;
-        let count: i64 = row.get(0);
-        Ok((u64::try_from(count).unwrap_or(0), optional_timestamp(row.get(1))?))
+    /// How many runs have not ended. Counts them in an index: the work grows with their number.
+    pub async fn unfinished(&self) -> Result<u64, StoreError> {
+        let count: i64 = sql("select count(*) from run where ended_at is null")
+            .scalar(&self.readers)
+            .await
+            .map_err(StoreError::doing("count the backlog"))?;
+        Ok(u64::try_from(count).unwrap_or(0))
     }
 }

@@ -100,6 +100,8 @@ pub struct EffectRow {
     pub started_at: Timestamp,
     /// How long it took.
     pub duration_ms: Option<i64>,
+    /// A person ended its doubt: `done`, `not-done`.
+    pub decided: Option<String>,
 }
 
 impl EffectRow {
@@ -149,6 +151,8 @@ pub struct Opening {
     pub plugin: String,
     /// What it has read.
     pub reads: Vec<(Claim, SeenValue)>,
+    /// The component's digest.
+    pub digest: String,
 }
 
 impl Store {
@@ -208,7 +212,7 @@ impl Store {
     /// The journal of a step in its line, and the claims of the run that asks.
     pub async fn journal(&self, root: &str, run: &str, step: &str, round: u32, plugin: &str) -> Result<JournalSnapshot, StoreError> {
         let mut snapshot = JournalSnapshot::default();
-        let line = sql("select clock_start, undos, applied from line_step where root = ? and step = ? and round = ?")
+        let line = sql("select clock_start, undos, applied, fresh from line_step where root = ? and step = ? and round = ?")
             .bind(root)
             .bind(step)
             .bind(round)
@@ -216,7 +220,9 @@ impl Store {
             .await
             .map_err(StoreError::doing("read the journal"))?;
         let Some(line) = line else { return Ok(snapshot) };
-        snapshot.clock_start = Some(timestamp(line.get("clock_start"))?);
+        if !line.get::<bool>("fresh") {
+            snapshot.clock_start = Some(timestamp(line.get("clock_start"))?);
+        }
         snapshot.undos = line.get("undos");
         snapshot.applied = line.get("applied");
         let rows = sql("select * from effect where root = ? and step = ? and round = ? and undos = ? order by started_at, seq, generation")
@@ -245,14 +251,15 @@ async fn insert_intent(connection: &mut Connection, intent: &Intent) -> Result<(
     if let Some(opening) = &intent.opening {
         key_value::check(connection, &opening.plugin, &effect.id.root, &effect.id.step, &opening.reads).await?;
         key_value::claim(connection, &opening.plugin, &effect.id.root, &effect.id.step, &effect.run, &opening.reads).await?;
-        sql("insert into line_step (root, step, round, clock_start) values (?, ?, ?, ?) on conflict do nothing")
-            .bind(&effect.id.root)
-            .bind(&effect.id.step)
-            .bind(effect.id.round)
-            .bind(millis(opening.clock_start))
-            .execute(&mut *connection)
-            .await
-            .map_err(StoreError::doing("open an attempt"))?;
+        sql("insert into line_step (root, step, round, clock_start) values (?, ?, ?, ?) on conflict (root, step, round) do update set \
+             clock_start = case when line_step.fresh = 1 then excluded.clock_start else line_step.clock_start end, fresh = 0")
+        .bind(&effect.id.root)
+        .bind(&effect.id.step)
+        .bind(effect.id.round)
+        .bind(millis(opening.clock_start))
+        .execute(&mut *connection)
+        .await
+        .map_err(StoreError::doing("open an attempt"))?;
         sql("insert into step (run, name, input) values (?, ?, ?) on conflict (run, name) do update set input = excluded.input")
             .bind(&effect.run)
             .bind(&effect.id.step)
@@ -260,11 +267,12 @@ async fn insert_intent(connection: &mut Connection, intent: &Intent) -> Result<(
             .execute(&mut *connection)
             .await
             .map_err(StoreError::doing("open an attempt"))?;
-        sql("insert into attempt (run, step, number, started_at) values (?, ?, ?, ?) on conflict do nothing")
+        sql("insert into attempt (run, step, number, started_at, digest) values (?, ?, ?, ?, ?) on conflict do nothing")
             .bind(&effect.run)
             .bind(&effect.id.step)
             .bind(effect.attempt)
             .bind(millis(opening.started_at))
+            .bind(&opening.digest)
             .execute(&mut *connection)
             .await
             .map_err(StoreError::doing("open an attempt"))?;
@@ -349,5 +357,6 @@ pub(super) fn effect_row(row: &Row) -> Result<EffectRow, StoreError> {
         seq: row.get("seq"),
         started_at: timestamp(row.get("started_at"))?,
         duration_ms: row.get("duration_ms"),
+        decided: row.get("decided"),
     })
 }

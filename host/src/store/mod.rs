@@ -8,13 +8,17 @@
 
 mod accept;
 mod backup;
+mod canary;
 mod claim;
 mod dead_letter;
+mod doubt;
 mod effect;
 mod host;
 mod key_value;
+mod limit;
 mod listener;
 mod migration;
+mod order;
 mod query;
 mod recorded;
 mod registry;
@@ -25,17 +29,22 @@ mod secret;
 mod size;
 mod sql;
 mod terms;
+mod undo;
 mod verify;
 mod writer;
 
 pub use accept::{Accepted, NewEvent, NewRun};
 pub use backup::BackupError;
+pub use canary::CanaryRollback;
 pub use claim::ClaimedRun;
 pub use dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterPage};
+pub use doubt::{Decision, DecisionRefused, DoubtId};
 pub use effect::{EffectId, EffectRow, EffectState, Intent, JournalSnapshot, Opening};
 pub use host::HostRow;
 pub use key_value::{Claim, KeyRead, KeySettlement, SeenValue};
+pub use limit::BreakerRow;
 pub use listener::Listener;
+pub use order::{Cancelled, KeyHolder};
 pub use query::{AttemptRow, EventFilter, EventPage, EventRow, RunRow, StepRow};
 pub use recorded::RecordedRead;
 pub use registry::RevisionRow;
@@ -45,6 +54,7 @@ pub use run::{AttemptEnd, RunSettlement, StepValue};
 pub use secret::{ApiTokenRow, CredentialRow, SecretInfo};
 pub use size::StoreSize;
 pub use terms::Signal;
+pub use undo::UndoMaterial;
 pub use verify::Damage;
 
 use std::path::Path;

@@ -46,6 +46,8 @@ pub struct RunRow {
     pub superseded: bool,
     /// Its order.
     pub order_key: Option<String>,
+    /// Dead, it keeps its order key.
+    pub order_hold: bool,
     /// When it will be tried (again).
     pub due_at: Option<Timestamp>,
     /// JSON.
@@ -90,6 +92,8 @@ pub struct AttemptRow {
     pub logs: Option<String>,
     /// JSON list.
     pub effects: Option<String>,
+    /// The component's digest.
+    pub digest: Option<String>,
 }
 
 /// Which events a list is about. Empty fields don't filter.
@@ -124,6 +128,18 @@ pub struct EventPage {
     pub more: bool,
 }
 
+impl RunRow {
+    /// Whether it is dead and keeps its order key: those behind it wait.
+    pub fn keeps_key(&self) -> bool {
+        self.status == "dead" && self.order_hold && !self.superseded && self.order_key.is_some()
+    }
+
+    /// Whether it waits behind another run of its order key.
+    pub fn is_queued(&self) -> bool {
+        self.status == "pending" && self.due_at.is_none() && self.order_key.is_some()
+    }
+}
+
 impl Store {
     /// An event.
     pub async fn event(&self, eid: &str) -> Result<Option<EventRow>, StoreError> {
@@ -143,6 +159,13 @@ impl Store {
             .await
             .map_err(StoreError::doing("read runs"))?;
         rows.iter().map(run_row).collect()
+    }
+
+    /// A run.
+    pub async fn run(&self, id: &str) -> Result<Option<RunRow>, StoreError> {
+        let row =
+            sql("select * from run where id = ?").bind(id).fetch_optional(&self.readers).await.map_err(StoreError::doing("read a run"))?;
+        row.as_ref().map(run_row).transpose()
     }
 
     /// Whether all runs of these events have ended.
@@ -182,6 +205,7 @@ impl Store {
                     error: row.get("error"),
                     logs: row.get("logs"),
                     effects: row.get("effects"),
+                    digest: row.get("digest"),
                 })
             })
             .collect()
@@ -195,15 +219,6 @@ impl Store {
             .await
             .map_err(StoreError::doing("read effects"))?;
         rows.iter().map(effect_row).collect()
-    }
-
-    /// The steps of a line that have a write done or in doubt.
-    pub async fn steps_with_writes(&self, root: &str) -> Result<Vec<String>, StoreError> {
-        sql("select distinct step from effect where root = ? and state <> 'failed'")
-            .bind(root)
-            .scalars(&self.readers)
-            .await
-            .map_err(StoreError::doing("read effects"))
     }
 
     /// A page of events, newest first.
@@ -307,6 +322,7 @@ pub(super) fn run_row(row: &Row) -> Result<RunRow, StoreError> {
         replay_of: row.get("replay_of"),
         superseded: row.get("superseded"),
         order_key: row.get("order_key"),
+        order_hold: row.get("order_hold"),
         due_at: optional_timestamp(row.get("due_at"))?,
         state: row.get("state"),
         created_at: timestamp(row.get("created_at"))?,

@@ -2,7 +2,7 @@
 
 use super::sql::{Connection, sql};
 use super::terms::{Signal, Terms};
-use super::{Store, StoreError, millis};
+use super::{Store, StoreError, millis, order};
 use crate::crash::Point;
 use jiff::Timestamp;
 
@@ -19,6 +19,8 @@ pub struct NewReplay {
     pub route: String,
     /// Its place in the order of that route.
     pub order_key: Option<String>,
+    /// Dead, it keeps that key.
+    pub order_hold: bool,
     /// First run of its line; its own id with new keys.
     pub root: String,
     /// Revision it runs on.
@@ -90,11 +92,8 @@ async fn insert(
 /// Whether the run may be replayed now.
 async fn check(connection: &mut Connection, replay: &NewReplay) -> Result<Result<(), ReplayRefused>, StoreError> {
     let doing = || StoreError::doing("add a replay");
-    let Some(of) = sql("select root, superseded, ended_at from run where id = ?")
-        .bind(&replay.of)
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(doing())?
+    let Some(of) =
+        sql("select root, superseded from run where id = ?").bind(&replay.of).fetch_optional(&mut *connection).await.map_err(doing())?
     else {
         return Ok(Err(ReplayRefused::Unknown(replay.of.clone())));
     };
@@ -114,14 +113,21 @@ async fn check(connection: &mut Connection, replay: &NewReplay) -> Result<Result
 
 async fn add(connection: &mut Connection, replay: &NewReplay, now: Timestamp) -> Result<(), StoreError> {
     let doing = || StoreError::doing("add a replay");
-    sql(
-        "insert into run (id, eid, route, revision, root, replay_of, replay_from, status, order_key, due_at, state, created_at, deadline_at) \
-         select ?, eid, route, ?, ?, id, ?, 'pending', order_key, ?, ?, ?, ? from run where id = ?",
-    )
+    // A dead run that keeps its key gives its place to its replay; any other replay goes to the end.
+    let place: Option<i64> = sql("select case when status = 'dead' and order_hold = 1 and order_key is not null \
+         then coalesce(order_place, seq) end as kept_place from run where id = ?")
+    .bind(&replay.of)
+    .scalar(&mut *connection)
+    .await
+    .map_err(doing())?;
+    sql("insert into run (id, eid, route, revision, root, replay_of, replay_from, status, order_key, order_hold, order_place, due_at, state, \
+         created_at, deadline_at) select ?, eid, route, ?, ?, id, ?, 'pending', order_key, ?, ?, ?, ?, ?, ? from run where id = ?")
     .bind(&replay.id)
     .bind(replay.revision)
     .bind(&replay.root)
     .bind(replay.from)
+    .bind(replay.order_hold)
+    .bind(place)
     .bind(millis(now))
     .bind(&replay.state)
     .bind(millis(now))
@@ -140,12 +146,6 @@ async fn add(connection: &mut Connection, replay: &NewReplay, now: Timestamp) ->
             .map_err(doing())?;
     }
     sql("update run set superseded = 1 where id = ?").bind(&replay.of).execute(&mut *connection).await.map_err(doing())?;
-    // The end of its order: behind every unfinished run of its key.
-    sql("update run set due_at = null where id = ? and exists (select 1 from run before where before.route = run.route \
-         and before.order_key = run.order_key and before.ended_at is null and before.seq < run.seq)")
-    .bind(&replay.id)
-    .execute(&mut *connection)
-    .await
-    .map_err(doing())?;
+    order::queue(connection, &replay.id).await?;
     Ok(())
 }

@@ -132,7 +132,7 @@ impl Store {
             return Ok(0);
         }
         self.writer
-            .write(Terms::none().revisions(), move |connection| {
+            .write(Terms::none().revisions().point(Point::Pruning), move |connection| {
                 let unneeded = unneeded.clone();
                 Box::pin(async move {
                     let doing = || StoreError::doing("prune components");
@@ -184,7 +184,11 @@ fn push_over(statement: &mut Statement, over: Over, ended_before: Timestamp) {
     statement.push_bind(millis(ended_before)).push(" or (run.status = 'dead' and run.superseded = 0 and ");
     match over.dead_before {
         None => statement.push("1 = 1"),
-        Some(dead_before) => statement.push("run.ended_at >= ").push_bind(millis(dead_before)),
+        // One that keeps its order key stands for those behind it.
+        Some(dead_before) => statement
+            .push("((run.order_hold = 1 and run.order_key is not null) or run.ended_at >= ")
+            .push_bind(millis(dead_before))
+            .push(")"),
     };
     statement.push(")))");
 }

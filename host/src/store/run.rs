@@ -6,9 +6,11 @@ use super::accept::{self, NewEvent};
 use super::claim::ClaimedRun;
 use super::effect::{fenced, refusal};
 use super::key_value::{self, KeySettlement};
+use super::order;
 use super::recorded::{self, RecordedRead};
 use super::sql::{Connection, sql};
 use super::terms::{Signal, Terms};
+use super::undo;
 use super::{Store, StoreError, millis};
 use crate::crash::Point;
 use crate::run::Death;
@@ -30,10 +32,14 @@ pub struct RunSettlement {
     pub status_reason: Option<String>,
     /// With `dead`: what dead letters are found by.
     pub death: Option<Death>,
-    /// What ends a `waiting`: `credential`.
+    /// What ends a `waiting`: `credential`, `decision`.
     pub waits_for: Option<&'static str>,
     /// State of the run, JSON.
     pub state: String,
+    /// When it (or its undo) is given up.
+    pub deadline_at: Timestamp,
+    /// Whether its undo is complete; `None`: it does not go back.
+    pub undone: Option<bool>,
     /// When it is due again; `None` with `running`: the lease stays as it is.
     pub due_at: Option<Timestamp>,
     /// When it ended.
@@ -46,6 +52,10 @@ pub struct RunSettlement {
     pub keys: Option<KeySettlement>,
     /// Events that a step brought in.
     pub emitted: Vec<NewEvent>,
+    /// Its undo begins here.
+    pub turns_back: bool,
+    /// A step that is undone now.
+    pub step_undone: Option<String>,
 }
 
 /// How one try at one step went.
@@ -69,6 +79,8 @@ pub struct AttemptEnd {
     pub effects: String,
     /// Answers to reads that are kept, and until when.
     pub reads: Option<(Vec<RecordedRead>, Timestamp)>,
+    /// The component's digest; `None`: none was called, or what is known of it stays.
+    pub digest: Option<String>,
 }
 
 /// Input and output of a step.
@@ -128,7 +140,7 @@ impl Store {
                     .map_err(StoreError::doing("postpone a run"))?;
                     if done > 0 && due_at.is_none() {
                         key_value::release(connection, &run, None).await?;
-                        wake_next(connection, &run, now).await?;
+                        order::wake_next(connection, &run, now).await?;
                     }
                     Ok(())
                 })
@@ -148,40 +160,6 @@ impl Store {
                         .await
                         .map_err(StoreError::doing("wake waiting runs"))?;
                     Ok(())
-                })
-            })
-            .await
-    }
-
-    /// Cancels the runs of an event that have not ended; a running step's outcome is then discarded by its fence.
-    /// Gives ids and routes of the runs it ended.
-    pub async fn cancel(&self, eid: &str, now: Timestamp) -> Result<Vec<(String, String)>, StoreError> {
-        let mut terms = Terms::none().signal(Signal::Ended).signal(Signal::Due);
-        for run in self.runs(eid).await? {
-            terms = terms.order(&run.route, run.order_key.as_deref());
-        }
-        let eid = eid.to_owned();
-        self.writer
-            .write(terms.point(Point::Cancelling), move |connection| {
-                let eid = eid.clone();
-                Box::pin(async move {
-                    let rows = sql(
-                        "update run set status = 'cancelled', status_reason = 'cancelled by a person', ended_at = ?, due_at = null, fence = fence + 1 \
-                         where eid = ? and ended_at is null returning id, route, order_key",
-                    )
-                    .bind(millis(now))
-                    .bind(eid)
-                    .fetch_all(&mut *connection)
-                    .await
-                    .map_err(StoreError::doing("cancel an event"))?;
-                    let mut cancelled = Vec::new();
-                    for row in rows {
-                        let id: String = row.get(0);
-                        key_value::release(connection, &id, None).await?;
-                        wake_next(connection, &id, now).await?;
-                        cancelled.push((id, row.get(1)));
-                    }
-                    Ok(cancelled)
                 })
             })
             .await
@@ -209,31 +187,11 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
     if let Some(keys) = &settlement.keys {
         key_value::check(connection, &keys.plugin, &keys.root, &keys.step, &keys.unclaimed).await?;
     }
+    if settlement.turns_back {
+        undo::begin(connection, run).await?;
+    }
     for step in &settlement.steps {
-        sql("insert into step (run, name, input, output) values (?, ?, ?, ?) \
-             on conflict (run, name) do update set input = coalesce(excluded.input, step.input), output = excluded.output")
-        .bind(run)
-        .bind(&step.name)
-        .bind(&step.input)
-        .bind(&step.output)
-        .execute(&mut *connection)
-        .await
-        .map_err(StoreError::doing("settle a step"))?;
-        if let Some(start) = step.clock_start {
-            sql("insert into line_step (root, step, round, clock_start, applied) select root, ?, ?, ?, ? from run where id = ? \
-                 on conflict (root, step, round) do update set applied = case when excluded.applied = 1 then 1 else line_step.applied end")
-            .bind(&step.name)
-            .bind(step.round)
-            .bind(millis(start))
-            .bind(step.output.is_some())
-            .bind(run)
-            .execute(&mut *connection)
-            .await
-            .map_err(StoreError::doing("settle a step"))?;
-        }
-        if step.ended {
-            key_value::release(connection, run, Some(&step.name)).await?;
-        }
+        settle_step(connection, run, step, settlement.keys.as_ref().is_some_and(|keys| !keys.writes.is_empty())).await?;
     }
     for attempt in &settlement.attempts {
         upsert_attempt(connection, run, attempt).await?;
@@ -247,9 +205,12 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
     if !settlement.emitted.is_empty() {
         accept::insert(connection, &[&settlement.emitted]).await?;
     }
+    if let Some(step) = &settlement.step_undone {
+        undo::done(connection, run, step).await?;
+    }
     let released = settlement.status != "running";
     sql("update run set status = ?1, status_reason = ?2, state = ?3, due_at = case when ?4 = 1 then ?5 else due_at end, \
-         ended_at = ?6, waits_for = ?9, failure = ?10, failed_plugin = ?11 where id = ?7 and fence = ?8")
+         ended_at = ?6, waits_for = ?9, deadline_at = ?10, undone = ?11, failure = ?12, failed_plugin = ?13 where id = ?7 and fence = ?8")
     .bind(settlement.status)
     .bind(&settlement.status_reason)
     .bind(&settlement.state)
@@ -259,6 +220,8 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
     .bind(run)
     .bind(settlement.fence)
     .bind(settlement.waits_for)
+    .bind(millis(settlement.deadline_at))
+    .bind(settlement.undone)
     .bind(settlement.death.as_ref().map(|death| death.kind))
     .bind(settlement.death.as_ref().and_then(|death| death.plugin.as_ref()))
     .execute(&mut *connection)
@@ -266,16 +229,50 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
     .map_err(StoreError::doing("settle a run"))?;
     if let Some(now) = settlement.ended_at {
         key_value::release(connection, run, None).await?;
-        wake_next(connection, run, now).await?;
+        order::wake_next(connection, run, now).await?;
+    }
+    Ok(())
+}
+
+async fn settle_step(connection: &mut Connection, run: &str, step: &StepValue, writes_keys: bool) -> Result<(), StoreError> {
+    let doing = || StoreError::doing("settle a step");
+    sql("insert into step (run, name, input, output) values (?, ?, ?, ?) \
+         on conflict (run, name) do update set input = coalesce(excluded.input, step.input), output = excluded.output")
+    .bind(run)
+    .bind(&step.name)
+    .bind(&step.input)
+    .bind(&step.output)
+    .execute(&mut *connection)
+    .await
+    .map_err(doing())?;
+    if let Some(start) = step.clock_start {
+        sql(
+            "insert into line_step (root, step, round, clock_start, applied, wrote_keys) select root, ?, ?, ?, ?, ? from run where id = ? \
+             on conflict (root, step, round) do update set applied = case when excluded.applied = 1 then 1 else line_step.applied end, \
+             wrote_keys = case when excluded.wrote_keys = 1 then 1 else line_step.wrote_keys end, \
+             clock_start = case when line_step.fresh = 1 then excluded.clock_start else line_step.clock_start end, fresh = 0",
+        )
+        .bind(&step.name)
+        .bind(step.round)
+        .bind(millis(start))
+        .bind(step.output.is_some())
+        .bind(writes_keys)
+        .bind(run)
+        .execute(&mut *connection)
+        .await
+        .map_err(doing())?;
+    }
+    if step.ended {
+        key_value::release(connection, run, Some(&step.name)).await?;
     }
     Ok(())
 }
 
 async fn upsert_attempt(connection: &mut Connection, run: &str, attempt: &AttemptEnd) -> Result<(), StoreError> {
     sql(
-        "insert into attempt (run, step, number, started_at, duration_ms, outcome, error, logs, effects) values (?, ?, ?, ?, ?, ?, ?, ?, ?) \
+        "insert into attempt (run, step, number, started_at, duration_ms, outcome, error, logs, effects, digest) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
          on conflict (run, step, number) do update set duration_ms = excluded.duration_ms, outcome = excluded.outcome, \
-         error = excluded.error, logs = excluded.logs, effects = excluded.effects",
+         error = excluded.error, logs = excluded.logs, effects = excluded.effects, digest = coalesce(excluded.digest, attempt.digest)",
     )
     .bind(run)
     .bind(&attempt.step)
@@ -286,21 +283,9 @@ async fn upsert_attempt(connection: &mut Connection, run: &str, attempt: &Attemp
     .bind(&attempt.error)
     .bind(&attempt.logs)
     .bind(&attempt.effects)
+    .bind(&attempt.digest)
     .execute(connection)
     .await
     .map_err(StoreError::doing("record an attempt"))?;
-    Ok(())
-}
-
-/// The run behind one that ended becomes due.
-async fn wake_next(connection: &mut Connection, ended: &str, now: Timestamp) -> Result<(), StoreError> {
-    sql("update run set due_at = ?1 where seq = (select next.seq from run ended join run next on next.route = ended.route \
-         and next.order_key = ended.order_key and next.ended_at is null where ended.id = ?2 and ended.order_key is not null \
-         order by next.seq limit 1) and status = 'pending' and due_at is null")
-    .bind(millis(now))
-    .bind(ended)
-    .execute(connection)
-    .await
-    .map_err(StoreError::doing("wake the next run of an order"))?;
     Ok(())
 }

@@ -26,18 +26,21 @@ pub enum Signal {
     Revision,
     /// A credential has changed.
     Credential,
+    /// A breaker opened or closed, or a canary was rolled back.
+    Limits,
 }
 
 impl Signal {
     /// All of them: after a connection was lost, any may have been missed.
-    pub const ALL: [Signal; 4] = [Signal::Due, Signal::Ended, Signal::Revision, Signal::Credential];
+    pub const ALL: [Signal; 5] = [Signal::Due, Signal::Ended, Signal::Revision, Signal::Credential, Signal::Limits];
 
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Signal::Due => "due",
             Signal::Ended => "ended",
             Signal::Revision => "revision",
             Signal::Credential => "credential",
+            Signal::Limits => "limits",
         }
     }
 

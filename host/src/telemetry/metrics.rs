@@ -44,6 +44,11 @@ struct RequestLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PluginLabel {
+    plugin: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RefreshLabel {
     credential: String,
     outcome: String,
@@ -60,6 +65,7 @@ pub struct Metrics {
     step_seconds: Family<ActionLabel, Histogram, fn() -> Histogram>,
     call_seconds: Family<ActionLabel, Histogram, fn() -> Histogram>,
     requests: Family<RequestLabel, Counter>,
+    canary_rollbacks: Family<PluginLabel, Counter>,
     queue_depth: Gauge<i64, AtomicI64>,
     oldest_pending: Gauge<f64, AtomicU64>,
     refreshes: Family<RefreshLabel, Counter>,
@@ -83,6 +89,7 @@ impl Default for Metrics {
             step_seconds: Family::new_with_constructor(seconds),
             call_seconds: Family::new_with_constructor(seconds),
             requests: Family::default(),
+            canary_rollbacks: Family::default(),
             queue_depth: Gauge::default(),
             oldest_pending: Gauge::default(),
             refreshes: Family::default(),
@@ -97,6 +104,7 @@ impl Default for Metrics {
         registry.register("step_duration_seconds", "From the start of an attempt to its settling", metrics.step_seconds.clone());
         registry.register("plugin_call_duration_seconds", "Calls of plugins", metrics.call_seconds.clone());
         registry.register("outbound_requests", "Requests sent for plugins", metrics.requests.clone());
+        registry.register("canary_rollbacks", "Canaries rolled back by this host", metrics.canary_rollbacks.clone());
         registry.register("queue_depth", "Runs that have not ended", metrics.queue_depth.clone());
         registry.register("oldest_pending_seconds", "Age of the oldest due run that waits for a worker", metrics.oldest_pending.clone());
         registry.register("credential_refreshes", "Refreshes of credentials", metrics.refreshes.clone());
@@ -129,6 +137,11 @@ impl Metrics {
         self.attempts.get_or_create(&AttemptLabel { plugin, action, outcome: outcome.to_owned() }).inc();
         self.step_seconds.get_or_create(&label).observe(step_seconds);
         self.call_seconds.get_or_create(&label).observe(call_seconds);
+    }
+
+    /// A canary failed too often.
+    pub fn canary_rolled_back(&self, plugin: &str) {
+        self.canary_rollbacks.get_or_create(&PluginLabel { plugin: plugin.to_owned() }).inc();
     }
 
     /// A request left (or failed to): status, or `error`.

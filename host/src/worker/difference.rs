@@ -169,6 +169,7 @@ mod tests {
             request_digest: Sha256::digest(body.as_bytes()).to_vec(),
             state: EffectState::Done,
             doubted: false,
+            decided: None,
             status: Some(200),
             response_headers: None,
             response_body: None,

@@ -12,201 +12,124 @@ use super::step::{StepCall, StepEnd, StepInputs};
 use crate::config::Route;
 use crate::crash::Point;
 use crate::event::Event;
-use crate::run::{FailureKind, Outcome, RunState, StepFailure, StepStatus, Verdict};
+use crate::run::{FailureKind, Outcome, RunState, StepFailure, StepStatus, Task, Verdict};
 use crate::runtime::{Cause, Revision, Runtime};
-use crate::store::{AttemptEnd, AttemptRow, ClaimedRun, KeySettlement, NewEvent, RunSettlement, StepValue, StoreError};
+use crate::store::{AttemptEnd, ClaimedRun, KeySettlement, NewEvent, RunSettlement, StepValue, StoreError};
 use crate::telemetry;
 
-/// Tries to make a settlement durable, for as long as the lease lasts without being renewed; after that it is left to end.
-const SETTLE_TRIES: u32 = 20;
-/// Pause between two such tries.
+/// Pause between two tries to make a settlement durable.
 const SETTLE_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
-/// Pause before a configuration that could not be loaded is tried again.
-const REVISION_PAUSE: std::time::Duration = std::time::Duration::from_secs(15);
-
-/// Drives a run as far as it goes now.
-pub(super) async fn drive(runtime: &Arc<Runtime>, run: ClaimedRun) {
+/// Drives a run as far as it goes now. Says whether it went on: no if all it found was that it has to wait.
+pub(super) async fn drive(runtime: &Arc<Runtime>, run: ClaimedRun) -> bool {
     let id = run.id.clone();
     match Driver::begin(runtime, run).await {
-        Ok(Some(mut driver)) => driver.go().await,
+        Ok(Some(mut driver)) => {
+            driver.go().await;
+            driver.went_on
+        }
         // It waits for its revision.
-        Ok(None) => {}
+        Ok(None) => false,
         // Without the store nothing can be said: the lease ends, and the run is claimed again.
-        Err(error) => tracing::error!(run = id, error = telemetry::chain(&error), "a run could not be begun"),
+        Err(error) => {
+            tracing::error!(run = id, error = telemetry::chain(&error), "a run could not be begun");
+            false
+        }
     }
 }
 
-struct Driver {
-    runtime: Arc<Runtime>,
-    run: ClaimedRun,
-    revision: Arc<Revision>,
-    route: Arc<Route>,
-    state: RunState,
-    event: Arc<Value>,
-    inputs: BTreeMap<String, String>,
-    outputs: BTreeMap<String, Arc<Value>>,
+/// A run under way.
+pub(super) struct Driver {
+    pub(super) runtime: Arc<Runtime>,
+    pub(super) run: ClaimedRun,
+    pub(super) revision: Arc<Revision>,
+    pub(super) route: Arc<Route>,
+    pub(super) state: RunState,
+    pub(super) event: Arc<Value>,
+    /// By the name of the step or undo.
+    pub(super) inputs: BTreeMap<String, String>,
+    pub(super) outputs: BTreeMap<String, Arc<Value>>,
     /// Changes of credentials when the first step was paused for one.
-    paused_at: Option<u64>,
+    pub(super) paused_at: Option<u64>,
+    /// A step of it ended otherwise than by having to wait.
+    pub(super) went_on: bool,
+}
+
+/// What a try leaves behind, made durable with the state that it leads to.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Leaves {
+    pub(super) attempt: Option<AttemptEnd>,
+    pub(super) value: Option<StepValue>,
+    pub(super) keys: Option<KeySettlement>,
+    pub(super) emitted: Vec<NewEvent>,
+    /// The step that is undone now.
+    pub(super) undone: Option<String>,
 }
 
 /// Whether a run goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Settled {
     Goes,
     Over,
 }
 
 impl Driver {
-    async fn begin(runtime: &Arc<Runtime>, run: ClaimedRun) -> Result<Option<Driver>, StoreError> {
-        let revision = match runtime.revision(run.revision).await {
-            Ok(revision) => revision,
-            Err(error) => {
-                postpone(runtime, &run, &telemetry::chain(&error)).await?;
-                return Ok(None);
-            }
-        };
-        let route = revision.route(&run.route).cloned();
-        let stored: Option<RunState> = run
-            .state
-            .as_deref()
-            .map(serde_json::from_str)
-            .transpose()
-            .map_err(|error| StoreError::Invalid { what: "the state of a run", why: error.to_string() })?;
-        let event: Value =
-            serde_json::from_str(&run.event).map_err(|error| StoreError::Invalid { what: "an event", why: error.to_string() })?;
-        let (route, fatal) = match route {
-            Some(route) => (route, None),
-            None => (missing_route(&run.route), Some(format!("revision {} has no route {:?}", run.revision, run.route))),
-        };
-        let mut state = stored.unwrap_or_else(|| RunState::new(&route, run.deadline_at));
-        if let Some(fatal) = fatal {
-            state.steps.clear();
-            state.fatal = Some(fatal);
-        }
-        let mut driver = Driver {
-            runtime: runtime.clone(),
-            route,
-            state,
-            event: Arc::new(event),
-            inputs: BTreeMap::new(),
-            outputs: BTreeMap::new(),
-            revision,
-            run,
-            paused_at: None,
-        };
-        driver.load_steps().await?;
-        driver.recover().await?;
-        Ok(Some(driver))
-    }
-
-    async fn load_steps(&mut self) -> Result<(), StoreError> {
-        if self.run.is_fresh() {
-            return Ok(());
-        }
-        for step in self.runtime.store.steps(&self.run.id).await? {
-            if let Some(input) = step.input {
-                self.inputs.insert(step.name.clone(), input);
-            }
-            if let Some(output) = step.output.as_deref().and_then(|output| serde_json::from_str(output).ok()) {
-                self.outputs.insert(step.name, Arc::new(output));
-            }
-        }
-        Ok(())
-    }
-
-    /// Steps that were under way when their worker went away count as interrupted.
-    async fn recover(&mut self) -> Result<(), StoreError> {
-        let now = self.runtime.clock.now();
-        let running = self.state.claimed(now);
-        let known = if self.run.fence > 1 { self.runtime.store.attempts(&self.run.id).await? } else { Vec::new() };
-        // The journal says which attempts had begun to write; the state of the run is settled only after them.
-        let open: Vec<AttemptRow> = known.into_iter().filter(|attempt| attempt.outcome.is_none()).collect();
-        for attempt in &open {
-            let Some(index) = self.state.steps.iter().position(|step| step.name == attempt.step) else { continue };
-            self.state.steps[index].tries = self.state.steps[index].tries.max(attempt.number);
-            self.interrupted(index, attempt.number, attempt.started_at, now).await?;
-        }
-        // The others had not: nothing but the state, settled with another step's end, knows of them.
-        for index in running {
-            if self.state.steps[index].status == StepStatus::Running {
-                self.interrupted(index, self.state.steps[index].tries, now, now).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn interrupted(&mut self, index: usize, number: u32, started_at: Timestamp, now: Timestamp) -> Result<(), StoreError> {
-        let failure = StepFailure::new(FailureKind::Interrupted, "the host went away in the middle of this attempt");
-        let error = serde_json::to_string(&failure).expect("a failure is plain data");
-        self.apply(index, Outcome::Failed(failure), now);
-        let step = self.state.steps[index].name.clone();
-        let effects = self.runtime.store.effects_of(&self.run.id).await?;
-        let effects: Vec<Value> =
-            effects.iter().filter(|effect| effect.id.step == step && effect.attempt == number).map(super::outputs::shown_row).collect();
-        let end = AttemptEnd {
-            step,
-            number,
-            started_at,
-            duration_ms: 0,
-            outcome: FailureKind::Interrupted.as_str().to_owned(),
-            error: Some(error),
-            logs: "[]".to_owned(),
-            effects: Value::Array(effects).to_string(),
-            reads: None,
-        };
-        self.settle(Some(end), None, None, Vec::new(), "running", None).await?;
-        self.runtime.store.crash().at(Point::Recovered);
-        Ok(())
-    }
-
     async fn go(&mut self) {
+        match self.go_on().await {
+            Ok(()) => {}
+            Err(StoreError::Fenced) => {
+                tracing::warn!(run = self.run.id, "the run was taken over or cancelled meanwhile; this outcome is discarded");
+            }
+            Err(error) => {
+                let error = telemetry::chain(&error);
+                tracing::error!(run = self.run.id, error, "what became of a run could not be made durable; it is claimed again");
+            }
+        }
+    }
+
+    async fn go_on(&mut self) -> Result<(), StoreError> {
+        loop {
+            if self.work().await? == Settled::Over {
+                return Ok(());
+            }
+            // Nothing is running: the run turns back, waits for its time, or ended without a step's doing.
+            let now = self.runtime.clock.now();
+            match self.state.verdict(&self.route, now) {
+                Verdict::Undo(reason) if !self.runtime.stopping.is_cancelled() => self.turn_back(&reason, now).await?,
+                verdict => return self.let_go(verdict, now).await,
+            }
+        }
+    }
+
+    /// Starts what may start, until nothing of the run is running.
+    async fn work(&mut self) -> Result<Settled, StoreError> {
         let mut running = FuturesUnordered::new();
         loop {
-            let stopping = self.runtime.stopping.is_cancelled();
             let now = self.runtime.clock.now();
-            if !stopping {
-                for index in self.state.ready(&self.route, now) {
-                    let call = self.step(index);
-                    running.push(async move { (index, call.run().await) });
+            if !self.runtime.stopping.is_cancelled() {
+                for task in self.state.ready(&self.route, now) {
+                    let call = self.call(task, now).await?;
+                    running.push(async move { (task, call.run().await) });
                 }
             }
-            let Some((index, end)) = running.next().await else { break };
+            let Some((task, end)) = running.next().await else { return Ok(Settled::Goes) };
             self.runtime.store.crash().at(Point::Returned);
-            match self.step_ended(index, end).await {
-                Ok(Settled::Goes) => {}
-                Ok(Settled::Over) => return,
-                Err(StoreError::Fenced) => {
-                    tracing::warn!(run = self.run.id, "the run was taken over or cancelled meanwhile; this outcome is discarded");
-                    return;
-                }
-                Err(error) => {
-                    tracing::error!(
-                        run = self.run.id,
-                        error = telemetry::chain(&error),
-                        "an outcome could not be made durable; the run is claimed again"
-                    );
-                    return;
-                }
+            if self.task_ended(task, end).await? == Settled::Over {
+                return Ok(Settled::Over);
             }
-        }
-        // Nothing is running: the run waits for its time, or ended without a step's doing.
-        let now = self.runtime.clock.now();
-        let verdict = self.state.verdict(&self.route, now);
-        if let Err(error) = self.let_go(verdict, now).await {
-            tracing::error!(run = self.run.id, error = telemetry::chain(&error), "a run could not be let go; it is claimed again");
         }
     }
 
-    fn step(&mut self, index: usize) -> StepCall {
-        let number = self.state.start(index);
-        let step = self.route.steps[index].clone();
+    async fn call(&mut self, task: Task, now: Timestamp) -> Result<StepCall, StoreError> {
+        let step = self.step_of(task).await?;
+        let number = self.state.start(&self.route, task, now).expect("what is ready can start");
         let inputs = StepInputs {
             event: self.event.clone(),
             steps: self.state.steps.iter().map(|state| (state.name.clone(), state.status, state.error.clone())).collect(),
             outputs: self.outputs.clone(),
             stored: self.inputs.get(&step.name).cloned(),
         };
-        StepCall {
+        Ok(StepCall {
             runtime: self.runtime.clone(),
             revision: self.revision.clone(),
             run: self.run.clone(),
@@ -215,27 +138,43 @@ impl Driver {
             step,
             number,
             inputs,
-        }
+        })
     }
 
-    /// Takes in how a step ended, and makes it durable.
-    async fn step_ended(&mut self, index: usize, end: StepEnd) -> Result<Settled, StoreError> {
+    /// Takes in how a step or undo ended, and makes it durable.
+    async fn task_ended(&mut self, task: Task, end: StepEnd) -> Result<Settled, StoreError> {
         let now = self.runtime.clock.now();
         let before = self.state.clone();
-        let name = self.route.steps[index].name.clone();
+        self.went_on |= !end.outcome.has_to_wait();
+        let step = self.route.steps[task.index()].name.clone();
+        let name = self.state.task(task).map_or_else(|| step.clone(), |state| state.name.clone());
         if let Some(input) = end.value.as_ref().and_then(|value| value.input.clone()) {
             self.inputs.insert(name.clone(), input);
         }
-        if end.cannot_renew {
-            self.state.steps[index].renewed = true;
+        if end.cannot_renew
+            && let Some(state) = self.state.task_mut(task)
+        {
+            state.renewed = true;
         }
-        self.apply(index, end.outcome.clone(), now);
-        if self.state.steps[index].status == StepStatus::Waiting {
+        let outcome = match end.outcome.clone() {
+            Outcome::Failed(failure) if end.attempt.is_some() => self.judged(task, failure).await?,
+            other => other,
+        };
+        self.apply(task, outcome, now);
+        if self.status(task) == StepStatus::Waiting && !self.is_held(task) {
             self.paused_at = self.paused_at.or(Some(end.credential_changes));
         }
-        let failed = self.state.steps[index].status == StepStatus::Failed;
-        let value = end.value.clone().map(|value| StepValue { ended: value.output.is_some() || failed, ..value });
-        match self.settle_step(end.attempt.clone(), value, end.keys.clone(), end.emitted, now).await {
+        let failed = self.status(task) == StepStatus::Failed;
+        let component = end.attempt.as_ref().and_then(|attempt| attempt.digest.as_deref());
+        self.runtime.judge_component(&self.route.steps[task.index()].plugin, component, &end.outcome, failed).await;
+        let leaves = Leaves {
+            attempt: end.attempt.clone(),
+            value: end.value.clone().map(|value| StepValue { ended: self.ended_with(task, &value), ..value }),
+            keys: end.keys.clone(),
+            emitted: end.emitted,
+            undone: (matches!(task, Task::Undo(_)) && self.status(task) == StepStatus::Succeeded).then_some(step),
+        };
+        match self.settle_task(leaves, now).await {
             Err(StoreError::KeyConflict(key)) => {
                 // What the step read has changed under it: it is done again, and nothing of it took effect here.
                 self.state = before;
@@ -245,9 +184,10 @@ impl Driver {
                     error: serde_json::to_string(&failure).ok(),
                     ..attempt
                 });
-                self.apply(index, Outcome::Failed(failure), now);
+                let outcome = self.judged(task, failure).await?;
+                self.apply(task, outcome, now);
                 let value = end.value.map(|value| StepValue { output: None, ended: false, ..value });
-                self.settle_step(attempt, value, None, Vec::new(), now).await
+                self.settle_task(Leaves { attempt, value, ..Leaves::default() }, now).await
             }
             other => {
                 if let (Ok(_), Some(output)) = (&other, end.output) {
@@ -258,35 +198,36 @@ impl Driver {
         }
     }
 
-    fn apply(&mut self, index: usize, outcome: Outcome, now: Timestamp) {
-        // Uniform in 0..1, from the random bits of a UUID.
-        let jitter = (uuid::Uuid::new_v4().as_u128() >> 75) as u32 as f64 / f64::from(u32::MAX);
-        self.state.apply(&self.route, index, outcome, now, jitter);
+    fn status(&self, task: Task) -> StepStatus {
+        self.state.task(task).map_or(StepStatus::Pending, |state| state.status)
     }
 
-    async fn settle_step(
-        &mut self,
-        attempt: Option<AttemptEnd>,
-        value: Option<StepValue>,
-        keys: Option<KeySettlement>,
-        emitted: Vec<NewEvent>,
-        now: Timestamp,
-    ) -> Result<Settled, StoreError> {
-        let emits = !emitted.is_empty();
+    fn ended_with(&self, task: Task, value: &StepValue) -> bool {
+        value.output.is_some() || self.status(task) == StepStatus::Failed
+    }
+
+    pub(super) fn apply(&mut self, task: Task, outcome: Outcome, now: Timestamp) {
+        // Uniform in 0..1, from the random bits of a UUID.
+        let jitter = (uuid::Uuid::new_v4().as_u128() >> 75) as u32 as f64 / f64::from(u32::MAX);
+        if let Err(illegal) = self.state.apply(&self.route, task, outcome, now, jitter) {
+            tracing::error!(run = self.run.id, %illegal, "an outcome that can't be was left out");
+        }
+    }
+
+    async fn settle_task(&mut self, leaves: Leaves, now: Timestamp) -> Result<Settled, StoreError> {
+        let emits = !leaves.emitted.is_empty();
         let verdict = self.state.verdict(&self.route, now);
         let settled = match verdict {
             Verdict::Succeeded => {
-                self.settle(attempt, value, keys, emitted, "succeeded", Some((None, Some(now)))).await?;
-                self.ended("succeeded");
+                self.settle_succeeded(leaves, now).await?;
                 Settled::Over
             }
             Verdict::Dead(reason) => {
-                self.state.waiting_since = None;
-                self.settle_dead(attempt, value, keys, emitted, reason, now).await?;
+                self.settle_dead(leaves, reason, now).await?;
                 Settled::Over
             }
-            Verdict::Working | Verdict::Later(_) | Verdict::Waiting(_) => {
-                self.settle(attempt, value, keys, emitted, "running", None).await?;
+            Verdict::Working | Verdict::Later(_) | Verdict::Waiting(_) | Verdict::Undo(_) => {
+                self.make_durable(self.settlement(leaves, "running")).await?;
                 Settled::Goes
             }
         };
@@ -296,16 +237,17 @@ impl Driver {
         Ok(settled)
     }
 
-    async fn settle_dead(
-        &mut self,
-        attempt: Option<AttemptEnd>,
-        value: Option<StepValue>,
-        keys: Option<KeySettlement>,
-        emitted: Vec<NewEvent>,
-        reason: String,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let mut settlement = self.settlement(attempt, value, keys, emitted, "dead");
+    async fn settle_succeeded(&mut self, leaves: Leaves, now: Timestamp) -> Result<(), StoreError> {
+        let mut settlement = self.settlement(leaves, "succeeded");
+        settlement.ended_at = Some(now);
+        self.make_durable(settlement).await?;
+        self.ended("succeeded");
+        Ok(())
+    }
+
+    async fn settle_dead(&mut self, leaves: Leaves, reason: String, now: Timestamp) -> Result<(), StoreError> {
+        self.state.waiting_since = None;
+        let mut settlement = self.settlement(leaves, "dead");
         settlement.status_reason = Some(reason.clone());
         settlement.ended_at = Some(now);
         settlement.death = Some(self.state.death(&self.route));
@@ -317,64 +259,27 @@ impl Driver {
         Ok(())
     }
 
-    async fn settle(
-        &mut self,
-        attempt: Option<AttemptEnd>,
-        value: Option<StepValue>,
-        keys: Option<KeySettlement>,
-        emitted: Vec<NewEvent>,
-        status: &'static str,
-        times: Option<(Option<Timestamp>, Option<Timestamp>)>,
-    ) -> Result<(), StoreError> {
-        let mut settlement = self.settlement(attempt, value, keys, emitted, status);
-        if let Some((due_at, ended_at)) = times {
-            settlement.due_at = due_at;
-            settlement.ended_at = ended_at;
-        }
-        self.make_durable(settlement).await
-    }
-
     /// The run leaves this worker: until its time, until something happens, or for good.
     async fn let_go(&mut self, verdict: Verdict, now: Timestamp) -> Result<(), StoreError> {
-        let mut settlement = self.settlement(None, None, None, Vec::new(), "pending");
+        let mut settlement = self.settlement(Leaves::default(), "pending");
         match verdict {
             // The host stops: whoever claims it next goes on at once.
-            Verdict::Working => settlement.due_at = Some(now),
-            Verdict::Later(due) => settlement.due_at = Some(due),
-            Verdict::Waiting(reason) => {
-                self.state.waiting_since = Some(now);
-                settlement = self.settlement(None, None, None, Vec::new(), "waiting");
-                settlement.status_reason = Some(reason);
-                settlement.waits_for = Some("credential");
+            Verdict::Working | Verdict::Undo(_) => settlement.due_at = Some(now),
+            Verdict::Later(due) => {
+                settlement.due_at = Some(due);
+                settlement.status_reason = self.state.again_because();
             }
-            Verdict::Succeeded => {
-                settlement.status = "succeeded";
-                settlement.ended_at = Some(now);
-                self.make_durable(settlement).await?;
-                self.ended("succeeded");
-                return Ok(());
-            }
-            Verdict::Dead(reason) => return self.settle_dead(None, None, None, Vec::new(), reason, now).await,
+            Verdict::Waiting(reason) => return self.wait(reason, now).await,
+            Verdict::Succeeded => return self.settle_succeeded(Leaves::default(), now).await,
+            Verdict::Dead(reason) => return self.settle_dead(Leaves::default(), reason, now).await,
         }
-        let waits = settlement.status == "waiting";
         self.make_durable(settlement).await?;
-        // What it waits for may have happened while other steps were still running: then nobody else wakes it.
-        if waits && self.paused_at.is_some_and(|paused_at| *self.runtime.broker.changes().borrow() != paused_at) {
-            self.runtime.store.wake("credential", now).await?;
-        }
         // The timer must learn of a time that may come before the one it waits for.
         self.runtime.due.notify_one();
         Ok(())
     }
 
-    fn settlement(
-        &self,
-        attempt: Option<AttemptEnd>,
-        value: Option<StepValue>,
-        keys: Option<KeySettlement>,
-        emitted: Vec<NewEvent>,
-        status: &'static str,
-    ) -> RunSettlement {
+    pub(super) fn settlement(&self, leaves: Leaves, status: &'static str) -> RunSettlement {
         RunSettlement {
             run: self.run.id.clone(),
             route: self.run.route.clone(),
@@ -385,21 +290,25 @@ impl Driver {
             death: None,
             waits_for: None,
             state: serde_json::to_string(&self.state).expect("the state of a run is plain data"),
+            deadline_at: self.state.deadline,
+            undone: self.state.undone(),
             due_at: None,
             ended_at: None,
-            attempts: attempt.into_iter().collect(),
-            steps: value.into_iter().collect(),
-            keys,
-            emitted,
+            attempts: leaves.attempt.into_iter().collect(),
+            steps: leaves.value.into_iter().collect(),
+            keys: leaves.keys,
+            emitted: leaves.emitted,
+            turns_back: false,
+            step_undone: leaves.undone,
         }
     }
 
-    async fn make_durable(&self, settlement: RunSettlement) -> Result<(), StoreError> {
-        let mut tries = 0;
+    pub(super) async fn make_durable(&self, settlement: RunSettlement) -> Result<(), StoreError> {
+        // For as long as the lease lasts without being renewed; after that it is left to end.
+        let until = tokio::time::Instant::now() + self.runtime.server.lease * 2 / 3;
         loop {
             match self.runtime.store.settle(settlement.clone()).await {
-                Err(error) if error.is_passing() && tries < SETTLE_TRIES => {
-                    tries += 1;
+                Err(error) if error.is_passing() && tokio::time::Instant::now() < until => {
                     tracing::warn!(
                         run = self.run.id,
                         error = telemetry::chain(&error),
@@ -407,10 +316,11 @@ impl Driver {
                     );
                     tokio::time::sleep(SETTLE_PAUSE).await;
                 }
-                other => {
+                Ok(()) => {
                     self.runtime.store.crash().at(Point::Settled);
-                    return other;
+                    return Ok(());
                 }
+                refused => return refused,
             }
         }
     }
@@ -423,41 +333,6 @@ impl Driver {
             self.runtime.due.notify_one();
         }
     }
-}
-
-/// A run whose revision this host can't load now waits for it, until its deadline.
-async fn postpone(runtime: &Runtime, run: &ClaimedRun, why: &str) -> Result<(), StoreError> {
-    let now = runtime.clock.now();
-    let dead = now >= run.deadline_at;
-    tracing::error!(run = run.id, revision = run.revision, why, "the configuration of a run can't be loaded");
-    // Where several hosts share the store another may be able to: it is handed back at once, and left alone here for a while.
-    let again = if runtime.store.is_shared() {
-        runtime.unservable.add(run.revision, now);
-        now
-    } else {
-        crate::clock::later(now, REVISION_PAUSE)
-    };
-    runtime.store.postpone(run, why, now, (!dead).then_some(again)).await?;
-    if dead {
-        runtime.metrics.run_ended(&run.route, "dead");
-        runtime.ended.send_modify(|count| *count += 1);
-    }
-    Ok(())
-}
-
-/// Stands for a route that is not there: it has no steps, and the run ends.
-fn missing_route(name: &str) -> Arc<Route> {
-    Arc::new(Route {
-        name: name.to_owned(),
-        types: Vec::new(),
-        sources: Vec::new(),
-        when: None,
-        order_by: None,
-        order_on_dead: crate::config::OrderOnDead::Release,
-        deadline: std::time::Duration::ZERO,
-        redact: Vec::new(),
-        steps: Vec::new(),
-    })
 }
 
 /// Events that a step brought in, ready to be stored; or why they can't be.

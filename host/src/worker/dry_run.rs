@@ -15,7 +15,7 @@ use super::{drive, outputs};
 use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Break, Conduct, DryStop, NewAttempt, Reads, WouldSend};
 use crate::config::Route;
 use crate::engine::{Call, CallOutcome};
-use crate::run::{FailureKind, RunState, StepFailure, StepStatus};
+use crate::run::{FailureKind, RunState, StepFailure, StepState, StepStatus, Task};
 use crate::runtime::{LoadedPlugin, PresentPlugin, Revision, Runtime};
 use crate::store::{ClaimedRun, JournalSnapshot, NewEvent, StoreError};
 
@@ -90,8 +90,12 @@ impl DryRun {
         let mut shown: HashMap<usize, Map<String, Value>> = HashMap::new();
         let mut running = FuturesUnordered::new();
         loop {
-            for index in self.state.ready(&self.route, runtime.clock.now()) {
-                let number = self.state.start(index);
+            let now = runtime.clock.now();
+            let ready: Vec<Task> = self.state.ready(&self.route, now);
+            // No undo is begun: what is half undone is shown as such.
+            for task in ready.into_iter().filter(|task| matches!(task, Task::Step(_))) {
+                let index = task.index();
+                let number = self.state.start(&self.route, task, now).expect("what is ready can start");
                 let call = self.step(runtime, index, number, &event, &outputs);
                 let (line, reads) = (self.line.clone(), self.reads);
                 running.push(async move { (index, call.try_dry(&line, reads).await) });
@@ -164,11 +168,24 @@ impl DryRun {
             "events": [],
             "logs": [],
         });
+        if let Some((kind, reason)) = waits_for(state) {
+            step["status"] = json!("stopped");
+            step["error"] = json!({ "kind": kind, "reason": reason, "details": null });
+        }
         for (name, value) in tried.into_iter().flatten() {
             step[name] = value;
         }
         step
     }
+}
+
+/// What stands before a step that a replay would not even start, and how it is called.
+fn waits_for(step: &StepState) -> Option<(&'static str, String)> {
+    if !step.held.is_empty() {
+        return Some(("held", step.why()));
+    }
+    let why = || format!("a replay would first complete the undo of step {}, which a dry run does not try", step.name);
+    step.undo.as_ref().map(|_| ("half-undone", why()))
 }
 
 impl StepCall {
@@ -185,6 +202,7 @@ impl StepCall {
             let reason = format!("plugin {:?} is not configured any more", self.step.plugin);
             return Ok(Tried::failed(StepFailure::new(FailureKind::Unavailable, reason)).with("input", shown_input));
         };
+        let plugin = grants.component(plugin, &self.run.root);
         if let Err(failure) = self.check(plugin, &input).await {
             return Ok(Tried::failed(failure).with("input", shown_input));
         }
@@ -213,6 +231,7 @@ impl StepCall {
             round: 0,
             number: self.number,
             plugin: self.step.plugin.clone(),
+            component: plugin.component.digest.clone(),
         };
         // The claims of runs that have ended are over: a replay, and so this, reads present values.
         let then = store.journal(line, &id.run, &id.step, id.round, &id.plugin).await?;

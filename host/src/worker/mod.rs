@@ -5,30 +5,36 @@
 mod difference;
 mod drive;
 mod dry_run;
+mod hold;
 mod outputs;
+mod recover;
+mod share;
 mod step;
+mod undo;
 
 pub use dry_run::{DryRun, ReadsFrom};
+pub use hold::held_effect;
 pub use outputs::shown_row;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
 use crate::crash::Point;
 use crate::runtime::Runtime;
+use crate::store::{ClaimedRun, StoreError};
+use share::Shares;
 
-/// Runs under way at the same time.
-const MAX_RUNS: usize = 512;
-/// Runs claimed at once.
-const CLAIM: u32 = 64;
 /// Leases of runs under way are renewed so many times within one.
 const RENEWALS: u32 = 3;
 /// Longest pause between two looks for due runs.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How long a run that found nothing to do (no slot, open breaker, exhausted rate limit) keeps its place. It holds no memory meanwhile; the
+/// pause is what keeps a long backlog of such runs from being looked at as fast as the store can.
+const HELD_PAUSE: Duration = Duration::from_millis(250);
 /// Pause after another host was quicker.
 const OTHERS_PAUSE: Duration = Duration::from_millis(50);
 /// Pause after the store could not be asked.
@@ -37,10 +43,17 @@ const STORE_PAUSE: Duration = Duration::from_millis(500);
 /// Leases held: run to fence.
 type Leases = Arc<Mutex<BTreeMap<String, i64>>>;
 
+/// What the loop below remembers.
+#[derive(Default)]
+struct Work {
+    runs: JoinSet<()>,
+    leases: Leases,
+    shares: Arc<Mutex<Shares>>,
+}
+
 /// Works until the host stops; returns when nothing is under way any more, at the latest after the grace.
 pub async fn work(runtime: Arc<Runtime>) {
-    let leases: Leases = Arc::default();
-    let mut runs = JoinSet::new();
+    let mut work = Work::default();
     let every = runtime.server.lease / RENEWALS;
     let mut renew = tokio::time::interval(every);
     let mut renewed = runtime.clock.now();
@@ -51,27 +64,27 @@ pub async fn work(runtime: Arc<Runtime>) {
         // A clock that was set forward, or a machine that slept: what is under way must not be claimed by its own host.
         let now = runtime.clock.now();
         if Duration::try_from(now.duration_since(renewed)).is_ok_and(|age| age > every) {
-            renew_leases(&runtime, &leases).await;
+            renew_leases(&runtime, &work.leases).await;
             renewed = now;
         }
-        let claimed = claim(&runtime, &mut runs, &leases).await;
+        let claimed = claim(&runtime, &mut work).await;
         tokio::select! {
             // More may be due already.
-            () = std::future::ready(()), if claimed == Claimed::All => {}
+            () = std::future::ready(()), if claimed == Claimed::More => {}
             () = runtime.stopping.cancelled() => {}
-            () = runtime.due.notified(), if claimed != Claimed::Full => {}
-            Some(ended) = runs.join_next(), if !runs.is_empty() => report(ended),
-            () = pause(&runtime, claimed), if claimed != Claimed::Full => {}
+            () = runtime.due.notified() => {}
+            Some(ended) = work.runs.join_next(), if !work.runs.is_empty() => report(ended),
+            () = pause(&runtime, &work.shares, claimed) => {}
             _ = renew.tick() => {
-                renew_leases(&runtime, &leases).await;
+                renew_leases(&runtime, &work.leases).await;
                 renewed = runtime.clock.now();
             }
         }
-        while let Some(ended) = runs.try_join_next() {
+        while let Some(ended) = work.runs.try_join_next() {
             report(ended);
         }
     }
-    finish(&runtime, runs, &leases).await;
+    finish(&runtime, work).await;
 }
 
 /// A lease that is renewed as long as this lives.
@@ -91,79 +104,125 @@ impl Drop for Lease {
     }
 }
 
+/// A run's place among those under way. Its route's window learns from what it got done.
+struct Place {
+    shares: Arc<Mutex<Shares>>,
+    route: String,
+    went_on: bool,
+}
+
+impl Place {
+    fn learn(&mut self, went_on: bool) {
+        self.went_on = went_on;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shares.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).ended(&self.route, self.went_on);
+    }
+}
+
 /// What a look for due runs found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Claimed {
-    /// As many as were asked for: there may be more.
+    /// As many as were asked for, of some route: there may be more.
+    More,
+    /// What there was, or as much as may be under way.
     All,
-    /// What there was.
-    Some,
     /// Something is due, and other hosts have it or are to have it.
     Others,
-    /// Nothing was asked for: enough is under way.
-    Full,
     /// The store could not be asked.
     Failed,
 }
 
-async fn claim(runtime: &Arc<Runtime>, runs: &mut JoinSet<()>, leases: &Leases) -> Claimed {
-    let room = u32::try_from(MAX_RUNS - runs.len().min(MAX_RUNS)).unwrap_or(0).min(CLAIM);
-    if room == 0 {
-        return Claimed::Full;
-    }
+async fn claim(runtime: &Arc<Runtime>, work: &mut Work) -> Claimed {
     let now = runtime.clock.now();
-    let except = runtime.unservable.at(now);
-    // Asking takes a transaction: first see whether there is anything.
-    match runtime.store.next_due().await {
-        Ok(Some(due)) if due <= now => {}
-        Ok(_) => return Claimed::Some,
+    let allotted = match allotted(runtime, &work.shares, now).await {
+        Ok((allotted, _)) if allotted.is_empty() => return Claimed::All,
+        Ok((allotted, _)) => allotted,
         Err(error) => return store_failed(&error),
-    }
-    match runtime.store.claim(&runtime.identity.name, now, later(now, runtime.server.lease), room, except).await {
+    };
+    let mut left: BTreeMap<String, u32> = allotted.iter().cloned().collect();
+    let except = runtime.unservable.at(now);
+    match runtime.store.claim(&runtime.identity.name, now, later(now, runtime.server.lease), allotted, except).await {
+        Ok(claimed) if claimed.is_empty() => Claimed::Others,
         Ok(claimed) => {
-            if !claimed.is_empty() {
-                runtime.store.crash().at(Point::Claimed);
+            runtime.store.crash().at(Point::Claimed);
+            for run in claimed {
+                if let Some(left) = left.get_mut(&run.route) {
+                    *left = left.saturating_sub(1);
+                }
+                begin(runtime, work, run);
             }
-            let (all, runs_claimed) = (claimed.len() == room as usize, claimed);
-            let claimed = runs_claimed.len();
-            for run in runs_claimed {
-                leases.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(run.id.clone(), run.fence);
-                let (runtime, leases) = (runtime.clone(), leases.clone());
-                runs.spawn(async move {
-                    // Dropped also when driving breaks an invariant: then the lease is not renewed, and ends.
-                    let _lease = Lease { leases, run: run.id.clone(), fence: run.fence };
-                    drive::drive(&runtime, run).await;
-                });
-            }
-            match claimed {
-                _ if all => Claimed::All,
-                0 => Claimed::Others,
-                _ => Claimed::Some,
-            }
+            if left.values().any(|left| *left == 0) { Claimed::More } else { Claimed::All }
         }
         Err(error) => store_failed(&error),
     }
 }
 
-fn store_failed(error: &crate::store::StoreError) -> Claimed {
+/// How many runs of which routes may be claimed now, and when the next run is due that may be claimed then.
+async fn allotted(
+    runtime: &Runtime,
+    shares: &Mutex<Shares>,
+    now: Timestamp,
+) -> Result<(Vec<(String, u32)>, Option<Timestamp>), StoreError> {
+    let routes = runtime.store.due_routes().await?;
+    let (due, later): (Vec<_>, Vec<_>) = routes.iter().partition(|(_, due)| *due <= now);
+    let due: Vec<&str> = due.into_iter().map(|(route, _)| route.as_str()).collect();
+    let allotted = shares.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).allot(&due);
+    Ok((allotted, later.into_iter().map(|(_, due)| *due).min()))
+}
+
+fn begin(runtime: &Arc<Runtime>, work: &mut Work, run: ClaimedRun) {
+    work.leases.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(run.id.clone(), run.fence);
+    work.shares.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).begun(&run.route);
+    // Dropped also when driving breaks an invariant: then the lease is not renewed, and ends.
+    let lease = Lease { leases: work.leases.clone(), run: run.id.clone(), fence: run.fence };
+    let mut place = Place { shares: work.shares.clone(), route: run.route.clone(), went_on: true };
+    let runtime = runtime.clone();
+    work.runs.spawn(async move {
+        let went_on = drive::drive(&runtime, run).await;
+        place.learn(went_on);
+        drop(lease);
+        if !went_on {
+            tokio::select! {
+                () = tokio::time::sleep(HELD_PAUSE) => {}
+                () = runtime.stopping.cancelled() => {}
+            }
+        }
+    });
+}
+
+fn held(leases: &Leases) -> Vec<(String, i64)> {
+    leases.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).iter().map(|(run, fence)| (run.clone(), *fence)).collect()
+}
+
+fn store_failed(error: &StoreError) -> Claimed {
     tracing::error!(error = crate::telemetry::chain(error), "due runs could not be claimed");
     Claimed::Failed
 }
 
-async fn pause(runtime: &Runtime, claimed: Claimed) {
+/// Waits until there may be something to claim. Runs that are due but may not be claimed now are no reason to look: one that ends is.
+async fn pause(runtime: &Runtime, shares: &Mutex<Shares>, claimed: Claimed) {
     match claimed {
         Claimed::Failed => return tokio::time::sleep(STORE_PAUSE).await,
         Claimed::Others => return tokio::time::sleep(OTHERS_PAUSE).await,
-        Claimed::All | Claimed::Some | Claimed::Full => {}
+        Claimed::More | Claimed::All => {}
     }
-    let next = runtime.store.next_due().await.ok().flatten();
-    let longest = later(runtime.clock.now(), LONGEST_PAUSE);
-    runtime.clock.sleep_until(next.map_or(longest, |next| next.min(longest))).await;
+    let now = runtime.clock.now();
+    let longest = later(now, LONGEST_PAUSE);
+    let next = match allotted(runtime, shares, now).await {
+        // Became due meanwhile.
+        Ok((allotted, _)) if !allotted.is_empty() => return,
+        Ok((_, next)) => next.map_or(longest, |next| next.min(longest)),
+        Err(_) => longest,
+    };
+    runtime.clock.sleep_until(next).await;
 }
 
 async fn renew_leases(runtime: &Runtime, leases: &Leases) {
-    let held: Vec<(String, i64)> =
-        leases.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).iter().map(|(run, fence)| (run.clone(), *fence)).collect();
+    let held = held(leases);
     if held.is_empty() {
         return;
     }
@@ -172,24 +231,32 @@ async fn renew_leases(runtime: &Runtime, leases: &Leases) {
     }
 }
 
-/// Lets what is under way finish, within the grace; then breaks it off: its leases are taken back at the next start.
-async fn finish(runtime: &Runtime, mut runs: JoinSet<()>, leases: &Leases) {
+/// Lets what is under way finish, within the grace; then breaks it off and hands it back, so that it goes on at once wherever it is claimed next.
+async fn finish(runtime: &Runtime, mut work: Work) {
     let grace = tokio::time::sleep(runtime.server.shutdown_grace);
     tokio::pin!(grace);
     let mut renew = tokio::time::interval(runtime.server.lease / RENEWALS);
     loop {
         tokio::select! {
-            ended = runs.join_next() => match ended {
+            ended = work.runs.join_next() => match ended {
                 Some(ended) => report(ended),
                 None => return,
             },
             () = &mut grace => break,
-            _ = renew.tick() => renew_leases(runtime, leases).await,
+            _ = renew.tick() => renew_leases(runtime, &work.leases).await,
         }
     }
-    tracing::warn!(runs = runs.len(), "the grace is over; what still runs is broken off and goes on at the next start");
+    let held = held(&work.leases);
+    tracing::warn!(runs = held.len(), "the grace is over; what still runs is broken off and handed back");
     runtime.abandon.cancel();
-    runs.shutdown().await;
+    work.runs.shutdown().await;
+    // Queued behind whatever those runs have journalled.
+    if let Err(error) = runtime.store.hand_back(held, runtime.clock.now()).await {
+        tracing::error!(
+            error = crate::telemetry::chain(&error),
+            "runs could not be handed back; they are claimed again when their leases end"
+        );
+    }
 }
 
 fn report(ended: Result<(), tokio::task::JoinError>) {
@@ -200,6 +267,6 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-fn later(time: jiff::Timestamp, by: Duration) -> jiff::Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| time.checked_add(by).ok()).unwrap_or(jiff::Timestamp::MAX)
+fn later(time: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by).ok().and_then(|by| time.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
 }

@@ -19,7 +19,7 @@ use crate::store::{AttemptEnd, ClaimedRun, JournalSnapshot, KeySettlement, NewEv
 use crate::telemetry;
 
 /// How long an attempt waits for one of its plugin's slots before it makes room for other runs.
-pub(super) const SLOT_WAIT: Duration = Duration::from_secs(2);
+pub(super) const SLOT_WAIT: Duration = Duration::from_millis(500);
 /// Input of which the schema is checked on the spot; larger ones off the async threads.
 const SMALL_INPUT: usize = 16 << 10;
 
@@ -98,6 +98,7 @@ impl StepCall {
                 logs: "[]".to_owned(),
                 effects: "[]".to_owned(),
                 reads: None,
+                digest: None,
             });
         }
         if let Some(attempt) = &end.attempt {
@@ -122,6 +123,7 @@ impl StepCall {
             let reason = format!("the present configuration no longer has plugin {:?}", self.step.plugin);
             return StepEnd::failed(FailureKind::Unavailable, reason);
         };
+        let plugin = grants.component(plugin, &self.run.root);
         if let Err(failure) = self.check(plugin, &input).await {
             let mut end = StepEnd::without_call(Outcome::Failed(failure));
             end.value = Some(StepValue {
@@ -233,6 +235,7 @@ impl StepCall {
             round: 0,
             number: self.number,
             plugin: self.step.plugin.clone(),
+            component: plugin.component.digest.clone(),
         };
         let snapshot = if self.fresh {
             JournalSnapshot::default()
@@ -264,7 +267,7 @@ impl StepCall {
             let host = url::Url::parse(&effect.url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
             self.runtime.metrics.request_sent(&self.step.plugin, &host, effect.status);
         }
-        self.judged(end.outcome, end.record, present, &step_key, &limits, started.elapsed()).await
+        self.judged(end.outcome, end.record, present, &plugin.component.digest, &step_key, &limits, started.elapsed()).await
     }
 
     /// The smallest of what plugin, step and run allow.
@@ -294,6 +297,7 @@ impl StepCall {
         outcome: CallOutcome,
         mut record: AttemptRecord,
         present: &PresentPlugin,
+        component: &str,
         step_key: &str,
         limits: &config::Limits,
         took: Duration,
@@ -331,6 +335,7 @@ impl StepCall {
             logs: serde_json::to_string(&record.log).unwrap_or_else(|_| "[]".to_owned()),
             effects: serde_json::to_string(&record.effects).unwrap_or_else(|_| "[]".to_owned()),
             reads: kept_until.map(|until| (record.reads, until)),
+            digest: Some(component.to_owned()),
         };
         if failure.is_some() {
             // With `on-unrepeated = "stop"` an output does not make it a success.

@@ -116,3 +116,26 @@ fn missing_grants_come_with_the_line_to_add() {
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert_eq!(problems[0].help.as_deref(), Some("if you agree, write read-only = [\"POST /query\"]"));
 }
+
+#[test]
+fn an_undo_that_cannot_be_complete_names_what_stays() {
+    let step = |name: &str, uses: &str, rest: &str| format!("[[routes.steps]]\nname='{name}'\nuses='crm.{uses}'\n{rest}\n");
+    let with = "with={case_id='x'}";
+    let text = format!(
+        "[plugins.crm]\ncomponent='c.wasm'\nallow-hosts=['https://a.example.com','https://login.example.com']\n\
+         read-only=['POST /crm/*/search']\n{GOOD_PLUGIN}\n[[routes]]\nname='r'\non={{type='a'}}\n{}{}{}",
+        step("a", "resolve-case", with),
+        step("b", "undoable", &format!("{with}\non-failure='undo'")),
+        step("c", "resolve-case", with),
+    );
+    let loaded = valid(&text);
+    let mut facts = facts();
+    let crm = facts.get_mut("crm").expect("it is there");
+    let undoable = ActionFacts { undo: Some("resolve-case".to_owned()), ..crm.actions["resolve-case"].clone() };
+    crm.actions.insert("undoable".to_owned(), undoable);
+    let problems = check_plugins(&loaded, &facts);
+    let shown: Vec<String> = problems.iter().map(|problem| problem.message.clone()).collect();
+    // `c` needs `b`, so it has not begun when `b` fails.
+    assert_eq!(shown, ["not everything can be undone: no undo action is declared for `a` (crm.resolve-case)"]);
+    assert_eq!(problems[0].severity, Severity::Warning);
+}

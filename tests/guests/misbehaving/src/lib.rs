@@ -25,6 +25,8 @@ const ACTIONS: &[&str] = &[
     "bad-event",
     "escapes",
     "fine",
+    // An action that `scripted` has too: a new version of it, with a mistake.
+    "run",
 ];
 
 struct Misbehaving;
@@ -49,7 +51,7 @@ impl actions::Guest for Misbehaving {
         let number = |name: &str| input[name].as_u64().and_then(|number| usize::try_from(number).ok()).unwrap_or(0);
         let output = |data: String| actions::Output { data, events: Vec::new() };
         Ok(match action.as_str() {
-            "trap" => panic!("on purpose"),
+            "trap" | "run" => panic!("on purpose"),
             "loop" => loop {
                 std::hint::black_box(());
             },

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use sangam_sdk::{Write, prelude::*};
+use sangam_sdk::{EffectState, Undo, Write, prelude::*};
 
 struct Scripted;
 
@@ -24,6 +24,8 @@ impl Plugin for Scripted {
 impl Connector for Scripted {
     fn actions(a: &mut Actions<Self>) {
         a.action("run", "Do what the input says", run);
+        a.action("act", "Do what the input says, and undo what it says", run).undo("undo");
+        a.action("undo", "Do the undo lines of what is undone", undo);
         a.action("greet", "Greet by name", greet);
     }
 }
@@ -36,6 +38,9 @@ struct Script {
     /// What the output holds beside the results, as it came.
     #[serde(default)]
     echo: Value,
+    /// Done by `undo`, the same way.
+    #[serde(default)]
+    undo: Vec<Line>,
 }
 
 /// One line.
@@ -124,6 +129,29 @@ fn run(script: Script, cx: &Context<Config>) -> Result<Output<Results>, Failure>
     }
     let output = Output::new(Results { results, echo: script.echo, greeting: cx.config.greeting.clone() });
     Ok(events.into_iter().fold(output, Output::emit))
+}
+
+/// Gives also what it was given.
+fn undo(undo: Undo<Script, Value>, cx: &Context<Config>) -> Result<Value, Failure> {
+    let effects: Vec<Value> = undo
+        .effects
+        .iter()
+        .map(|effect| {
+            let state = match effect.state {
+                EffectState::Intent => "intent",
+                EffectState::Done => "done",
+                EffectState::Failed => "failed",
+                EffectState::InDoubt => "in-doubt",
+            };
+            json!({ "name": effect.name, "key": effect.key, "state": state, "request": effect.request, "response": effect.response })
+        })
+        .collect();
+    let mut results = Vec::new();
+    for line in undo.input.undo.into_iter().filter(|line| line.on.is_empty() || line.on.contains(&cx.attempt)) {
+        let result = line.run(cx, &results)?;
+        results.push(result);
+    }
+    Ok(json!({ "results": results, "given": { "output": undo.output, "effects": effects } }))
 }
 
 impl Line {

@@ -1,0 +1,135 @@
+//! `order-by`: who holds a key, who waits behind, and who comes next.
+//!
+//! Of the runs of a route with the same key, the one with the smallest place holds it. A run has a place until it ends; a dead one of a route
+//! with `order-on-dead = "hold"` until it is replayed, which takes the place over, or given up. Those behind the first are not due.
+
+use jiff::Timestamp;
+
+use super::sql::{Connection, sql};
+use super::terms::{Signal, Terms};
+use super::{Store, StoreError, key_value, millis};
+use crate::crash::Point;
+
+/// The run that holds an order key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyHolder {
+    /// The run.
+    pub run: String,
+    /// Its event.
+    pub eid: String,
+    /// Its status.
+    pub status: String,
+}
+
+/// What cancelling an event did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cancelled {
+    /// Ids and routes of the runs it ended.
+    pub runs: Vec<(String, String)>,
+    /// Dead runs that no longer keep their order key.
+    pub released: Vec<String>,
+}
+
+impl Store {
+    /// Who holds the key of a run that waits behind others.
+    pub async fn key_holder(&self, run: &str) -> Result<Option<KeyHolder>, StoreError> {
+        let row = sql("select before.id, before.eid, before.status from run join run before on before.route = run.route \
+             and before.order_key = run.order_key and before.order_key is not null \
+             and (before.ended_at is null or (before.status = 'dead' and before.order_hold = 1 and before.superseded = 0)) \
+             and coalesce(before.order_place, before.seq) < coalesce(run.order_place, run.seq) \
+             where run.id = ? order by coalesce(before.order_place, before.seq) limit 1")
+        .bind(run)
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(StoreError::doing("look for the holder of an order key"))?;
+        Ok(row.map(|row| KeyHolder { run: row.get(0), eid: row.get(1), status: row.get(2) }))
+    }
+
+    /// How many runs wait behind one that holds its key.
+    pub async fn waiting_behind(&self, run: &str) -> Result<u64, StoreError> {
+        let count: i64 = sql("select count(*) from run join run behind on behind.route = run.route and behind.order_key = run.order_key \
+             and behind.order_key is not null and behind.ended_at is null \
+             and coalesce(behind.order_place, behind.seq) > coalesce(run.order_place, run.seq) where run.id = ?")
+        .bind(run)
+        .scalar(&self.readers)
+        .await
+        .map_err(StoreError::doing("count the runs behind an order key"))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// Cancels the runs of an event that have not ended; a running step's outcome is then discarded by its fence. Dead ones that keep their
+    /// order key give it up.
+    pub async fn cancel(&self, eid: &str, now: Timestamp) -> Result<Cancelled, StoreError> {
+        let mut terms = Terms::none().signal(Signal::Ended).signal(Signal::Due);
+        for run in self.runs(eid).await? {
+            terms = terms.order(&run.route, run.order_key.as_deref());
+        }
+        let eid = eid.to_owned();
+        self.writer
+            .write(terms.point(Point::Cancelling), move |connection| {
+                let eid = eid.clone();
+                Box::pin(async move { cancel(connection, &eid, now).await })
+            })
+            .await
+    }
+}
+
+async fn cancel(connection: &mut Connection, eid: &str, now: Timestamp) -> Result<Cancelled, StoreError> {
+    let doing = || StoreError::doing("cancel an event");
+    let mut cancelled = Cancelled::default();
+    let ended = sql(
+        "update run set status = 'cancelled', status_reason = 'cancelled by a person', ended_at = ?, due_at = null, fence = fence + 1 \
+         where eid = ? and ended_at is null returning id, route",
+    )
+    .bind(millis(now))
+    .bind(eid)
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(doing())?;
+    for row in ended {
+        let id: String = row.get(0);
+        key_value::release(connection, &id, None).await?;
+        wake_next(connection, &id, now).await?;
+        cancelled.runs.push((id, row.get(1)));
+    }
+    let released: Vec<String> = sql(
+        "update run set order_hold = 0 where eid = ? and status = 'dead' and order_hold = 1 and superseded = 0 and order_key is not null \
+         returning id",
+    )
+    .bind(eid)
+    .scalars(&mut *connection)
+    .await
+    .map_err(doing())?;
+    for id in &released {
+        wake_next(connection, id, now).await?;
+    }
+    cancelled.released = released;
+    Ok(cancelled)
+}
+
+/// A run behind another of the same key is not due: whoever ends the one before makes it so.
+pub(super) async fn queue(connection: &mut Connection, run: &str) -> Result<(), StoreError> {
+    sql("update run set due_at = null where id = ? and order_key is not null and exists (select 1 from run before where before.route = run.route \
+         and before.order_key = run.order_key and before.order_key is not null \
+         and (before.ended_at is null or (before.status = 'dead' and before.order_hold = 1 and before.superseded = 0)) \
+         and coalesce(before.order_place, before.seq) < coalesce(run.order_place, run.seq))")
+    .bind(run)
+    .execute(connection)
+    .await
+    .map_err(StoreError::doing("put a run in order"))?;
+    Ok(())
+}
+
+/// The first of the key of a run that ended becomes due, if it is not a dead one that keeps the key.
+pub(super) async fn wake_next(connection: &mut Connection, ended: &str, now: Timestamp) -> Result<(), StoreError> {
+    sql("update run set due_at = ?1 where seq = (select next.seq from run ended join run next on next.route = ended.route \
+         and next.order_key = ended.order_key and next.order_key is not null \
+         and (next.ended_at is null or (next.status = 'dead' and next.order_hold = 1 and next.superseded = 0)) \
+         where ended.id = ?2 order by coalesce(next.order_place, next.seq) limit 1) and status = 'pending' and due_at is null")
+    .bind(millis(now))
+    .bind(ended)
+    .execute(connection)
+    .await
+    .map_err(StoreError::doing("wake the next run of an order"))?;
+    Ok(())
+}

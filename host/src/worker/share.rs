@@ -1,0 +1,171 @@
+//! How many runs of which route may be under way: fair sharing, pure.
+//!
+//! Room goes to the route that has least under way (max-min fairness), so a backlog of one route holds back no other. Every route with due runs
+//! may have a few under way even when there is no room: then none starves behind runs that take long. A route whose runs come back without
+//! having done anything (its plugin has no slot, an open breaker, an exhausted rate limit) gets a smaller window, and grows it again with
+//! every run that does something: a dead system costs a few looks a second, not one for each run that waits for it.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+/// Runs under way at the same time, shared by all routes.
+pub(super) const MAX_RUNS: usize = 512;
+/// Runs that a route may have under way whatever the others have.
+const ROUTE_MINIMUM: usize = 8;
+/// Runs under way beyond [`MAX_RUNS`] for such minimums in all; with more routes than this each still may have one.
+const MINIMUMS: usize = 512;
+/// Runs claimed at once.
+pub(super) const CLAIM: usize = 64;
+/// How much a run that went on widens its route's window; one that came back with nothing done narrows it by 1. So a route keeps its share
+/// as long as a third of its runs get on.
+const WIDEN: usize = 2;
+
+/// What a route has under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Lane {
+    under_way: usize,
+    window: usize,
+}
+
+impl Default for Lane {
+    fn default() -> Lane {
+        Lane { under_way: 0, window: MAX_RUNS }
+    }
+}
+
+/// What all routes have under way. Holds only routes that have something, or a narrowed window.
+#[derive(Debug, Default)]
+pub(super) struct Shares {
+    lanes: BTreeMap<String, Lane>,
+    under_way: usize,
+}
+
+impl Shares {
+    /// How many runs of each of these routes, which have due ones, may be claimed now: at most [`CLAIM`] in all.
+    pub(super) fn allot(&self, due: &[&str]) -> Vec<(String, u32)> {
+        let minimum = (MINIMUMS / due.len().max(1)).clamp(1, ROUTE_MINIMUM);
+        let mut lanes: Vec<(Lane, u32)> = due.iter().map(|route| (self.lanes.get(*route).copied().unwrap_or_default(), 0)).collect();
+        let mut least: BinaryHeap<Reverse<(usize, usize)>> =
+            lanes.iter().enumerate().map(|(index, (lane, _))| Reverse((lane.under_way, index))).collect();
+        let mut room = MAX_RUNS.saturating_sub(self.under_way);
+        for _ in 0..CLAIM {
+            let Some(Reverse((under_way, index))) = least.pop() else { break };
+            let (lane, given) = &mut lanes[index];
+            if under_way >= minimum && room == 0 {
+                // The others have at least as much.
+                break;
+            }
+            if under_way < lane.window.max(minimum) {
+                *given += 1;
+                room = room.saturating_sub(1);
+                least.push(Reverse((under_way + 1, index)));
+            }
+        }
+        due.iter().zip(lanes).filter(|(_, (_, given))| *given > 0).map(|(route, (_, given))| ((*route).to_owned(), given)).collect()
+    }
+
+    /// A run of the route was claimed.
+    pub(super) fn begun(&mut self, route: &str) {
+        self.under_way += 1;
+        match self.lanes.get_mut(route) {
+            Some(lane) => lane.under_way += 1,
+            None => {
+                self.lanes.insert(route.to_owned(), Lane { under_way: 1, ..Lane::default() });
+            }
+        }
+    }
+
+    /// A run of the route was let go; `went_on`: it did something.
+    pub(super) fn ended(&mut self, route: &str, went_on: bool) {
+        self.under_way = self.under_way.saturating_sub(1);
+        let Some(lane) = self.lanes.get_mut(route) else { return };
+        lane.under_way = lane.under_way.saturating_sub(1);
+        lane.window = if went_on { (lane.window + WIDEN).min(MAX_RUNS) } else { lane.window.saturating_sub(1).max(ROUTE_MINIMUM) };
+        if *lane == Lane::default() {
+            self.lanes.remove(route);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Claims until nothing more may be, as the worker does with endless backlogs.
+    fn fill(shares: &mut Shares, due: &[&str]) {
+        loop {
+            let allotted = shares.allot(due);
+            if allotted.is_empty() {
+                return;
+            }
+            assert!(allotted.iter().map(|(_, most)| *most as usize).sum::<usize>() <= CLAIM);
+            for (route, most) in allotted {
+                (0..most).for_each(|_| shares.begun(&route));
+            }
+        }
+    }
+
+    fn under_way(shares: &Shares, route: &str) -> usize {
+        shares.lanes.get(route).map_or(0, |lane| lane.under_way)
+    }
+
+    #[test]
+    fn a_lone_route_may_use_everything() {
+        let mut shares = Shares::default();
+        fill(&mut shares, &["a"]);
+        assert_eq!(under_way(&shares, "a"), MAX_RUNS);
+    }
+
+    #[test]
+    fn room_is_shared_equally_and_what_one_leaves_goes_to_the_others() {
+        let mut shares = Shares::default();
+        (0..10).for_each(|_| shares.begun("small"));
+        fill(&mut shares, &["a", "b"]);
+        assert_eq!((under_way(&shares, "a"), under_way(&shares, "b")), (251, 251));
+    }
+
+    #[test]
+    fn a_late_route_starts_at_once_and_catches_up_as_places_become_free() {
+        let mut shares = Shares::default();
+        fill(&mut shares, &["a"]);
+        fill(&mut shares, &["a", "b"]);
+        assert_eq!(under_way(&shares, "b"), ROUTE_MINIMUM);
+        for _ in 0..400 {
+            shares.ended("a", true);
+            fill(&mut shares, &["a", "b"]);
+        }
+        let (a, b) = (under_way(&shares, "a"), under_way(&shares, "b"));
+        assert_eq!(a + b, MAX_RUNS);
+        assert!(a.abs_diff(b) <= 1, "{a} and {b}");
+    }
+
+    #[test]
+    fn many_routes_stay_within_bounds_and_none_is_left_out() {
+        let names: Vec<String> = (0..300).map(|index| format!("r{index}")).collect();
+        let due: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut shares = Shares::default();
+        fill(&mut shares, &["a"]);
+        fill(&mut shares, &due);
+        assert!(due.iter().all(|route| under_way(&shares, route) >= 1));
+        assert!(shares.under_way <= MAX_RUNS + MINIMUMS, "{}", shares.under_way);
+    }
+
+    #[test]
+    fn a_route_that_gets_nothing_done_is_narrowed_and_recovers() {
+        let mut shares = Shares::default();
+        fill(&mut shares, &["dead"]);
+        for _ in 0..MAX_RUNS {
+            shares.ended("dead", false);
+        }
+        fill(&mut shares, &["dead"]);
+        assert_eq!(under_way(&shares, "dead"), ROUTE_MINIMUM);
+        for _ in 0..MAX_RUNS {
+            shares.begun("dead");
+            shares.ended("dead", true);
+        }
+        fill(&mut shares, &["dead"]);
+        assert_eq!(under_way(&shares, "dead"), MAX_RUNS);
+        (0..MAX_RUNS).for_each(|_| shares.ended("dead", true));
+        assert!(shares.lanes.is_empty(), "nothing is remembered of a route that has nothing");
+    }
+}
