@@ -55,7 +55,7 @@ enum Verb {
     /// Send an event, or a batch of events, to a running host
     Send(send::Send),
     /// Look at and handle events
-    Events(events::Events),
+    Events(Box<events::Events>),
     /// Build and inspect plugins
     Plugin(plugin::Plugin),
     /// Keep secrets in the store
