@@ -151,7 +151,7 @@ fn mistakes_have_their_place() {
         ),
         (
             "[plugins.p]\ncomponent='builtin:http'\ncanary={component='builtin:http',share=2}",
-            &["3:49 `share` is 2, but must be from 0.0001 to 1", "3:8 `max-error-rate` is missing in `canary`"],
+            &["3:8 `max-error-rate` is missing in `canary`", "3:40 `share` is 2, but must be from 0.0001 to 1"],
         ),
         ("[store]\nretention='120d'\ndedup-window='90d'", &["3:14 `dedup-window` (90d) is shorter than `retention` (120d)"]),
         ("[store]\nretention='120d'", &[]),
