@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 /// Longest single wait on the system clock before it is read again, so that a clock that was set (or a machine that
 /// slept) is noticed within this time.
 const LONGEST_NAP: Duration = Duration::from_secs(30);
+
+/// The environment variable that a tester sets to see what a host does later: a duration such as `40d`.
+pub const AHEAD: &str = "SANGAM_CLOCK_AHEAD";
 
 /// Tells the time and waits for it. Cheap to clone; clones of a manual clock move together.
 #[derive(Debug, Clone)]
@@ -15,14 +18,20 @@ pub struct Clock(Source);
 
 #[derive(Debug, Clone)]
 enum Source {
-    System,
+    /// That of this machine, and so much more.
+    System(SignedDuration),
     Manual(watch::Sender<Timestamp>),
 }
 
 impl Clock {
     /// The clock of this machine.
     pub fn system() -> Self {
-        Self(Source::System)
+        Self(Source::System(SignedDuration::ZERO))
+    }
+
+    /// The clock of this machine, ahead by a while: for testers.
+    pub fn ahead(by: Duration) -> Self {
+        Self(Source::System(SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX)))
     }
 
     /// A clock that stands at `start` until [`Clock::advance`] moves it.
@@ -33,7 +42,7 @@ impl Clock {
     /// The present time.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Source::System => Timestamp::now(),
+            Source::System(ahead) => Timestamp::now().checked_add(*ahead).unwrap_or(Timestamp::MAX),
             Source::Manual(time) => *time.borrow(),
         }
     }
@@ -45,7 +54,7 @@ impl Clock {
     /// On the system clock, which nobody can move.
     pub fn advance(&self, by: Duration) {
         match &self.0 {
-            Source::System => panic!("only a manual clock can be moved"),
+            Source::System(_) => panic!("only a manual clock can be moved"),
             Source::Manual(time) => time.send_modify(|now| *now = later(*now, by)),
         }
     }
@@ -53,8 +62,8 @@ impl Clock {
     /// Waits until this clock shows `at` or later. Cancel safe.
     pub async fn sleep_until(&self, at: Timestamp) {
         match &self.0 {
-            Source::System => {
-                while let Some(left) = remaining(Timestamp::now(), at) {
+            Source::System(_) => {
+                while let Some(left) = remaining(self.now(), at) {
                     tokio::time::sleep(left.min(LONGEST_NAP)).await;
                 }
             }

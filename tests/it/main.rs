@@ -24,4 +24,6 @@ mod replay;
 mod routing;
 mod sandbox;
 mod security;
+mod several_hosts;
 mod steps;
+mod upkeep;

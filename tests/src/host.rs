@@ -75,7 +75,7 @@ impl HostFolder {
     /// Writes another `sangam.toml`.
     pub fn configure(&self, configuration: &str) -> anyhow::Result<()> {
         let text = match &self.database {
-            Some(database) => on_server(configuration, &database.url()),
+            Some(database) => with_store(configuration, &database.url()),
             None => configuration.to_owned(),
         };
         std::fs::write(self.path().join("sangam.toml"), text)?;
@@ -155,21 +155,15 @@ impl TestStore {
     }
 }
 
-/// The configuration on a shared store, where the leases of a host that was killed end by themselves: soon, or tests would wait for that.
-fn on_server(configuration: &str, url: &str) -> String {
-    let shared = with_line(configuration, "store", "url", &format!("url = {url:?}"));
-    with_line(&shared, "server", "lease", "lease = \"2s\"")
-}
-
-/// A line at the end of a section, in place of the one that was there. A file without that section gets it at its own end.
-fn with_line(configuration: &str, section: &str, key: &str, line: &str) -> String {
-    let heading = format!("[{section}]\n");
-    let Some((before, rest)) = configuration.split_once(&heading) else {
-        return format!("{configuration}\n{heading}{line}\n");
+/// The configuration on another store: its `[store]` keeps everything but the URL. A file without one gets it at the end, so that lines
+/// keep their numbers.
+fn with_store(configuration: &str, url: &str) -> String {
+    let Some((before, section)) = configuration.split_once("[store]\n") else {
+        return format!("{configuration}\n[store]\nurl = \"{url}\"\n");
     };
-    let (own, after) = rest.split_at(rest.find("\n[").unwrap_or(rest.len()));
-    let own: String = own.lines().filter(|own| !own.trim_start().starts_with(key)).flat_map(|own| [own, "\n"]).collect();
-    format!("{before}{heading}{own}{line}\n{after}")
+    let (own, after) = section.split_at(section.find("\n[").unwrap_or(section.len()));
+    let own: Vec<&str> = own.lines().filter(|line| !line.trim_start().starts_with("url")).collect();
+    format!("{before}[store]\nurl = \"{url}\"\n{}\n{after}", own.join("\n"))
 }
 
 /// A running host. Killed when it is dropped.

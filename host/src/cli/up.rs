@@ -6,7 +6,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{ConfigArg, Failure};
 use crate::api;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
+use crate::config;
 use crate::crash::Crash;
 use crate::runtime::{self, ApplyError, Runtime};
 use crate::store::StoreError;
@@ -29,7 +30,7 @@ impl Up {
     pub(super) async fn run(self) -> Result<(), Failure> {
         telemetry::start_log();
         let crash = Crash::from_environment().map_err(|unknown| Failure::Usage(unknown.to_string()))?;
-        let runtime = Runtime::start(&self.config.config, Clock::system(), crash).await.map_err(start_failure)?;
+        let runtime = Runtime::start(&self.config.config, clock()?, crash).await.map_err(start_failure)?;
         let listener = tokio::net::TcpListener::bind(runtime.server.listen)
             .await
             .map_err(|error| Failure::failed(format!("can't listen on {}: {error} (server.listen)", runtime.server.listen)))?;
@@ -69,6 +70,15 @@ impl Up {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// The system's clock, or as far ahead of it as a tester wants.
+fn clock() -> Result<Clock, Failure> {
+    let Some(text) = std::env::var_os(clock::AHEAD) else { return Ok(Clock::system()) };
+    let text = text.to_string_lossy();
+    let by = config::parse_duration(&text).map_err(|error| Failure::Usage(format!("{}={text:?}: {error}", clock::AHEAD)))?;
+    tracing::warn!(ahead = %text, "this host's clock is ahead of time, for a test");
+    Ok(Clock::ahead(by))
 }
 
 fn start_failure(error: ApplyError) -> Failure {

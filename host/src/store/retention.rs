@@ -132,7 +132,7 @@ impl Store {
             return Ok(0);
         }
         self.writer
-            .write(Terms::none().revisions(), move |connection| {
+            .write(Terms::none().revisions().point(Point::Pruning), move |connection| {
                 let unneeded = unneeded.clone();
                 Box::pin(async move {
                     let doing = || StoreError::doing("prune components");

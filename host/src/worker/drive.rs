@@ -17,9 +17,7 @@ use crate::runtime::{Cause, Revision, Runtime};
 use crate::store::{AttemptEnd, AttemptRow, ClaimedRun, KeySettlement, NewEvent, RunSettlement, StepValue, StoreError};
 use crate::telemetry;
 
-/// Tries to make a settlement durable, for as long as the lease lasts without being renewed; after that it is left to end.
-const SETTLE_TRIES: u32 = 20;
-/// Pause between two such tries.
+/// Pause between two tries to make a settlement durable.
 const SETTLE_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Pause before a configuration that could not be loaded is tried again.
@@ -408,11 +406,11 @@ impl Driver {
     }
 
     async fn make_durable(&self, settlement: RunSettlement) -> Result<(), StoreError> {
-        let mut tries = 0;
+        // For as long as the lease lasts without being renewed; after that it is left to end.
+        let until = tokio::time::Instant::now() + self.runtime.server.lease * 2 / 3;
         loop {
             match self.runtime.store.settle(settlement.clone()).await {
-                Err(error) if error.is_passing() && tries < SETTLE_TRIES => {
-                    tries += 1;
+                Err(error) if error.is_passing() && tokio::time::Instant::now() < until => {
                     tracing::warn!(
                         run = self.run.id,
                         error = telemetry::chain(&error),
@@ -420,10 +418,11 @@ impl Driver {
                     );
                     tokio::time::sleep(SETTLE_PAUSE).await;
                 }
-                other => {
+                Ok(()) => {
                     self.runtime.store.crash().at(Point::Settled);
-                    return other;
+                    return Ok(());
                 }
+                refused => return refused,
             }
         }
     }

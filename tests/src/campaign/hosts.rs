@@ -16,6 +16,10 @@ use crate::host::{Host, HostFolder};
 const LIFE: std::ops::Range<u64> = 20..400;
 /// The same on a shared store, where what a killed host had under way is taken over when its leases end, a second later.
 const SHARED_LIFE: std::ops::Range<u64> = 20..2_000;
+/// Now and then a life is longer, so that work gets done between the crashes however busy the machine is.
+const LONG_LIFE: std::ops::Range<u64> = 1_000..2_500;
+/// One life in so many.
+const LONG: u8 = 8;
 /// How long the database lives.
 const DATABASE_LIFE: std::ops::Range<u64> = 1_000..5_000;
 /// How long the database stays away.
@@ -76,7 +80,8 @@ impl Hosts {
     ) -> anyhow::Result<()> {
         let life = if self.folder.database().is_some() { SHARED_LIFE } else { LIFE };
         for _ in 0..times {
-            tokio::time::sleep(Duration::from_millis(rng.u64(life.clone()))).await;
+            let life = if rng.u8(0..LONG) == 0 { LONG_LIFE } else { life.clone() };
+            tokio::time::sleep(Duration::from_millis(rng.u64(life))).await;
             let mut life = self.lives[which].lock().await;
             life.take().context("a host that was started")?.kill().await?;
             killed(self.kills.fetch_add(1, Ordering::Relaxed) + 1);

@@ -19,7 +19,7 @@ const KEYS: u64 = 3;
 /// Key-value counters, which all senders contend for.
 const COUNTERS: u64 = 4;
 /// Effects still to come at which senders wait: beyond it lives would be spent on taking up the backlog alone.
-const OUTSTANDING: usize = 300;
+const OUTSTANDING: usize = 150;
 /// Pause of a sender whose host is gone or has too much to do.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Longest time for one event to be accepted, and for the counters to be read.
@@ -34,6 +34,7 @@ pub(super) fn configuration(sink: &str) -> String {
 [server]
 listen = "127.0.0.1:0"
 access = "open"
+lease = "1s"
 
 [plugins.s]
 component = {scripted:?}
