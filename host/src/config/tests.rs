@@ -84,6 +84,8 @@ fn an_empty_file_has_the_documented_defaults() {
     assert_eq!(config.server.access, Access::Tokens);
     assert_eq!(config.server.max_event_size, 1 << 20);
     assert_eq!(config.server.max_backlog, 1_000_000);
+    assert_eq!(config.server.max_intake_memory, 64 << 20);
+    assert_eq!(config.store.min_free_space, 64 << 20);
     assert_eq!(config.server.shutdown_grace, Duration::from_secs(20));
     assert_eq!(config.server.lease, Duration::from_secs(15));
     assert_eq!(config.store.url, "sqlite:///etc/sangam/data/sangam.db");
