@@ -187,6 +187,11 @@ async fn store_trouble(
     Ok(())
 }
 
+/// A configuration that takes events in until the disk is full; by default a host stops before.
+fn to_the_last_byte(sink: &str) -> String {
+    format!("{}\n[store]\nmin-free-space = \"0B\"\n", configuration(sink, "", PATIENT))
+}
+
 fn log_end(host: &Host) -> String {
     let log = host.log();
     log.lines().rev().take(5).collect::<Vec<_>>().join("\n")
@@ -195,7 +200,7 @@ fn log_end(host: &Host) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_senders_and_loses_nothing() -> anyhow::Result<()> {
     let sink = sink().await?;
-    let folder = HostFolder::on(TestStore::Sqlite, &configuration(&sink.url(), "", PATIENT))?;
+    let folder = HostFolder::on(TestStore::Sqlite, &to_the_last_byte(&sink.url()))?;
     let Some(disk) = SmallDisk::over(&folder.path().join("data"))? else { return Ok(()) };
     let host = folder.start().await?;
     let begin = || disk.fill().map(|()| true);
@@ -212,7 +217,7 @@ async fn a_full_disk_refuses_senders_and_loses_nothing() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_starts_on_a_full_disk_says_so_and_starts_when_there_is_room() -> anyhow::Result<()> {
     let sink = sink().await?;
-    let folder = HostFolder::on(TestStore::Sqlite, &configuration(&sink.url(), "", PATIENT))?;
+    let folder = HostFolder::on(TestStore::Sqlite, &to_the_last_byte(&sink.url()))?;
     let Some(disk) = SmallDisk::over(&folder.path().join("data"))? else { return Ok(()) };
     disk.fill()?;
     let error = folder.start().await.map(drop).expect_err("there is no room for a store");
@@ -223,6 +228,19 @@ async fn a_host_that_starts_on_a_full_disk_says_so_and_starts_when_there_is_room
     let url = format!("{}/w", sink.url());
     let event = host.client.send_and_wait(&script("1", json!([{ "do": "write", "name": "w", "url": url }]))).await?;
     assert_eq!(event["status"], "succeeded");
+    host.kill().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_with_little_room_refuses_senders_before_it_is_full() -> anyhow::Result<()> {
+    let sink = sink().await?;
+    let folder = HostFolder::on(TestStore::Sqlite, &configuration(&sink.url(), "", PATIENT))?;
+    let Some(_disk) = SmallDisk::over(&folder.path().join("data"))? else { return Ok(()) };
+    let host = folder.start().await?;
+    let url = format!("{}/w", sink.url());
+    let answer = host.client.send_raw(&script("1", json!([{ "do": "write", "name": "w", "url": url }])), "").await?;
+    ensure!(answer.status == 503 && answer.header("retry-after").is_some(), "{} {}", answer.status, answer.text);
+    ensure!(answer.text.contains("store.min-free-space"), "it says what to change: {}", answer.text);
     host.kill().await
 }
 

@@ -159,6 +159,7 @@ async fn a_crash_in_the_middle_of_a_write_holds_too() -> anyhow::Result<()> {
     let answer = scene.client().post(&format!("/v1/runs/{run}/steps/run/effects/1"), &json!({ "outcome": "done" })).await?;
     assert_eq!(answer.status, 200, "{}", answer.text);
     scene.client().until(&eid, "succeeded").await?;
-    assert_eq!((scene.requests("/w").len(), scene.effects("/w")), (1, 1));
+    // Whether the first one was done nobody knows: the sink lost its sender in the middle of it.
+    assert_eq!(scene.requests("/w").len(), 1);
     Ok(())
 }

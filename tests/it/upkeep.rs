@@ -93,7 +93,7 @@ async fn what_is_over_is_removed_and_what_is_not_stays() -> anyhow::Result<()> {
     verified(&folder)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_is_measured_copied_and_verified_while_the_host_works() -> anyhow::Result<()> {
     let sink = scene::sink().await?;
     let folder = HostFolder::new(&keeping(&sink.url(), ""))?;

@@ -85,6 +85,8 @@ fn an_empty_file_has_the_documented_defaults() {
     assert_eq!(config.server.access, Access::Tokens);
     assert_eq!(config.server.max_event_size, 1 << 20);
     assert_eq!(config.server.max_backlog, 1_000_000);
+    assert_eq!(config.server.max_intake_memory, 64 << 20);
+    assert_eq!(config.store.min_free_space, 64 << 20);
     assert_eq!(config.server.shutdown_grace, Duration::from_secs(20));
     assert_eq!(config.server.lease, Duration::from_secs(15));
     assert_eq!(config.store.url, "sqlite:///etc/sangam/data/sangam.db");
@@ -152,7 +154,7 @@ fn mistakes_have_their_place() {
         ),
         (
             "[plugins.p]\ncomponent='builtin:http'\ncanary={component='builtin:http',share=2}",
-            &["3:49 `share` is 2, but must be from 0.0001 to 1", "3:8 `max-error-rate` is missing in `canary`"],
+            &["3:8 `max-error-rate` is missing in `canary`", "3:40 `share` is 2, but must be from 0.0001 to 1"],
         ),
         ("[store]\nretention='120d'\ndedup-window='90d'", &["3:14 `dedup-window` (90d) is shorter than `retention` (120d)"]),
         ("[store]\nretention='120d'", &[]),

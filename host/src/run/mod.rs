@@ -302,12 +302,10 @@ impl RunState {
         Verdict::Dead(failed.map_or_else(|| "no step can start".to_owned(), StepState::why))
     }
 
-    /// Why the run waits for a time: the failures of the steps that are to be tried again.
+    /// Why the run waits for a time: the failures of the steps and undos that are to be tried again.
     pub fn again_because(&self) -> Option<String> {
-        let again = self.steps.iter().filter(|step| step.status == StepStatus::Pending && step.due.is_some());
-        let reasons: Vec<String> = again
-            .filter_map(|step| step.error.as_ref().map(|error| format!("step {}: {}: {}", step.name, error.kind.as_str(), error.reason)))
-            .collect();
+        let again = self.tasks().map(|(_, state)| state).filter(|state| state.status == StepStatus::Pending && state.due.is_some());
+        let reasons: Vec<String> = again.filter(|state| state.error.is_some()).map(StepState::why).collect();
         (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use sangam_tests::campaign::Campaign;
 use sangam_tests::{TestStore, postgres};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Kills hosts with SIGKILL at random instants under load, starts them again at once, and compares what arrived with what was accepted.
 /// Exits with 1 if anything was lost, doubled or out of order.
@@ -53,7 +54,13 @@ async fn main() -> anyhow::Result<ExitCode> {
     println!("{} kills, {} host(s) on {:?}, seed {seed}", arguments.kills, arguments.hosts, arguments.store);
     let campaign =
         Campaign { kills: arguments.kills, seed, store, hosts: arguments.hosts, kill_database: arguments.kill_database, progress: true };
-    let report = campaign.run().await?;
+    // Hosts die with this program, also when a person stops it.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let report = tokio::select! {
+        report = campaign.run() => report?,
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("broken off"),
+        _ = terminate.recv() => anyhow::bail!("broken off"),
+    };
     print!("\n{report}");
     Ok(if report.is_right() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

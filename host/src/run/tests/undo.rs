@@ -78,6 +78,7 @@ fn an_undo_retries_by_the_policy_of_its_step() {
     let mut state = turned_back(&route, &[Outcome::Succeeded, failed(FailureKind::Rejected)], "u-");
     undone(&mut state, &route, failed(FailureKind::Retry));
     assert!(matches!(state.verdict(&route, NOW), Verdict::Later(_)));
+    assert_eq!(state.again_because().as_deref(), Some("step a/undo: retry: why"));
     assert_eq!(state.steps[0].status, StepStatus::Undoing);
     for (used, status) in [(2, StepStatus::Undoing), (3, StepStatus::UndoFailed)] {
         let due = state.steps[0].undo.as_ref().and_then(|undo| undo.due).expect("it is tried again");
