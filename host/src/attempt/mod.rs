@@ -36,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 use crate::crash::Point;
 use crate::credentials::{Attached, Remedy};
 use crate::outbound::{HttpError, Outbound, Request, Response};
-use crate::store::{EffectState, Intent, JournalSnapshot, KeySettlement, Opening, RecordedRead, Store, StoreError};
+use crate::store::{EffectState, Intent, JournalSnapshot, KeySettlement, Opening, RecordedRead, Recording, Store, StoreError};
 use journal::{Decision, Journal};
 use key_value::KeyValue;
 use reads::ReadLog;
@@ -96,6 +96,7 @@ pub struct Attempt {
     opened: bool,
     attached: Option<Attached>,
     obstacle: Option<(String, Remedy)>,
+    recordings: Vec<Recording>,
     cancel: CancellationToken,
 }
 
@@ -149,6 +150,8 @@ pub struct AttemptRecord {
     pub attached: Option<Attached>,
     /// Why the last request was not sent (no credential, open breaker), and what would help.
     pub obstacle: Option<(String, Remedy)>,
+    /// Outcomes of its writes that may not be durable yet.
+    pub recordings: Vec<Recording>,
 }
 
 impl Attempt {
@@ -166,6 +169,7 @@ impl Attempt {
             opened: false,
             attached: None,
             obstacle: None,
+            recordings: Vec::new(),
             id: new.id,
             abilities: new.abilities,
             conduct: new.conduct,
@@ -270,7 +274,7 @@ impl Attempt {
         row.duration_ms = Some(millis(sent.duration));
         journal::settle(&mut row, &result);
         if self.conduct.journals() {
-            self.store.outcome(self.id.fence, row.clone()).await?;
+            self.recordings.push(self.store.outcome(self.id.fence, row.clone()).await?);
         }
         self.store.crash().at(Point::Recorded);
         let mut shown = ShownEffect::new(row.seq, &request, &row.url, row.state).of_row(&row);
@@ -383,6 +387,7 @@ impl Attempt {
             keys: self.keys.settlement(&self.id),
             attached: self.attached.take(),
             obstacle: self.obstacle.take(),
+            recordings: self.recordings,
         }
     }
 }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::key_value::{self, Claim, SeenValue};
 use super::sql::{Connection, Dialect, Row, sql};
 use super::terms::Terms;
+use super::writer::Pending;
 use super::{Store, StoreError, millis, timestamp};
 use crate::crash::Point;
 
@@ -155,6 +156,19 @@ pub struct Opening {
     pub digest: String,
 }
 
+/// The outcome of a write, on its way to the store.
+pub struct Recording {
+    pending: Pending<()>,
+    fence: i64,
+    effect: EffectRow,
+}
+
+impl std::fmt::Debug for Recording {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Recording").field("effect", &self.effect.id).finish_non_exhaustive()
+    }
+}
+
 impl Store {
     /// Makes an intent durable. May be followed by the request only when this has returned.
     ///
@@ -173,10 +187,11 @@ impl Store {
             .await?
     }
 
-    /// Records the outcome of a write. Returns once it is queued behind its intent: whatever this run makes durable later comes after it.
-    pub async fn outcome(&self, fence: i64, effect: EffectRow) -> Result<(), StoreError> {
-        // Not awaited: a crash before the flush leaves the write in doubt, and it goes out again under the same key.
-        let _ = self
+    /// Records the outcome of a write. Returns once it is queued behind its intent: whatever this run makes durable later comes after it. A
+    /// crash before the flush leaves the write in doubt, and it goes out again under the same key.
+    pub async fn outcome(&self, fence: i64, effect: EffectRow) -> Result<Recording, StoreError> {
+        let again = effect.clone();
+        let pending = self
             .writer
             .queue(Terms::none().point(Point::Recording), move |connection| {
                 let effect = effect.clone();
@@ -206,7 +221,16 @@ impl Store {
                 })
             })
             .await?;
-        Ok(())
+        Ok(Recording { pending, fence, effect: again })
+    }
+
+    /// Sees to it that an outcome is durable: one whose transaction was lost with its connection is recorded again.
+    pub async fn confirm(&self, recording: Recording) -> Result<(), StoreError> {
+        let Recording { pending, fence, effect } = recording;
+        match pending.durable().await {
+            Err(error) if error.is_passing() => self.outcome(fence, effect).await?.pending.durable().await,
+            other => other,
+        }
     }
 
     /// The journal of a step in its line, and the claims of the run that asks.

@@ -39,7 +39,7 @@ pub use canary::CanaryRollback;
 pub use claim::ClaimedRun;
 pub use dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterPage};
 pub use doubt::{Decision, DecisionRefused, DoubtId};
-pub use effect::{EffectId, EffectRow, EffectState, Intent, JournalSnapshot, Opening};
+pub use effect::{EffectId, EffectRow, EffectState, Intent, JournalSnapshot, Opening, Recording};
 pub use host::HostRow;
 pub use key_value::{Claim, KeyRead, KeySettlement, SeenValue};
 pub use limit::BreakerRow;

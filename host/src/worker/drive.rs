@@ -174,7 +174,18 @@ impl Driver {
             emitted: end.emitted,
             undone: (matches!(task, Task::Undo(_)) && self.status(task) == StepStatus::Succeeded).then_some(step),
         };
-        match self.settle_task(leaves, now).await {
+        let settled = self.settle_task(leaves, now).await;
+        // They were queued before: by now each is durable, or was lost with a connection.
+        for recording in end.recordings {
+            if let Err(error) = self.runtime.store.confirm(recording).await {
+                tracing::warn!(
+                    run = self.run.id,
+                    error = telemetry::chain(&error),
+                    "the outcome of a write is not recorded; it counts as in doubt"
+                );
+            }
+        }
+        match settled {
             Err(StoreError::KeyConflict(key)) => {
                 // What the step read has changed under it: it is done again, and nothing of it took effect here.
                 self.state = before;

@@ -15,7 +15,7 @@ use crate::engine::{Call, CallOutcome};
 use crate::mapping::Scope;
 use crate::run::{FailureKind, Outcome, StepFailure, StepStatus};
 use crate::runtime::{LoadedPlugin, PresentPlugin, Revision, Runtime};
-use crate::store::{AttemptEnd, ClaimedRun, JournalSnapshot, KeySettlement, NewEvent, StepValue};
+use crate::store::{AttemptEnd, ClaimedRun, JournalSnapshot, KeySettlement, NewEvent, Recording, StepValue};
 use crate::telemetry;
 
 /// How long an attempt waits for one of its plugin's slots before it makes room for other runs.
@@ -56,6 +56,8 @@ pub(super) struct StepEnd {
     pub(super) cannot_renew: bool,
     /// Changes of credentials when the attempt began.
     pub(super) credential_changes: u64,
+    /// Outcomes of its writes that may not be durable yet.
+    pub(super) recordings: Vec<Recording>,
 }
 
 impl StepEnd {
@@ -69,6 +71,7 @@ impl StepEnd {
             emitted: Vec::new(),
             cannot_renew: false,
             credential_changes: 0,
+            recordings: Vec::new(),
         }
     }
 
@@ -360,6 +363,7 @@ impl StepCall {
             emitted,
             cannot_renew,
             credential_changes: 0,
+            recordings: record.recordings,
         }
     }
 
