@@ -4,6 +4,7 @@ mod call;
 mod chain;
 mod compile;
 mod intake;
+mod journal;
 mod latency;
 mod start;
 
@@ -27,6 +28,8 @@ pub(crate) enum Name {
     Batch,
     /// One event through three steps to three sinks
     Chain,
+    /// The same chain with and without the journal of its writes
+    Journal,
     /// From intake to the first outgoing request, idle host
     Latency,
     /// Start with 20 plugins
@@ -57,6 +60,7 @@ pub(crate) async fn measure(name: Name, effort: Effort) -> anyhow::Result<Vec<Ro
         Name::Intake => intake::single(effort).await,
         Name::Batch => intake::batch(effort).await,
         Name::Chain => chain::measure(effort).await,
+        Name::Journal => journal::measure(effort).await,
         Name::Latency => latency::measure(effort).await,
         Name::Start => start::measure(effort).await,
         Name::Compile => compile::measure(effort).await,

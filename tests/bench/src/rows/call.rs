@@ -100,6 +100,7 @@ impl Subject {
                 round: 0,
                 number: 2,
                 plugin: "bench".to_owned(),
+                component: String::new(),
             },
             abilities: Abilities::Act,
             conduct: Conduct::Real { journal: true, record_reads: false },
@@ -231,6 +232,7 @@ fn journal_with_the_write() -> JournalSnapshot {
         seq: 1,
         started_at: now,
         duration_ms: Some(12),
+        decided: None,
     };
     JournalSnapshot { clock_start: Some(now), undos: 0, applied: false, effects: vec![row], claims: Some(Vec::new()) }
 }

@@ -22,9 +22,9 @@ use crate::sinks::{Count, Sinks};
 use crate::stored::Stored;
 
 /// Events on their way at the same time.
-const IN_FLIGHT: usize = 32;
+pub(super) const IN_FLIGHT: usize = 32;
 /// Steps, and sinks.
-const STEPS: usize = 3;
+pub(super) const STEPS: usize = 3;
 /// Longest wait for an event at the last sink: longer than the first retries.
 const LONGEST_WAY: Duration = Duration::from_secs(20);
 /// At least the rate of the Go pipeline.
@@ -43,7 +43,7 @@ pub(super) async fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
     };
     let home = folder.path().join("host");
     std::fs::create_dir(&home)?;
-    std::fs::write(home.join("sangam.toml"), configuration(&sinks.addresses))?;
+    std::fs::write(home.join("sangam.toml"), configuration(&sinks.addresses, Journal::Kept))?;
     let host = Program::host(&home).await?;
     let pump = |address: SocketAddr, time: Duration| Pump { address, sinks: sinks.clone(), next: next.clone() }.pump(time);
 
@@ -122,8 +122,17 @@ pub(super) async fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
     Ok(vec![row])
 }
 
+/// Whether the steps' writes are journalled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Journal {
+    /// As they are unless somebody says otherwise.
+    Kept,
+    /// `journal = false`
+    Off,
+}
+
 /// A host with one plugin for each sink.
-fn configuration(sinks: &[SocketAddr]) -> String {
+pub(super) fn configuration(sinks: &[SocketAddr], journal: Journal) -> String {
     let mut text = "[server]\nlisten = \"127.0.0.1:0\"\naccess = \"open\"\n".to_owned();
     for (index, sink) in sinks.iter().enumerate() {
         text.push_str(&format!(
@@ -132,6 +141,7 @@ fn configuration(sinks: &[SocketAddr]) -> String {
         ));
     }
     text.push_str("\n[[routes]]\nname = \"chain\"\non = { type = \"bench.chain\" }\n");
+    let options = if journal == Journal::Off { "journal = false\n" } else { "" };
     for (index, sink) in sinks.iter().enumerate() {
         // Each step takes something of the event, and all but the first something of the step before.
         let before = match index.checked_sub(1) {
@@ -139,7 +149,7 @@ fn configuration(sinks: &[SocketAddr]) -> String {
             None => ".event.data.job_id".to_owned(),
         };
         text.push_str(&format!(
-            "\n[[routes.steps]]\nname = \"step{index}\"\nuses = \"system{index}.request\"\n[routes.steps.with]\nmethod = \"POST\"\n\
+            "\n[[routes.steps]]\nname = \"step{index}\"\nuses = \"system{index}.request\"\n{options}[routes.steps.with]\nmethod = \"POST\"\n\
              url = \"http://{sink}/\"\n[routes.steps.with.body]\nevent = \"${{ .event.id }}\"\nbefore = \"${{ {before} }}\"\n\
              text = \"Job ${{ .event.data.job_id }} for ${{ .event.data.customer.name }}: ${{ .event.data.notes }}\"\n"
         ));
@@ -169,31 +179,31 @@ fn with_sinks(program: &Command, sinks: &Sinks) -> Command {
 }
 
 /// Sends events so that a fixed number is on its way.
-struct Pump {
-    address: SocketAddr,
-    sinks: Arc<Sinks>,
-    next: Arc<AtomicU64>,
+pub(super) struct Pump {
+    pub(super) address: SocketAddr,
+    pub(super) sinks: Arc<Sinks>,
+    pub(super) next: Arc<AtomicU64>,
 }
 
 /// What was sent, and how it went.
 #[derive(Debug, Default)]
-struct Pumped {
-    accepted: Vec<u64>,
+pub(super) struct Pumped {
+    pub(super) accepted: Vec<u64>,
     /// Milliseconds from sending to the last sink.
-    ways: Vec<f64>,
-    refused: u64,
+    pub(super) ways: Vec<f64>,
+    pub(super) refused: u64,
     /// Accepted, and not at the last sink in time.
-    gone: u64,
+    pub(super) gone: u64,
     time: Duration,
 }
 
 impl Pumped {
     /// Events a second that arrived at the last sink.
-    fn rate(&self) -> f64 {
+    pub(super) fn rate(&self) -> f64 {
         self.ways.len() as f64 / self.time.as_secs_f64()
     }
 
-    fn add(&mut self, other: Pumped) {
+    pub(super) fn add(&mut self, other: Pumped) {
         self.accepted.extend(other.accepted);
         self.ways.extend(other.ways);
         self.refused += other.refused;
@@ -203,7 +213,7 @@ impl Pumped {
 }
 
 impl Pump {
-    async fn pump(self, time: Duration) -> anyhow::Result<Pumped> {
+    pub(super) async fn pump(self, time: Duration) -> anyhow::Result<Pumped> {
         let pump = Arc::new(self);
         let mut connections = Vec::with_capacity(IN_FLIGHT);
         for _ in 0..IN_FLIGHT {
