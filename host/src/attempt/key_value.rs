@@ -201,5 +201,8 @@ fn check_key(key: &str) -> Result<(), KeyError> {
     if key.is_empty() || key.len() > MAX_KEY {
         return Err(KeyError::TooLarge(format!("a key has 1 to {MAX_KEY} bytes")));
     }
+    if key.contains('\0') {
+        return Err(KeyError::Invalid("a key has no NUL character".to_owned()));
+    }
     Ok(())
 }

@@ -223,8 +223,8 @@ impl Attempt {
             let why = "poll and receive may only read; a POST that only reads needs the mark and the administrator's read-only".to_owned();
             return Ok(Err(self.refuse(&request, HttpError::Denied(why))));
         }
-        if request.name.as_ref().is_some_and(|name| name.is_empty() || name.len() > MAX_NAME) {
-            let why = format!("a write's name has 1 to {MAX_NAME} bytes");
+        if request.name.as_ref().is_some_and(|name| name.is_empty() || name.len() > MAX_NAME || name.contains('\0')) {
+            let why = format!("a write's name has 1 to {MAX_NAME} bytes and no NUL character");
             return Ok(Err(self.refuse(&request, HttpError::InvalidRequest(why))));
         }
         self.write(request, &exchange).await

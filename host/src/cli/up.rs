@@ -17,6 +17,8 @@ use crate::{telemetry, worker};
 const RECHECK: Duration = Duration::from_secs(5);
 /// How often what is over is pruned.
 const PRUNE: Duration = Duration::from_secs(60);
+/// How often runs are looked for that wait for a decision that was made.
+const DECIDED: Duration = Duration::from_secs(30);
 
 /// Runs the host. Prints one line, `listening on http://ADDR`, when it is ready. SIGTERM and SIGINT let it finish and exit 0; SIGHUP
 /// applies the configuration file again.
@@ -40,6 +42,7 @@ impl Up {
         let mut hangup = signal(SignalKind::hangup()).map_err(Failure::failed)?;
         let worker = tokio::spawn(worker::work(runtime.clone()));
         let upkeep = tokio::spawn(upkeep(runtime.clone()));
+        let tidy = tokio::spawn(tidy(runtime.clone()));
         let peers = tokio::spawn(runtime::hear(runtime.clone()));
         // Until everything is drained the host answers: that it is not ready, and what becomes of its runs.
         let drained = runtime.drained.clone();
@@ -61,6 +64,7 @@ impl Up {
         runtime.stopping.cancel();
         worker.await.map_err(Failure::failed)?;
         upkeep.await.map_err(Failure::failed)?;
+        tidy.await.map_err(Failure::failed)?;
         peers.await.map_err(Failure::failed)?;
         runtime.drained.cancel();
         // Answers that are still being written get no longer than that.
@@ -92,7 +96,7 @@ fn start_failure(error: ApplyError) -> Failure {
 /// What has to be done from time to time.
 async fn upkeep(runtime: std::sync::Arc<Runtime>) {
     let mut recheck = tokio::time::interval(RECHECK);
-    let mut prune = tokio::time::interval(PRUNE);
+    let mut decided = tokio::time::interval(DECIDED);
     let mut changes = runtime.broker.changes();
     loop {
         tokio::select! {
@@ -107,6 +111,23 @@ async fn upkeep(runtime: std::sync::Arc<Runtime>) {
                 }
                 runtime.due.notify_one();
             }
+            _ = decided.tick() => {
+                if let Err(error) = runtime.store.wake_decided(runtime.clock.now()).await {
+                    tracing::error!(error = telemetry::chain(&error), "runs that were decided could not be woken");
+                }
+                runtime.due.notify_one();
+            }
+        }
+    }
+}
+
+/// Removes what is over from time to time: on its own, since a pass may take a while.
+async fn tidy(runtime: std::sync::Arc<Runtime>) {
+    let mut prune = tokio::time::interval(PRUNE);
+    prune.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = runtime.stopping.cancelled() => return,
             _ = prune.tick() => {
                 if let Err(error) = runtime.prune().await {
                     tracing::error!(error = telemetry::chain(&error), "what is over could not be pruned");

@@ -132,6 +132,7 @@ impl<'a> Intake<'a> {
             })
             .await;
         match judged {
+            Ok(Ok(Some(Some(key)))) if key.contains('\0') => Err("order-by gave a key with a NUL character".to_owned()),
             Ok(Ok(Some(Some(key)))) if key.len() > MAX_ORDER_KEY => Err(format!("order-by gave a key of more than {MAX_ORDER_KEY} bytes")),
             Ok(Ok(wanted)) => Ok(wanted),
             Ok(Err((name, why))) => Err(format!("the route's {name} failed: {why}")),

@@ -35,6 +35,11 @@ impl Unservable {
         self.lock().insert(revision, now.checked_add(AGAIN).unwrap_or(Timestamp::MAX));
     }
 
+    /// Whether there is one.
+    pub fn any(&self) -> bool {
+        !self.lock().is_empty()
+    }
+
     /// Those that are not to be tried now.
     pub fn at(&self, now: Timestamp) -> Vec<i64> {
         let mut revisions = self.lock();

@@ -61,10 +61,8 @@ impl Store {
             .write(Terms::none().point(Point::Claiming), move |connection| {
                 let (owner, routes, except) = (owner.clone(), routes.clone(), except.clone());
                 Box::pin(async move {
-                    let mut claim =
-                        sql("update run set status = 'running', status_reason = null, due_at = ?, lease_owner = ?, fence = fence + 1 where seq in (")
-                            .bind(millis(lease_until))
-                            .bind(&owner);
+                    // Materialized: looked for once, whatever the planner thinks of it.
+                    let mut claim = sql("with due as materialized (");
                     for (index, (route, most)) in routes.into_iter().enumerate() {
                         claim.push(if index == 0 { "select seq from (" } else { " union all select seq from (" });
                         claim.push("select seq from run where route = ").push_bind(route).push(" and due_at <= ").push_bind(millis(now));
@@ -77,11 +75,12 @@ impl Store {
                             // What another host is just claiming or settling is passed over rather than waited for.
                             claim.push(" for update skip locked");
                         }
-                        claim.push(") as due");
+                        claim.push(") as of_route");
                     }
-                    claim.push(
-                        ") returning seq, id, eid, route, revision, root, replay_of, order_key, fence, state, created_at, deadline_at, \
-                         (select body from event where event.eid = run.eid) as body, \
+                    claim.push(") update run set status = 'running', status_reason = null, due_at = ").push_bind(millis(lease_until));
+                    claim.push(", lease_owner = ").push_bind(&owner).push(
+                        ", fence = fence + 1 where seq in (select seq from due) returning seq, id, eid, route, revision, root, replay_of, \
+                         order_key, fence, state, created_at, deadline_at, (select body from event where event.eid = run.eid) as body, \
                          (select hops from event where event.eid = run.eid) as hops",
                     );
                     let rows = claim.fetch_all(connection).await.map_err(StoreError::doing("claim runs"))?;
@@ -188,7 +187,7 @@ impl Store {
             .write(Terms::none().signal(Signal::Due).point(Point::Releasing), move |connection| {
                 let owner = owner.clone();
                 Box::pin(async move {
-                    sql("update run set due_at = ?1 where status = 'running' and (?2 is null or lease_owner = ?2)")
+                    sql("update run set due_at = ?1 where status = 'running' and ended_at is null and (?2 is null or lease_owner = ?2)")
                         .bind(millis(now))
                         .bind(owner)
                         .execute(connection)

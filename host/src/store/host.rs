@@ -87,7 +87,7 @@ impl Store {
 
     /// Configurations of runs that have been due since before a time.
     pub async fn revisions_due(&self, since: Timestamp) -> Result<Vec<i64>, StoreError> {
-        sql("select distinct revision from run where due_at <= ? and status = 'pending'")
+        sql("select distinct revision from run where due_at <= ? and status = 'pending' and ended_at is null")
             .bind(millis(since))
             .scalars(&self.readers)
             .await

@@ -152,6 +152,11 @@ impl StoreError {
         }
     }
 
+    /// Somebody held a lock for too long.
+    fn is_lock_timeout(&self) -> bool {
+        matches!(self, StoreError::Database { source: sqlx::Error::Database(error), .. } if error.code().as_deref() == Some("55P03"))
+    }
+
     fn invalid(what: &'static str, why: impl ToString) -> StoreError {
         StoreError::Invalid { what, why: why.to_string() }
     }
@@ -229,16 +234,18 @@ impl Store {
             .map_err(open)?
             .application_name("sangam")
             // A host that is stopped in the middle of a transaction must not hold the others up.
-            .options([("idle_in_transaction_session_timeout", "10s"), ("lock_timeout", "20s"), ("synchronous_commit", "on")]);
+            .options([("idle_in_transaction_session_timeout", "10s"), ("synchronous_commit", "on")]);
+        // Not for the readers, which migrate too: another host's migration may take its time.
+        let writing = options.clone().options([("lock_timeout", "20s")]);
         let readers = PgPoolOptions::new()
             .max_connections(SERVER_READERS)
             .min_connections(0)
             .acquire_timeout(ACQUIRE)
-            .connect_with(options.clone())
+            .connect_with(options)
             .await
             .map_err(open)?;
         migration::run_postgres(&readers).await?;
-        let writer = Writer::start(Target::Postgres(Box::new(options)), None, crash).await.map_err(open)?;
+        let writer = Writer::start(Target::Postgres(Box::new(writing)), None, crash).await.map_err(open)?;
         Ok(Store { readers: Pool::Postgres(readers), writer })
     }
 

@@ -33,15 +33,16 @@ pub struct Cancelled {
 impl Store {
     /// Who holds the key of a run that waits behind others.
     pub async fn key_holder(&self, run: &str) -> Result<Option<KeyHolder>, StoreError> {
-        let row = sql("select before.id, before.eid, before.status from run join run before on before.route = run.route \
-             and before.order_key = run.order_key and before.order_key is not null \
+        let row =
+            sql("select before.id, before.eid, before.status from run before where before.route = (select route from run where id = ?1) \
+             and before.order_key = (select order_key from run where id = ?1) and before.order_key is not null \
              and (before.ended_at is null or (before.status = 'dead' and before.order_hold = 1 and before.superseded = 0)) \
-             and coalesce(before.order_place, before.seq) < coalesce(run.order_place, run.seq) \
-             where run.id = ? order by coalesce(before.order_place, before.seq) limit 1")
-        .bind(run)
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(StoreError::doing("look for the holder of an order key"))?;
+             and coalesce(before.order_place, before.seq) < (select coalesce(order_place, seq) from run where id = ?1) \
+             order by coalesce(before.order_place, before.seq) limit 1")
+            .bind(run)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(StoreError::doing("look for the holder of an order key"))?;
         Ok(row.map(|row| KeyHolder { run: row.get(0), eid: row.get(1), status: row.get(2) }))
     }
 
@@ -122,10 +123,11 @@ pub(super) async fn queue(connection: &mut Connection, run: &str) -> Result<(), 
 
 /// The first of the key of a run that ended becomes due, if it is not a dead one that keeps the key.
 pub(super) async fn wake_next(connection: &mut Connection, ended: &str, now: Timestamp) -> Result<(), StoreError> {
-    sql("update run set due_at = ?1 where seq = (select next.seq from run ended join run next on next.route = ended.route \
-         and next.order_key = ended.order_key and next.order_key is not null \
+    // Route and key as subqueries of their own: so the planner can take them as constants, and the first from the index.
+    sql("update run set due_at = ?1 where seq = (select next.seq from run next where next.route = (select route from run where id = ?2) \
+         and next.order_key = (select order_key from run where id = ?2) and next.order_key is not null \
          and (next.ended_at is null or (next.status = 'dead' and next.order_hold = 1 and next.superseded = 0)) \
-         where ended.id = ?2 order by coalesce(next.order_place, next.seq) limit 1) and status = 'pending' and due_at is null")
+         order by coalesce(next.order_place, next.seq) limit 1) and status = 'pending' and due_at is null")
     .bind(millis(now))
     .bind(ended)
     .execute(connection)

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::sql::{Dialect, Statement, sql};
+use super::sql::{Dialect, On, Statement, sql};
 use super::terms::Terms;
 use super::{Store, StoreError, millis};
 use crate::crash::Point;
@@ -117,35 +117,23 @@ impl Store {
             .await
     }
 
-    /// Removes components that neither the latest configuration nor one that runs were accepted on needs. The configurations themselves stay: they
-    /// are small, and say whether a file was applied before.
+    /// Removes components that nobody needs: neither the latest configuration, nor one that a host runs, nor one that runs were accepted on. The
+    /// configurations themselves stay: they are small, and say whether a file was applied before.
     pub async fn prune_components(&self) -> Result<u64, StoreError> {
-        let doing = || StoreError::doing("look for components that nobody needs");
-        let lists: Vec<String> = sql("select components from revision where number = (select max(number) from revision) \
-             or exists (select 1 from run where run.revision = revision.number)")
-        .scalars(&self.readers)
-        .await
-        .map_err(doing())?;
-        let known: Vec<String> = sql("select digest from component").scalars(&self.readers).await.map_err(doing())?;
-        let unneeded: Vec<String> = known.into_iter().filter(|digest| !lists.iter().any(|list| list.contains(digest.as_str()))).collect();
-        if unneeded.is_empty() {
+        if {
+            let lists = needed(&self.readers).await?;
+            known(&self.readers).await?.iter().all(|digest| is_needed(&lists, digest))
+        } {
             return Ok(0);
         }
         self.writer
             .write(Terms::none().revisions().point(Point::Pruning), move |connection| {
-                let unneeded = unneeded.clone();
                 Box::pin(async move {
-                    let doing = || StoreError::doing("prune components");
-                    let latest: Option<String> = sql("select components from revision order by number desc limit 1")
-                        .scalar_optional(&mut *connection)
-                        .await
-                        .map_err(doing())?;
-                    // A configuration that was applied meanwhile may need one again.
-                    let latest = latest.unwrap_or_default();
+                    let lists = needed(&mut *connection).await?;
                     let mut removed = 0;
-                    for digest in unneeded.iter().filter(|digest| !latest.contains(digest.as_str())) {
-                        removed +=
-                            sql("delete from component where digest = ?").bind(digest).execute(&mut *connection).await.map_err(doing())?;
+                    for digest in known(&mut *connection).await?.iter().filter(|digest| !is_needed(&lists, digest)) {
+                        let delete = sql("delete from component where digest = ?").bind(digest);
+                        removed += delete.execute(&mut *connection).await.map_err(StoreError::doing("prune components"))?;
                     }
                     Ok(removed)
                 })
@@ -191,4 +179,21 @@ fn push_over(statement: &mut Statement, over: Over, ended_before: Timestamp) {
             .push(")"),
     };
     statement.push(")))");
+}
+
+/// The components of the configurations that somebody needs, each list as JSON.
+async fn needed(on: impl Into<On<'_>>) -> Result<Vec<String>, StoreError> {
+    sql("select components from revision where number = (select max(number) from revision) or number in (select revision from host) \
+         or exists (select 1 from run where run.revision = revision.number)")
+    .scalars(on)
+    .await
+    .map_err(StoreError::doing("look for components that somebody needs"))
+}
+
+async fn known(on: impl Into<On<'_>>) -> Result<Vec<String>, StoreError> {
+    sql("select digest from component").scalars(on).await.map_err(StoreError::doing("list components"))
+}
+
+fn is_needed(lists: &[String], digest: &str) -> bool {
+    lists.iter().any(|list| list.contains(digest))
 }

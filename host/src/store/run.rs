@@ -18,6 +18,10 @@ use crate::run::Death;
 /// What a worker makes durable after a step, or when it lets go of a run.
 #[derive(Debug, Clone)]
 pub struct RunSettlement {
+    /// Its own: known again if the answer to its commit was lost.
+    pub id: String,
+    /// It was tried before, and nobody knows what became of that.
+    pub again: bool,
     /// The run.
     pub run: String,
     /// Its route.
@@ -148,12 +152,36 @@ impl Store {
             .await
     }
 
+    /// Makes runs due that wait for a person although nothing of them is in doubt any more: the decision came while other steps were running, and
+    /// the host that knew is gone.
+    pub async fn wake_decided(&self, now: Timestamp) -> Result<(), StoreError> {
+        const DECIDED: &str = "status = 'waiting' and waits_for = 'decision' and ended_at is null and not exists (select 1 from effect \
+             where effect.root = run.root and effect.state in ('intent', 'in-doubt'))";
+        let mut look = sql("select 1 from run where ");
+        look.push(DECIDED).push(" limit 1");
+        let decided: Option<i64> =
+            look.scalar_optional(&self.readers).await.map_err(StoreError::doing("look for runs that were decided"))?;
+        if decided.is_none() {
+            return Ok(());
+        }
+        self.writer
+            .write(Terms::none().signal(Signal::Due), move |connection| {
+                Box::pin(async move {
+                    let mut wake = sql("update run set due_at = ? where ").bind(millis(now));
+                    wake.push(DECIDED);
+                    wake.execute(connection).await.map_err(StoreError::doing("wake runs that were decided"))?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
     /// Makes every run due that waits for something that has happened now.
     pub async fn wake(&self, waits_for: &'static str, now: Timestamp) -> Result<(), StoreError> {
         self.writer
             .write(Terms::none().signal(Signal::Due), move |connection| {
                 Box::pin(async move {
-                    sql("update run set due_at = ? where status = 'waiting' and waits_for = ?")
+                    sql("update run set due_at = ? where status = 'waiting' and waits_for = ? and ended_at is null")
                         .bind(millis(now))
                         .bind(waits_for)
                         .execute(connection)
@@ -183,6 +211,9 @@ fn terms(settlement: &RunSettlement) -> Terms {
 /// Checks before it writes: a refusal leaves the shared transaction clean.
 async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Result<(), StoreError> {
     let run = &settlement.run;
+    if settlement.again && is_settled(connection, settlement).await? {
+        return Ok(());
+    }
     fenced(connection, run, settlement.fence).await?;
     if let Some(keys) = &settlement.keys {
         key_value::check(connection, &keys.plugin, &keys.root, &keys.step, &keys.unclaimed).await?;
@@ -210,7 +241,7 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
     }
     let released = settlement.status != "running";
     sql("update run set status = ?1, status_reason = ?2, state = ?3, due_at = case when ?4 = 1 then ?5 else due_at end, \
-         ended_at = ?6, waits_for = ?9, deadline_at = ?10, undone = ?11, failure = ?12, failed_plugin = ?13 where id = ?7 and fence = ?8")
+         ended_at = ?6, waits_for = ?9, deadline_at = ?10, undone = ?11, failure = ?12, failed_plugin = ?13, settlement = ?14 where id = ?7 and fence = ?8")
     .bind(settlement.status)
     .bind(&settlement.status_reason)
     .bind(&settlement.state)
@@ -224,6 +255,7 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
     .bind(settlement.undone)
     .bind(settlement.death.as_ref().map(|death| death.kind))
     .bind(settlement.death.as_ref().and_then(|death| death.plugin.as_ref()))
+    .bind(&settlement.id)
     .execute(&mut *connection)
     .await
     .map_err(StoreError::doing("settle a run"))?;
@@ -232,6 +264,18 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
         order::wake_next(connection, run, now).await?;
     }
     Ok(())
+}
+
+/// Whether a settlement of which nobody knew what became took place after all.
+async fn is_settled(connection: &mut Connection, settlement: &RunSettlement) -> Result<bool, StoreError> {
+    let settled: Option<i64> = sql("select 1 from run where id = ? and fence = ? and settlement = ?")
+        .bind(&settlement.run)
+        .bind(settlement.fence)
+        .bind(&settlement.id)
+        .scalar_optional(connection)
+        .await
+        .map_err(StoreError::doing("look for a settlement"))?;
+    Ok(settled.is_some())
 }
 
 async fn settle_step(connection: &mut Connection, run: &str, step: &StepValue, writes_keys: bool) -> Result<(), StoreError> {

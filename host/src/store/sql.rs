@@ -5,10 +5,15 @@
 //! gives neither the dialect at hand nor the backend's process id that our notifications need.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, ColumnIndex, Connection as _, Postgres, Row as _, Sqlite};
+use tokio::time::timeout;
+
+/// Longest read: a whole table of a large store, for those who look after it.
+const READ: Duration = Duration::from_secs(60);
 
 /// Which language a database speaks where the two differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,7 +176,7 @@ impl Statement {
             On::Connection(Connection::Sqlite(connection)) => Ok(self.sqlite().execute(&mut **connection).await?.rows_affected()),
             On::Connection(Connection::Postgres(connection)) => Ok(self.postgres().execute(&mut **connection).await?.rows_affected()),
             On::Pool(Pool::Sqlite(pool)) => Ok(self.sqlite().execute(pool).await?.rows_affected()),
-            On::Pool(Pool::Postgres(pool)) => Ok(self.postgres().execute(pool).await?.rows_affected()),
+            On::Pool(Pool::Postgres(pool)) => Ok(answered(self.postgres().execute(pool)).await?.rows_affected()),
         }
     }
 
@@ -183,7 +188,7 @@ impl Statement {
             On::Connection(Connection::Sqlite(connection)) => self.sqlite().fetch_all(&mut **connection).await.map(sqlite),
             On::Connection(Connection::Postgres(connection)) => self.postgres().fetch_all(&mut **connection).await.map(postgres),
             On::Pool(Pool::Sqlite(pool)) => self.sqlite().fetch_all(pool).await.map(sqlite),
-            On::Pool(Pool::Postgres(pool)) => self.postgres().fetch_all(pool).await.map(postgres),
+            On::Pool(Pool::Postgres(pool)) => answered(self.postgres().fetch_all(pool)).await.map(postgres),
         }
     }
 
@@ -197,7 +202,7 @@ impl Statement {
                 self.postgres().fetch_optional(&mut **connection).await.map(|row| row.map(Row::Postgres))
             }
             On::Pool(Pool::Sqlite(pool)) => self.sqlite().fetch_optional(pool).await.map(|row| row.map(Row::Sqlite)),
-            On::Pool(Pool::Postgres(pool)) => self.postgres().fetch_optional(pool).await.map(|row| row.map(Row::Postgres)),
+            On::Pool(Pool::Postgres(pool)) => answered(self.postgres().fetch_optional(pool)).await.map(|row| row.map(Row::Postgres)),
         }
     }
 
@@ -242,6 +247,12 @@ impl Statement {
             Value::Blob(value) => query.bind(value),
         })
     }
+}
+
+/// A server that went away without a word never answers, and the connection says nothing of it.
+async fn answered<T>(read: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    let silent = |_| sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database did not answer within 60 s"));
+    timeout(READ, read).await.map_err(silent)?
 }
 
 /// `?` and `?N` as `$N`. No statement of ours has a question mark in a literal.

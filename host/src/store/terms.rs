@@ -66,26 +66,26 @@ impl Terms {
     /// Holds the queue of an order key: nobody joins or leaves it meanwhile.
     pub(super) fn order(mut self, route: &str, key: Option<&str>) -> Terms {
         if let Some(key) = key {
-            self.locks.push(lock(&["order", route, key]));
+            self.locks.push(lock(Kind::Order, &[route, key]));
         }
         self
     }
 
     /// Holds a plugin's key-value space.
     pub(super) fn keys(mut self, plugin: &str) -> Terms {
-        self.locks.push(lock(&["keys", plugin]));
+        self.locks.push(lock(Kind::Keys, &[plugin]));
         self
     }
 
     /// Holds a line of runs: one replay at a time joins it.
     pub(super) fn line(mut self, root: &str) -> Terms {
-        self.locks.push(lock(&["line", root]));
+        self.locks.push(lock(Kind::Line, &[root]));
         self
     }
 
     /// Holds the list of revisions.
     pub(super) fn revisions(mut self) -> Terms {
-        self.locks.push(lock(&["revisions"]));
+        self.locks.push(lock(Kind::Revisions, &[]));
         self
     }
 
@@ -140,13 +140,27 @@ impl Terms {
     }
 }
 
-/// The number of a lock: the same on every host of every version. Two names that share one only wait for each other once too often.
-fn lock(parts: &[&str]) -> i64 {
+/// Locks of a kind: a server has room for some thousands in all, and a transaction may want as many as it has events. Two names that share one only
+/// wait for each other once too often.
+const OF_A_KIND: u64 = 4096;
+
+/// The number of a lock: the same on every host of every version.
+fn lock(kind: Kind, parts: &[&str]) -> i64 {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update(part.len().to_be_bytes());
         hasher.update(part);
     }
     let digest = hasher.finalize();
-    i64::from_be_bytes(digest[..8].try_into().expect("SHA-256 has 32 bytes"))
+    let hash = u64::from_be_bytes(digest[..8].try_into().expect("SHA-256 has 32 bytes"));
+    (kind as i64) * (OF_A_KIND as i64) + (hash % OF_A_KIND) as i64
+}
+
+/// What is locked.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Order = 1,
+    Keys = 2,
+    Line = 3,
+    Revisions = 4,
 }

@@ -26,7 +26,9 @@ const RULES: &[(&str, &str)] = &[
     (
         "runs that have not ended, are not due, and wait for nothing: they would never go on",
         "select id from run where ended_at is null and due_at is null and status <> 'waiting' and not exists (select 1 from run before \
-         where before.route = run.route and before.order_key = run.order_key and before.seq <> run.seq and before.ended_at is null)",
+         where before.route = run.route and before.order_key = run.order_key \
+         and (before.ended_at is null or (before.status = 'dead' and before.order_hold = 1 and before.superseded = 0)) \
+         and coalesce(before.order_place, before.seq) < coalesce(run.order_place, run.seq))",
     ),
     (
         "runs whose status and end contradict each other",

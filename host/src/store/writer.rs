@@ -240,9 +240,15 @@ async fn serve(link: &mut Link, mut jobs: Vec<Job>) {
         // Somebody else has the database, or it can't be reached: that would be so for each of them, after another wait each.
         Err(Failed::Begin(error)) => refuse_all(jobs, &error),
         Err(Failed::Write(_)) if jobs.len() > 1 && link.connection.is_some() => {
-            for mut job in jobs {
+            let mut jobs = jobs.into_iter();
+            while let Some(mut job) = jobs.next() {
                 match together(link, std::slice::from_mut(&mut job)).await {
                     Ok(accepted) => answer(vec![job], accepted),
+                    // It would be so for each of those that follow, after another wait each.
+                    Err(Failed::Begin(error) | Failed::Write(error)) if link.connection.is_none() || error.is_lock_timeout() => {
+                        refuse(job, StoreError::Unavailable(crate::telemetry::chain(&error)));
+                        return refuse_all(jobs.collect(), &error);
+                    }
                     Err(Failed::Begin(error) | Failed::Write(error)) => refuse(job, error),
                 }
             }

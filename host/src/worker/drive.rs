@@ -14,7 +14,7 @@ use crate::crash::Point;
 use crate::event::Event;
 use crate::run::{FailureKind, Outcome, RunState, StepFailure, StepStatus, Task, Verdict};
 use crate::runtime::{Cause, Revision, Runtime};
-use crate::store::{AttemptEnd, ClaimedRun, KeySettlement, NewEvent, RunSettlement, StepValue, StoreError};
+use crate::store::{AttemptEnd, ClaimedRun, KeySettlement, NewEvent, Recording, RunSettlement, StepValue, StoreError};
 use crate::telemetry;
 
 /// Pause between two tries to make a settlement durable.
@@ -142,7 +142,7 @@ impl Driver {
     }
 
     /// Takes in how a step or undo ended, and makes it durable.
-    async fn task_ended(&mut self, task: Task, end: StepEnd) -> Result<Settled, StoreError> {
+    async fn task_ended(&mut self, task: Task, mut end: StepEnd) -> Result<Settled, StoreError> {
         let now = self.runtime.clock.now();
         let before = self.state.clone();
         self.went_on |= !end.outcome.has_to_wait();
@@ -155,6 +155,10 @@ impl Driver {
             && let Some(state) = self.state.task_mut(task)
         {
             state.renewed = true;
+        }
+        if matches!(end.outcome, Outcome::Failed(_)) {
+            // What is in doubt is about to be asked.
+            self.confirm(std::mem::take(&mut end.recordings)).await;
         }
         let outcome = match end.outcome.clone() {
             Outcome::Failed(failure) if end.attempt.is_some() => self.judged(task, failure).await?,
@@ -175,16 +179,7 @@ impl Driver {
             undone: (matches!(task, Task::Undo(_)) && self.status(task) == StepStatus::Succeeded).then_some(step),
         };
         let settled = self.settle_task(leaves, now).await;
-        // They were queued before: by now each is durable, or was lost with a connection.
-        for recording in end.recordings {
-            if let Err(error) = self.runtime.store.confirm(recording).await {
-                tracing::warn!(
-                    run = self.run.id,
-                    error = telemetry::chain(&error),
-                    "the outcome of a write is not recorded; it counts as in doubt"
-                );
-            }
-        }
+        self.confirm(end.recordings).await;
         match settled {
             Err(StoreError::KeyConflict(key)) => {
                 // What the step read has changed under it: it is done again, and nothing of it took effect here.
@@ -205,6 +200,16 @@ impl Driver {
                     self.outputs.insert(name, output);
                 }
                 other
+            }
+        }
+    }
+
+    /// Outcomes were queued before: those that were lost with a connection are recorded again.
+    async fn confirm(&self, recordings: Vec<Recording>) {
+        for recording in recordings {
+            if let Err(error) = self.runtime.store.confirm(recording).await {
+                let error = telemetry::chain(&error);
+                tracing::warn!(run = self.run.id, error, "the outcome of a write is not recorded; it counts as in doubt");
             }
         }
     }
@@ -292,6 +297,8 @@ impl Driver {
 
     pub(super) fn settlement(&self, leaves: Leaves, status: &'static str) -> RunSettlement {
         RunSettlement {
+            id: uuid::Uuid::new_v4().to_string(),
+            again: false,
             run: self.run.id.clone(),
             route: self.run.route.clone(),
             order_key: self.run.order_key.clone(),
@@ -314,18 +321,22 @@ impl Driver {
         }
     }
 
-    pub(super) async fn make_durable(&self, settlement: RunSettlement) -> Result<(), StoreError> {
-        // For as long as the lease lasts without being renewed; after that it is left to end.
-        let until = tokio::time::Instant::now() + self.runtime.server.lease * 2 / 3;
+    /// Makes a settlement durable, however long the store is away: what is known now would otherwise be found out again, at the systems' cost. If
+    /// another worker takes the run over meanwhile, the fence says so.
+    pub(super) async fn make_durable(&self, mut settlement: RunSettlement) -> Result<(), StoreError> {
         loop {
             match self.runtime.store.settle(settlement.clone()).await {
-                Err(error) if error.is_passing() && tokio::time::Instant::now() < until => {
+                Err(error) if error.is_passing() && !self.runtime.abandon.is_cancelled() => {
                     tracing::warn!(
                         run = self.run.id,
                         error = telemetry::chain(&error),
                         "an outcome could not be made durable; trying again"
                     );
-                    tokio::time::sleep(SETTLE_PAUSE).await;
+                    settlement.again = true;
+                    tokio::select! {
+                        () = tokio::time::sleep(SETTLE_PAUSE) => {}
+                        () = self.runtime.abandon.cancelled() => {}
+                    }
                 }
                 Ok(()) => {
                     self.runtime.store.crash().at(Point::Settled);

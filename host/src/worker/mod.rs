@@ -63,11 +63,12 @@ pub async fn work(runtime: Arc<Runtime>) {
         }
         // A clock that was set forward, or a machine that slept: what is under way must not be claimed by its own host.
         let now = runtime.clock.now();
-        if Duration::try_from(now.duration_since(renewed)).is_ok_and(|age| age > every) {
-            renew_leases(&runtime, &work.leases).await;
+        if Duration::try_from(now.duration_since(renewed)).is_ok_and(|age| age > every) && renew_leases(&runtime, &work.leases).await {
             renewed = now;
         }
-        let claimed = claim(&runtime, &mut work).await;
+        // As long as they can't be renewed nothing is claimed: it might be this host's own.
+        let known = Duration::try_from(runtime.clock.now().duration_since(renewed)).is_ok_and(|age| age <= 2 * every);
+        let claimed = if known { claim(&runtime, &mut work).await } else { Claimed::Failed };
         tokio::select! {
             // More may be due already.
             () = std::future::ready(()), if claimed == Claimed::More => {}
@@ -76,8 +77,9 @@ pub async fn work(runtime: Arc<Runtime>) {
             Some(ended) = work.runs.join_next(), if !work.runs.is_empty() => report(ended),
             () = pause(&runtime, &work.shares, claimed) => {}
             _ = renew.tick() => {
-                renew_leases(&runtime, &work.leases).await;
-                renewed = runtime.clock.now();
+                if renew_leases(&runtime, &work.leases).await {
+                    renewed = runtime.clock.now();
+                }
             }
         }
         while let Some(ended) = work.runs.try_join_next() {
@@ -207,6 +209,8 @@ fn store_failed(error: &StoreError) -> Claimed {
 async fn pause(runtime: &Runtime, shares: &Mutex<Shares>, claimed: Claimed) {
     match claimed {
         Claimed::Failed => return tokio::time::sleep(STORE_PAUSE).await,
+        // What this host can't serve stays due: looking for it again and again finds nothing else.
+        Claimed::Others if runtime.unservable.any() => return tokio::time::sleep(LONGEST_PAUSE).await,
         Claimed::Others => return tokio::time::sleep(OTHERS_PAUSE).await,
         Claimed::More | Claimed::All => {}
     }
@@ -221,13 +225,18 @@ async fn pause(runtime: &Runtime, shares: &Mutex<Shares>, claimed: Claimed) {
     runtime.clock.sleep_until(next).await;
 }
 
-async fn renew_leases(runtime: &Runtime, leases: &Leases) {
+/// Says whether what is under way is this host's for another while.
+async fn renew_leases(runtime: &Runtime, leases: &Leases) -> bool {
     let held = held(leases);
     if held.is_empty() {
-        return;
+        return true;
     }
-    if let Err(error) = runtime.store.renew(held, later(runtime.clock.now(), runtime.server.lease)).await {
-        tracing::error!(error = crate::telemetry::chain(&error), "leases could not be renewed");
+    match runtime.store.renew(held, later(runtime.clock.now(), runtime.server.lease)).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::error!(error = crate::telemetry::chain(&error), "leases could not be renewed");
+            false
+        }
     }
 }
 
@@ -243,7 +252,7 @@ async fn finish(runtime: &Runtime, mut work: Work) {
                 None => return,
             },
             () = &mut grace => break,
-            _ = renew.tick() => renew_leases(runtime, &work.leases).await,
+            _ = renew.tick() => drop(renew_leases(runtime, &work.leases).await),
         }
     }
     let held = held(&work.leases);

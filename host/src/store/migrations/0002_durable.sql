@@ -78,3 +78,6 @@ alter table line_step add column wrote_keys integer not null default 0;
 alter table line_step add column fresh integer not null default 0;
 -- What a person said of a write in doubt: done, not-done.
 alter table effect add column decided text;
+
+-- The last settlement of a run: one whose commit was thought to have failed is known again.
+alter table run add column settlement text;
