@@ -15,7 +15,8 @@ async fn a_host_that_does_not_come_back_is_stood_in_for_under_the_same_keys() ->
     let text = configuration(&sink.url(), "", SCRIPT).replace("[server]", "[server]\nlease = \"1s\"");
     let folder = HostFolder::on(TestStore::Postgres, &text)?;
     let gone = folder.start().await?;
-    sink.fault(Fault::once("/w", FaultAct::Delay { ms: 200 }));
+    // Longer than another host takes to start.
+    sink.fault(Fault::once("/w", FaultAct::Delay { ms: 5000 }));
     let write = json!([{ "do": "write", "name": "w", "url": format!("{}/w", sink.url()) }]);
     let eid = gone.client.send(&script("1", write)).await?;
     let arrived = async {
