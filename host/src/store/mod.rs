@@ -29,6 +29,8 @@ mod secret;
 mod size;
 mod sql;
 mod terms;
+#[cfg(test)]
+mod tests;
 mod undo;
 mod verify;
 mod writer;

@@ -1,0 +1,166 @@
+//! What the store promises, asked directly.
+
+mod simulation;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{AttemptEnd, Claim, ClaimedRun, KeySettlement, NewEvent, NewRun, RunSettlement, SeenValue, StepValue, Store, StoreError};
+
+/// A store in a folder of its own.
+struct House {
+    store: Store,
+    _folder: tempfile::TempDir,
+}
+
+async fn house() -> House {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite://{}", folder.path().join("s.db").display());
+    let store = Store::open(&url).await.expect("the store opens");
+    store.revise("{}".to_owned(), "d".to_owned(), "{}".to_owned(), Vec::new(), start()).await.expect("a first revision");
+    House { store, _folder: folder }
+}
+
+fn start() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).expect("a time")
+}
+
+/// An event with one run of route `r`.
+fn event(number: u32, key: Option<&str>, now: Timestamp) -> NewEvent {
+    NewEvent {
+        eid: format!("e{number:05}"),
+        source: "/s".to_owned(),
+        id: number.to_string(),
+        kind: "t".to_owned(),
+        body: "{}".to_owned(),
+        digest: [0; 32],
+        received_at: now,
+        seen_until: now + SignedDuration::from_hours(1000),
+        hops: 0,
+        cause: None,
+        runs: vec![NewRun {
+            id: format!("r{number:05}"),
+            route: "r".to_owned(),
+            revision: 1,
+            order_key: key.map(str::to_owned),
+            order_hold: false,
+            deadline_at: now + SignedDuration::from_hours(1000),
+            dead: None,
+        }],
+    }
+}
+
+async fn claim(store: &Store, owner: &str, now: Timestamp, most: u32) -> Vec<ClaimedRun> {
+    let until = now + SignedDuration::from_secs(15);
+    store.claim(owner, now, until, vec![("r".to_owned(), most)], Vec::new()).await.expect("the store works")
+}
+
+/// The end of a run whose one step added one to the counter `n` that it had read as that.
+fn counted(run: &ClaimedRun, seen: SeenValue, now: Timestamp, id: &str) -> RunSettlement {
+    let before: i64 = match &seen {
+        SeenValue::Value(value, _) => std::str::from_utf8(value).expect("a number").parse().expect("a number"),
+        SeenValue::Absent | SeenValue::Keys(_) => 0,
+    };
+    RunSettlement {
+        id: id.to_owned(),
+        again: false,
+        run: run.id.clone(),
+        route: run.route.clone(),
+        order_key: run.order_key.clone(),
+        fence: run.fence,
+        status: "succeeded",
+        status_reason: None,
+        death: None,
+        waits_for: None,
+        state: "{}".to_owned(),
+        deadline_at: run.deadline_at,
+        undone: None,
+        due_at: None,
+        ended_at: Some(now),
+        attempts: vec![AttemptEnd {
+            step: "s".to_owned(),
+            number: 1,
+            started_at: now,
+            duration_ms: 1,
+            outcome: "succeeded".to_owned(),
+            error: None,
+            logs: "[]".to_owned(),
+            effects: "[]".to_owned(),
+            reads: None,
+            digest: None,
+        }],
+        steps: vec![StepValue {
+            name: "s".to_owned(),
+            round: 0,
+            input: Some("{}".to_owned()),
+            output: Some("{}".to_owned()),
+            ended: true,
+            clock_start: Some(now),
+        }],
+        keys: Some(KeySettlement {
+            plugin: "p".to_owned(),
+            root: run.root.clone(),
+            step: "s".to_owned(),
+            unclaimed: vec![(Claim { key: "n".to_owned(), prefix: false }, seen)],
+            writes: vec![("n".to_owned(), Some((before + 1).to_string().into_bytes()))],
+            version: i64::try_from(uuid::Uuid::new_v4().as_u128() & 0x7fff_ffff_ffff_ffff).expect("63 bits"),
+        }),
+        emitted: Vec::new(),
+        turns_back: false,
+        step_undone: None,
+    }
+}
+
+async fn seen(store: &Store) -> SeenValue {
+    let read = store.key_get("p", "n").await.expect("the store works");
+    read.map_or(SeenValue::Absent, |(value, version)| SeenValue::Value(value, version))
+}
+
+async fn counter(store: &Store) -> i64 {
+    match seen(store).await {
+        SeenValue::Value(value, _) => std::str::from_utf8(&value).expect("a number").parse().expect("a number"),
+        SeenValue::Absent | SeenValue::Keys(_) => 0,
+    }
+}
+
+#[tokio::test]
+async fn a_settlement_whose_answer_was_lost_is_known_again() {
+    let House { store, _folder } = house().await;
+    store.accept(vec![event(1, None, start())]).await.expect("the store works");
+    let run = claim(&store, "a", start(), 1).await.remove(0);
+    let settlement = counted(&run, seen(&store).await, start(), "one");
+    store.settle(settlement.clone()).await.expect("it is settled");
+    store.settle(RunSettlement { again: true, ..settlement.clone() }).await.expect("it is known again");
+    assert_eq!(counter(&store).await, 1, "and was not done twice");
+    let other = RunSettlement { id: "two".to_owned(), again: true, ..settlement };
+    assert!(matches!(store.settle(other).await, Err(StoreError::Fenced)), "another one is not");
+}
+
+#[tokio::test]
+async fn a_worker_whose_lease_went_to_another_writes_nothing() {
+    let House { store, _folder } = house().await;
+    store.accept(vec![event(1, None, start())]).await.expect("the store works");
+    let stale = claim(&store, "a", start(), 1).await.remove(0);
+    let later = start() + SignedDuration::from_secs(16);
+    let run = claim(&store, "b", later, 1).await.remove(0);
+    assert_eq!((run.id.as_str(), run.fence), (stale.id.as_str(), stale.fence + 1));
+    let refused = store.settle(counted(&stale, seen(&store).await, later, "stale")).await;
+    assert!(matches!(refused, Err(StoreError::Fenced)));
+    assert_eq!((counter(&store).await, store.attempts(&run.id).await.expect("the store works").len()), (0, 0));
+    // It can't keep the run from the other either.
+    store.renew(vec![(stale.id.clone(), stale.fence)], later + SignedDuration::from_secs(600)).await.expect("the store works");
+    assert_eq!(claim(&store, "c", later + SignedDuration::from_secs(16), 1).await.len(), 1);
+}
+
+#[tokio::test]
+async fn one_write_that_can_not_be_made_takes_no_other_with_it() {
+    let House { store, _folder } = house().await;
+    let mut bad = event(1, None, start());
+    // Two runs with one id: the second insert fails, in the middle of a shared transaction.
+    bad.runs.push(bad.runs[0].clone());
+    let (bad, good) = tokio::join!(store.accept(vec![bad]), store.accept(vec![event(2, None, start())]));
+    assert!(bad.is_err(), "what can't be stored is refused");
+    assert!(!good.expect("its neighbour is taken in")[0].duplicate);
+    assert!(store.event("e00001").await.expect("the store works").is_none(), "half an event is none");
+    assert_eq!(store.runs("e00002").await.expect("the store works").len(), 1);
+    assert_eq!(store.verify().await.expect("the store works"), Vec::new());
+}
