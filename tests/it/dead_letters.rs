@@ -151,6 +151,108 @@ async fn lines_of_one_event_are_replayed_all_or_none() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How many lines were refused, and the reasons.
+fn refused(answer: &Value) -> (usize, String) {
+    let refused = answer["refused"].as_array().cloned().unwrap_or_default();
+    let why: Vec<&str> = refused.iter().map(|refused| refused["detail"].as_str().unwrap_or("")).collect();
+    (refused.len(), why.join("\n"))
+}
+
+#[tokio::test]
+async fn together_too_lines_of_one_event_are_replayed_all_or_none() -> anyhow::Result<()> {
+    let second = SCRIPT.replace("name = \"script\"", "name = \"other\"");
+    let scene = Scene::start(&format!("{SCRIPT}{second}")).await?;
+    for id in ["1", "2"] {
+        scene.play(id, json!([{ "do": "fail", "kind": "rejected", "key": "no" }])).await?;
+    }
+    let replay = async |wish: Value| scene.client().post("/v1/dead-letters/replay", &wish).await;
+    let count = |answer: &Value| answer["replays"].as_array().map_or(0, Vec::len);
+    let answer = replay(json!({ "limit": 0 })).await?;
+    assert_eq!((answer.status, answer.text.contains("limit")), (400, true), "{}", answer.text);
+    // Four letters of two events; the limit cuts no event in two, and says that there is more.
+    let answer = replay(json!({ "limit": 1 })).await?.json;
+    assert_eq!((count(&answer), &answer["more"]), (2, &json!(true)), "{answer}");
+    let eids: BTreeSet<&str> =
+        answer["replays"].as_array().into_iter().flatten().filter_map(|replay| replay["replay_of"].as_str()).collect();
+    assert_eq!(eids.len(), 2);
+    let letters = async || -> anyhow::Result<usize> { Ok(ids(&scene, "").await?.len()) };
+    let end = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+    while letters().await? < 4 {
+        anyhow::ensure!(tokio::time::Instant::now() < end, "the replays did not die again");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let answer = replay(json!({ "route": "other", "limit": 2 })).await?.json;
+    assert_eq!((count(&answer), &answer["more"]), (2, &json!(false)), "a filter leaves the other lines out: {answer}");
+    while letters().await? < 4 {
+        anyhow::ensure!(tokio::time::Instant::now() < end, "the replays did not die again");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    // One route is gone.
+    scene.change("", SCRIPT).await?;
+    let answer = replay(json!({})).await?.json;
+    let (lines, why) = refused(&answer);
+    assert_eq!((count(&answer), lines), (0, 4), "half of an event was replayed: {answer}");
+    assert!(why.contains("no route \"other\"") && why.contains("all or none") && why.contains("--route script"), "{why}");
+    assert_eq!(count(&replay(json!({ "route": "script" })).await?.json), 2, "said so, a line goes without the other");
+    Ok(())
+}
+
+#[tokio::test]
+async fn those_of_one_order_key_go_in_their_order_again() -> anyhow::Result<()> {
+    let ordered = SCRIPT.replace("on = { type = \"script\" }", "on = { type = \"script\" }\norder-by = \"\\\"one\\\"\"");
+    let scene = Scene::start(&ordered).await?;
+    scene.answer("/w", 422, 4);
+    for number in 1..=4 {
+        let lines = json!([{ "do": "write", "name": "w", "url": scene.url("/w"), "body": number }]);
+        scene.play(&number.to_string(), lines).await?;
+    }
+    let answer = scene.client().post("/v1/dead-letters/replay", &json!({})).await?;
+    assert_eq!((answer.status, answer.json["replays"].as_array().map(Vec::len)), (200, Some(4)), "{}", answer.text);
+    for event in scene.client().get("/v1/events").await?.json["events"].as_array().into_iter().flatten() {
+        scene.client().until(event["eid"].as_str().unwrap_or(""), "succeeded").await?;
+    }
+    let bodies: Vec<String> = scene.requests("/w").iter().map(|request| request.body.clone()).collect();
+    assert_eq!(bodies, ["1", "2", "3", "4", "1", "2", "3", "4"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_that_never_began_is_judged_anew() -> anyhow::Result<()> {
+    let route = |when: &str, order_by: &str| {
+        let judged = format!("on = {{ type = \"script\" }}\nwhen = \"{when}\"\norder-by = \"{order_by}\"");
+        SCRIPT.replace("on = { type = \"script\" }", &judged)
+    };
+    let key = ".event.data.nothing";
+    let scene = Scene::start(&route(".event.data | error", key)).await?;
+    let early = scene.play("1", json!([{ "do": "write", "name": "w", "url": scene.url("/w") }])).await?;
+    let eid = early["eid"].as_str().unwrap_or("").to_owned();
+    let path = format!("/v1/events/{eid}/replay");
+    let replay = async |wish: Value| scene.client().post(&path, &wish).await;
+    let refuses = async |wish: Value, words: &str| -> anyhow::Result<()> {
+        let answer = replay(wish).await?;
+        anyhow::ensure!(answer.status == 409 && answer.text.contains(words), "{} {}", answer.status, answer.text);
+        Ok(())
+    };
+    refuses(json!({}), "the route's when failed").await?;
+    scene.change("", &route("false", key)).await?;
+    refuses(json!({}), "no longer wants the event").await?;
+    refuses(json!({ "dry_run": true }), "no longer wants the event").await?;
+    let bulk = scene.client().post("/v1/dead-letters/replay", &json!({})).await?.json;
+    assert!(refused(&bulk).1.contains("no longer wants the event"), "{bulk}");
+    assert_eq!(scene.requests("/w").len(), 0);
+    // It gets the order key that it could not get before.
+    scene.change("", &route("true", "\\\"mended\\\"")).await?;
+    assert_eq!(replay(json!({})).await?.status, 200);
+    let document = scene.client().until(&eid, "succeeded").await?;
+    assert_eq!((&document["runs"][0]["order_key"], &document["runs"][1]["order_key"]), (&Value::Null, &json!("mended")));
+    // A run that has begun is not judged again: what it has done was wanted.
+    scene.change("", &route("false", key)).await?;
+    assert_eq!(replay(json!({ "from": "start" })).await?.status, 200);
+    let document = scene.client().until(&eid, "succeeded").await?;
+    assert_eq!(document["runs"][2]["order_key"], "mended");
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_tool_says_how_many_and_asks() -> anyhow::Result<()> {
     let scene = Scene::start(&routes()).await?;

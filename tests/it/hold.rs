@@ -1,9 +1,10 @@
 //! `on-doubt = "hold"`: nothing that is in doubt goes out again before a person has said whether it was done.
 
 use sangam_saas::FaultAct;
+use sangam_tests::HostFolder;
 use serde_json::{Value, json};
 
-use crate::scene::{SCRIPT, Scene, results, script, step};
+use crate::scene::{SCRIPT, Scene, configuration, results, script, sink, step};
 
 fn holding() -> String {
     SCRIPT.replace("uses = \"s.run\"", "uses = \"s.run\"\non-doubt = \"hold\"")
@@ -161,5 +162,73 @@ async fn a_crash_in_the_middle_of_a_write_holds_too() -> anyhow::Result<()> {
     scene.client().until(&eid, "succeeded").await?;
     // Whether the first one was done nobody knows: the sink lost its sender in the middle of it.
     assert_eq!(scene.requests("/w").len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_several_runs_of_a_line_left_in_doubt_is_told_apart() -> anyhow::Result<()> {
+    // Both runs leave a write in doubt as the first of their first attempt.
+    let writes = |name: &str, url: &str| {
+        let with = format!("uses = \"s.run\"\nwith = {{ lines = [{{ do = \"write\", name = \"{name}\", url = \"{url}/{name}\" }}] }}");
+        SCRIPT.replace("uses = \"s.run\"", &with).replace("max-attempts = 3", "max-attempts = 1")
+    };
+    let scene = Scene::start(&writes("a", "{sink}")).await?;
+    scene.answer("/a", 503, 1);
+    scene.answer("/b", 503, 1);
+    let dead = scene.play("1", json!([])).await?;
+    let eid = dead["eid"].as_str().unwrap_or("").to_owned();
+    let replay = async || scene.client().post(&format!("/v1/events/{eid}/replay"), &json!({ "from": "start" })).await;
+    scene.change("", &writes("b", "{sink}")).await?;
+    assert_eq!(replay().await?.status, 200);
+    scene.client().until(&eid, "dead").await?;
+    scene.change("", &writes("b", "{sink}").replace("[[routes.steps]]", "[[routes.steps]]\non-doubt = \"hold\"")).await?;
+    assert_eq!(replay().await?.status, 200);
+    let event = scene.client().until(&eid, "waiting").await?;
+    let run = event["runs"][2]["id"].as_str().unwrap_or("").to_owned();
+    let held = step(&event, "run")?["held"].as_array().cloned().unwrap_or_default();
+    let place = |held: &Value| (held["seq"].clone(), held["attempt"].clone());
+    assert_eq!((held.len(), place(&held[0])), (2, place(&held[1])), "{held:#?}");
+    let path = format!("/v1/runs/{run}/steps/run/effects/{}", held[0]["seq"]);
+    let answer = scene.client().post(&path, &json!({ "outcome": "done", "attempt": held[0]["attempt"] })).await?;
+    assert_eq!((answer.status, answer.text.contains("say which with `key`")), (409, true), "{}", answer.text);
+    let (code, said) = cli(&scene, &[&eid, "--outcome", "done", "--effect", "1"])?;
+    assert_eq!((code, said.contains("--key")), (Some(2), true), "{said}");
+    let key = held[1]["key"].as_str().unwrap_or("");
+    let (code, said) = cli(&scene, &[&eid, "--outcome", "done", "--key", key])?;
+    assert_eq!((code, said.contains("held for 1 more")), (Some(0), true), "{said}");
+    let (code, said) = cli(&scene, &[&eid, "--outcome", "done"])?;
+    assert_eq!((code, said.contains("goes on")), (Some(0), true), "{said}");
+    scene.client().until(&eid, "succeeded").await?;
+    assert_eq!((scene.requests("/a").len(), scene.requests("/b").len()), (1, 1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_that_waited_has_its_time_where_its_configuration_cannot_be_loaded() -> anyhow::Result<()> {
+    let routes = holding().replace("on = { type = \"script\" }", "on = { type = \"script\" }\ndeadline = \"1s\"");
+    let sink = sink().await?;
+    let text = configuration(&sink.url(), "", &routes);
+    let greeting = "[plugins.s]\nconfig = { greeting = \"${file:greeting.txt}\" }\n";
+    let folder = HostFolder::new(&text.replace("[plugins.s]\n", greeting))?;
+    let file = folder.path().join("greeting.txt");
+    std::fs::write(&file, "hello")?;
+    let host = folder.start().await?;
+    let scene = Scene { sink, folder, host };
+    scene.fault("/w", FaultAct::LoseAnswer, 1);
+    let (eid, _) = held(&scene, json!([write(&scene, "w")])).await?;
+    // Another one's deadline passes, and so has that of the first by the clock on the wall.
+    let late = scene.play("2", json!([{ "do": "sleep", "amount": 3_600_000 }])).await?;
+    assert_eq!(late["status"], "dead");
+    scene.change("", &routes).await?;
+    let Scene { sink, folder, host } = scene;
+    host.terminate().await?;
+    std::fs::remove_file(&file)?;
+    let host = folder.start().await?;
+    let scene = Scene { sink, folder, host };
+    let (code, said) = cli(&scene, &[&eid, "--outcome", "not-done"])?;
+    assert_eq!(code, Some(0), "{said}");
+    let event = scene.client().until(&eid, "pending").await?;
+    let reason = event["runs"][0]["status_reason"].as_str().unwrap_or("");
+    assert!(reason.contains("greeting.txt"), "{event:#}");
     Ok(())
 }

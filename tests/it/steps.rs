@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use sangam_saas::FaultAct;
+use sangam_tests::HostFolder;
 use serde_json::{Value, json};
 
-use crate::scene::{SCRIPT, Scene, effects, event, outcomes, results, script, step};
+use crate::scene::{SCRIPT, Scene, configuration, effects, event, outcomes, results, script, sink, step};
 
 /// One step that posts to a path of its name.
 fn posting(name: &str, rest: &str) -> String {
@@ -169,6 +170,38 @@ async fn a_refused_credential_pauses_the_step_until_somebody_acts() -> anyhow::R
     assert_eq!(scene.reload().await?.status, 200);
     let document = scene.client().until(&eid, "succeeded").await?;
     assert_eq!(outcomes(&document, "run")?, ["unauthorized", "succeeded"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_refused_credential_that_cannot_be_renewed_for_the_moment_pauses_nothing() -> anyhow::Result<()> {
+    let more = "[[routes]]\nname = \"post\"\non = { type = \"post\" }\n[[routes.steps]]\nname = \"run\"\nuses = \"h.request\"\n\
+                with = { method = \"POST\", url = \"{sink}/w\" }\n\
+                [plugins.h]\ncomponent = \"builtin:http\"\nallow-hosts = [\"{sink}\"]\nallow-private-addresses = [\"127.0.0.0/8\"]\n\
+                credentials = [\"c\"]\n\
+                [credentials.c]\ntype = \"oauth2-client-credentials\"\nhosts = [\"{sink}\"]\ntoken-url = \"{sink}/token\"\n\
+                client-id = \"id\"\nclient-secret = \"${env:SANGAM_TEST_VALUE}\"\n";
+    let sink = sink().await?;
+    let folder = HostFolder::new(&configuration(&sink.url(), "", more))?.env("SANGAM_TEST_VALUE", "a client's secret");
+    let host = folder.start().await?;
+    let scene = Scene { sink, folder, host };
+    let token = |name: &str| FaultAct::Status {
+        status: 200,
+        headers: [("content-type".to_owned(), "application/json".to_owned())].into(),
+        body: json!({ "access_token": name, "token_type": "bearer", "expires_in": 3600 }).to_string(),
+    };
+    // The system withdraws a token, and just then its token endpoint is down.
+    scene.fault("/token", token("first"), 1);
+    scene.answer("/token", 503, 1);
+    scene.fault("/token", token("second"), 1);
+    scene.answer("/w", 401, 1);
+    let eid = scene.client().send(&event("1", "post", json!({}))).await?;
+    let document = scene.client().until(&eid, "succeeded").await?;
+    assert_eq!(outcomes(&document, "run")?, ["busy", "succeeded"], "nobody had to do anything");
+    let error = &step(&document, "run")?["attempts"][0]["error"]["reason"];
+    assert!(error.as_str().is_some_and(|why| why.contains("renewing failed") && why.contains("503")), "{error}");
+    let sent: Vec<Option<String>> = scene.requests("/w").iter().map(|request| request.headers.get("authorization").cloned()).collect();
+    assert_eq!(sent, [Some("Bearer first".to_owned()), Some("Bearer second".to_owned())]);
     Ok(())
 }
 

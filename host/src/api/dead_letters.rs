@@ -42,6 +42,9 @@ impl DeadLetters {
             let known: Vec<&str> = Death::kinds().collect();
             return Err(Problem::bad_request(format!("kind {kind:?} is none of {}", known.join(", "))));
         }
+        if self.limit == Some(0) {
+            return Err(Problem::bad_request("limit is 0; it says how many at most, so from 1 on"));
+        }
         let after = self.cursor.as_deref().map(decode_cursor).transpose()?;
         let bad = || Problem::bad_request("the cursor is not one that this host gave");
         Ok(DeadLetterFilter {
@@ -52,7 +55,8 @@ impl DeadLetters {
             until: self.until.as_deref().map(|text| time("until", text)).transpose()?,
             failure: self.kind,
             text: self.q,
-            limit: self.limit.unwrap_or(page).clamp(1, most),
+            among: None,
+            limit: self.limit.unwrap_or(page).min(most),
             after: after.map(|(time, seq)| seq.parse().map(|seq| (time, seq)).map_err(|_| bad())).transpose()?,
         })
     }

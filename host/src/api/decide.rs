@@ -20,6 +20,7 @@ struct Said {
     outcome: Outcome,
     response: Option<Response>,
     attempt: Option<u32>,
+    key: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -52,7 +53,7 @@ pub(super) async fn decide(
 ) -> Result<Json<Value>, Problem> {
     let said: Said =
         serde_json::from_slice(&body).map_err(|error| Problem::bad_request(format!("the body is not what is expected here: {error}")))?;
-    let attempt = said.attempt;
+    let (attempt, key) = (said.attempt, said.key.clone());
     let decision = decision(said)?;
     let run = runtime.store.run(&id).await?.ok_or_else(|| Problem::not_found(format!("there is no run {id}")))?;
     if run.ended_at.is_some() {
@@ -65,7 +66,7 @@ pub(super) async fn decide(
     if known.held.is_empty() {
         return Err(Problem::conflict(format!("step {step} is {}, not held; there is nothing to decide", known.status.as_str())));
     }
-    let doubt = DoubtId { run: id, root: run.root, step, seq, attempt };
+    let doubt = DoubtId { run: id, root: run.root, step, seq, attempt, key };
     let effect = runtime.store.decide(doubt.clone(), decision, runtime.clock.now()).await?.map_err(|refusal| refused(&refusal))?;
     tracing::info!(run = doubt.run, step = doubt.step, seq, state = effect.state.as_str(), "a person decided on a write in doubt");
     runtime.due.notify_one();

@@ -1,5 +1,6 @@
 //! The operators' HTTP API.
 
+mod bulk_replay;
 mod dead_letters;
 mod decide;
 mod document;
@@ -47,7 +48,7 @@ pub fn router(runtime: Arc<Runtime>) -> Router {
         .route("/v1/events/{eid}/replay", post(replay::replay))
         .route("/v1/events/{eid}/cancel", post(replay::cancel))
         .route("/v1/runs/{id}/steps/{name}/effects/{seq}", post(decide::decide))
-        .route("/v1/dead-letters/replay", post(replay::replay_dead_letters))
+        .route("/v1/dead-letters/replay", post(bulk_replay::replay_dead_letters))
         .layer(needs(Permission::Operate));
     let administer = Router::new().route("/v1/reload", post(overview::reload)).layer(needs(Permission::Administer));
     let open = Router::new().route("/healthz", get(overview::healthz)).route("/readyz", get(overview::readyz));

@@ -10,17 +10,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Problem;
-use super::dead_letters::DeadLetters;
 use super::dry_run::dry_run;
+use super::redaction::Redaction;
 use crate::config::{OnDoubt, OrderOnDead, Route};
 use crate::crash::Point;
 use crate::run::{self, RunState, Task};
-use crate::runtime::{Revision, Runtime};
+use crate::runtime::{self, Revision, Runtime};
 use crate::store::{NewReplay, RunRow};
 use crate::worker::{self, ReadsFrom};
-
-/// Dead letters replayed by one request.
-const MAX_REPLAYS: u32 = 1000;
 
 /// Where a replay starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
@@ -43,7 +40,7 @@ enum Keys {
 /// Which configuration it runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
 #[serde(rename_all = "lowercase")]
-enum Plugins {
+pub(super) enum Plugins {
     Pinned,
     #[default]
     Present,
@@ -66,6 +63,11 @@ pub(super) struct Replay {
 }
 
 impl Replay {
+    /// Of dead runs, from where they failed.
+    pub(super) fn on(plugins: Plugins) -> Replay {
+        Replay { plugins, ..Replay::default() }
+    }
+
     pub(super) fn has_new_keys(&self) -> bool {
         self.keys == Keys::New
     }
@@ -88,6 +90,8 @@ pub(super) struct Plan {
     pub(super) state: Option<RunState>,
     /// Steps whose output is kept.
     pub(super) keep: Vec<String>,
+    /// Its place in the order of the route.
+    pub(super) order_key: Option<String>,
 }
 
 pub(super) async fn replay(State(runtime): State<Arc<Runtime>>, Path(eid): Path<String>, body: Bytes) -> Result<Json<Value>, Problem> {
@@ -115,7 +119,7 @@ pub(super) async fn replay(State(runtime): State<Arc<Runtime>>, Path(eid): Path<
     }
     let mut planned = Vec::with_capacity(chosen.len());
     for run in chosen {
-        planned.push((run, plan(&runtime, run, &wish).await?));
+        planned.push((run, plan(&runtime, run, &event.body, &wish).await?));
     }
     if wish.dry_run {
         return dry_run(&runtime, &event, planned, &wish).await.map(Json);
@@ -129,10 +133,11 @@ pub(super) async fn replay(State(runtime): State<Arc<Runtime>>, Path(eid): Path<
     Ok(Json(json!({ "replays": added })))
 }
 
-/// What a replay of a run would be, or why it can't be.
-async fn plan(runtime: &Runtime, run: &RunRow, wish: &Replay) -> Result<Plan, Problem> {
+/// What a replay of a run would be, or why it can't be. `event`: structured JSON.
+pub(super) async fn plan(runtime: &Runtime, run: &RunRow, event: &str, wish: &Replay) -> Result<Plan, Problem> {
     if run.ended_at.is_none() {
-        return Err(Problem::conflict(format!("run {} has not ended; only one run of a line may be unfinished", run.id)));
+        let why = "only one run of a line may be unfinished: wait until it has ended, or cancel it";
+        return Err(Problem::conflict(format!("run {} has not ended; {why}", run.id)));
     }
     let number = match wish.plugins {
         Plugins::Present => runtime.present().revision.number,
@@ -151,13 +156,44 @@ async fn plan(runtime: &Runtime, run: &RunRow, wish: &Replay) -> Result<Plan, Pr
             )));
         }
     }
+    let order_key = match wish.plugins {
+        Plugins::Present if !has_begun(run) => wanted(runtime, run, event, &revision, &route).await?,
+        _ => run.order_key.clone(),
+    };
     let now = runtime.clock.now();
     let deadline_at = crate::clock::later(now, route.deadline);
     let (state, keep) = start_state(runtime, run, wish, &revision, &route, deadline_at).await?;
-    Ok(Plan { number, revision, route, now, deadline_at, state, keep })
+    Ok(Plan { number, revision, route, now, deadline_at, state, keep, order_key })
 }
 
-fn new_replay(run: &RunRow, plan: &Plan, wish: &Replay) -> NewReplay {
+/// Whether a step of it was tried.
+fn has_begun(run: &RunRow) -> bool {
+    let state: Option<RunState> = run.state.as_deref().and_then(|state| serde_json::from_str(state).ok());
+    state.is_some_and(|state| !state.is_untouched())
+}
+
+/// The order key of a run that never began. The route's expressions may be what kept it from it: they are asked anew, as at intake. A key
+/// that it has stays: others may wait behind it.
+async fn wanted(runtime: &Runtime, run: &RunRow, event: &str, revision: &Revision, route: &Arc<Route>) -> Result<Option<String>, Problem> {
+    let number = revision.number;
+    match runtime::judge_again(runtime, route, event).await {
+        Ok(Some(key)) => Ok(run.order_key.clone().or(key)),
+        Ok(None) => Err(Problem::conflict(format!(
+            "the `when` of route {:?} no longer wants the event, in revision {number}; to replay it all the same say \"plugins\": \"pinned\"",
+            run.route
+        ))),
+        Err(why) => {
+            let mut why = json!(why);
+            // What it says may hold what the event says.
+            let event = serde_json::from_str(event).unwrap_or_default();
+            Redaction::of(runtime, &event, &[run.clone(), RunRow { revision: number, ..run.clone() }]).await.hide(&mut why);
+            let why = why.as_str().unwrap_or_default();
+            Err(Problem::conflict(format!("{why}, in revision {number} too; mend it, reload, and replay again")))
+        }
+    }
+}
+
+pub(super) fn new_replay(run: &RunRow, plan: &Plan, wish: &Replay) -> NewReplay {
     let id = uuid::Uuid::now_v7().to_string();
     NewReplay {
         root: if wish.has_new_keys() { id.clone() } else { run.root.clone() },
@@ -165,7 +201,7 @@ fn new_replay(run: &RunRow, plan: &Plan, wish: &Replay) -> NewReplay {
         of: run.id.clone(),
         line: run.root.clone(),
         route: run.route.clone(),
-        order_key: run.order_key.clone(),
+        order_key: plan.order_key.clone(),
         order_hold: plan.route.order_on_dead == OrderOnDead::Hold,
         revision: plan.number,
         state: plan.state.as_ref().map(|state| serde_json::to_string(state).expect("the state of a run is plain data")),
@@ -175,7 +211,7 @@ fn new_replay(run: &RunRow, plan: &Plan, wish: &Replay) -> NewReplay {
     }
 }
 
-fn added(replay: &NewReplay) -> Value {
+pub(super) fn added(replay: &NewReplay) -> Value {
     json!({ "run": replay.id, "replay_of": replay.of, "route": replay.route, "revision": replay.revision })
 }
 
@@ -234,69 +270,8 @@ pub(super) async fn cancel(State(runtime): State<Arc<Runtime>>, Path(eid): Path<
     Ok(Json(json!({ "cancelled": ids, "released": cancelled.released })))
 }
 
-/// Body of `POST /v1/dead-letters/replay`.
-#[derive(Debug, Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct Filter {
-    route: Option<String>,
-    plugin: Option<String>,
-    #[serde(rename = "type")]
-    event_type: Option<String>,
-    since: Option<String>,
-    until: Option<String>,
-    kind: Option<String>,
-    q: Option<String>,
-    limit: Option<u32>,
-    #[serde(default)]
-    plugins: Plugins,
-}
-
-pub(super) async fn replay_dead_letters(State(runtime): State<Arc<Runtime>>, body: Bytes) -> Result<Json<Value>, Problem> {
-    let wish: Filter = parse(&body)?;
-    let filter = DeadLetters {
-        route: wish.route,
-        plugin: wish.plugin,
-        event_type: wish.event_type,
-        since: wish.since,
-        until: wish.until,
-        kind: wish.kind,
-        q: wish.q,
-        limit: wish.limit,
-        cursor: None,
-    };
-    let letters = runtime.store.dead_letters(&filter.parsed(MAX_REPLAYS, MAX_REPLAYS)?).await?.letters;
-    let wish = Replay { plugins: wish.plugins, ..Replay::default() };
-    let mut events: Vec<(String, Vec<NewReplay>)> = Vec::new();
-    let mut refused = Vec::new();
-    for letter in &letters {
-        let run = &letter.run;
-        match plan(&runtime, run, &wish).await {
-            Err(problem) => refused.push(json!({ "run": run.id, "eid": run.eid, "detail": problem.detail() })),
-            Ok(plan) => {
-                let replay = new_replay(run, &plan, &wish);
-                match events.iter_mut().find(|(eid, _)| *eid == run.eid) {
-                    Some((_, replays)) => replays.push(replay),
-                    None => events.push((run.eid.clone(), vec![replay])),
-                }
-            }
-        }
-    }
-    // Lines of one event go together: all, or none if one of them was replayed by somebody else meanwhile.
-    let outcomes = runtime.store.replay(events.iter().map(|(_, replays)| replays.clone()).collect(), runtime.clock.now()).await?;
-    runtime.store.crash().at(Point::Replayed);
-    let mut replayed = Vec::new();
-    for ((eid, replays), outcome) in events.iter().zip(outcomes) {
-        match outcome {
-            Ok(()) => replayed.extend(replays.iter().map(added)),
-            Err(why) => refused.extend(replays.iter().map(|replay| json!({ "run": replay.of, "eid": eid, "detail": why.to_string() }))),
-        }
-    }
-    runtime.due.notify_one();
-    Ok(Json(json!({ "replays": replayed, "refused": refused })))
-}
-
 /// An empty body is an empty object.
-fn parse<T: for<'de> Deserialize<'de> + Default>(body: &[u8]) -> Result<T, Problem> {
+pub(super) fn parse<T: for<'de> Deserialize<'de> + Default>(body: &[u8]) -> Result<T, Problem> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(T::default());
     }

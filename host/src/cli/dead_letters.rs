@@ -125,6 +125,9 @@ impl Which {
             replays(&answer);
             let count = |name: &str| answer[name].as_array().map_or(0, Vec::len);
             anstream::println!("{} replayed, {} refused", count("replays"), count("refused"));
+            if answer["more"] == true {
+                anstream::println!("… there are more: replay again");
+            }
         }
         Ok(())
     }

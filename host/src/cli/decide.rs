@@ -14,6 +14,7 @@ pub(super) struct Choice {
     pub(super) run: Option<String>,
     pub(super) step: Option<String>,
     pub(super) effect: Option<u32>,
+    pub(super) key: Option<String>,
 }
 
 /// A write in doubt that a step is held for.
@@ -40,14 +41,15 @@ pub(super) async fn decide(client: &Client, eid: &str, outcome: &str, choice: &C
         .filter(|held| choice.run.as_ref().is_none_or(|run| held.run == *run))
         .filter(|held| choice.step.as_ref().is_none_or(|step| held.step == *step))
         .filter(|held| choice.effect.is_none_or(|seq| held.effect["seq"] == seq))
+        .filter(|held| choice.key.as_ref().is_none_or(|key| held.effect["key"] == **key))
         .collect();
     let [one] = chosen.as_slice() else {
         let what = if chosen.is_empty() { "none of these writes is meant" } else { "several writes are in doubt" };
         let list: Vec<String> = held.iter().map(|held| format!("  {}", line(held))).collect();
-        return Err(Failure::Usage(format!("{what}; say which with --run, --step and --effect:\n{}", list.join("\n"))));
+        return Err(Failure::Usage(format!("{what}; say which with --run, --step and --effect, or with --key:\n{}", list.join("\n"))));
     };
     let path = format!("/v1/runs/{}/steps/{}/effects/{}", segment(&one.run), segment(&one.step), one.effect["seq"]);
-    let mut body = json!({ "outcome": outcome, "attempt": one.effect["attempt"] });
+    let mut body = json!({ "outcome": outcome, "attempt": one.effect["attempt"], "key": one.effect["key"] });
     if let Some(response) = response {
         body["response"] = response;
     }
@@ -84,7 +86,7 @@ fn line(held: &Held) -> String {
     let text = |name: &str| plain(held.effect[name].as_str().unwrap_or(""));
     let name = held.effect["name"].as_str().map(|name| format!(" “{}”", plain(name))).unwrap_or_default();
     format!(
-        "{} {}{name}: --run {} --step {} --effect {}, key {}",
+        "{} {}{name}: --run {} --step {} --effect {} --key {}",
         text("method"),
         text("url"),
         held.run,

@@ -117,6 +117,9 @@ enum Verb {
         /// The write's seq, where several are in doubt
         #[arg(long, value_name = "SEQ")]
         effect: Option<u32>,
+        /// The write with this idempotency key, where runs of one line have left several in doubt
+        #[arg(long)]
+        key: Option<String>,
         /// With done: what the system answered, JSON `{"status", "headers", "body"}`; 200 without a body if absent
         #[arg(long, value_name = "FILE")]
         response: Option<std::path::PathBuf>,
@@ -196,8 +199,8 @@ impl Events {
                 }
                 Ok(())
             }
-            Verb::Decide { eid, outcome, run, step, effect, response, client } => {
-                decide::decide(&client, &eid, &outcome, &decide::Choice { run, step, effect }, response.as_deref()).await
+            Verb::Decide { eid, outcome, run, step, effect, key, response, client } => {
+                decide::decide(&client, &eid, &outcome, &decide::Choice { run, step, effect, key }, response.as_deref()).await
             }
             Verb::Dead { which, json, client } => which.list(&client, LISTED, json).await,
         }

@@ -159,10 +159,7 @@ impl RunState {
     /// The state at the moment a worker claims the run: what was running belonged to a worker that is gone, and time spent waiting does not
     /// count against the deadline. What waits is tried again, except what a person has to decide on. Gives what was interrupted.
     pub fn claimed(&mut self, now: Timestamp) -> Vec<Task> {
-        if let Some(since) = self.waiting_since.take() {
-            let waited = now.duration_since(since).max(jiff::SignedDuration::ZERO);
-            self.deadline = self.deadline.checked_add(waited).unwrap_or(Timestamp::MAX);
-        }
+        self.end_wait(now);
         let tasks: Vec<Task> = self.tasks().map(|(task, _)| task).collect();
         let mut interrupted = Vec::new();
         for task in tasks {
@@ -174,6 +171,14 @@ impl RunState {
             }
         }
         interrupted
+    }
+
+    /// Time counts again, and what has passed since it began to wait does not.
+    pub fn end_wait(&mut self, now: Timestamp) {
+        if let Some(since) = self.waiting_since.take() {
+            let waited = now.duration_since(since).max(jiff::SignedDuration::ZERO);
+            self.deadline = self.deadline.checked_add(waited).unwrap_or(Timestamp::MAX);
+        }
     }
 
     /// What may start now.

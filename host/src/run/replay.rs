@@ -18,6 +18,11 @@ pub enum From {
 }
 
 impl RunState {
+    /// It has steps, and none was ever tried.
+    pub fn is_untouched(&self) -> bool {
+        !self.steps.is_empty() && self.steps.iter().all(|step| step.tries == 0 && step.status == StepStatus::Pending)
+    }
+
     /// A replay of this run, on a route that may have changed since. Steps whose undo was begun and not completed are first undone, by the
     /// action that `undo_action` gives; the journal knows of such in `begun` even where the run was cancelled before its state did. Gives the state and the names of the steps that keep their outputs.
     ///

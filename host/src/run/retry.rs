@@ -11,6 +11,15 @@ const SOON_FIRST: Duration = Duration::from_millis(50);
 /// Longest such delay.
 const SOON_MAX: Duration = Duration::from_secs(5);
 
+/// Shortest pause before a system that asked for patience is tried again: such failures use up no attempt, so nothing else ends a series of
+/// them that a policy without delays makes.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// After failure number `failures` in a row that asks for patience: as the policy says, and never at once.
+pub(super) fn patient(policy: &Retry, failures: u32, after: Option<Duration>, now: Timestamp, jitter: f64) -> Timestamp {
+    again_at(policy, failures, after, now, jitter).max(at(now, PATIENCE.as_secs_f64()))
+}
+
 /// After failure number `failures` (from 1): `initial * factor^(failures-1)`, at most `max`, spread by ±`jitter`; never before what the
 /// system asked for.
 pub(super) fn again_at(policy: &Retry, failures: u32, after: Option<Duration>, now: Timestamp, jitter: f64) -> Timestamp {

@@ -203,7 +203,7 @@ impl StepState {
             FailureKind::RateLimited => {
                 self.status = StepStatus::Pending;
                 self.patience += 1;
-                self.due = Some(retry::again_at(&policy.retry, self.patience, failure.after, now, jitter));
+                self.due = Some(retry::patient(&policy.retry, self.patience, failure.after, now, jitter));
             }
             FailureKind::Conflict | FailureKind::Busy => {
                 self.status = StepStatus::Pending;

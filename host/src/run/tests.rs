@@ -173,6 +173,19 @@ fn delays_grow_are_capped_spread_and_never_shorter_than_asked() {
 }
 
 #[test]
+fn a_system_that_asks_for_patience_is_not_tried_again_at_once() {
+    let mut hasty = step("a", &[], OnFailure::DeadLetter);
+    hasty.retry = Retry { initial: Duration::ZERO, max: Duration::ZERO, ..hasty.retry };
+    let route = route(vec![hasty]);
+    let mut state = begin(&route);
+    tried(&mut state, &route, 0, failed(FailureKind::RateLimited));
+    assert_eq!(state.steps[0].due.expect("it is tried again").as_millisecond(), 100, "it uses no attempt: it would go on without pause");
+    let mut state = begin(&route);
+    tried(&mut state, &route, 0, failed(FailureKind::Retry));
+    assert_eq!(state.steps[0].due, Some(NOW), "this one uses up an attempt");
+}
+
+#[test]
 fn a_refused_credential_is_renewed_once_then_pauses_the_step() {
     let route = route(vec![step("a", &[], OnFailure::DeadLetter)]);
     let mut state = begin(&route);

@@ -70,7 +70,7 @@ impl<'a> Intake<'a> {
         };
         for route in wanting {
             let judged = match &scope {
-                Some(Ok(scope)) => self.judge(route, scope).await,
+                Some(Ok(scope)) => judge(self.runtime, route, scope).await,
                 // Nothing to evaluate, or nothing that can be: then only routes with expressions fail.
                 None => Ok(Some(None)),
                 Some(Err(_)) if route.when.is_none() && route.order_by.is_none() => Ok(Some(None)),
@@ -105,39 +105,51 @@ impl<'a> Intake<'a> {
             runs,
         })
     }
+}
 
-    /// Whether a route wants the event after all, and under which order key.
-    async fn judge(&self, route: &Arc<Route>, scope: &Arc<Scope>) -> Result<Option<Option<String>>, String> {
-        if route.when.is_none() && route.order_by.is_none() {
-            return Ok(Some(None));
-        }
-        let (route, scope) = (route.clone(), scope.clone());
-        let judged = self
-            .runtime
-            .evaluator
-            .run(move |session| {
-                let what = |name: &'static str| move |error: EvalError| Ok::<_, EvalError>((name, telemetry::chain(&error)));
-                if let Some(when) = &route.when {
-                    match session.truth(when, &scope) {
-                        Ok(true) => {}
-                        Ok(false) => return Ok(Ok(None)),
-                        Err(error) => return what("when")(error).map(Err),
-                    }
+/// Whether a route wants an event that was taken in before, and under which order key. `event`: structured JSON.
+///
+/// # Errors
+/// Why its expressions failed.
+pub async fn judge_again(runtime: &Runtime, route: &Arc<Route>, event: &str) -> Result<Option<Option<String>>, String> {
+    if route.when.is_none() && route.order_by.is_none() {
+        return Ok(Some(None));
+    }
+    let event: Value = serde_json::from_str(event).map_err(|error| error.to_string())?;
+    let scope = Scope::from_json(&json!({ "event": event })).map_err(|error| error.to_string())?;
+    judge(runtime, route, &Arc::new(scope)).await
+}
+
+/// Whether a route wants the event after all, and under which order key.
+async fn judge(runtime: &Runtime, route: &Arc<Route>, scope: &Arc<Scope>) -> Result<Option<Option<String>>, String> {
+    if route.when.is_none() && route.order_by.is_none() {
+        return Ok(Some(None));
+    }
+    let (route, scope) = (route.clone(), scope.clone());
+    let judged = runtime
+        .evaluator
+        .run(move |session| {
+            let what = |name: &'static str| move |error: EvalError| Ok::<_, EvalError>((name, telemetry::chain(&error)));
+            if let Some(when) = &route.when {
+                match session.truth(when, &scope) {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(Ok(None)),
+                    Err(error) => return what("when")(error).map(Err),
                 }
-                match route.order_by.as_ref().map(|order_by| session.expr(order_by, &scope)) {
-                    None => Ok(Ok(Some(None))),
-                    Some(Ok(key)) => Ok(Ok(Some(order_key(&key)))),
-                    Some(Err(error)) => what("order-by")(error).map(Err),
-                }
-            })
-            .await;
-        match judged {
-            Ok(Ok(Some(Some(key)))) if key.contains('\0') => Err("order-by gave a key with a NUL character".to_owned()),
-            Ok(Ok(Some(Some(key)))) if key.len() > MAX_ORDER_KEY => Err(format!("order-by gave a key of more than {MAX_ORDER_KEY} bytes")),
-            Ok(Ok(wanted)) => Ok(wanted),
-            Ok(Err((name, why))) => Err(format!("the route's {name} failed: {why}")),
-            Err(error) => Err(format!("the route's expressions failed: {}", telemetry::chain(&error))),
-        }
+            }
+            match route.order_by.as_ref().map(|order_by| session.expr(order_by, &scope)) {
+                None => Ok(Ok(Some(None))),
+                Some(Ok(key)) => Ok(Ok(Some(order_key(&key)))),
+                Some(Err(error)) => what("order-by")(error).map(Err),
+            }
+        })
+        .await;
+    match judged {
+        Ok(Ok(Some(Some(key)))) if key.contains('\0') => Err("order-by gave a key with a NUL character".to_owned()),
+        Ok(Ok(Some(Some(key)))) if key.len() > MAX_ORDER_KEY => Err(format!("order-by gave a key of more than {MAX_ORDER_KEY} bytes")),
+        Ok(Ok(wanted)) => Ok(wanted),
+        Ok(Err((name, why))) => Err(format!("the route's {name} failed: {why}")),
+        Err(error) => Err(format!("the route's expressions failed: {}", telemetry::chain(&error))),
     }
 }
 

@@ -10,7 +10,7 @@ mod revision;
 
 pub use canary::{Trial, TrialFigures};
 pub use identity::Identity;
-pub use intake::{Cause, Intake, IntakeError, MAX_HOPS};
+pub use intake::{Cause, Intake, IntakeError, MAX_HOPS, judge_again};
 pub use peers::{Unservable, hear};
 pub use pressure::{Admission, Pressed, Pressure, Reservation};
 pub use revision::{ActionSchemas, BuildError, LoadedPlugin, Revision};

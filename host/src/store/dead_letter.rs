@@ -22,6 +22,8 @@ pub struct DeadLetterFilter {
     pub failure: Option<String>,
     /// Text within the event or the reason.
     pub text: Option<String>,
+    /// Of one of these events.
+    pub among: Option<Vec<String>>,
     /// At most so many.
     pub limit: u32,
     /// Where the page before ended: time of death and number of the run.
@@ -89,6 +91,14 @@ impl Store {
                 Dialect::Postgres => (" and (strpos(event.body, ", ") > 0 or strpos(coalesce(run.status_reason, ''), "),
             };
             query.push(body).push_bind(text).push(reason).push_bind(text).push(") > 0)");
+        }
+        if let Some(events) = &filter.among {
+            // One value for each: an empty list finds nothing.
+            query.push(" and run.eid in (null");
+            for eid in events {
+                query.push(", ").push_bind(eid);
+            }
+            query.push(")");
         }
         if let Some((time, seq)) = filter.after {
             query.push(" and (run.ended_at, run.seq) < (").push_bind(millis(time)).push(", ").push_bind(seq).push(")");

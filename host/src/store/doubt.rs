@@ -36,6 +36,8 @@ pub struct DoubtId {
     pub seq: u32,
     /// That attempt, where `seq` alone would stand for several.
     pub attempt: Option<u32>,
+    /// Its idempotency key, where runs of the line have one each at that place.
+    pub key: Option<String>,
 }
 
 /// Why a decision is not taken.
@@ -63,14 +65,14 @@ pub enum DecisionRefused {
         state: &'static str,
     },
     /// Several attempts have one in doubt at that place.
-    #[error("seq {seq} stands for writes of attempts {attempts:?} of step {step}; say which with `attempt`")]
+    #[error("seq {seq} of step {step} stands for several writes in doubt, with the keys {}; say which with `key`", .keys.join(", "))]
     Ambiguous {
         /// The step.
         step: String,
         /// What was asked for.
         seq: u32,
-        /// Those that have one.
-        attempts: Vec<u32>,
+        /// Theirs.
+        keys: Vec<String>,
     },
 }
 
@@ -143,7 +145,12 @@ async fn decide(
         return Ok(Err(DecisionRefused::Ended(id.run.clone())));
     }
     let (step, seq) = (id.step.clone(), id.seq);
-    let meant = |effect: &EffectRow| effect.seq == seq && id.attempt.is_none_or(|attempt| effect.attempt == attempt);
+    // The run says nothing here: what a run of the line left in doubt, a replay is held for.
+    let meant = |effect: &EffectRow| {
+        effect.seq == seq
+            && id.attempt.is_none_or(|attempt| effect.attempt == attempt)
+            && id.key.as_ref().is_none_or(|key| effect.key == *key)
+    };
     let writes: Vec<EffectRow> = writes_of(connection, &id.root, &step).await?.into_iter().filter(meant).collect();
     let doubts: Vec<&EffectRow> = writes.iter().filter(|effect| in_doubt(effect)).collect();
     let effect = match (doubts.as_slice(), writes.last()) {
@@ -151,8 +158,8 @@ async fn decide(
         ([], None) => return Ok(Err(DecisionRefused::Unknown { step, seq })),
         ([], Some(settled)) => return Ok(Err(DecisionRefused::Settled { step, seq, state: settled.state.as_str() })),
         (several, _) => {
-            let attempts = several.iter().map(|effect| effect.attempt).collect();
-            return Ok(Err(DecisionRefused::Ambiguous { step, seq, attempts }));
+            let keys = several.iter().map(|effect| effect.key.clone()).collect();
+            return Ok(Err(DecisionRefused::Ambiguous { step, seq, keys }));
         }
     };
     let (state, decided) = match decision {

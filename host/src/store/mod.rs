@@ -52,7 +52,7 @@ pub use recorded::RecordedRead;
 pub use registry::RevisionRow;
 pub use replay::{NewReplay, ReplayRefused};
 pub use retention::{Over, PrunedUpTo};
-pub use run::{AttemptEnd, RunSettlement, StepValue};
+pub use run::{AttemptEnd, RunSettlement, StepValue, Woken};
 pub use secret::{ApiTokenRow, CredentialRow, SecretInfo};
 pub use size::StoreSize;
 pub use terms::Signal;

@@ -42,7 +42,7 @@ pub enum ReplayRefused {
     #[error("there is no run {0}")]
     Unknown(String),
     /// Another run of the line has not ended.
-    #[error("run {0} of the same line has not ended")]
+    #[error("run {0} of the same line has not ended; wait until it has, or cancel it")]
     Unfinished(String),
     /// Not the newest of its line.
     #[error("run {0} has already been replayed; replay the newest run of its line")]
@@ -121,11 +121,12 @@ async fn add(connection: &mut Connection, replay: &NewReplay, now: Timestamp) ->
     .await
     .map_err(doing())?;
     sql("insert into run (id, eid, route, revision, root, replay_of, replay_from, status, order_key, order_hold, order_place, due_at, state, \
-         created_at, deadline_at) select ?, eid, route, ?, ?, id, ?, 'pending', order_key, ?, ?, ?, ?, ?, ? from run where id = ?")
+         created_at, deadline_at) select ?, eid, route, ?, ?, id, ?, 'pending', ?, ?, ?, ?, ?, ?, ? from run where id = ?")
     .bind(&replay.id)
     .bind(replay.revision)
     .bind(&replay.root)
     .bind(replay.from)
+    .bind(&replay.order_key)
     .bind(replay.order_hold)
     .bind(place)
     .bind(millis(now))

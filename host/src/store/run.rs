@@ -87,6 +87,15 @@ pub struct AttemptEnd {
     pub digest: Option<String>,
 }
 
+/// What a run that has waited is told when it goes on.
+#[derive(Debug, Clone)]
+pub struct Woken {
+    /// State of the run, JSON.
+    pub state: String,
+    /// When it is given up: later, by the time that it waited.
+    pub deadline_at: Timestamp,
+}
+
 /// Input and output of a step.
 #[derive(Debug, Clone)]
 pub struct StepValue {
@@ -119,8 +128,16 @@ impl Store {
             .await?
     }
 
-    /// Lets go of a run that can't be driven now: until `due_at`, or, without it, for good.
-    pub async fn postpone(&self, run: &ClaimedRun, why: &str, now: Timestamp, due_at: Option<Timestamp>) -> Result<(), StoreError> {
+    /// Lets go of a run that can't be driven now: until `due_at`, or, without it, for good. `woken`: it was waiting until now.
+    pub async fn postpone(
+        &self,
+        run: &ClaimedRun,
+        why: &str,
+        woken: Option<Woken>,
+        now: Timestamp,
+        due_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let (state, deadline_at) = woken.map(|woken| (woken.state, millis(woken.deadline_at))).unzip();
         let terms = match due_at {
             Some(_) => Terms::none(),
             None => Terms::none().order(&run.route, run.order_key.as_deref()).signal(Signal::Ended).signal(Signal::Due),
@@ -128,15 +145,17 @@ impl Store {
         let (run, fence, why) = (run.id.clone(), run.fence, why.to_owned());
         self.writer
             .write(terms, move |connection| {
-                let (run, why) = (run.clone(), why.clone());
+                let (run, why, state) = (run.clone(), why.clone(), state.clone());
                 Box::pin(async move {
-                    let done = sql("update run set status = ?, status_reason = ?, due_at = ?, ended_at = ?, failure = ? \
-                         where id = ? and fence = ? and ended_at is null")
+                    let done = sql("update run set status = ?, status_reason = ?, due_at = ?, ended_at = ?, failure = ?, \
+                         state = coalesce(?, state), deadline_at = coalesce(?, deadline_at) where id = ? and fence = ? and ended_at is null")
                     .bind(if due_at.is_some() { "pending" } else { "dead" })
                     .bind(why)
                     .bind(due_at.map(millis))
                     .bind(due_at.is_none().then(|| millis(now)))
                     .bind(due_at.is_none().then_some(Death::DEADLINE))
+                    .bind(state)
+                    .bind(deadline_at)
                     .bind(&run)
                     .bind(fence)
                     .execute(&mut *connection)

@@ -38,7 +38,8 @@ pub(super) fn unrepeated(policy: OnUnrepeated, record: &AttemptRecord) -> Option
     let write = record.unrepeated.iter().find(|effect| effect.state == EffectState::Done)?;
     let name = write.name.as_ref().map(|name| format!(" {name:?}")).unwrap_or_default();
     let reason = format!(
-        "write{name} ({} {}) was done by an earlier attempt, and this one no longer asks for it (on-unrepeated = \"stop\")",
+        "write{name} ({} {}) was done by an earlier attempt, and this one no longer asks for it (on-unrepeated = \"stop\"); to go on as it was, \
+         replay with --plugins pinned; to do it all again, with --keys new; if it is right so, say \"show\" in the route, reload and replay",
         write.method, write.url
     );
     Some(StepFailure::new(FailureKind::Diverged, reason))

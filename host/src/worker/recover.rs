@@ -11,7 +11,7 @@ use crate::config::Route;
 use crate::crash::Point;
 use crate::run::{Course, FailureKind, RunState, StepFailure, StepStatus, Task};
 use crate::runtime::Runtime;
-use crate::store::{AttemptEnd, AttemptRow, ClaimedRun, StoreError};
+use crate::store::{AttemptEnd, AttemptRow, ClaimedRun, StoreError, Woken};
 use crate::telemetry;
 
 /// Pause before a configuration that could not be loaded is tried again.
@@ -129,7 +129,13 @@ impl Driver {
 /// A run whose revision this host can't load now waits for it, until its deadline.
 async fn postpone(runtime: &Runtime, run: &ClaimedRun, why: &str) -> Result<(), StoreError> {
     let now = runtime.clock.now();
-    let dead = now >= run.deadline_at;
+    // One that was woken from waiting has not been told yet that it has that much more time.
+    let mut state: Option<RunState> = run.state.as_deref().and_then(|state| serde_json::from_str(state).ok());
+    let woken = state.as_mut().filter(|state| state.waiting_since.is_some()).map(|state| {
+        state.end_wait(now);
+        Woken { state: serde_json::to_string(state).expect("the state of a run is plain data"), deadline_at: state.deadline }
+    });
+    let dead = now >= woken.as_ref().map_or(run.deadline_at, |woken| woken.deadline_at);
     tracing::error!(run = run.id, revision = run.revision, why, "the configuration of a run can't be loaded");
     // Where several hosts share the store another may be able to: it is handed back at once, and left alone here for a while.
     let again = if runtime.store.is_shared() {
@@ -138,7 +144,7 @@ async fn postpone(runtime: &Runtime, run: &ClaimedRun, why: &str) -> Result<(), 
     } else {
         crate::clock::later(now, REVISION_PAUSE)
     };
-    runtime.store.postpone(run, why, now, (!dead).then_some(again)).await?;
+    runtime.store.postpone(run, why, woken, now, (!dead).then_some(again)).await?;
     if dead {
         runtime.metrics.run_ended(&run.route, "dead");
         runtime.ended.send_modify(|count| *count += 1);

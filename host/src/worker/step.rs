@@ -374,32 +374,44 @@ impl StepCall {
         serde_json::from_str(data).map_err(|error| format!("its output is not JSON: {error}"))
     }
 
-    /// A refused credential is renewed once; one that can't be had pauses the step, like one that was refused for good.
+    /// A refused credential is renewed once; one that can't be had pauses the step, like one that was refused for good. One that can't be had
+    /// for the moment does not: nothing would tell the step that its vendor gives tokens again.
     async fn credential(&self, failure: Option<StepFailure>, record: &AttemptRecord) -> (Option<StepFailure>, bool) {
         match failure {
             // The plugin saw a request that could not be sent; why it could not decides.
-            Some(mut failure) if failure.kind == FailureKind::Retry && record.obstacle.is_some() => {
+            Some(failure) if failure.kind == FailureKind::Retry && record.obstacle.is_some() => {
                 let (reason, remedy) = record.obstacle.clone().unwrap_or((String::new(), Remedy::Later));
-                failure.reason = reason;
-                match remedy {
-                    Remedy::Change => failure.kind = FailureKind::Unauthorized,
-                    Remedy::Later => failure.kind = FailureKind::Busy,
-                    Remedy::At(time) => {
-                        failure.kind = FailureKind::Busy;
-                        failure.after = Duration::try_from(time.duration_since(self.runtime.clock.now())).ok();
-                    }
-                }
-                (Some(failure), remedy == Remedy::Change)
+                self.obstructed(failure, reason, remedy)
             }
             Some(failure) if failure.kind == FailureKind::Unauthorized => {
                 let renewed = match &record.attached {
-                    Some(attached) => self.runtime.broker.refused(attached).await.unwrap_or(false),
-                    None => false,
+                    Some(attached) => self.runtime.broker.refused(attached).await,
+                    None => Ok(false),
                 };
-                (Some(failure), !renewed)
+                match renewed {
+                    Ok(renewed) => (Some(failure), !renewed),
+                    Err(error) => {
+                        let reason = format!("{}; renewing failed: {}", failure.reason, error.in_full());
+                        self.obstructed(failure, reason, error.remedy())
+                    }
+                }
             }
             other => (other, false),
         }
+    }
+
+    /// A failure for want of a credential, and whether only somebody who acts can help.
+    fn obstructed(&self, mut failure: StepFailure, reason: String, remedy: Remedy) -> (Option<StepFailure>, bool) {
+        failure.reason = reason;
+        match remedy {
+            Remedy::Change => failure.kind = FailureKind::Unauthorized,
+            Remedy::Later => failure.kind = FailureKind::Busy,
+            Remedy::At(time) => {
+                failure.kind = FailureKind::Busy;
+                failure.after = Duration::try_from(time.duration_since(self.runtime.clock.now())).ok();
+            }
+        }
+        (Some(failure), remedy == Remedy::Change)
     }
 }
 
