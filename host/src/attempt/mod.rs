@@ -36,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 use crate::crash::Point;
 use crate::credentials::{Attached, Remedy};
 use crate::outbound::{HttpError, Outbound, Request, Response};
-use crate::store::{EffectState, Intent, JournalSnapshot, KeySettlement, Opening, RecordedRead, Recording, Store, StoreError};
+use crate::store::{EffectRow, EffectState, Intent, JournalSnapshot, KeySettlement, Opening, RecordedRead, Recording, Store, StoreError};
 use journal::{Decision, Journal};
 use key_value::KeyValue;
 use reads::ReadLog;
@@ -55,6 +55,11 @@ pub enum Break {
     /// It wrote something else than on an earlier attempt.
     #[error("{0}")]
     Diverged(String),
+    /// A person has to say first whether a write was done (`on-doubt = "hold"`).
+    #[error(
+        "{0} is in doubt; with on-doubt = \"hold\" it is not sent again, in the same attempt neither, before a person has said whether it was done"
+    )]
+    Held(String),
     /// Another worker has the run.
     #[error("the run was taken over by another worker")]
     Fenced,
@@ -82,6 +87,7 @@ pub struct Attempt {
     id: AttemptId,
     abilities: Abilities,
     conduct: Conduct,
+    holds: bool,
     limits: AttemptLimits,
     input: String,
     started_at: Timestamp,
@@ -109,6 +115,8 @@ pub struct NewAttempt {
     pub abilities: Abilities,
     /// For good, or dry.
     pub conduct: Conduct,
+    /// `on-doubt = "hold"`: a write in doubt is not sent again before a person has said whether it was done.
+    pub holds: bool,
     /// Its limits.
     pub limits: AttemptLimits,
     /// The step's input, JSON.
@@ -140,6 +148,8 @@ pub struct AttemptRecord {
     pub effects: Vec<ShownEffect>,
     /// Writes of earlier attempts, done or in doubt, that this one has not asked for: they mean something where it succeeded.
     pub unrepeated: Vec<ShownEffect>,
+    /// A write of the step that is in doubt, where that holds it.
+    pub held: Option<String>,
     /// Answers to reads, to be kept.
     pub reads: Vec<RecordedRead>,
     /// Lines of its log.
@@ -173,6 +183,7 @@ impl Attempt {
             id: new.id,
             abilities: new.abilities,
             conduct: new.conduct,
+            holds: new.holds,
             reads: ReadLog::default(),
             limits: new.limits,
             input: new.input,
@@ -258,6 +269,15 @@ impl Attempt {
             }
             Decision::Send(row) => *row,
         };
+        if self.holds
+            && let Some(known) = self.journal.in_doubt(&row.id.identity)
+        {
+            let why = Break::Held(known.described());
+            let mut shown = ShownEffect::new(self.next_seq(), &request, &row.url, EffectState::Failed);
+            shown.error = Some(why.to_string());
+            self.shown.push(shown);
+            return Err(why);
+        }
         row.seq = self.next_seq();
         row.run.clone_from(&self.id.run);
         row.attempt = self.id.number;
@@ -287,7 +307,7 @@ impl Attempt {
     }
 
     /// Makes the intent durable, and with the first one everything the attempt stands on.
-    async fn intend(&mut self, row: &crate::store::EffectRow) -> Result<(), Break> {
+    async fn intend(&mut self, row: &EffectRow) -> Result<(), Break> {
         let opening = (!self.opened).then(|| Opening {
             started_at: self.started_at,
             clock_start: self.surroundings.clock.start(),
@@ -377,6 +397,7 @@ impl Attempt {
             unrepeated.push(ShownEffect::unrepeated(seq, row));
         }
         AttemptRecord {
+            held: self.journal.first_in_doubt().filter(|_| self.holds).map(EffectRow::described),
             started_at: self.started_at,
             clock_start: self.surroundings.clock.start(),
             input: self.input,

@@ -245,6 +245,8 @@ impl StepCall {
             id,
             abilities: Abilities::Act,
             conduct: Conduct::Dry(reads),
+            // It ends at its first write: there is nothing to send again.
+            holds: false,
             limits: AttemptLimits { http_calls: limits.http_calls, ends: Instant::now() + limits.time },
             input: input.clone(),
             started_at,

@@ -22,6 +22,8 @@ pub(super) fn answer(outcome: CallOutcome, limits: &Limits) -> Result<(String, V
             let kind = match &why {
                 Break::Conflict(_) => FailureKind::Conflict,
                 Break::Diverged(_) => FailureKind::Diverged,
+                // Whoever drives the run sees the doubt, and holds the step.
+                Break::Held(_) => FailureKind::Retry,
                 // Where a dry run stops is looked at before.
                 Break::Fenced | Break::Store(_) | Break::Dry(_) => FailureKind::Busy,
             };
@@ -42,6 +44,13 @@ pub(super) fn unrepeated(policy: OnUnrepeated, record: &AttemptRecord) -> Option
         write.method, write.url
     );
     Some(StepFailure::new(FailureKind::Diverged, reason))
+}
+
+/// What follows for an attempt that succeeded although a write that holds its step is in doubt: it is no success before a person has spoken.
+pub(super) fn held(record: &AttemptRecord) -> Option<StepFailure> {
+    let write = record.held.as_ref()?;
+    let reason = format!("the plugin answered with an output although {write} is in doubt (on-doubt = \"hold\")");
+    Some(StepFailure::new(FailureKind::Retry, reason))
 }
 
 /// A plugin's failure as the run sees it.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{drive, outputs};
 use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Conduct, NewAttempt};
-use crate::config::{self, Step};
+use crate::config::{self, OnDoubt, Step};
 use crate::credentials::Remedy;
 use crate::engine::{Call, CallOutcome};
 use crate::mapping::Scope;
@@ -253,6 +253,7 @@ impl StepCall {
             id: id.clone(),
             abilities: Abilities::Act,
             conduct: Conduct::Real { journal: self.step.journal.kept, record_reads: self.step.journal.record_reads.is_some() },
+            holds: self.step.on_doubt == OnDoubt::Hold,
             limits: AttemptLimits { http_calls: limits.http_calls, ends: started + limits.time },
             input: input.clone(),
             started_at,
@@ -324,7 +325,7 @@ impl StepCall {
         let (mut failure, cannot_renew) = self.credential(failure, &record).await;
         // An attempt that failed may just not have come so far.
         if failure.is_none() {
-            failure = outputs::unrepeated(self.step.journal.on_unrepeated, &record);
+            failure = outputs::unrepeated(self.step.journal.on_unrepeated, &record).or_else(|| outputs::held(&record));
             record.effects.append(&mut record.unrepeated);
         }
         let kept_until = self.step.journal.record_reads.map(|age| crate::clock::later(self.runtime.clock.now(), age));
@@ -341,7 +342,7 @@ impl StepCall {
             digest: Some(component.to_owned()),
         };
         if failure.is_some() {
-            // With `on-unrepeated = "stop"` an output does not make it a success.
+            // With `on-unrepeated = "stop"` or `on-doubt = "hold"` an output does not make it a success.
             output = None;
             emitted.clear();
         }
