@@ -169,8 +169,8 @@ impl Driver {
             self.paused_at = self.paused_at.or(Some(end.credential_changes));
         }
         let failed = self.status(task) == StepStatus::Failed;
-        let component = end.attempt.as_ref().and_then(|attempt| attempt.digest.as_deref());
-        self.runtime.judge_component(&self.route.steps[task.index()].plugin, component, &end.outcome, failed).await;
+        let plugin = &self.route.steps[task.index()].plugin;
+        self.runtime.judge_component(plugin, end.component.as_deref(), &end.outcome, failed).await;
         let leaves = Leaves {
             attempt: end.attempt.clone(),
             value: end.value.clone().map(|value| StepValue { ended: self.ended_with(task, &value), ..value }),

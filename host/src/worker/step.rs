@@ -48,6 +48,8 @@ pub(super) struct StepInputs {
 pub(super) struct StepEnd {
     pub(super) outcome: Outcome,
     pub(super) attempt: Option<AttemptEnd>,
+    /// Digest of the component that was called, or whose schema refused the input.
+    pub(super) component: Option<String>,
     pub(super) value: Option<StepValue>,
     pub(super) output: Option<Arc<Value>>,
     pub(super) keys: Option<KeySettlement>,
@@ -65,6 +67,7 @@ impl StepEnd {
         StepEnd {
             outcome,
             attempt: None,
+            component: None,
             value: None,
             output: None,
             keys: None,
@@ -101,7 +104,7 @@ impl StepCall {
                 logs: "[]".to_owned(),
                 effects: "[]".to_owned(),
                 reads: None,
-                digest: None,
+                digest: end.component.clone(),
             });
         }
         if let Some(attempt) = &end.attempt {
@@ -129,6 +132,7 @@ impl StepCall {
         let plugin = grants.component(plugin, &self.run.root);
         if let Err(failure) = self.check(plugin, &input).await {
             let mut end = StepEnd::without_call(Outcome::Failed(failure));
+            end.component = Some(plugin.component.digest.clone());
             end.value = Some(StepValue {
                 name: self.step.name.clone(),
                 round: 0,
@@ -359,6 +363,7 @@ impl StepCall {
             keys: failure.is_none().then_some(record.keys),
             outcome: failure.map_or(Outcome::Succeeded, Outcome::Failed),
             attempt: Some(attempt),
+            component: Some(component.to_owned()),
             value: Some(value),
             output: parsed,
             emitted,
