@@ -391,6 +391,10 @@ impl Attempt {
             }
             effects.push(shown);
         }
+        if self.keys.took_effect_before() {
+            let why = "the step has succeeded before in its line, and its key-value writes took effect then";
+            ShownEffect::drop_key_values(&mut effects, why);
+        }
         let mut unrepeated: Vec<ShownEffect> = Vec::new();
         for row in self.journal.unrepeated() {
             let seq = u32::try_from(effects.len() + unrepeated.len()).unwrap_or(u32::MAX).saturating_add(1);

@@ -8,6 +8,7 @@ use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::outputs;
 use super::step::{StepCall, StepEnd, StepInputs};
 use crate::config::Route;
 use crate::crash::Point;
@@ -186,6 +187,7 @@ impl Driver {
                 self.state = before;
                 let failure = StepFailure::new(FailureKind::Conflict, format!("key {key:?} was changed or claimed by another step"));
                 let attempt = end.attempt.map(|attempt| AttemptEnd {
+                    effects: outputs::without_key_values(&attempt.effects, &failure.reason),
                     outcome: FailureKind::Conflict.as_str().to_owned(),
                     error: serde_json::to_string(&failure).ok(),
                     ..attempt

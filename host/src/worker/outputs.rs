@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::attempt::{AttemptRecord, Break};
+use crate::attempt::{AttemptRecord, Break, ShownEffect};
 use crate::config::{Limits, OnUnrepeated};
 use crate::engine::{CallOutcome, PluginFailure, PluginFailureKind};
 use crate::run::{FailureKind, StepFailure};
@@ -64,6 +64,13 @@ fn step_failure(failure: PluginFailure) -> StepFailure {
     // Details that are not JSON are kept as the text they are.
     let details = failure.details.map(|details| serde_json::from_str(&details).unwrap_or(Value::String(details)));
     StepFailure { kind, reason: failure.reason, after: failure.after, details }
+}
+
+/// The effects of an attempt, JSON, that turned out a failure at the settling.
+pub(super) fn without_key_values(effects: &str, why: &str) -> String {
+    let mut shown: Vec<ShownEffect> = serde_json::from_str(effects).expect("effects were written by this very attempt");
+    ShownEffect::drop_key_values(&mut shown, why);
+    serde_json::to_string(&shown).expect("effects are plain data")
 }
 
 /// A journalled write as it is shown where its attempt left no record of its own.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{drive, outputs};
-use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Conduct, NewAttempt};
+use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Conduct, NewAttempt, ShownEffect};
 use crate::config::{self, OnDoubt, Step};
 use crate::credentials::Remedy;
 use crate::engine::{Call, CallOutcome};
@@ -331,6 +331,12 @@ impl StepCall {
         if failure.is_none() {
             failure = outputs::unrepeated(self.step.journal.on_unrepeated, &record).or_else(|| outputs::held(&record));
             record.effects.append(&mut record.unrepeated);
+        }
+        if failure.is_some() {
+            ShownEffect::drop_key_values(
+                &mut record.effects,
+                "key-value writes take effect with the success of the step, and this attempt failed",
+            );
         }
         let kept_until = self.step.journal.record_reads.map(|age| crate::clock::later(self.runtime.clock.now(), age));
         let attempt = AttemptEnd {
