@@ -120,10 +120,8 @@ impl Store {
     /// Removes components that nobody needs: neither the latest configuration, nor one that a host runs, nor one that runs were accepted on. The
     /// configurations themselves stay: they are small, and say whether a file was applied before.
     pub async fn prune_components(&self) -> Result<u64, StoreError> {
-        if {
-            let lists = needed(&self.readers).await?;
-            known(&self.readers).await?.iter().all(|digest| is_needed(&lists, digest))
-        } {
+        let lists = needed(&self.readers).await?;
+        if known(&self.readers).await?.iter().all(|digest| is_needed(&lists, digest)) {
             return Ok(0);
         }
         self.writer

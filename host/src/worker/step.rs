@@ -11,7 +11,7 @@ use super::{drive, outputs};
 use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Conduct, NewAttempt, ShownEffect};
 use crate::config::{self, OnDoubt, Step};
 use crate::credentials::Remedy;
-use crate::engine::{Call, CallOutcome};
+use crate::engine::{Call, CallEnd};
 use crate::mapping::Scope;
 use crate::run::{FailureKind, Outcome, StepFailure, StepStatus};
 use crate::runtime::{LoadedPlugin, PresentPlugin, Revision, Runtime};
@@ -275,7 +275,7 @@ impl StepCall {
             let host = url::Url::parse(&effect.url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
             self.runtime.metrics.request_sent(&self.step.plugin, &host, effect.status);
         }
-        self.judged(end.outcome, end.record, present, &plugin.component.digest, &step_key, &limits, started.elapsed()).await
+        self.judged(end, present, &plugin.component.digest, &step_key, &limits, started.elapsed()).await
     }
 
     /// The smallest of what plugin, step and run allow.
@@ -302,14 +302,14 @@ impl StepCall {
 
     async fn judged(
         &self,
-        outcome: CallOutcome,
-        mut record: AttemptRecord,
+        call: CallEnd,
         present: &PresentPlugin,
         component: &str,
         step_key: &str,
         limits: &config::Limits,
         took: Duration,
     ) -> StepEnd {
+        let CallEnd { outcome, mut record, .. } = call;
         let mut emitted = Vec::new();
         let mut output = None;
         let failure = match outputs::answer(outcome, limits) {
