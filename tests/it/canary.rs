@@ -1,10 +1,11 @@
 //! A canary: a share of runs on another component, and its end when it fails too often.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sangam_tests::{fresh_guest, guest};
 use serde_json::{Value, json};
 
+use crate::components::patched;
 use crate::scene::{SCRIPT, Scene, script, step};
 
 /// What is added to the plugins' sections, where only `s` has the canary.
@@ -150,6 +151,66 @@ async fn check_compares_a_canary_with_the_component_it_may_replace() -> anyhow::
         let output = scene.folder.run(&["check"], "")?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(2) && said.contains(why), "{said}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_canary_that_refuses_the_input_is_rolled_back_too() -> anyhow::Result<()> {
+    let scene = Scene::start(SCRIPT).await?;
+    // The same plugin, which takes no numbers any more.
+    let stricter = scene.folder.path().join("stricter.wasm");
+    std::fs::write(&stricter, patched(fresh_guest("scripted"), "integer", "boolean"))?;
+    scene.try_out(&canary(&stricter.display().to_string(), "0.5", "0.2")).await?;
+    let numbered = |id: String| script(&id, json!([{ "do": "log", "key": "x", "amount": 1 }]));
+    let mut refused = 0;
+    for round in 0..40 {
+        let batch: Vec<Value> = (0..10).map(|number| numbered(format!("{round}-{number}"))).collect();
+        let answer = scene.client().send_raw(&Value::Array(batch), "?wait=30s").await?;
+        for document in answer.json["events"].as_array().into_iter().flatten().filter(|document| document["status"] == "dead") {
+            assert_eq!(step(document, "run")?["error"]["kind"], "invalid-input", "{document:#}");
+            assert_eq!(digests(document)?, BTreeSet::from([scene.plugin().await?["canary"]["digest"].as_str().unwrap_or("").to_owned()]));
+            refused += 1;
+        }
+        if scene.plugin().await?["canary"]["state"] == "rolled-back" {
+            break;
+        }
+    }
+    let shown = scene.plugin().await?["canary"].clone();
+    assert_eq!(shown["state"], "rolled-back", "{refused} inputs were refused: {shown:#}");
+    let after = scene.client().send_and_wait(&numbered("after".to_owned())).await?;
+    assert_eq!(after["status"], "succeeded", "{}", after["status_reason"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_replay_uses_the_component_of_its_line_for_as_long_as_the_canary_lasts() -> anyhow::Result<()> {
+    let scene = Scene::start(SCRIPT).await?;
+    let sibling = sibling(&scene)?;
+    scene.try_out(&canary(&sibling, "0.5", "0.99")).await?;
+    let lines = json!([{ "do": "fail", "kind": "rejected", "key": "no" }]);
+    let mut lines_of: BTreeMap<String, String> = BTreeMap::new();
+    for number in 0..40 {
+        let dead = scene.play(&number.to_string(), lines.clone()).await?;
+        let used = digests(&dead)?.into_iter().next().unwrap_or_default();
+        lines_of.insert(used, dead["eid"].as_str().unwrap_or("").to_owned());
+        if lines_of.len() == 2 {
+            break;
+        }
+    }
+    assert_eq!(lines_of.len(), 2, "both components are used");
+    let replayed = async |eid: &str| -> anyhow::Result<BTreeSet<String>> {
+        let answer = scene.client().post(&format!("/v1/events/{eid}/replay"), &json!({})).await?;
+        anyhow::ensure!(answer.status == 200, "{}", answer.text);
+        digests(&scene.client().until(eid, "dead").await?)
+    };
+    for (digest, eid) in &lines_of {
+        assert_eq!(replayed(eid).await?, BTreeSet::from([digest.clone()]), "a replay changed its component");
+    }
+    scene.try_out("").await?;
+    let stable = BTreeSet::from([scene.plugin().await?["digest"].as_str().unwrap_or("").to_owned()]);
+    for eid in lines_of.values() {
+        assert_eq!(replayed(eid).await?, stable, "the canary is gone");
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::scene::{SCRIPT, Scene, results};
 
 /// Replaces a text by another of the same length, wherever it stands.
-fn patched(mut bytes: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
+pub fn patched(mut bytes: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let places: Vec<usize> =
         bytes.windows(from.len()).enumerate().filter(|(_, window)| *window == from.as_bytes()).map(|(at, _)| at).collect();

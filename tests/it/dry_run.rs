@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use sangam_saas::FaultAct;
 use serde_json::{Value, json};
 
-use crate::scene::{SCRIPT, Scene, event};
+use crate::scene::{SCRIPT, Scene, event, results};
 
 /// Three steps: `first`, then `second` (which reads, writes `a` and then `b`) and beside it `beside`; `last` needs `second`.
 const STEPS: &str = r#"
@@ -235,7 +235,7 @@ async fn keys_and_events_are_shown_and_dropped() -> anyhow::Result<()> {
     assert_eq!((&run["events"][0]["event"]["type"], &run["events"][0]["routes"]), (&json!("child.born"), &json!(["follow"])));
     assert_eq!(run["logs"][0]["message"], "seen");
     let after = scene.play("3", json!([{ "do": "fail", "kind": "rejected" }, { "do": "get", "key": "n" }])).await?;
-    assert_eq!(crate::scene::results(&after)?[0], "41", "a dry run changed a key");
+    assert_eq!(results(&after)?[0], "41", "a dry run changed a key");
     let born = scene.client().get("/v1/events?type=child.born").await?.json;
     assert_eq!(born["events"], json!([]), "a dry run brought in an event");
     Ok(())
@@ -323,5 +323,16 @@ async fn the_tool_shows_it_to_people() -> anyhow::Result<()> {
     let (code, text) = run(&["--reads", "live"])?;
     assert_eq!((code, text.contains("--dry-run")), (Some(2), true), "{text}");
     assert_eq!(scene.requests("/b").len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_dry_run_shares_no_memory_with_real_calls() -> anyhow::Result<()> {
+    let scene = Scene::granting("instances = \"reuse\"", SCRIPT).await?;
+    // The standard library draws its seed once in the life of an instance, and counts on from there.
+    let done = scene.play("1", json!([{ "do": "random" }])).await?;
+    let drawn = results(&done)?[0].clone();
+    let document = ask(&scene, &done, json!({ "from": "start", "route": "script" })).await?;
+    assert_eq!(steps(&document)["run"]["output"]["results"][0], drawn, "it got the instance of a real call: {document:#}");
     Ok(())
 }

@@ -232,3 +232,42 @@ async fn a_run_that_waited_has_its_time_where_its_configuration_cannot_be_loaded
     assert!(reason.contains("greeting.txt"), "{event:#}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_plugin_that_sends_it_again_at_once_is_broken_off() -> anyhow::Result<()> {
+    let scene = Scene::start(&holding()).await?;
+    scene.answer("/w", 503, 1);
+    let mut first = write(&scene, "w");
+    first["whatever"] = json!(true);
+    first["on"] = json!([1]);
+    let (eid, _) = held(&scene, json!([first, write(&scene, "w"), write(&scene, "after")])).await?;
+    assert_eq!((scene.requests("/w").len(), scene.requests("/after").len()), (1, 0), "sent again before anybody has spoken");
+    let event = scene.client().event(&eid).await?;
+    let attempt = &step(&event, "run")?["attempts"][0];
+    assert!(attempt["error"]["reason"].as_str().is_some_and(|reason| reason.contains("“w” is in doubt")), "{attempt:#}");
+    assert_eq!(step(&event, "run")?["held"].as_array().map(Vec::len), Some(1), "{event:#}");
+    let (code, said) = cli(&scene, &[&eid, "--outcome", "not-done"])?;
+    assert_eq!(code, Some(0), "{said}");
+    scene.client().until(&eid, "succeeded").await?;
+    assert_eq!((scene.requests("/w").len(), scene.requests("/after").len()), (2, 1), "once more, after the decision");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_output_given_in_spite_of_the_doubt_is_no_success() -> anyhow::Result<()> {
+    let scene = Scene::start(&holding()).await?;
+    scene.answer("/w", 503, 1);
+    let mut swallowed = write(&scene, "w");
+    swallowed["whatever"] = json!(true);
+    let lines = json!([{ "do": "set", "key": "k", "value": "v" }, swallowed]);
+    let (eid, _) = held(&scene, lines).await?;
+    let event = scene.client().event(&eid).await?;
+    assert!(step(&event, "run")?["output"].is_null(), "{event:#}");
+    let reason = step(&event, "run")?["error"]["reason"].as_str().unwrap_or("").to_owned();
+    assert!(reason.contains("an output although POST") && reason.contains("“w” is in doubt"), "{reason}");
+    let (code, said) = cli(&scene, &[&eid, "--outcome", "done"])?;
+    assert_eq!(code, Some(0), "{said}");
+    scene.client().until(&eid, "succeeded").await?;
+    assert_eq!(scene.requests("/w").len(), 1);
+    Ok(())
+}

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use crate::scene::{SCRIPT, Scene, outcomes, reason, results, script, step};
+use crate::scene::{SCRIPT, Scene, effects, outcomes, reason, results, script, step};
 
 const EVENTS: usize = 40;
 
@@ -78,6 +79,33 @@ async fn a_conflict_uses_up_no_attempt() -> anyhow::Result<()> {
     assert!(outcomes.len() > 1 && outcomes[..outcomes.len() - 1].iter().all(|outcome| outcome == "conflict"), "{outcomes:?}");
     scene.client().until(&holder, "succeeded").await?;
     assert_eq!(value(&scene, "n").await?, "2");
+    let states: Vec<&str> = (1..=outcomes.len()).map(|attempt| key_state(&event, attempt)).collect::<anyhow::Result<_>>()?;
+    assert!(states.iter().rev().skip(1).all(|state| *state == "failed") && states.last() == Some(&"done"), "{states:?}");
+    Ok(())
+}
+
+/// How the timeline shows the key-value write of an attempt, from 1.
+fn key_state(event: &Value, attempt: usize) -> anyhow::Result<&str> {
+    let write = effects(event, attempt)?.iter().find(|effect| effect["kind"] == "key-value").context("it wrote a key")?;
+    anyhow::ensure!((write["dropped"] == true) == (write["state"] == "failed"), "{write}");
+    anyhow::ensure!(write["error"].is_string() == (write["state"] == "failed"), "{write}");
+    write["state"].as_str().context("an effect has a state")
+}
+
+#[tokio::test]
+async fn the_timeline_shows_which_writes_took_effect() -> anyhow::Result<()> {
+    let scene = Scene::start(SCRIPT).await?;
+    let lines = json!([{ "do": "set", "key": "k", "value": "v" }, { "do": "fail", "on": [1], "key": "again" }]);
+    let event = scene.play("1", lines).await?;
+    assert_eq!((key_state(&event, 1)?, key_state(&event, 2)?), ("failed", "done"), "the first attempt failed");
+    // It succeeded once: a replay applies nothing again.
+    let eid = event["eid"].as_str().context("an event has an eid")?;
+    let wish = json!({ "from": "start", "route": "script" });
+    assert_eq!(scene.client().post(&format!("/v1/events/{eid}/replay"), &wish).await?.status, 200);
+    let event = scene.client().until(eid, "succeeded").await?;
+    assert_eq!(event["runs"].as_array().map(Vec::len), Some(2));
+    let attempts = outcomes(&event, "run")?.len();
+    assert_eq!(key_state(&event, attempts)?, "failed", "{event:#}");
     Ok(())
 }
 

@@ -154,3 +154,22 @@ async fn what_is_to_be_hidden_is_hidden() -> anyhow::Result<()> {
     assert!(!scene.host.log().contains("ann@example.com"));
     Ok(())
 }
+
+#[tokio::test]
+async fn hiding_a_number_or_a_short_text_leaves_the_document_whole() -> anyhow::Result<()> {
+    let rest = "on = { type = \"t\" }\nredact = [\".event.data.hours\", \".event.data.code\"]";
+    let scene = Scene::start(&route("r", rest, "{ hours = \"${ .event.data.hours }\" }")).await?;
+    // 1 is also a number of attempts, a seq and a revision; the ids of these years all begin with the same letters (UUIDv7).
+    let millis = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis();
+    let code = &format!("{millis:012x}")[..3];
+    let sent = event("1", "t", json!({ "hours": 1, "code": code }));
+    let document = scene.client().send_and_wait(&sent).await?;
+    let run = &document["runs"][0];
+    assert_eq!((&run["revision"], &run["root"]), (&json!(1), &run["id"]), "{document:#}");
+    assert!(run["id"].as_str().is_some_and(|id| id.starts_with(code)), "{document:#}");
+    let attempt = &step(&document, "run")?["attempts"][0];
+    assert_eq!((&attempt["number"], &attempt["effects"][0]["seq"]), (&json!(1), &json!(1)), "{document:#}");
+    assert!(!step(&document, "run")?["input"].to_string().contains(":1"), "{document:#}");
+    assert_eq!(document["event"]["data"], json!({ "hours": "[redacted]", "code": "[redacted]" }));
+    Ok(())
+}

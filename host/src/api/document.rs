@@ -94,7 +94,7 @@ pub(super) fn explain(document: &mut Value) {
 pub(super) fn redacted(redaction: &Redaction, document: &mut Value) {
     redaction.hide_in_event(&mut document["event"]);
     redaction.hide(&mut document["status_reason"]);
-    redaction.hide(&mut document["runs"]);
+    redaction.hide_in_document(&mut document["runs"]);
 }
 
 /// An event as lists show it: without steps.

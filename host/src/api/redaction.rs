@@ -9,6 +9,25 @@ use crate::store::RunRow;
 const HIDDEN: &str = "[redacted]";
 /// Shorter texts are not looked for within others: they would hide half of everything.
 const MIN_TEXT: usize = 3;
+/// Members of a document that hold what came from an event or from a plugin. All others are the host's own: ids, numbers, states and times, which
+/// say nothing of an event even where they look like a part of it.
+const CONTENT: [&str; 15] = [
+    "body",
+    "details",
+    "event",
+    "fields",
+    "headers",
+    "input",
+    "message",
+    "now",
+    "order_key",
+    "output",
+    "path",
+    "reason",
+    "status_reason",
+    "then",
+    "url",
+];
 
 /// What is to be hidden of one event.
 #[derive(Debug, Default)]
@@ -79,7 +98,25 @@ impl Redaction {
         }
     }
 
-    /// Hides its values wherever they stand, whole or within a text.
+    /// Hides its values in a document about runs: only where something of the event can stand.
+    pub(super) fn hide_in_document(&self, document: &mut Value) {
+        match document {
+            Value::Array(items) => items.iter_mut().for_each(|item| self.hide_in_document(item)),
+            Value::Object(members) => {
+                // The names of steps are the route's own; those of writes and keys are a plugin's.
+                let of_effect = members.contains_key("method");
+                for (name, member) in members {
+                    // An error is an object with a kind, or, of an effect, a text.
+                    let content =
+                        CONTENT.contains(&name.as_str()) || (name == "name" && of_effect) || (name == "error" && member.is_string());
+                    if content { self.hide(member) } else { self.hide_in_document(member) }
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    /// Hides its values wherever they stand, whole or within a text. For content alone: it spares nothing.
     pub(super) fn hide(&self, value: &mut Value) {
         if self.values.is_empty() {
             return;
@@ -98,5 +135,49 @@ impl Redaction {
             Value::Object(members) => members.values_mut().for_each(|member| self.hide(member)),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_the_hosts_own_is_spared_and_content_is_not() {
+        let mut redaction = Redaction::default();
+        redaction.collect(&json!({ "hours": 2, "place": "019", "name": "ann" }));
+        let step = json!({
+            "name": "ann", "status": "succeeded", "input": { "of": "ann", "n": 2 }, "output": [2, 3], "next_attempt_at": "2019-01-01T00:00:02Z",
+            "error": { "kind": "ann", "reason": "for ann", "details": { "n": 2 } },
+            "attempts": [{
+                "number": 2, "duration_ms": 2, "error": null, "digest": "sha256:019",
+                "logs": [{ "level": "info", "message": "ann is in 019", "fields": { "hours": 2 } }],
+                "effects": [{ "seq": 2, "status": 2, "key": "0190", "method": "POST", "name": "to/ann", "url": "http://ann/", "error": "no ann" }],
+            }],
+            "would_send": { "method": "PUT", "url": "/019", "headers": [["x", "ann"]], "body": { "n": 2 }, "name": "ann", "key": "0190" },
+            "difference": { "against": { "attempt": 2, "key": "019" }, "changes": [{ "part": "body", "path": "/ann", "then": 2, "now": 3 }], "more_changes": 2 },
+        });
+        let mut document =
+            json!([{ "id": "0190-1", "root": "0190-1", "revision": 2, "order_key": "ann", "status_reason": "by ann", "steps": [step] }]);
+        redaction.hide_in_document(&mut document);
+        let hidden = json!({
+            "name": "ann", "status": "succeeded", "input": { "of": HIDDEN, "n": HIDDEN }, "output": [HIDDEN, 3], "next_attempt_at": "2019-01-01T00:00:02Z",
+            "error": { "kind": "ann", "reason": "for [redacted]", "details": { "n": HIDDEN } },
+            "attempts": [{
+                "number": 2, "duration_ms": 2, "error": null, "digest": "sha256:019",
+                "logs": [{ "level": "info", "message": "[redacted] is in [redacted]", "fields": { "hours": HIDDEN } }],
+                "effects": [{
+                    "seq": 2, "status": 2, "key": "0190", "method": "POST", "name": "to/[redacted]", "url": "http://[redacted]/", "error": "no [redacted]",
+                }],
+            }],
+            "would_send": { "method": "PUT", "url": "/[redacted]", "headers": [["x", HIDDEN]], "body": { "n": HIDDEN }, "name": HIDDEN, "key": "0190" },
+            "difference": {
+                "against": { "attempt": 2, "key": "019" },
+                "changes": [{ "part": "body", "path": "/[redacted]", "then": HIDDEN, "now": 3 }],
+                "more_changes": 2,
+            },
+        });
+        let expected = json!([{ "id": "0190-1", "root": "0190-1", "revision": 2, "order_key": HIDDEN, "status_reason": "by [redacted]", "steps": [hidden] }]);
+        assert_eq!(document, expected);
     }
 }

@@ -168,6 +168,17 @@ impl Journal {
         rows
     }
 
+    /// The write of that identity, if it is in doubt.
+    pub(super) fn in_doubt(&self, identity: &str) -> Option<&EffectRow> {
+        self.rows.get(identity).filter(|row| matches!(row.state, EffectState::Intent | EffectState::InDoubt))
+    }
+
+    /// The first write in doubt, asked for by this attempt or not.
+    pub(super) fn first_in_doubt(&self) -> Option<&EffectRow> {
+        let doubts = self.rows.keys().filter_map(|identity| self.in_doubt(identity));
+        doubts.min_by_key(|row| (row.started_at, row.seq))
+    }
+
     /// What a write that `decide` refused as diverged is known by.
     pub(super) fn identity_of(&self, request: &Request, url: &Url) -> String {
         match &request.name {

@@ -87,6 +87,11 @@ impl KeyValue {
         }
     }
 
+    /// The step has succeeded before: what it writes now is let go.
+    pub(super) fn took_effect_before(&self) -> bool {
+        self.applied
+    }
+
     /// Keys that the attempt has written, and whether it removed them.
     pub(super) fn written(&mut self) -> Vec<(String, bool)> {
         self.writes.iter().map(|(key, value)| (key.clone(), value.is_none())).collect()

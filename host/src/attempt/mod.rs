@@ -36,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 use crate::crash::Point;
 use crate::credentials::{Attached, Remedy};
 use crate::outbound::{HttpError, Outbound, Request, Response};
-use crate::store::{EffectState, Intent, JournalSnapshot, KeySettlement, Opening, RecordedRead, Recording, Store, StoreError};
+use crate::store::{EffectRow, EffectState, Intent, JournalSnapshot, KeySettlement, Opening, RecordedRead, Recording, Store, StoreError};
 use journal::{Decision, Journal};
 use key_value::KeyValue;
 use reads::ReadLog;
@@ -55,6 +55,11 @@ pub enum Break {
     /// It wrote something else than on an earlier attempt.
     #[error("{0}")]
     Diverged(String),
+    /// A person has to say first whether a write was done (`on-doubt = "hold"`).
+    #[error(
+        "{0} is in doubt; with on-doubt = \"hold\" it is not sent again, in the same attempt neither, before a person has said whether it was done"
+    )]
+    Held(String),
     /// Another worker has the run.
     #[error("the run was taken over by another worker")]
     Fenced,
@@ -82,6 +87,7 @@ pub struct Attempt {
     id: AttemptId,
     abilities: Abilities,
     conduct: Conduct,
+    holds: bool,
     limits: AttemptLimits,
     input: String,
     started_at: Timestamp,
@@ -109,6 +115,8 @@ pub struct NewAttempt {
     pub abilities: Abilities,
     /// For good, or dry.
     pub conduct: Conduct,
+    /// `on-doubt = "hold"`: a write in doubt is not sent again before a person has said whether it was done.
+    pub holds: bool,
     /// Its limits.
     pub limits: AttemptLimits,
     /// The step's input, JSON.
@@ -140,6 +148,8 @@ pub struct AttemptRecord {
     pub effects: Vec<ShownEffect>,
     /// Writes of earlier attempts, done or in doubt, that this one has not asked for: they mean something where it succeeded.
     pub unrepeated: Vec<ShownEffect>,
+    /// A write of the step that is in doubt, where that holds it.
+    pub held: Option<String>,
     /// Answers to reads, to be kept.
     pub reads: Vec<RecordedRead>,
     /// Lines of its log.
@@ -173,6 +183,7 @@ impl Attempt {
             id: new.id,
             abilities: new.abilities,
             conduct: new.conduct,
+            holds: new.holds,
             reads: ReadLog::default(),
             limits: new.limits,
             input: new.input,
@@ -258,13 +269,29 @@ impl Attempt {
             }
             Decision::Send(row) => *row,
         };
+        if self.holds
+            && let Some(known) = self.journal.in_doubt(&row.id.identity)
+        {
+            let why = Break::Held(known.described());
+            let mut shown = ShownEffect::new(self.next_seq(), &request, &row.url, EffectState::Failed);
+            shown.error = Some(why.to_string());
+            self.shown.push(shown);
+            return Err(why);
+        }
         row.seq = self.next_seq();
         row.run.clone_from(&self.id.run);
         row.attempt = self.id.number;
         row.started_at = Timestamp::now();
         row.request_body = (request.body.len() <= MAX_KEPT_BODY).then(|| request.body.clone());
-        if self.conduct.journals() {
-            self.intend(&row).await?;
+        if self.conduct.journals()
+            && let Err(broken) = self.intend(&row).await
+        {
+            if matches!(broken, Break::Store(_)) {
+                // The intent may be durable, its answer lost: the request has not left, and that is known now.
+                row.state = if row.doubted { EffectState::InDoubt } else { EffectState::Failed };
+                let _ = self.store.outcome(self.id.fence, row).await; // without it the write is in doubt, as after a crash
+            }
+            return Err(broken);
         }
         self.store.crash().at(Point::Intended);
         let (sent, result) = self.outbound.exchange(exchange, Some(&row.key), self.time_left(), &self.cancel).await;
@@ -287,7 +314,7 @@ impl Attempt {
     }
 
     /// Makes the intent durable, and with the first one everything the attempt stands on.
-    async fn intend(&mut self, row: &crate::store::EffectRow) -> Result<(), Break> {
+    async fn intend(&mut self, row: &EffectRow) -> Result<(), Break> {
         let opening = (!self.opened).then(|| Opening {
             started_at: self.started_at,
             clock_start: self.surroundings.clock.start(),
@@ -371,12 +398,17 @@ impl Attempt {
             }
             effects.push(shown);
         }
+        if self.keys.took_effect_before() {
+            let why = "the step has succeeded before in its line, and its key-value writes took effect then";
+            ShownEffect::drop_key_values(&mut effects, why);
+        }
         let mut unrepeated: Vec<ShownEffect> = Vec::new();
         for row in self.journal.unrepeated() {
             let seq = u32::try_from(effects.len() + unrepeated.len()).unwrap_or(u32::MAX).saturating_add(1);
             unrepeated.push(ShownEffect::unrepeated(seq, row));
         }
         AttemptRecord {
+            held: self.journal.first_in_doubt().filter(|_| self.holds).map(EffectRow::described),
             started_at: self.started_at,
             clock_start: self.surroundings.clock.start(),
             input: self.input,

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::outbound::Request;
 use crate::store::{EffectRow, EffectState};
 
+/// Kind of an effect on the plugin's key-value space.
+const KEY_VALUE: &str = "key-value";
 /// Longest URL that is shown.
 const MAX_URL: usize = 2048;
 
@@ -49,7 +51,7 @@ pub struct ShownEffect {
     /// The answer to the read is kept for dry runs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recorded: bool,
-    /// Shown by a dry run, and not carried out.
+    /// Not carried out: by a dry run, or because the key-value writes of the attempt did not take effect.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dropped: bool,
     /// The body was too large to keep; the journal has its digest alone.
@@ -96,10 +98,19 @@ impl ShownEffect {
         self
     }
 
+    /// Key-value writes that did not take effect after all.
+    pub fn drop_key_values(effects: &mut [ShownEffect], why: &str) {
+        for effect in effects.iter_mut().filter(|effect| effect.kind == KEY_VALUE) {
+            effect.state = EffectState::Failed;
+            effect.dropped = true;
+            effect.error = Some(why.to_owned());
+        }
+    }
+
     pub(super) fn key_value(seq: u32, key: String, removed: bool) -> ShownEffect {
         ShownEffect {
             seq,
-            kind: "key-value".to_owned(),
+            kind: KEY_VALUE.to_owned(),
             name: Some(key),
             key: None,
             method: if removed { "delete" } else { "set" }.to_owned(),

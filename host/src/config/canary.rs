@@ -1,8 +1,10 @@
 //! A plugin's canary compared with the component that most runs use: what would fail for its share of runs is said beforehand.
 
+use std::sync::Arc;
+
 use super::Loaded;
-use super::facts::PluginFacts;
-use super::model::Plugin;
+use super::facts::{ActionFacts, PluginFacts};
+use super::model::{OnFailure, Plugin, Route};
 use super::problems::Severity;
 use crate::schema::Schema;
 
@@ -25,7 +27,14 @@ pub(super) fn differences(loaded: &Loaded, plugin: &Plugin, stable: &PluginFacts
         }
     }
     for (action, facts) in &stable.actions {
-        let used = loaded.config.routes.iter().any(|route| route.steps.iter().any(|step| step.plugin == *name && step.action == *action));
+        let uses = |route: &&Arc<Route>| route.steps.iter().any(|step| step.plugin == *name && step.action == *action);
+        let used = loaded.config.routes.iter().any(|route| uses(&route));
+        let undoes = |route: &&Arc<Route>| route.steps.iter().any(|step| step.on_failure == OnFailure::Undo);
+        let undone = loaded.config.routes.iter().filter(uses).any(|route| undoes(&route));
+        if let Some(message) = other_undo(name, action, facts, canary).filter(|_| used) {
+            // Nobody asks for it where no route undoes.
+            found.push((if undone { Severity::Error } else { Severity::Warning }, message));
+        }
         match canary.actions.get(action) {
             None if used => {
                 found.push((Severity::Error, format!("the canary of plugin `{name}` has no action `{action}`, which a route uses")))
@@ -42,4 +51,17 @@ pub(super) fn differences(loaded: &Loaded, plugin: &Plugin, stable: &PluginFacts
         found.push((Severity::Warning, format!("the canary of plugin `{name}` expects to reach {host} too; see that allow-hosts has it")));
     }
     found
+}
+
+/// An undo is called by the name that the other component gives it, whichever of the two did what is undone.
+fn other_undo(plugin: &str, action: &str, stable: &ActionFacts, canary: &PluginFacts) -> Option<String> {
+    let undo = stable.undo.as_ref()?;
+    let other = canary.actions.get(action)?;
+    let canary_of = format!("the canary of plugin `{plugin}`");
+    match &other.undo {
+        Some(declared) if declared == undo && canary.actions.contains_key(undo) => None,
+        Some(declared) if declared == undo => Some(format!("{canary_of} has no action `{undo}`, which undoes `{action}`")),
+        Some(declared) => Some(format!("{canary_of} undoes `{action}` by `{declared}` and not by `{undo}`; an undo calls `{undo}` of it")),
+        None => Some(format!("{canary_of} declares no undo of `{action}`, which `{undo}` undoes otherwise")),
+    }
 }

@@ -37,6 +37,14 @@ impl Default for JournalPolicy {
     }
 }
 
+/// Refuses `journal = false` beside a step that undoes: what a step has written is known from its journal alone.
+pub(super) fn refuse_with_undo(r: &mut Reader<'_>, journals: &[Item<'_>]) {
+    for item in journals.iter().filter(|item| item.value.as_bool() == Some(false)) {
+        r.error(&item.span, "`journal = false` leaves an undo nothing to go by, and a step of this route has `on-failure = \"undo\"`")
+            .help("take `journal = false` away, or choose another `on-failure`: an undo would end as done and have undone nothing");
+    }
+}
+
 /// Reads the three keys. `on_doubt` is what the step says about writes in doubt, with its place.
 pub(super) fn journal(r: &mut Reader<'_>, section: &mut Section<'_>, on_doubt: Option<(&Item<'_>, OnDoubt)>) -> JournalPolicy {
     let kept = section.get("journal").and_then(|item| item.boolean(r)).unwrap_or(true);

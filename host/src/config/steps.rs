@@ -46,9 +46,13 @@ pub(super) fn steps(r: &mut Reader<'_>, item: &Item<'_>, plugins: &BTreeSet<Stri
         names.push(name.map(|name| name.value.to_owned()).unwrap_or_default());
     }
     let needs = needs::needs(r, &mut sections, &names);
+    let journals: Vec<Item<'_>> = sections.iter_mut().filter_map(|section| section.get("journal")).collect();
     let mut steps = Vec::new();
     for (index, section) in sections.into_iter().enumerate() {
         steps.push(step(r, section, index, &names, &needs, plugins));
+    }
+    if steps.iter().flatten().any(|step| step.on_failure == OnFailure::Undo) {
+        journal::refuse_with_undo(r, &journals);
     }
     steps.into_iter().collect()
 }

@@ -1,7 +1,7 @@
 //! What a dead run died of: dead letters are found by it.
 
 use super::{FailureKind, RunState, StepState, StepStatus};
-use crate::config::Route;
+use crate::config::{OnFailure, Route};
 
 /// Every kind of failure; nobody else needs them all.
 const KINDS: [FailureKind; 14] = [
@@ -43,12 +43,16 @@ impl Death {
 impl RunState {
     /// What the run died of, once its verdict is [`super::Verdict::Dead`].
     pub fn death(&self, route: &Route) -> Death {
-        // What was undone had failed before, if it has an error.
+        // What was undone had failed before if it has an error and had ended; otherwise it was under way, and would have been tried again.
         let ended = [StepStatus::Failed, StepStatus::Undoing, StepStatus::Undone, StepStatus::UndoFailed];
-        let failed = |index: &usize| self.steps[*index].error.is_some() && ended.contains(&self.steps[*index].status);
+        let failed = |index: &usize| {
+            let step = &self.steps[*index];
+            step.error.is_some() && step.ended.is_some() && ended.contains(&step.status)
+        };
         let fatal = |index: &usize| self.steps[*index].error.as_ref().is_some_and(|error| error.kind.is_fatal());
         let all = 0..self.steps.len();
-        let cause = all.clone().filter(failed).find(fatal).or_else(|| all.clone().filter(failed).find(|&index| !self.met(route, index)));
+        let must = |index: &usize| route.steps[*index].on_failure != OnFailure::Continue;
+        let cause = all.clone().filter(failed).find(fatal).or_else(|| all.clone().filter(failed).find(must));
         match (cause.map(|index| &self.steps[index]), &self.fatal) {
             (Some(step), _) => Death { kind: step.error.as_ref().map_or("", |error| error.kind.as_str()), plugin: plugin(step) },
             (None, Some(_)) => Death { kind: FailureKind::Unavailable.as_str(), plugin: None },
@@ -65,8 +69,8 @@ fn plugin(step: &StepState) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{JournalPolicy, OnDoubt, OnFailure, OrderOnDead, Retry, Step};
-    use crate::run::{Outcome, StepFailure, Task};
+    use crate::config::{JournalPolicy, OnDoubt, OrderOnDead, Retry, Step};
+    use crate::run::{Outcome, StepFailure, Task, UndoFacts};
     use jiff::Timestamp;
     use std::time::Duration;
 
@@ -88,9 +92,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_death_has_a_kind_and_a_plugin() {
-        let route = Route {
+    fn route(steps: Vec<Step>) -> Route {
+        Route {
             name: "route".to_owned(),
             types: Vec::new(),
             sources: Vec::new(),
@@ -99,8 +102,13 @@ mod tests {
             order_on_dead: OrderOnDead::Release,
             deadline: Duration::from_secs(3600),
             redact: Vec::new(),
-            steps: vec![step("may", OnFailure::Continue), step("must", OnFailure::DeadLetter)],
-        };
+            steps,
+        }
+    }
+
+    #[test]
+    fn a_death_has_a_kind_and_a_plugin() {
+        let route = route(vec![step("may", OnFailure::Continue), step("must", OnFailure::DeadLetter)]);
         let died = |failures: &[(usize, FailureKind)]| {
             let mut state = RunState::new(&route, Timestamp::MAX);
             for (index, kind) in failures {
@@ -123,9 +131,52 @@ mod tests {
     }
 
     #[test]
+    fn an_undo_does_not_hide_what_a_run_died_of() {
+        use FailureKind::{Rejected, Retry};
+        // Side by side, the first two having something to undo.
+        let steps = vec![step("may", OnFailure::Continue), step("slow", OnFailure::DeadLetter), step("must", OnFailure::Undo)];
+        let route = route(steps);
+        let mut state = RunState::new(&route, Timestamp::MAX);
+        for (index, kind) in [(0, Rejected), (1, Retry), (2, Rejected)] {
+            state.start(&route, Task::Step(index), NOW).expect("it is its turn");
+            let failure = StepFailure::new(kind, "no");
+            state.apply(&route, Task::Step(index), Outcome::Failed(failure), NOW, 0.0).expect("it was started");
+        }
+        for step in &mut state.steps {
+            step.uses = format!("{}.act", step.name);
+        }
+        let facts = || UndoFacts { action: Some("undo".to_owned()), effects: true };
+        state.begin_undo(&route, &[facts(), facts(), UndoFacts::default()], NOW, Timestamp::MAX).expect("a step failed that undoes");
+        while let Some(&task) = state.ready(&route, NOW).first() {
+            state.start(&route, task, NOW).expect("it is its turn");
+            state.apply(&route, task, Outcome::Succeeded, NOW, 0.0).expect("it was started");
+        }
+        assert!(state.steps[..2].iter().all(|step| step.status == StepStatus::Undone), "{state:?}");
+        let death = state.death(&route);
+        assert_eq!((death.kind, death.plugin.as_deref()), ("rejected", Some("must")), "neither what may fail nor what was under way");
+    }
+
+    #[test]
     fn every_kind_can_be_asked_for() {
-        let kinds: std::collections::BTreeSet<&str> = Death::kinds().collect();
-        assert_eq!(kinds.len(), KINDS.len() + 1, "one is there twice");
-        assert!(kinds.contains("deadline") && kinds.contains("retry"));
+        // A new kind needs its place here: the compiler asks for it.
+        let after = |kind| match kind {
+            FailureKind::Retry => Some(FailureKind::RateLimited),
+            FailureKind::RateLimited => Some(FailureKind::Unauthorized),
+            FailureKind::Unauthorized => Some(FailureKind::Rejected),
+            FailureKind::Rejected => Some(FailureKind::Trap),
+            FailureKind::Trap => Some(FailureKind::Timeout),
+            FailureKind::Timeout => Some(FailureKind::Interrupted),
+            FailureKind::Interrupted => Some(FailureKind::Conflict),
+            FailureKind::Conflict => Some(FailureKind::Busy),
+            FailureKind::Busy => Some(FailureKind::InvalidInput),
+            FailureKind::InvalidInput => Some(FailureKind::InvalidOutput),
+            FailureKind::InvalidOutput => Some(FailureKind::Expression),
+            FailureKind::Expression => Some(FailureKind::Diverged),
+            FailureKind::Diverged => Some(FailureKind::Unavailable),
+            FailureKind::Unavailable => None,
+        };
+        let all: Vec<&str> = std::iter::successors(Some(FailureKind::Retry), |kind| after(*kind)).map(FailureKind::as_str).collect();
+        let kinds: Vec<&str> = Death::kinds().collect();
+        assert_eq!(kinds, [all, vec!["deadline"]].concat());
     }
 }

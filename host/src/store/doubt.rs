@@ -94,7 +94,7 @@ impl Store {
     /// Takes in what a person says, and makes the run go on. Gives the write.
     pub async fn decide(&self, id: DoubtId, decision: Decision, now: Timestamp) -> Result<Result<EffectRow, DecisionRefused>, StoreError> {
         self.writer
-            .write(Terms::none().signal(Signal::Due), move |connection| {
+            .write(Terms::none().line(&id.root).signal(Signal::Due), move |connection| {
                 let (id, decision) = (id.clone(), decision.clone());
                 Box::pin(async move { decide(connection, &id, &decision, now).await })
             })

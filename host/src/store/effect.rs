@@ -111,6 +111,19 @@ impl EffectRow {
         let hex = || self.request_digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         self.request_body.is_none().then(|| format!("sha256:{}", hex()))
     }
+
+    /// Method, address and name, for people. The address without its query, which may be long.
+    pub fn described(&self) -> String {
+        let address = url::Url::parse(&self.url).map_or_else(
+            |_| self.url.clone(),
+            |mut url| {
+                url.set_query(None);
+                url.to_string()
+            },
+        );
+        let name = self.name.as_ref().map(|name| format!(" “{name}”")).unwrap_or_default();
+        format!("{} {address}{name}", self.method)
+    }
 }
 
 /// What an attempt starts from: the line's journal for its step.

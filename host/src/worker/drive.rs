@@ -8,6 +8,7 @@ use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::outputs;
 use super::step::{StepCall, StepEnd, StepInputs};
 use crate::config::Route;
 use crate::crash::Point;
@@ -169,8 +170,8 @@ impl Driver {
             self.paused_at = self.paused_at.or(Some(end.credential_changes));
         }
         let failed = self.status(task) == StepStatus::Failed;
-        let component = end.attempt.as_ref().and_then(|attempt| attempt.digest.as_deref());
-        self.runtime.judge_component(&self.route.steps[task.index()].plugin, component, &end.outcome, failed).await;
+        let plugin = &self.route.steps[task.index()].plugin;
+        self.runtime.judge_component(plugin, end.component.as_deref(), &end.outcome, failed).await;
         let leaves = Leaves {
             attempt: end.attempt.clone(),
             value: end.value.clone().map(|value| StepValue { ended: self.ended_with(task, &value), ..value }),
@@ -186,6 +187,7 @@ impl Driver {
                 self.state = before;
                 let failure = StepFailure::new(FailureKind::Conflict, format!("key {key:?} was changed or claimed by another step"));
                 let attempt = end.attempt.map(|attempt| AttemptEnd {
+                    effects: outputs::without_key_values(&attempt.effects, &failure.reason),
                     outcome: FailureKind::Conflict.as_str().to_owned(),
                     error: serde_json::to_string(&failure).ok(),
                     ..attempt

@@ -13,7 +13,7 @@ use super::difference::{counterpart, difference, shown_body};
 use super::step::{SLOT_WAIT, StepCall, StepInputs};
 use super::{drive, outputs};
 use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Break, Conduct, DryStop, NewAttempt, Reads, WouldSend};
-use crate::config::Route;
+use crate::config::{Instances, Route};
 use crate::engine::{Call, CallOutcome};
 use crate::run::{FailureKind, RunState, StepFailure, StepState, StepStatus, Task};
 use crate::runtime::{LoadedPlugin, PresentPlugin, Revision, Runtime};
@@ -245,6 +245,8 @@ impl StepCall {
             id,
             abilities: Abilities::Act,
             conduct: Conduct::Dry(reads),
+            // It ends at its first write: there is nothing to send again.
+            holds: false,
             limits: AttemptLimits { http_calls: limits.http_calls, ends: Instant::now() + limits.time },
             input: input.clone(),
             started_at,
@@ -257,7 +259,8 @@ impl StepCall {
         let step_key = attempt.step_key();
         let context = self.context(&attempt, &step_key, plugin, limits.time);
         let call = Call::Invoke { action: self.step.action.clone(), input, context };
-        let mut end = self.runtime.engine.call(&plugin.code, &limits, present.config.instances, attempt, call).await;
+        // An instance that has seen old answers must not be reused for real calls, nor one that has seen real ones for this.
+        let mut end = self.runtime.engine.call(&plugin.code, &limits, Instances::PerCall, attempt, call).await;
         let tried = match end.outcome {
             CallOutcome::Broken(Break::Dry(DryStop::Write(write))) => stopped(&write, &then),
             CallOutcome::Broken(Break::Dry(stop)) => Tried::new(StepStatus::Waiting, "stopped")

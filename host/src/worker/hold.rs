@@ -7,17 +7,9 @@ use crate::config::OnDoubt;
 use crate::run::{HeldEffect, Outcome, StepFailure, Task};
 use crate::store::{EffectRow, StoreError};
 
-/// A write in doubt as a person is asked about it: the address without its query, which may be long.
+/// A write in doubt as a person is asked about it.
 pub fn held_effect(effect: &EffectRow) -> HeldEffect {
-    let address = url::Url::parse(&effect.url).map_or_else(
-        |_| effect.url.clone(),
-        |mut url| {
-            url.set_query(None);
-            url.to_string()
-        },
-    );
-    let name = effect.name.as_ref().map(|name| format!(" “{name}”")).unwrap_or_default();
-    HeldEffect { seq: effect.seq, attempt: effect.attempt, what: format!("{} {address}{name}", effect.method) }
+    HeldEffect { seq: effect.seq, attempt: effect.attempt, what: effect.described() }
 }
 
 impl Driver {

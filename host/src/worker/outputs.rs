@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::attempt::{AttemptRecord, Break};
+use crate::attempt::{AttemptRecord, Break, ShownEffect};
 use crate::config::{Limits, OnUnrepeated};
 use crate::engine::{CallOutcome, PluginFailure, PluginFailureKind};
 use crate::run::{FailureKind, StepFailure};
@@ -22,6 +22,8 @@ pub(super) fn answer(outcome: CallOutcome, limits: &Limits) -> Result<(String, V
             let kind = match &why {
                 Break::Conflict(_) => FailureKind::Conflict,
                 Break::Diverged(_) => FailureKind::Diverged,
+                // Whoever drives the run sees the doubt, and holds the step.
+                Break::Held(_) => FailureKind::Retry,
                 // Where a dry run stops is looked at before.
                 Break::Fenced | Break::Store(_) | Break::Dry(_) => FailureKind::Busy,
             };
@@ -45,6 +47,13 @@ pub(super) fn unrepeated(policy: OnUnrepeated, record: &AttemptRecord) -> Option
     Some(StepFailure::new(FailureKind::Diverged, reason))
 }
 
+/// What follows for an attempt that succeeded although a write that holds its step is in doubt: it is no success before a person has spoken.
+pub(super) fn held(record: &AttemptRecord) -> Option<StepFailure> {
+    let write = record.held.as_ref()?;
+    let reason = format!("the plugin answered with an output although {write} is in doubt (on-doubt = \"hold\")");
+    Some(StepFailure::new(FailureKind::Retry, reason))
+}
+
 /// A plugin's failure as the run sees it.
 fn step_failure(failure: PluginFailure) -> StepFailure {
     let kind = match failure.kind {
@@ -56,6 +65,13 @@ fn step_failure(failure: PluginFailure) -> StepFailure {
     // Details that are not JSON are kept as the text they are.
     let details = failure.details.map(|details| serde_json::from_str(&details).unwrap_or(Value::String(details)));
     StepFailure { kind, reason: failure.reason, after: failure.after, details }
+}
+
+/// The effects of an attempt, JSON, that turned out a failure at the settling.
+pub(super) fn without_key_values(effects: &str, why: &str) -> String {
+    let mut shown: Vec<ShownEffect> = serde_json::from_str(effects).expect("effects were written by this very attempt");
+    ShownEffect::drop_key_values(&mut shown, why);
+    serde_json::to_string(&shown).expect("effects are plain data")
 }
 
 /// A journalled write as it is shown where its attempt left no record of its own.

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{drive, outputs};
-use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Conduct, NewAttempt};
-use crate::config::{self, Step};
+use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Conduct, NewAttempt, ShownEffect};
+use crate::config::{self, OnDoubt, Step};
 use crate::credentials::Remedy;
-use crate::engine::{Call, CallOutcome};
+use crate::engine::{Call, CallEnd};
 use crate::mapping::Scope;
 use crate::run::{FailureKind, Outcome, StepFailure, StepStatus};
 use crate::runtime::{LoadedPlugin, PresentPlugin, Revision, Runtime};
@@ -48,6 +48,8 @@ pub(super) struct StepInputs {
 pub(super) struct StepEnd {
     pub(super) outcome: Outcome,
     pub(super) attempt: Option<AttemptEnd>,
+    /// Digest of the component that was called, or whose schema refused the input.
+    pub(super) component: Option<String>,
     pub(super) value: Option<StepValue>,
     pub(super) output: Option<Arc<Value>>,
     pub(super) keys: Option<KeySettlement>,
@@ -65,6 +67,7 @@ impl StepEnd {
         StepEnd {
             outcome,
             attempt: None,
+            component: None,
             value: None,
             output: None,
             keys: None,
@@ -101,7 +104,7 @@ impl StepCall {
                 logs: "[]".to_owned(),
                 effects: "[]".to_owned(),
                 reads: None,
-                digest: None,
+                digest: end.component.clone(),
             });
         }
         if let Some(attempt) = &end.attempt {
@@ -129,6 +132,7 @@ impl StepCall {
         let plugin = grants.component(plugin, &self.run.root);
         if let Err(failure) = self.check(plugin, &input).await {
             let mut end = StepEnd::without_call(Outcome::Failed(failure));
+            end.component = Some(plugin.component.digest.clone());
             end.value = Some(StepValue {
                 name: self.step.name.clone(),
                 round: 0,
@@ -253,6 +257,7 @@ impl StepCall {
             id: id.clone(),
             abilities: Abilities::Act,
             conduct: Conduct::Real { journal: self.step.journal.kept, record_reads: self.step.journal.record_reads.is_some() },
+            holds: self.step.on_doubt == OnDoubt::Hold,
             limits: AttemptLimits { http_calls: limits.http_calls, ends: started + limits.time },
             input: input.clone(),
             started_at,
@@ -270,7 +275,7 @@ impl StepCall {
             let host = url::Url::parse(&effect.url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
             self.runtime.metrics.request_sent(&self.step.plugin, &host, effect.status);
         }
-        self.judged(end.outcome, end.record, present, &plugin.component.digest, &step_key, &limits, started.elapsed()).await
+        self.judged(end, present, &plugin.component.digest, &step_key, &limits, started.elapsed()).await
     }
 
     /// The smallest of what plugin, step and run allow.
@@ -297,14 +302,14 @@ impl StepCall {
 
     async fn judged(
         &self,
-        outcome: CallOutcome,
-        mut record: AttemptRecord,
+        call: CallEnd,
         present: &PresentPlugin,
         component: &str,
         step_key: &str,
         limits: &config::Limits,
         took: Duration,
     ) -> StepEnd {
+        let CallEnd { outcome, mut record, .. } = call;
         let mut emitted = Vec::new();
         let mut output = None;
         let failure = match outputs::answer(outcome, limits) {
@@ -324,8 +329,14 @@ impl StepCall {
         let (mut failure, cannot_renew) = self.credential(failure, &record).await;
         // An attempt that failed may just not have come so far.
         if failure.is_none() {
-            failure = outputs::unrepeated(self.step.journal.on_unrepeated, &record);
+            failure = outputs::unrepeated(self.step.journal.on_unrepeated, &record).or_else(|| outputs::held(&record));
             record.effects.append(&mut record.unrepeated);
+        }
+        if failure.is_some() {
+            ShownEffect::drop_key_values(
+                &mut record.effects,
+                "key-value writes take effect with the success of the step, and this attempt failed",
+            );
         }
         let kept_until = self.step.journal.record_reads.map(|age| crate::clock::later(self.runtime.clock.now(), age));
         let attempt = AttemptEnd {
@@ -341,7 +352,7 @@ impl StepCall {
             digest: Some(component.to_owned()),
         };
         if failure.is_some() {
-            // With `on-unrepeated = "stop"` an output does not make it a success.
+            // With `on-unrepeated = "stop"` or `on-doubt = "hold"` an output does not make it a success.
             output = None;
             emitted.clear();
         }
@@ -358,6 +369,7 @@ impl StepCall {
             keys: failure.is_none().then_some(record.keys),
             outcome: failure.map_or(Outcome::Succeeded, Outcome::Failed),
             attempt: Some(attempt),
+            component: Some(component.to_owned()),
             value: Some(value),
             output: parsed,
             emitted,

@@ -29,3 +29,12 @@ fn what_needs_the_journal_is_refused_without_it() {
     let refused = "10:10 `on-doubt = \"hold\"` needs the journal, which this step has switched off";
     assert!(held.iter().any(|line| line == refused), "{held:?}");
 }
+
+#[test]
+fn a_route_that_undoes_journals_all_its_steps() {
+    let route = |last: &str| format!("{ROUTE}journal=false\n[[routes.steps]]\nname='b'\nuses='p.x'\n{last}");
+    let why = "9:9 `journal = false` leaves an undo nothing to go by, and a step of this route has `on-failure = \"undo\"`";
+    assert_eq!(mistakes(&route("on-failure='undo'")), [why]);
+    valid(&route("on-failure='continue'"));
+    valid(&route("on-failure='undo'").replace("journal=false", "journal=true"));
+}

@@ -139,3 +139,40 @@ fn an_undo_that_cannot_be_complete_names_what_stays() {
     assert_eq!(shown, ["not everything can be undone: no undo action is declared for `a` (crm.resolve-case)"]);
     assert_eq!(problems[0].severity, Severity::Warning);
 }
+
+#[test]
+fn a_canary_undoes_like_the_component_it_may_replace() {
+    let action = |undo: Option<&str>| ActionFacts { input: json!({}), undo: undo.map(str::to_owned), idempotent: false };
+    let component = |actions: &[(&str, Option<&str>)]| PluginFacts {
+        name: "crm".into(),
+        config_schema: json!({}),
+        actions: actions.iter().map(|(name, undo)| ((*name).to_owned(), action(*undo))).collect(),
+        ..PluginFacts::default()
+    };
+    let said = |on_failure: &str, canary: &[(&str, Option<&str>)]| {
+        let loaded = valid(&format!(
+            "[plugins.crm]\ncomponent='c.wasm'\ncanary={{component='d.wasm',share=0.5,max-error-rate=0.1}}\n\
+             [[routes]]\nname='r'\non={{type='a'}}\n[[routes.steps]]\nname='s'\nuses='crm.make'\n[[routes.steps]]\nname='t'\nuses='crm.look'\n\
+             on-failure='{on_failure}'\n"
+        ));
+        let stable = component(&[("make", Some("unmake")), ("unmake", None), ("look", None)]);
+        let facts = BTreeMap::from([("crm".to_owned(), stable), ("crm/canary".to_owned(), component(canary))]);
+        let found = check_plugins(&loaded, &facts).into_iter().filter(|problem| problem.message.contains("canary"));
+        found.map(|problem| (problem.severity, problem.message)).collect::<Vec<_>>()
+    };
+    let same: &[_] = &[("make", Some("unmake")), ("unmake", None), ("look", None)];
+    assert_eq!(said("undo", same), []);
+    let none = said("undo", &[("make", None), ("unmake", None), ("look", None)]);
+    assert_eq!(
+        none,
+        [(Severity::Error, "the canary of plugin `crm` declares no undo of `make`, which `unmake` undoes otherwise".to_owned())]
+    );
+    let other: &[_] = &[("make", Some("revoke")), ("revoke", None), ("unmake", None), ("look", None)];
+    let why = "the canary of plugin `crm` undoes `make` by `revoke` and not by `unmake`; an undo calls `unmake` of it".to_owned();
+    assert_eq!(said("undo", other), [(Severity::Error, why.clone())]);
+    assert_eq!(said("continue", other), [(Severity::Warning, why)], "nobody undoes");
+    // Without the action itself, which no step uses, it is a reason too.
+    let gone = said("undo", &[("make", Some("unmake")), ("look", None)]);
+    let why = "the canary of plugin `crm` has no action `unmake`, which undoes `make`".to_owned();
+    assert!(gone.contains(&(Severity::Error, why)), "{gone:?}");
+}

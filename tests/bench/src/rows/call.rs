@@ -103,6 +103,7 @@ impl Subject {
                 component: String::new(),
             },
             abilities: Abilities::Act,
+            holds: false,
             conduct: Conduct::Real { journal: true, record_reads: false },
             limits: AttemptLimits { http_calls: self.limits.http_calls, ends: Instant::now() + self.limits.time },
             input: self.input.clone(),
