@@ -1,5 +1,6 @@
 //! Hosts that share one database, as far as the loss of one of them goes.
 
+use anyhow::Context as _;
 use sangam_saas::{Fault, FaultAct};
 use sangam_tests::{HostFolder, TestStore, postgres};
 use serde_json::json;
@@ -34,4 +35,52 @@ async fn a_host_that_does_not_come_back_is_stood_in_for_under_the_same_keys() ->
     assert_eq!((keys.len(), &keys[0]), (2, &keys[1]));
     assert_eq!(sink.state()["count"], 1, "done once");
     left.kill().await
+}
+
+/// Waits until an event's first run has that reason.
+async fn until_said(client: &sangam_tests::Client, eid: &str, said: &str) -> anyhow::Result<()> {
+    let look = async {
+        loop {
+            let event = client.event(eid).await?;
+            if event["runs"][0]["status_reason"].as_str().is_some_and(|reason| reason.contains(said)) {
+                return anyhow::Ok(());
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(90), look).await.with_context(|| format!("event {eid} never said {said:?}"))?
+}
+
+#[tokio::test]
+async fn a_host_leaves_to_others_what_it_cannot_serve() -> anyhow::Result<()> {
+    if !postgres::is_there()? {
+        return Ok(());
+    }
+    let sink = sink().await?;
+    let text = configuration(&sink.url(), "", SCRIPT);
+    let folder = HostFolder::on(TestStore::Postgres, &text)?;
+    let able = folder.start_with(&[("ONLY_HERE", "hello")]).await?;
+    let unable = folder.start().await?;
+    // From now on the plugin's configuration needs what only one of them has.
+    folder.configure(&text.replace("[plugins.s]\n", "[plugins.s]\nconfig = { greeting = \"${env:ONLY_HERE}\" }\n"))?;
+    let reloaded = able.client.post("/v1/reload", &json!({})).await?;
+    assert_eq!(reloaded.status, 200, "{}", reloaded.text);
+    for number in 0..8 {
+        let lines = json!([{ "do": "write", "name": "w", "url": format!("{}/w{number}", sink.url()) }]);
+        let event = able.client.send_and_wait(&script(&format!("new-{number}"), lines.clone())).await?;
+        assert_eq!((&event["status"], &event["runs"][0]["revision"]), (&json!("succeeded"), &json!(2)), "{event:#}");
+        // The other one goes on with what it has.
+        let event = unable.client.send_and_wait(&script(&format!("old-{number}"), lines)).await?;
+        assert_eq!((&event["status"], &event["runs"][0]["revision"]), (&json!("succeeded"), &json!(1)), "{event:#}");
+    }
+    // Nobody is left who can: the run says so, and waits.
+    let later = json!([{ "do": "fail", "kind": "rate-limited", "key": "later", "amount": 1000, "on": [1] }]);
+    let eid = able.client.send(&script("waits", later)).await?;
+    able.client.until(&eid, "pending").await?;
+    able.kill().await?;
+    until_said(&unable.client, &eid, "no host that is up can load revision 2").await?;
+    let able = folder.start_with(&[("ONLY_HERE", "hello")]).await?;
+    able.client.until(&eid, "succeeded").await?;
+    unable.kill().await?;
+    able.kill().await
 }
