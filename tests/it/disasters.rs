@@ -85,7 +85,8 @@ impl ReadOnly<'_> {
             database.read_only(on)?;
             return Ok(true);
         }
-        let files = ["sangam.db", "sangam.db-wal", "sangam.db-shm"].map(|name| self.0.path().join("data").join(name));
+        // Not the index of the log: it is mapped into memory, and the kernel ends whoever writes to a mapping that it may not write back.
+        let files = ["sangam.db", "sangam.db-wal"].map(|name| self.0.path().join("data").join(name));
         let set = Command::new("chattr").arg(if on { "+i" } else { "-i" }).args(files.iter().filter(|file| file.exists())).output();
         let done = set.is_ok_and(|done| done.status.success());
         if !done {

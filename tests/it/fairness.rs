@@ -149,22 +149,34 @@ async fn hosts_on_one_store_share_a_breaker_and_its_one_probe() -> anyhow::Resul
 #[tokio::test]
 async fn hosts_on_one_store_share_a_rate() -> anyhow::Result<()> {
     let Some((scene, other)) = shared("rate-limit = { requests = 10, per = \"1s\" }").await? else { return Ok(()) };
-    for (half, client) in [scene.client(), &other.client].into_iter().enumerate() {
-        let batch: Vec<Value> = (0..20).map(|number| write(&scene, &format!("{half}-{number}"), "t")).collect();
-        assert_eq!(client.send_raw(&Value::Array(batch), "").await?.status, 202);
-    }
-    let end = tokio::time::Instant::now() + Duration::from_secs(60);
-    while scene.effects("/t") < 40 {
-        assert!(tokio::time::Instant::now() < end, "{} of 40 came through", scene.effects("/t"));
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let requests = scene.requests("/t");
-    // Ten at once, then ten a second; turns may be used a tenth of a second late, and so may come nearer to each other.
-    let took = requests[39].at.duration_since(requests[0].at).as_millis();
-    assert!(took >= 2_800, "40 requests within {took} ms");
     let working = async |client: &sangam_tests::Client| -> anyhow::Result<bool> {
         Ok(client.get("/metrics").await?.text.contains("sangam_outbound_requests_total{plugin=\"s\""))
     };
-    assert!(working(scene.client()).await? && working(&other.client).await?, "one host did it all: nothing was shared");
+    // Who takes which run is nobody's promise: a host that does nothing of one wave gets its turn in another.
+    for wave in 0..5 {
+        rate_of_a_wave(&scene, &other, wave).await?;
+        if working(scene.client()).await? && working(&other.client).await? {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("one host did it all: nothing was shared")
+}
+
+/// Forty requests, half of them by way of each host, keep to the rate together.
+async fn rate_of_a_wave(scene: &Scene, other: &sangam_tests::Host, wave: usize) -> anyhow::Result<()> {
+    let before = 40 * wave;
+    for (half, client) in [scene.client(), &other.client].into_iter().enumerate() {
+        let batch: Vec<Value> = (0..20).map(|number| write(scene, &format!("{wave}-{half}-{number}"), "t")).collect();
+        assert_eq!(client.send_raw(&Value::Array(batch), "").await?.status, 202);
+    }
+    let end = tokio::time::Instant::now() + Duration::from_secs(60);
+    while scene.requests("/t").len() < before + 40 {
+        assert!(tokio::time::Instant::now() < end, "{} came through", scene.requests("/t").len());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let requests = &scene.requests("/t")[before..];
+    // Ten at once, then ten a second; turns may be used a tenth of a second late, and so may come nearer to each other.
+    let took = requests[39].at.duration_since(requests[0].at).as_millis();
+    assert!(took >= 2_800, "40 requests within {took} ms");
     Ok(())
 }

@@ -101,7 +101,9 @@ impl Store {
             .write(Terms::none(), move |connection| {
                 let why = why.clone();
                 Box::pin(async move {
-                    sql("update run set status_reason = ? where revision = ? and due_at <= ? and status = 'pending' and status_reason is null")
+                    // In place of what a single host said of itself.
+                    sql("update run set status_reason = ?1 where revision = ?2 and due_at <= ?3 and status = 'pending' and ended_at is null \
+                         and (status_reason is null or status_reason <> ?1)")
                         .bind(why)
                         .bind(revision)
                         .bind(millis(since))
