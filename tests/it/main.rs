@@ -31,5 +31,6 @@ mod sandbox;
 mod security;
 mod several_hosts;
 mod steps;
+mod supply;
 mod undo;
 mod upkeep;

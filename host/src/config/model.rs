@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::journal::JournalPolicy;
+use super::trust::Trust;
 use crate::mapping::{Expr, Template};
 
 /// The whole file, valid.
@@ -23,6 +24,8 @@ pub struct Config {
     pub store: Store,
     /// `[secrets]`, this host's own.
     pub secrets: Secrets,
+    /// `[trust]`, this host's own.
+    pub trust: Trust,
     /// `[credentials.NAME]`.
     pub credentials: BTreeMap<String, Arc<Credential>>,
     /// `[plugins.NAME]`.
@@ -219,6 +222,8 @@ pub struct Plugin {
     pub component: ComponentSource,
     /// `digest`: `sha256:` and 64 hexadecimal digits.
     pub digest: Option<String>,
+    /// `require-signature`: a trusted key must have signed it, whatever `[trust]` says.
+    pub require_signature: bool,
     /// What it may reach.
     pub grants: Grants,
     /// `config`, as JSON.
@@ -292,6 +297,8 @@ pub struct Grants {
     pub emits: Vec<crate::router::Pattern>,
     /// `read-only`.
     pub read_only: Vec<RequestPattern>,
+    /// `declines`: what it asks for and goes without.
+    pub declines: Vec<String>,
 }
 
 /// `scheme://host[:port]`, the host with at most one leading `*.` label.

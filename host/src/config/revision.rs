@@ -1,4 +1,4 @@
-//! What of a file makes a revision: all but `[server]`, `[store]` and `[secrets]`, with references unresolved.
+//! What of a file makes a revision: all but `[server]`, `[store]`, `[secrets]` and `[trust]`, with references unresolved.
 //!
 //! The content is JSON with sorted keys, so that neither comments nor the order of tables make a new revision. It is
 //! written as TOML again to be read back, so that old revisions go through the same checks as files.
@@ -12,7 +12,7 @@ use toml::de::DeTable;
 use super::reader::{Reader, json};
 
 /// The tables that each host has for itself.
-const OWN: [&str; 3] = ["server", "store", "secrets"];
+const OWN: [&str; 4] = ["server", "store", "secrets", "trust"];
 
 /// Takes the content out of a file. Values that JSON can't hold are reported.
 pub(super) fn content(r: &mut Reader<'_>, root: &DeTable<'_>) -> Value {
@@ -100,6 +100,6 @@ fn inline(value: &Value) -> String {
 }
 
 /// A basic string. JSON's escapes are TOML's, except that TOML wants DEL escaped too.
-fn string(text: &str) -> String {
+pub(super) fn string(text: &str) -> String {
     Value::from(text).to_string().replace('\u{7f}', "\\u007f")
 }

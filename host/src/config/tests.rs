@@ -10,11 +10,14 @@ use serde_json::json;
 
 use super::*;
 
+mod asked;
 mod grants;
 mod journal;
+mod lock;
 mod plugins;
 mod revisions;
 mod texts;
+mod trust;
 
 /// Parses in the folder `/etc/sangam`, where `TOKEN` is `t0p` and the file `/etc/sangam/pw` holds `hunter2`.
 fn read(text: &str) -> Result<Loaded, Problems> {

@@ -4,18 +4,28 @@ mod builtin;
 mod custom_section;
 mod descriptor;
 mod inspection;
+mod permissions;
+mod signature;
+mod signing_key;
+mod supply;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 pub use custom_section::embed;
 pub use descriptor::{Action, Descriptor, DescriptorError, Stream};
 pub use inspection::{CONTRACT, InspectError, Inspection};
+pub use signature::{SignatureError, sign};
+pub use signing_key::{SigningKey, SigningKeyError};
+pub use supply::{Supply, SupplyError};
+pub use trust::TrustError;
 
+use std::io::Read as _;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::config::ComponentSource;
+use crate::config::{ComponentSource, Permissions, Pin, PluginFacts};
 
 /// Largest component.
 pub const MAX_COMPONENT: u64 = 128 << 20;
@@ -74,10 +84,15 @@ impl Component {
                 .to_vec(),
             ComponentSource::Path(path) => {
                 let read = |source| ComponentError::Read { path: path.display().to_string(), source };
-                if std::fs::metadata(path).map_err(read)?.len() > MAX_COMPONENT {
+                let file = std::fs::File::open(path).map_err(read)?;
+                let expected = file.metadata().map_err(read)?.len().min(MAX_COMPONENT);
+                let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
+                // What is read here is hashed, judged, compiled and kept: nobody opens the file again. It may grow meanwhile.
+                file.take(MAX_COMPONENT + 1).read_to_end(&mut bytes).map_err(read)?;
+                if bytes.len() as u64 > MAX_COMPONENT {
                     return Err(ComponentError::TooLarge);
                 }
-                std::fs::read(path).map_err(read)?
+                bytes
             }
         };
         let component = Component::new(bytes)?;
@@ -91,6 +106,30 @@ impl Component {
     pub fn new(bytes: Vec<u8>) -> Result<Component, ComponentError> {
         let inspection = Inspection::of(&bytes)?;
         Ok(Component { digest: digest(&bytes), bytes: Arc::new(bytes), inspection: Arc::new(inspection) })
+    }
+
+    /// What it may ask for. `descriptor`: what it says of itself, where that was asked; otherwise what is embedded counts.
+    pub fn permissions(&self, descriptor: Option<&Descriptor>) -> Permissions {
+        permissions::permissions(&self.inspection, descriptor.or(self.inspection.descriptor.as_ref()))
+    }
+
+    /// What a configuration is checked against.
+    pub fn facts(&self, descriptor: &Descriptor) -> PluginFacts {
+        descriptor.facts(self.permissions(Some(descriptor)).sends())
+    }
+
+    /// What there is to pin of it. `source`: as the configuration writes it.
+    pub fn pin(&self, source: &str, descriptor: Option<&Descriptor>) -> Pin {
+        let said = descriptor.or(self.inspection.descriptor.as_ref());
+        Pin {
+            source: source.to_owned(),
+            digest: self.digest.clone(),
+            plugin: said.map(|said| said.name.clone()).unwrap_or_default(),
+            release: said.map(|said| said.version.clone()).unwrap_or_default(),
+            contract: self.inspection.contract.clone(),
+            signed_by: self.inspection.signed_by.clone(),
+            permissions: self.permissions(descriptor),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::ApplyError;
 use crate::config::{self, Config, Loaded, PluginFacts, Problem, Route, Severity};
 use crate::engine::{Engine, EngineError, LoadedComponent};
-use crate::registry::{Component, ComponentError, Descriptor, DescriptorError};
+use crate::registry::{Component, ComponentError, Descriptor, DescriptorError, Supply};
 use crate::schema::{Schema, SchemaError};
 use crate::telemetry;
 
@@ -122,39 +122,53 @@ impl Revision {
     }
 }
 
-/// Fetches the components of a file, those of canaries as `NAME/canary`.
-pub(super) async fn fetch(loaded: &Loaded) -> Result<BTreeMap<String, Component>, ApplyError> {
+/// Fetches the components of a file, those of canaries as `NAME/canary`, and judges them: what is not taken is neither compiled nor run.
+pub(super) async fn fetch(loaded: &Loaded, supply: &Supply) -> Result<BTreeMap<String, Component>, ApplyError> {
     let mut components = BTreeMap::new();
     let mut problems = Vec::new();
     for (name, source, pinned) in loaded.config.plugins.values().flat_map(|plugin| plugin.components()) {
         let (source, pinned) = (source.clone(), pinned.map(str::to_owned));
         let fetched = tokio::task::spawn_blocking(move || Component::fetch(&source, pinned.as_deref())).await;
         match fetched.map_err(|_| BuildError::Broken).and_then(|fetched| fetched.map_err(BuildError::Component)) {
-            Ok(component) => {
-                components.insert(name, component);
-            }
+            Ok(component) => match supply.judge(loaded, &name, &component, None) {
+                Ok(()) => drop(components.insert(name, component)),
+                Err(problem) => problems.push(problem),
+            },
             Err(error) => problems.push(problem(loaded, &name, &error)),
         }
     }
     if problems.is_empty() { Ok(components) } else { Err(loaded.problems(problems).into()) }
 }
 
-/// Loads the components of a configuration and checks it against what they say of themselves.
-pub(super) async fn build(engine: &Engine, loaded: &Loaded, components: BTreeMap<String, Component>) -> Result<Revision, ApplyError> {
+/// Loads the components of a configuration and checks it against what they say of themselves. `supply`: of a file that is to be applied;
+/// a stored revision was approved, and what it was granted is not asked again, since the present grants count.
+pub(super) async fn build(
+    engine: &Engine,
+    loaded: &Loaded,
+    components: BTreeMap<String, Component>,
+    supply: Option<&Supply>,
+) -> Result<Revision, ApplyError> {
     let mut loaded_plugins = BTreeMap::new();
     let mut problems = Vec::new();
     for (name, component) in components {
         let Some(config) = loaded.config.plugins.get(config::plugin_of(&name)) else { continue };
         match load(engine, config.clone(), component).await {
             Ok(plugin) => {
+                let judged = supply
+                    .filter(|_| plugin.described)
+                    .map(|supply| supply.judge(loaded, &name, &plugin.component, Some(&plugin.descriptor)));
+                problems.extend(judged.and_then(Result::err));
                 loaded_plugins.insert(name, plugin);
             }
             Err(error) => problems.push(problem(loaded, &name, &error)),
         }
     }
     let facts: BTreeMap<String, PluginFacts> =
-        loaded_plugins.iter().map(|(name, plugin)| (name.clone(), plugin.descriptor.facts())).collect();
-    let found = config::check_plugins(loaded, &facts);
+        loaded_plugins.iter().map(|(name, plugin)| (name.clone(), plugin.component.facts(&plugin.descriptor))).collect();
+    let mut found = config::check_plugins(loaded, &facts);
+    if supply.is_some() {
+        found.extend(config::check_grants(loaded, &facts));
+    }
     for warning in found.iter().filter(|problem| problem.severity == Severity::Warning) {
         tracing::warn!(file = loaded.file, line = warning.line, "{}", warning.message);
     }
