@@ -3,13 +3,14 @@
 
 use std::path::Path;
 use std::process::Output;
+use std::time::Duration;
 
 use anyhow::ensure;
-use sangam_tests::{HostFolder, fresh_guest, guest, plugin};
+use sangam_tests::{Host, HostFolder, TestStore, fresh_guest, guest, plugin, postgres};
 use serde_json::{Value, json};
 
 use crate::components::patched;
-use crate::scene::{SCRIPT, Scene, event, results};
+use crate::scene::{SCRIPT, Scene, configuration, event, results, sink};
 
 /// Code, standard output and standard error together.
 fn said(output: &Output) -> (Option<i32>, String) {
@@ -144,7 +145,7 @@ async fn refused(scene: &Scene, name: &str, words: &[&str]) -> anyhow::Result<()
 /// `up` with the files of a folder, beside the host that runs there.
 fn elsewhere(folder: &HostFolder) -> anyhow::Result<(Option<i32>, String)> {
     let text = std::fs::read_to_string(folder.path().join("sangam.toml"))?;
-    let other = HostFolder::on(sangam_tests::TestStore::Sqlite, &text)?;
+    let other = HostFolder::on(TestStore::Sqlite, &text)?;
     for file in ["mine.wasm", "sangam.lock", "sangam.key"] {
         let from = folder.path().join(file);
         if from.exists() {
@@ -179,11 +180,21 @@ fn what_a_component_may_ask_for_is_read_off_it() -> anyhow::Result<()> {
     assert_eq!((&read["permissions"]["hosts"], &read["signed_by"]), (&json!(["${base-url}"]), &json!([])));
     assert!(read["permissions"]["imports"].as_array().is_some_and(|imports| imports.contains(&json!("sangam:connector/http"))), "{read}");
     assert!(read["memory"].as_u64() >= Some(65_536), "{read}");
-    // What it says is data: nothing of it rules the terminal.
-    let escape = describing(&fresh_guest("scripted"), |said| said["emits"] = json!(["\u{1b}[31mjob.*"]))?;
-    put(&folder, "escape.wasm", &escape)?;
-    let out = must(&folder, &["plugin", "inspect", "escape.wasm"])?;
-    assert!(out.contains("bring in events of type \\u{1b}[31mjob.*") && !out.contains('\u{1b}'), "{out}");
+    // What it says is data: nothing of it rules the terminal, hides, or begins a line that looks like the host's own.
+    let liar = describing(&fresh_guest("scripted"), |said| {
+        said["emits"] = json!(["\u{1b}[31mjob.*"]);
+        said["hosts"] = json!(["https://nice.example/\u{202e}elpmaxe.live"]);
+        said["title"] = json!("Scripted\n  signed by       ed25519:AAAA");
+        said["version"] = json!("1\r\n  signed by  ed25519:AAAA");
+    })?;
+    put(&folder, "mine.wasm", &liar)?;
+    folder.configure("[plugins.mine]\ncomponent = \"mine.wasm\"\n")?;
+    for arguments in [&["plugin", "inspect", "mine.wasm"][..], &["plugin", "approve", "--yes"], &["check"]] {
+        let (_, out) = run(&folder, arguments)?;
+        assert!(!out.contains(['\u{1b}', '\u{202e}', '\r']), "{arguments:?}: {out}");
+        assert!(!out.lines().any(|line| line.trim_start().starts_with("signed by") && line.contains("AAAA")), "{arguments:?}: {out}");
+    }
+    assert!(must(&folder, &["plugin", "inspect", "mine.wasm"])?.contains("bring in events of type \\u{1b}[31mjob.*"));
     Ok(())
 }
 
@@ -397,10 +408,10 @@ async fn runs_of_an_earlier_revision_do_not_use_what_a_revoked_key_signed() -> a
     scene.change("", &format!("{route}[trust]\nrevoked = [{acme:?}]\n")).await?;
     let looks = async {
         while !scene.host.log().contains("which is revoked") {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(60), looks).await?;
+    tokio::time::timeout(Duration::from_secs(60), looks).await?;
     assert_eq!(scene.requests("/r").len(), 0, "what the key signed ran once more");
     Ok(())
 }
@@ -613,4 +624,46 @@ async fn a_file_that_changes_while_it_is_loaded_gains_nothing() -> anyhow::Resul
     assert!(swapper.join().expect("the swapper does not panic")? > 10);
     assert!(taken > 0 && refused > 0, "{taken} taken, {refused} refused: the race was not run");
     Ok(())
+}
+
+/// Whoever can write to a shared store, or start a host on it, applies no component on a host whose own file does not trust it.
+#[tokio::test]
+async fn a_host_takes_over_no_revision_with_a_component_that_it_does_not_trust() -> anyhow::Result<()> {
+    if !postgres::is_there()? {
+        return Ok(());
+    }
+    let sink = sink().await?;
+    let trusting =
+        |public: &str| configuration(&sink.url(), "", &format!("{SCRIPT}[trust.keys.acme]\nkey = {public:?}\nplugins = [\"mine\"]\n"));
+    let folder = HostFolder::on(TestStore::Postgres, "")?;
+    let acme = key(&folder, "acme.pem")?;
+    put(&folder, "mine.wasm", &fresh_guest("scripted"))?;
+    folder.configure(&trusting(&acme))?;
+    let strict = folder.start().await?;
+    // Another host, whose file trusts anybody.
+    folder.configure(&configuration(&sink.url(), "", &mine("")))?;
+    let lax = folder.start().await?;
+    let revision = async |host: &Host| anyhow::Ok(host.client.get("/v1/routes").await?.json["revision"].as_i64());
+    assert_eq!(revision(&lax).await?, Some(2));
+    let refused = async {
+        while !strict.log().contains("revision 2 can't run on this host: plugin mine: it is not signed") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), refused).await?;
+    assert_eq!(revision(&strict).await?, Some(1));
+    results(&strict.client.send_and_wait(&crate::scene::script("1", json!([]))).await?)?;
+    // What it trusts, it takes over.
+    sign(&folder, "mine.wasm", "acme.pem")?;
+    let answer = lax.client.post("/v1/reload", &json!({})).await?;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let taken = async {
+        while revision(&strict).await? != Some(3) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(Duration::from_secs(60), taken).await??;
+    strict.kill().await?;
+    lax.kill().await
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ConfigArg, Failure, plain};
+use super::{ConfigArg, Failure, one_line};
 use crate::config::{self, Loaded, Problem, Problems, Severity};
 use crate::registry::{Component, Descriptor, Supply};
 use crate::telemetry;
@@ -90,8 +90,8 @@ fn report(loaded: &Loaded, plugins: &[(String, Component, Descriptor, bool)]) {
         let signed = if component.inspection.signed_by.is_empty() { "" } else { ", signed" };
         anstream::println!(
             "plugin {name}: {} {} ({} KiB, {}{signed}{how})",
-            plain(&descriptor.title),
-            plain(&descriptor.version),
+            one_line(&descriptor.title),
+            one_line(&descriptor.version),
             component.inspection.size >> 10,
             &component.digest[..19],
         );

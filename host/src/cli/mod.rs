@@ -23,6 +23,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use crate::config::misleads;
+
 /// Integration runtime: takes business events in, keeps them safely, and routes each through sandboxed connectors.
 #[derive(Debug, Parser)]
 #[command(
@@ -134,11 +136,11 @@ pub async fn run() -> ExitCode {
 
 /// Text of a plugin or a sender, safe for a terminal: control characters are shown, not obeyed.
 fn plain(text: &str) -> String {
-    text.chars()
-        .map(
-            |character| {
-                if character.is_control() && character != '\n' { character.escape_default().to_string() } else { character.to_string() }
-            },
-        )
-        .collect()
+    let obeyed = |character: char| (character.is_control() && character != '\n') || misleads(character);
+    text.chars().map(|character| if obeyed(character) { character.escape_default().to_string() } else { character.to_string() }).collect()
+}
+
+/// The same on one line: a line break in it must not begin a line that looks like one of ours.
+fn one_line(text: &str) -> String {
+    plain(text).replace('\n', "\\n")
 }

@@ -61,7 +61,7 @@ pub use self::model::*;
 pub use self::outside::Outside;
 pub use self::permissions::Permissions;
 pub use self::position::{Position, Positions};
-pub use self::problems::{Problem, Problems, Severity};
+pub use self::problems::{Problem, Problems, Severity, misleads};
 pub use self::reference::ReferenceError;
 pub use self::trust::{PublicKey, Signer, Trust};
 

@@ -44,6 +44,9 @@ impl Permissions {
         let imports = self.imports.iter().filter(|import| *import != Self::HTTP).map(|import| match import.as_str() {
             Self::KEY_VALUE => "keep values in a space of its own in the store".to_owned(),
             Self::LOG => "write lines into the log of its runs".to_owned(),
+            "wasi:clocks" => "tell the time and sleep, by the clock that the host gives it".to_owned(),
+            "wasi:random" => "draw random numbers that the host gives it".to_owned(),
+            "wasi:cli" => "write to standard output, which is its log; no environment or input is behind wasi:cli".to_owned(),
             wasi if wasi.starts_with("wasi:") => format!("call {wasi}, with nothing behind it"),
             other => format!("call {other}"),
         });

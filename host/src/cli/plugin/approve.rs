@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::cli::events::confirmed;
-use crate::cli::{ConfigArg, Failure, plain};
+use crate::cli::{ConfigArg, Failure, one_line};
 use crate::config::{self, ComponentSource, Loaded, Lock, Pin, Problem, plugin_of};
 use crate::registry::{Component, Supply};
 use crate::telemetry;
@@ -164,14 +164,14 @@ impl Change {
         }
         for (mark, words) in [("+", more), ("-", less)] {
             for word in words {
-                anstream::println!("    {mark} {}", plain(&word));
+                anstream::println!("    {mark} {}", one_line(&word));
             }
         }
     }
 }
 
 fn named(pin: &Pin) -> String {
-    format!("{} {}", pin.plugin, pin.release)
+    one_line(&format!("{} {}", pin.plugin, pin.release))
 }
 
 fn signers(pin: &Pin) -> String {
@@ -184,7 +184,7 @@ fn arrow(was: &str, is: &str) -> String {
 }
 
 fn line(name: &str, value: &str) {
-    anstream::println!("  {name:10} {}", plain(value));
+    anstream::println!("  {name:10} {}", one_line(value));
 }
 
 fn document(changes: &[Change], approved: bool) -> Value {

@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::read;
-use crate::cli::{Failure, plain};
+use crate::cli::{Failure, one_line};
 use crate::config::Permissions;
 use crate::registry::{Component, Descriptor};
 
 /// What no component can do, whatever it was built for.
-const NEVER: &str = "\
-  open files or sockets, start programs, or see the environment: these imports lead nowhere
+const NEVER: &str = "  open files or sockets, start programs, or see the environment: these imports lead nowhere
   send to a host that `allow-hosts` does not name, or to an address of your own network that `allow-private-addresses` does not
   see a credential: the host attaches it, to the credential's own hosts alone
   see events, values or logs of other plugins
@@ -59,9 +58,9 @@ fn document(component: &Component, descriptor: &Descriptor, described: bool) -> 
 
 fn show(component: &Component, descriptor: &Descriptor, described: bool) {
     let inspection = &component.inspection;
-    anstream::println!("{} {} ({})", plain(&descriptor.title), plain(&descriptor.version), descriptor.name);
+    anstream::println!("{} {} ({})", one_line(&descriptor.title), one_line(&descriptor.version), descriptor.name);
     if !descriptor.description.is_empty() {
-        anstream::println!("  {}", plain(&descriptor.description));
+        anstream::println!("  {}", one_line(&descriptor.description));
     }
     anstream::println!("  contract        {}", inspection.contract);
     let (size, memory) = (inspection.size >> 10, inspection.memory >> 10);
@@ -82,16 +81,16 @@ fn show(component: &Component, descriptor: &Descriptor, described: bool) {
     for action in &descriptor.actions {
         let undo = action.undo.as_ref().map(|undo| format!(", undone by {undo}")).unwrap_or_default();
         let idempotent = if action.idempotent { ", idempotent" } else { "" };
-        anstream::println!("  action {}: {}{undo}{idempotent}", action.name, plain(&action.title));
+        anstream::println!("  action {}: {}{undo}{idempotent}", action.name, one_line(&action.title));
         anstream::println!("    input         {}", members(&action.input));
         anstream::println!("    output        {}", members(&action.output));
     }
     for stream in &descriptor.streams {
-        anstream::println!("  stream {}: {} ({})", stream.name, plain(&stream.title), plain(&stream.types.join(", ")));
+        anstream::println!("  stream {}: {} ({})", stream.name, one_line(&stream.title), one_line(&stream.types.join(", ")));
     }
     anstream::println!("it may ask to, and gets what the configuration grants:");
     for word in component.permissions(Some(descriptor)).words() {
-        anstream::println!("  {}", plain(&word));
+        anstream::println!("  {}", one_line(&word));
     }
     if descriptor.emits.is_none() {
         anstream::println!("  bring in events: it does not say of which types");
@@ -104,12 +103,12 @@ fn show(component: &Component, descriptor: &Descriptor, described: bool) {
 fn members(schema: &Value) -> String {
     let needed: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(|name| name.as_str()).collect();
     let names = schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name);
-    let shown = names.map(|name| if needed.contains(&name.as_str()) { plain(name) } else { format!("[{}]", plain(name)) });
+    let shown = names.map(|name| if needed.contains(&name.as_str()) { one_line(name) } else { format!("[{}]", one_line(name)) });
     shown.collect::<Vec<_>>().join(" ")
 }
 
 fn list(name: &str, items: &[String]) {
     for (index, item) in items.iter().enumerate() {
-        anstream::println!("  {:15} {}", if index == 0 { name } else { "" }, plain(item));
+        anstream::println!("  {:15} {}", if index == 0 { name } else { "" }, one_line(item));
     }
 }
