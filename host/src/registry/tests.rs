@@ -15,7 +15,7 @@ fn what_is_not_a_component_is_told_apart() {
 }
 
 /// A component of two custom sections.
-const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0\0\x06\x03onetwo\0\x05\x01xabc";
+const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0\0\x07\x03onetwo\0\x05\x01xabc";
 
 fn key() -> SigningKey {
     SigningKey::generate().expect("a key").0
@@ -72,7 +72,7 @@ fn what_is_added_or_moved_is_seen() {
     let moved = [&body[..8], signature, &body[8..]].concat();
     assert_eq!(signers(&moved), Err(SignatureError::Forged(key.public())));
     // Onto another component.
-    let pasted = [b"\0asm\x0d\0\x01\0\0\x06\x03onethr", signature].concat();
+    let pasted = [b"\0asm\x0d\0\x01\0\0\x07\x03onethr", signature].concat();
     assert_eq!(signers(&pasted), Err(SignatureError::Forged(key.public())));
     // The same section, its length written in more bytes than it needs.
     let long = [body, b"\0\xf2\0", &signature[2..]].concat();

@@ -69,8 +69,8 @@ fn a_plugin_may_go_without_what_it_asks_for() {
     assert_eq!(
         found(&format!("{keys}declines=['https://a.example.com','POST /query','https://login.example.com','POST /qery']"), facts()),
         [
-            "5:50 error `https://login.example.com` is granted to plugin `crm` all the same / take it out of `declines`, or out of what is granted",
-            "5:78 warning plugin `crm` does not ask for `POST /qery` / did you mean `POST /query`?",
+            "5:49 error `https://login.example.com` is granted to plugin `crm` all the same / take it out of `declines`, or out of what is granted",
+            "5:77 warning plugin `crm` does not ask for `POST /qery` / did you mean `POST /query`?",
         ]
     );
 }
@@ -81,8 +81,8 @@ fn what_is_granted_and_never_asked_for_is_said() {
     assert_eq!(
         found(&keys.replace("['POST /query']", "['POST /query','POST /write']"), facts()),
         [
-            "3:67 warning https://*.example.com is more than plugin `crm` asks for / it asks for https://a.example.com, https://login.example.com",
-            "3:91 warning https://evil.example is granted but never asked for / plugin `crm` asks for https://a.example.com, https://login.example.com; take it out",
+            "3:66 warning https://*.example.com is more than plugin `crm` asks for / it asks for https://a.example.com, https://login.example.com",
+            "3:90 warning https://evil.example is granted but never asked for / plugin `crm` asks for https://a.example.com, https://login.example.com; take it out",
             "4:26 warning `POST /write` is granted but never asked for / plugin `crm` does not say that it only reads; take it out",
         ]
     );

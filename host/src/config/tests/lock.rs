@@ -55,7 +55,7 @@ fn a_lock_of_a_wrong_form_is_refused_with_its_lines() {
     assert_eq!(said("version = 2\n[plugins.crm]\n"), ["1:11 this lock has a form that this version of Sangam does not know (it knows 1)"]);
     assert!(said("version = \n")[0].starts_with("1:"), "not TOML");
     assert_eq!(said("version = 1\n[plugin.crm]\n"), ["2:2 unknown key `plugin` in the lock"]);
-    assert_eq!(said(&text.replace("hosts =", "host ="))[0], "13:1 unknown key `host` in [plugins.crm]");
+    assert_eq!(said(&text.replace("hosts =", "host ="))[0], "19:1 unknown key `host` in [plugins.crm]");
     assert!(said(&text.replace("digest = \"sha256:aaa", "digest = \"sha256:AAA"))[0].contains("is not a digest"));
     assert!(
         said(&text.replace("digest = \"sha256:aaa", "digits = \"sha256:aaa"))
