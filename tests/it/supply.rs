@@ -94,17 +94,22 @@ fn sections(bytes: &[u8]) -> Vec<(usize, String)> {
     found
 }
 
-/// A component that says something else of itself. What it answers when it is asked stays, so no host would start it; what reads it off
-/// believes it.
-fn describing(component: &[u8], change: impl Fn(&mut Value)) -> anyhow::Result<Vec<u8>> {
+/// A component without its descriptor, and that.
+fn undescribed(component: &[u8]) -> anyhow::Result<(Vec<u8>, Value)> {
     let all = sections(component);
     let index = all.iter().position(|(_, name)| name == "sangam:descriptor").expect("a guest has its descriptor embedded");
     let end = all.get(index + 1).map_or(component.len(), |(start, _)| *start);
-    let (before, own) = (&component[..all[index].0], &component[all[index].0..end]);
+    let own = &component[all[index].0..end];
     let text = &own[own.windows(2).position(|pair| pair == b"{\"").expect("a descriptor is JSON")..];
-    let mut descriptor: Value = serde_json::from_slice(text)?;
+    Ok(([&component[..all[index].0], &component[end..]].concat(), serde_json::from_slice(text)?))
+}
+
+/// A component that says something else of itself. What it answers when it is asked stays, so no host would start it; what reads it off
+/// believes it.
+fn describing(component: &[u8], change: impl Fn(&mut Value)) -> anyhow::Result<Vec<u8>> {
+    let (bare, mut descriptor) = undescribed(component)?;
     change(&mut descriptor);
-    Ok([before, &component[end..], &section("sangam:descriptor", descriptor.to_string().as_bytes())].concat())
+    Ok([bare, section("sangam:descriptor", descriptor.to_string().as_bytes())].concat())
 }
 
 /// A route to the plugin `mine`, and the plugin, with more in its section or behind it.
@@ -666,4 +671,30 @@ async fn a_host_takes_over_no_revision_with_a_component_that_it_does_not_trust()
     tokio::time::timeout(Duration::from_secs(60), taken).await??;
     strict.kill().await?;
     lax.kill().await
+}
+
+#[tokio::test]
+async fn a_component_without_a_descriptor_is_judged_by_what_it_answers() -> anyhow::Result<()> {
+    let scene = Scene::start(SCRIPT).await?;
+    let folder = &scene.folder;
+    let (bare, _) = undescribed(&fresh_guest("scripted"))?;
+    put(folder, "mine.wasm", &bare)?;
+    scene.configure("", &mine(""))?;
+    let out = must(folder, &["plugin", "approve", "--yes"])?;
+    assert!(out.contains("mine: no descriptor is embedded, so it was asked") && out.contains("mine: scripted 0.1.0"), "{out}");
+    assert_eq!(scene.reload().await?.status, 200);
+    // It is known only once it was asked; then it is compared all the same.
+    let lock = std::fs::read_to_string(folder.path().join("sangam.lock"))?;
+    put(folder, "sangam.lock", lock.replace("plugin = \"scripted\"", "plugin = \"salesforce\"").as_bytes())?;
+    refused(&scene, "edited", &["edited by hand", "plugin: \"salesforce\" for \"scripted\""]).await?;
+    // Another one is not even asked.
+    put(folder, "sangam.lock", lock.as_bytes())?;
+    put(folder, "mine.wasm", &undescribed(&fresh_guest("misbehaving"))?.0)?;
+    refused(&scene, "other", &["it is not the component that was approved"]).await?;
+    let (code, out) = run(folder, &["plugin", "sign", "mine.wasm", "--key", "-"])?;
+    assert_eq!((code, out.contains("no private key")), (Some(2), true), "{out}");
+    key(folder, "acme.pem")?;
+    let (code, out) = run(folder, &["plugin", "sign", "mine.wasm", "--key", "acme.pem"])?;
+    assert_eq!((code, out.contains("sangam plugin embed")), (Some(2), true), "{out}");
+    Ok(())
 }

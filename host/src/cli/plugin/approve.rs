@@ -82,7 +82,10 @@ async fn found(loaded: &Loaded, supply: &Supply, name: Option<&str>) -> Result<B
         let pin = async {
             let found = Component::fetch(source, pinned).map_err(|error| telemetry::chain(&error))?;
             supply.trusted(&loaded.config, &component, &found).map_err(|error| error.to_string())?;
-            let (descriptor, _) = super::descriptor(&found).await?;
+            let (descriptor, asked) = super::descriptor(&found).await?;
+            if asked {
+                anstream::eprintln!("{component}: no descriptor is embedded, so it was asked for one, with every import trapping");
+            }
             Ok::<_, String>(found.pin(&loaded.written_source(&component), Some(&descriptor)))
         };
         match pin.await {
