@@ -12,7 +12,7 @@ use super::position::Positions;
 use super::reader::{Reader, not_yet};
 use super::section::Section;
 use super::trust::Trust;
-use super::{coverage, credentials, name, plugins, routes, server, steps, trust};
+use super::{coverage, credentials, engine, name, plugins, routes, server, steps, trust};
 
 /// Reads all tables. `None`: there are mistakes, which the reader has.
 pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positions) -> Option<Config> {
@@ -23,10 +23,12 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
         let section = file.get(key).and_then(|item| item.table(r, label.clone()));
         section.unwrap_or_else(|| Section::new(&empty, 0..0, label))
     };
-    let (server, store, secrets, trust) = (own(r, "server"), own(r, "store"), own(r, "secrets"), own(r, "trust"));
+    let (server, store, secrets) = (own(r, "server"), own(r, "store"), own(r, "secrets"));
+    let (engine, trust) = (own(r, "engine"), own(r, "trust"));
     let server = server::server(r, server);
     let store = server::store(r, store);
     let secrets = server::secrets(r, secrets);
+    let engine = engine::engine(r, engine);
     let trust = trust::trust(r, trust);
 
     let credential_items = named(r, &mut file, "credentials", "credential");
@@ -65,7 +67,7 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
     loosened(r, positions, &trust, &plugins);
     let routes: Option<Vec<Arc<Route>>> = routes.into_iter().map(|route| route.map(Arc::new)).collect();
     let base = PathBuf::from(r.base);
-    routes.filter(|_| complete).map(|routes| Config { server, store, secrets, trust, credentials, plugins, routes, base })
+    routes.filter(|_| complete).map(|routes| Config { server, store, secrets, engine, trust, credentials, plugins, routes, base })
 }
 
 /// The members of `[key.NAME]` tables, their names checked.

@@ -13,6 +13,7 @@ use super::*;
 mod asked;
 mod grants;
 mod journal;
+mod limits;
 mod lock;
 mod plugins;
 mod revisions;
