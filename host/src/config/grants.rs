@@ -1,6 +1,7 @@
 //! What a plugin may reach, and do: its grants.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::authority;
 use super::item::{Item, Text};
@@ -34,12 +35,14 @@ pub(super) fn grants(r: &mut Reader<'_>, section: &mut Section<'_>, known: &BTre
         section.get("emits").map(|item| list(r, &item, |text| Pattern::parse(text).map_err(|error| error.to_string()))).unwrap_or_default();
     let read_only = section.get("read-only").map(|item| list(r, &item, RequestPattern::parse)).unwrap_or_default();
     let authorities = section.get("ca-file").map(|item| authority::authorities(r, &item)).unwrap_or_default();
+    let certificate = section.get("client-certificate").and_then(|item| authority::client_certificate(r, &item)).map(Arc::new);
     for (pattern, text) in &hosts {
         warn_of_private_host(r, &pattern.origin, text, &private);
     }
     Grants {
         hosts: hosts.into_iter().map(|(pattern, _)| pattern).collect(),
         authorities,
+        certificate,
         private_addresses: private,
         credentials: credentials.iter().map(|text| text.value.to_owned()).collect(),
         emits,

@@ -288,6 +288,8 @@ pub struct Grants {
     pub hosts: Vec<Destination>,
     /// `ca-file`: authorities whose certificates are good for this plugin, besides those that the operating system trusts.
     pub authorities: Vec<rustls_pki_types::CertificateDer<'static>>,
+    /// `client-certificate`: who its connections say they are, to systems that ask.
+    pub certificate: Option<Arc<ClientCertificate>>,
     /// `allow-private-addresses`.
     pub private_addresses: Vec<ipnet::IpNet>,
     /// `credentials`, by name.
@@ -296,6 +298,15 @@ pub struct Grants {
     pub emits: Vec<crate::router::Pattern>,
     /// `read-only`.
     pub read_only: Vec<RequestPattern>,
+}
+
+/// A certificate of our own, with its key.
+#[derive(Debug, Clone)]
+pub struct ClientCertificate {
+    /// `file`: our certificate first, then those between it and its authority.
+    pub chain: Vec<rustls_pki_types::CertificateDer<'static>>,
+    /// `key`: PEM.
+    pub key: Reference,
 }
 
 /// An item of `allow-hosts`: `[METHOD ]scheme://host[:port][/path]`.

@@ -44,7 +44,15 @@ fn described(error: &rustls::Error) -> String {
         | rustls::Error::AlertReceived(AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure) => {
             "it speaks neither TLS 1.2 nor 1.3 as we do; older versions are not safe, and whoever runs it must bring it up to date"
         }
-        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => "it asks for a certificate of ours, and has been shown none",
+        rustls::Error::AlertReceived(
+            AlertDescription::UnknownCA
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::AccessDenied,
+        ) => "it does not accept the client-certificate of this plugin",
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            "it asks for a certificate of ours, and has been shown none; give this plugin a client-certificate"
+        }
         rustls::Error::InvalidMessage(_) => "what answers there is not TLS; is it the right port, or plain http?",
         other => return other.to_string(),
     };

@@ -6,6 +6,7 @@
 mod address;
 mod breaker;
 mod failure;
+mod identity;
 mod policy;
 mod pool;
 mod rate;
@@ -49,6 +50,7 @@ pub struct Outbound {
     credentials: Vec<String>,
     response_size: usize,
     pool: Pool,
+    certificate: Option<Arc<config::ClientCertificate>>,
     broker: Arc<Broker>,
     rate: Option<Arc<RateLimiter>>,
     breaker: Option<Arc<Breaker>>,
@@ -93,6 +95,7 @@ impl Outbound {
             credentials: plugin.grants.credentials.clone(),
             response_size: plugin.limits.response_size,
             pool,
+            certificate: plugin.grants.certificate.clone(),
             broker,
             rate: kept_rate.or_else(|| plugin.rate_limit.map(|limit| Arc::new(RateLimiter::new(limit)))),
             shared: Shared::new(&plugin.name, store),
@@ -200,6 +203,11 @@ impl Outbound {
             rate.wait(timeout, self.shared.as_ref()).await?;
         }
         let prepared = &exchange.prepared;
+        if let Some(certificate) = self.certificate.as_ref().filter(|_| prepared.url.scheme() == "https")
+            && let Some(identity) = identity::look_up(certificate, &self.broker, self.pool.shown()).await?
+        {
+            self.pool.show(identity);
+        }
         let mut headers = prepared.headers.clone();
         if let (Some(key), Some(name)) = (key, &self.idempotency_header)
             && !headers.contains_key(name)

@@ -1,13 +1,14 @@
 //! A plugin's connections: its own, never another plugin's, and not more idle ones than it needs.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustls::client::Resumption;
 use url::Url;
 
 use super::address::AddressGuard;
+use super::identity::Identity;
 use super::resolver::GuardedResolver;
 
 /// Time to reach a host: name, connection, TLS.
@@ -23,13 +24,15 @@ const USER_AGENT: &str = concat!("sangam/", env!("CARGO_PKG_VERSION"));
 
 /// Gives the client whose pool holds the connections.
 pub(super) struct Pool {
-    tls: rustls::ClientConfig,
     guard: AddressGuard,
     keep_alive: Duration,
     present: Mutex<Present>,
 }
 
 struct Present {
+    tls: rustls::ClientConfig,
+    /// Fingerprint of the key whose certificate is shown.
+    shown: Option<[u8; 32]>,
     client: reqwest::Client,
     /// Origins that it was given out for.
     origins: BTreeSet<String>,
@@ -42,23 +45,50 @@ impl Pool {
         // A session that one plugin began is not another's to take up.
         tls.resumption = Resumption::in_memory_sessions(TLS_SESSIONS);
         let client = client(&tls, &guard, keep_alive)?;
-        Ok(Pool { tls, guard, keep_alive, present: Mutex::new(Present { client, origins: BTreeSet::new() }) })
+        let present = Present { tls, shown: None, client, origins: BTreeSet::new() };
+        Ok(Pool { guard, keep_alive, present: Mutex::new(present) })
+    }
+
+    /// Fingerprint of the key whose certificate is shown.
+    pub(super) fn shown(&self) -> Option<[u8; 32]> {
+        self.present().shown
+    }
+
+    /// Shows that certificate from now on, on connections that begin anew.
+    pub(super) fn show(&self, identity: Identity) {
+        let mut present = self.present();
+        present.tls.client_auth_cert_resolver = identity.resolver;
+        // Nor is a session that another key began.
+        present.tls.resumption = Resumption::in_memory_sessions(TLS_SESSIONS);
+        if self.renew(&mut present) {
+            present.shown = Some(identity.fingerprint);
+        }
     }
 
     /// The client for a request to that URL. With one host too many a new one begins: the idle connections of the old one are closed, those
     /// in use when their exchanges end.
     pub(super) fn client(&self, url: &Url) -> reqwest::Client {
         let origin = url.origin().ascii_serialization();
-        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut present = self.present();
         if !present.origins.contains(&origin) {
-            if present.origins.len() >= MAX_HOSTS
-                && let Ok(client) = client(&self.tls, &self.guard, self.keep_alive)
-            {
-                *present = Present { client, origins: BTreeSet::new() };
+            if present.origins.len() >= MAX_HOSTS {
+                self.renew(&mut present);
             }
             present.origins.insert(origin);
         }
         present.client.clone()
+    }
+
+    /// A client without connections in place of the present one. `false`: it can't be built.
+    fn renew(&self, present: &mut Present) -> bool {
+        let Ok(client) = client(&present.tls, &self.guard, self.keep_alive) else { return false };
+        present.client = client;
+        present.origins.clear();
+        true
+    }
+
+    fn present(&self) -> MutexGuard<'_, Present> {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

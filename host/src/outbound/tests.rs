@@ -153,6 +153,7 @@ fn judged(allow: &[&str], method: &str, url: &str) -> Result<(), HttpError> {
     let grants = Grants {
         hosts: allow.iter().map(|text| Destination::parse(text).unwrap_or_else(|error| panic!("{error}"))).collect(),
         authorities: Vec::new(),
+        certificate: None,
         private_addresses: Vec::new(),
         credentials: Vec::new(),
         emits: Vec::new(),

@@ -103,6 +103,34 @@ async fn who_cannot_show_who_it_is_gets_no_request() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_system_that_asks_is_shown_the_plugins_certificate() -> anyhow::Result<()> {
+    let authority = Authority::new()?;
+    let asks = Wire::tls(authority.mutual(&authority.identity(&["127.0.0.1"])?)?, |_| Act::answer("known")).await?;
+    let (ours, another) = (authority.identity(&["sangam.example"])?, authority.identity(&["sangam.example"])?);
+    let own = format!("{}ca-file = \"ca.pem\"\n", allow(&[&asks.url()]));
+    let certificate = "client-certificate = { file = \"client.pem\", key = \"${secret:hr-key}\" }\n";
+    let folder = HostFolder::new(&configuration(&format!("{own}{certificate}"), &own))?;
+    std::fs::write(folder.path().join("ca.pem"), authority.pem())?;
+    std::fs::write(folder.path().join("client.pem"), ours.pem())?;
+    let way = Way::within(folder).await?;
+    let request = json!({ "url": asks.url() });
+    way.refused("m", request.clone(), "unavailable", "hr-key").await?;
+    way.folder.secret("hr-key", &another.key_pem())?;
+    way.refused("m", request.clone(), "unavailable", "does not belong").await?;
+    // It counts without a reload.
+    way.folder.secret("hr-key", &ours.key_pem())?;
+    assert_eq!(way.body("m", &asks.url()).await?, "known");
+    way.refused("n", request, "connection", "asks for a certificate of ours").await?;
+    assert_eq!(asks.seen().len(), 1);
+    let key = ours.key_pem();
+    let line = key.lines().nth(1).expect("a key has lines");
+    for path in ["/v1/plugins", "/v1/events", "/metrics"] {
+        assert!(!way.client.get(path).await?.text.contains(line), "{path} shows the key");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_redirect_out_of_tls_is_not_followed() -> anyhow::Result<()> {
     let authority = Authority::new()?;
     let plain = Wire::start(|_| Act::answer("in the clear")).await?;

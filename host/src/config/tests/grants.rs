@@ -132,6 +132,20 @@ fn authorities_of_ones_own_are_read_from_a_file_of_certificates() {
 }
 
 #[test]
+fn a_certificate_of_our_own_has_a_file_and_a_secret_key() {
+    let plugin = |value: &str| format!("[plugins.p]\ncomponent='p.wasm'\nclient-certificate={value}");
+    let loaded = valid(&plugin("{file='ca.pem',key='${secret:k}'}"));
+    let certificate = loaded.config.plugins["p"].grants.certificate.clone().expect("it was given");
+    assert_eq!((certificate.chain.len(), certificate.key.parts.clone()), (1, vec![ReferencePart::Secret("k".into())]));
+    assert_eq!(
+        mistakes(&plugin("{file='pw'}")),
+        ["3:26 /etc/sangam/pw: there is no certificate in it", "3:20 `key` is missing in `client-certificate`"]
+    );
+    let shown = read(&plugin("{file='ca.pem',key='hunter3'}")).expect_err("a key in clear text").to_string();
+    assert!(shown.contains("can't stand in the file in clear text") && !shown.contains("hunter3"), "{shown}");
+}
+
+#[test]
 fn a_plugin_is_read_whole() {
     let digest = "0123456789abcdef".repeat(4);
     let loaded = valid(&format!(
