@@ -12,7 +12,7 @@ use super::position::Positions;
 use super::reader::{Reader, not_yet};
 use super::section::Section;
 use super::trust::Trust;
-use super::{coverage, credentials, engine, name, plugins, routes, server, steps, trust};
+use super::{coverage, credentials, engine, name, own_api, plugins, routes, server, steps, trust};
 
 /// Reads all tables. `None`: there are mistakes, which the reader has.
 pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positions) -> Option<Config> {
@@ -65,6 +65,7 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
     file.finish(r);
     coverage::check(r, positions, &credentials, &plugins);
     loosened(r, positions, &trust, &plugins);
+    own_api::check(r, positions, &server, &plugins);
     let routes: Option<Vec<Arc<Route>>> = routes.into_iter().map(|route| route.map(Arc::new)).collect();
     let base = PathBuf::from(r.base);
     routes.filter(|_| complete).map(|routes| Config { server, store, secrets, engine, trust, credentials, plugins, routes, base })

@@ -4,11 +4,13 @@
 //! [`check_grants`] compare the result with what the plugins say of themselves. Nobody else knows TOML.
 
 mod asked;
+mod authority;
 mod canary;
 mod check;
 mod clear_text;
 mod coverage;
 mod credentials;
+mod destination;
 mod engine;
 mod expectation;
 mod expression;
@@ -27,6 +29,8 @@ mod needs;
 mod oauth2;
 mod origin;
 mod outside;
+mod own_api;
+mod path;
 mod permissions;
 mod plugins;
 mod position;
