@@ -147,7 +147,7 @@ impl Asked<'_, '_> {
                 let asks: Vec<String> = expected.iter().map(|host| format!("{host}")).collect();
                 if !expected.iter().any(|host| covers(granted, host)) {
                     self.unused(place, granted.to_string(), format!("plugin `{name}` asks for {}", asks.join(", ")));
-                } else if granted.wildcard && !expected.contains(granted) {
+                } else if granted.origin.wildcard && !expected.contains(&granted.origin) {
                     let message = format!("{granted} is more than plugin `{name}` asks for");
                     self.report.add(&place, Severity::Warning, message, Some(format!("it asks for {}", asks.join(", "))));
                 }
