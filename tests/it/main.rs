@@ -23,6 +23,8 @@ mod key_value;
 mod order;
 mod postgres;
 mod pressure;
+mod registry;
+mod registry_lies;
 mod reload;
 mod replay;
 mod routing;

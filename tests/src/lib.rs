@@ -7,6 +7,8 @@ mod host;
 pub mod morning;
 mod paths;
 pub mod postgres;
+pub mod raw_registry;
+pub mod registry;
 
 pub use client::{Answer, Client};
 pub use host::{Host, HostFolder, TestStore};

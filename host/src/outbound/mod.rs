@@ -18,6 +18,7 @@ pub use breaker::BreakerState;
 pub use policy::Policy;
 pub use rate::RateUse;
 pub use request::{Exchange, HttpError, Request, Response};
+pub(crate) use resolver::GuardedResolver;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,7 +35,6 @@ use crate::store::{BreakerRow, Store};
 use breaker::{Breaker, Pass, Went};
 use rate::RateLimiter;
 use request::Prepared;
-use resolver::GuardedResolver;
 use shared::Shared;
 
 /// Time to reach a host: name, connection, TLS.
