@@ -1,5 +1,6 @@
 //! `sangam plugin`.
 
+mod bundle;
 mod pull;
 mod push;
 
@@ -44,6 +45,8 @@ enum Verb {
     Push(push::Push),
     /// Fetch a component from an OCI registry into a file
     Pull(pull::Pull),
+    /// Carry components to machines without a network
+    Bundle(bundle::Bundle),
 }
 
 impl Plugin {
@@ -53,6 +56,7 @@ impl Plugin {
             Verb::Embed { file, output } => embed(&file, &output).await,
             Verb::Push(verb) => verb.run().await,
             Verb::Pull(verb) => verb.run().await,
+            Verb::Bundle(verb) => verb.run().await,
         }
     }
 }

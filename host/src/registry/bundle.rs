@@ -40,7 +40,9 @@ pub enum BundleError {
     #[error("can't write {0}")]
     Write(String, #[source] std::io::Error),
     /// gzip, zstd.
-    #[error("the bundle is compressed, which bundles are not: a small file could become an endless one; unpack it first, such as with gunzip")]
+    #[error(
+        "the bundle is compressed, which bundles are not: a small file could become an endless one; unpack it first, such as with gunzip"
+    )]
     Compressed,
     /// Something that has no place there.
     #[error("the bundle holds {name:?}, {why}")]

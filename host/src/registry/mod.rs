@@ -1,6 +1,7 @@
 //! Components: fetched, looked at before anything of them runs, kept by digest.
 
 mod builtin;
+mod bundle;
 mod cache;
 mod client;
 mod custom_section;
@@ -12,6 +13,7 @@ mod sources;
 #[cfg(test)]
 mod tests;
 
+pub use bundle::{Bundle, BundleError, Held, Packed, create as create_bundle, install as install_bundle, look as look_at_bundle};
 pub use client::RegistryError;
 pub use custom_section::embed;
 pub use descriptor::{Action, Descriptor, DescriptorError, Stream};
@@ -127,15 +129,11 @@ impl Component {
     /// # Errors
     /// Why it can't be had. Nothing has changed then, but for what is in the cache.
     pub async fn fetch(sources: &Sources, source: &ComponentSource, pinned: Option<&str>) -> Result<Component, ComponentError> {
-        let bytes = match source {
-            ComponentSource::Oci(reference) => sources.bytes(reference, pinned).await?,
-            ComponentSource::Builtin(name) => at_hand(name)?,
-            ComponentSource::Path(path) => {
-                let path = path.clone();
-                tokio::task::spawn_blocking(move || read(&path)).await.map_err(|_| ComponentError::Broken)??
-            }
+        let component = match source {
+            ComponentSource::Oci(reference) => sources.component(reference, pinned).await?,
+            ComponentSource::Builtin(name) => of(at_hand(name)?).await?,
+            ComponentSource::Path(path) => of(sources.file(path, pinned).await?).await?,
         };
-        let component = tokio::task::spawn_blocking(move || Component::new(bytes)).await.map_err(|_| ComponentError::Broken)??;
         match pinned {
             Some(pinned) if pinned != component.digest => Err(ComponentError::Digest { actual: component.digest }),
             _ => Ok(component),
@@ -157,6 +155,11 @@ impl Component {
         let inspection = Inspection::of(&bytes)?;
         Ok(Component { digest: digest(&bytes), bytes: Arc::new(bytes), inspection: Arc::new(inspection) })
     }
+}
+
+/// Looked at off the async threads: that takes a while with millions of bytes.
+async fn of(bytes: Vec<u8>) -> Result<Component, ComponentError> {
+    tokio::task::spawn_blocking(move || Component::new(bytes)).await.map_err(|_| ComponentError::Broken)?
 }
 
 fn at_hand(name: &str) -> Result<Vec<u8>, ComponentError> {

@@ -1,7 +1,7 @@
 //! Where components come from on this host: its cache, and the registries with their logins.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,9 +12,9 @@ use super::cache::Cache;
 use super::client::{Client, RegistryError, Ways};
 use super::login::Login;
 use super::manifest::{Artifact, Manifest};
-use super::{Component, ComponentError};
+use super::{Component, ComponentError, Packed, of, read};
 use crate::clock::Clock;
-use crate::config::{self, Config, OciReference, ReferencePart, Registry, RegistryLogin};
+use crate::config::{self, ComponentSource, Config, OciReference, ReferencePart, Registry, RegistryLogin};
 use crate::credentials::Vault;
 use crate::store::Store;
 use crate::tls;
@@ -70,8 +70,8 @@ impl Sources {
         self.cache.folder().to_owned()
     }
 
-    /// The bytes of a pinned reference: from the cache, else from its registry.
-    pub(super) async fn bytes(&self, reference: &OciReference, pinned: Option<&str>) -> Result<Vec<u8>, ComponentError> {
+    /// The component of a pinned reference: from the cache, else from its registry.
+    pub(super) async fn component(&self, reference: &OciReference, pinned: Option<&str>) -> Result<Component, ComponentError> {
         if reference.digest.is_none() && pinned.is_none() {
             let today = self
                 .resolve(reference)
@@ -79,10 +79,66 @@ impl Sources {
                 .map_err(|source| ComponentError::UnpinnedUnknown { reference: reference.to_string(), source: Box::new(source) })?;
             return Err(ComponentError::Unpinned { reference: reference.to_string(), pinned: reference.pinned(&today).to_string() });
         }
-        if let Some(bytes) = self.cached(reference, pinned).await {
-            return Ok(bytes);
+        match self.cached(reference, pinned).await {
+            Some(bytes) => of(bytes).await,
+            None => Ok(self.pull(reference).await?.component),
         }
-        Ok(self.pull(reference).await?.component.bytes.to_vec())
+    }
+
+    /// The bytes of a file. One that is pinned and not there may have come in a bundle.
+    pub(super) async fn file(&self, path: &Path, pinned: Option<&str>) -> Result<Vec<u8>, ComponentError> {
+        let (cache, path, pinned) = (self.cache.clone(), path.to_owned(), pinned.map(str::to_owned));
+        let work = move || match read(&path) {
+            Err(ComponentError::Read { source, path }) if source.kind() == std::io::ErrorKind::NotFound => {
+                pinned.and_then(|pinned| cache.get(&pinned)).ok_or(ComponentError::Read { path, source })
+            }
+            done => done,
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| ComponentError::Broken)?
+    }
+
+    /// A component as it goes into a bundle. `None`: it travels in the binary.
+    ///
+    /// # Errors
+    /// As [`Component::fetch`].
+    pub async fn pack(&self, plugin: &str, source: &ComponentSource, pinned: Option<&str>) -> Result<Option<Packed>, ComponentError> {
+        let (source, artifact) = match source {
+            ComponentSource::Builtin(_) => return Ok(None),
+            ComponentSource::Path(path) => {
+                let component = Component::fetch(self, source, pinned).await?;
+                (path.file_name().unwrap_or_default().to_string_lossy().into_owned(), Artifact::of(component))
+            }
+            ComponentSource::Oci(reference) => {
+                // Refused without a pin, and compared with it.
+                let component = Component::fetch(self, source, pinned).await?;
+                let artifact = match self.whole(reference, &component).await {
+                    Some(artifact) => artifact,
+                    None => self.pull(reference).await?,
+                };
+                if artifact.component.digest != component.digest {
+                    return Err(ComponentError::Digest { actual: artifact.component.digest });
+                }
+                (reference.to_string(), artifact)
+            }
+        };
+        Ok(Some(Packed { plugin: plugin.to_owned(), source, artifact }))
+    }
+
+    /// Keeps a piece of a bundle.
+    pub(super) fn keep(&self, bytes: &[u8]) -> std::io::Result<String> {
+        self.cache.put(bytes)
+    }
+
+    /// A component with its manifest and configuration, as far as the cache has them.
+    async fn whole(&self, reference: &OciReference, component: &Component) -> Option<Artifact> {
+        let (cache, wanted, component) = (self.cache.clone(), reference.digest.clone()?, component.clone());
+        let look = move || {
+            let manifest = cache.get(&wanted)?;
+            let named = Manifest::read(&manifest, None).ok()?;
+            let config = cache.get(&named.config.digest)?;
+            (named.layer.digest == component.digest).then_some(Artifact { manifest, digest: wanted, config, component })
+        };
+        tokio::task::spawn_blocking(look).await.ok().flatten()
     }
 
     /// A component with everything that belongs to it, from its registry, and kept in the cache.
@@ -152,12 +208,6 @@ impl Sources {
             (None, pinned) => cache.get(&pinned?),
         };
         tokio::task::spawn_blocking(look).await.ok().flatten()
-    }
-
-    /// The bytes of a digest, if the cache has them.
-    pub(super) async fn kept(&self, wanted: &str) -> Option<Vec<u8>> {
-        let (cache, wanted) = (self.cache.clone(), wanted.to_owned());
-        tokio::task::spawn_blocking(move || cache.get(&wanted)).await.ok().flatten()
     }
 
     /// The registry of a reference, as it is configured.

@@ -61,7 +61,9 @@ async fn create(file: &Path, config: &ConfigArg) -> Result<(), Failure> {
                 anstream::println!("{name}: {}, {}", component.source, component.digest());
                 if matches!(source, ComponentSource::Path(_)) && pinned.is_none() {
                     let digest = component.digest();
-                    anstream::eprintln!("{name}: a file without a pin is not looked for in a bundle; write digest = {digest:?} in [plugins.{name}]");
+                    anstream::eprintln!(
+                        "{name}: a file without a pin is not looked for in a bundle; write digest = {digest:?} in [plugins.{name}]"
+                    );
                 }
                 packed.push(component);
             }
@@ -87,7 +89,8 @@ async fn install(file: PathBuf, take_lock: bool, config: &ConfigArg) -> Result<(
     let sources = sources(&super::pull::configuration(config)?);
     let lock = lock_of(config);
     let work = move || -> Result<Contents, Failure> {
-        let bundle = look_at_bundle(&file).map_err(|error| Failure::Failed(format!("{}: {}", file.display(), crate::telemetry::chain(&error))))?;
+        let bundle =
+            look_at_bundle(&file).map_err(|error| Failure::Failed(format!("{}: {}", file.display(), crate::telemetry::chain(&error))))?;
         // Decided before anything is kept.
         let taken = bundle.lock.as_ref().filter(|_| take_lock);
         if taken.is_some_and(|taken| std::fs::read(&lock).is_ok_and(|here| here != *taken)) {
@@ -108,7 +111,9 @@ async fn install(file: PathBuf, take_lock: bool, config: &ConfigArg) -> Result<(
     }
     match (bundle.lock.is_some(), take_lock) {
         (true, true) => anstream::println!("sangam.lock was taken over: its permissions were reviewed where the bundle was made"),
-        (true, false) => anstream::println!("the bundle's sangam.lock was left out (`--lock` takes it over); review with `sangam plugin approve`"),
+        (true, false) => {
+            anstream::println!("the bundle's sangam.lock was left out (`--lock` takes it over); review with `sangam plugin approve`")
+        }
         _ => {}
     }
     Ok(())
