@@ -95,6 +95,14 @@ async fn a_tag_needs_a_pin_and_one_that_moved_changes_nothing() -> anyhow::Resul
     let (code, output) = said(&folder, &["up"])?;
     assert_eq!(code, Some(2), "a host does not start on it: {output}");
 
+    folder.configure(&with_plugin(
+        &guest("scripted").to_string_lossy(),
+        &format!("canary = {{ component = \"oci://{tag}\", share = 0.5, max-error-rate = 0.5 }}"),
+    ))?;
+    let (code, output) = said(&folder, &["check"])?;
+    assert_eq!(code, Some(2), "a canary is no exception: {output}");
+    assert!(output.contains("sangam.toml:6:10") && output.contains("no digest pin"), "{output}");
+
     let second = push(&folder, "misbehaving", &tag)?;
     assert_ne!(first["manifest_digest"], second["manifest_digest"]);
     // By the manifest: the pin leads past the tag.
@@ -110,6 +118,32 @@ async fn a_tag_needs_a_pin_and_one_that_moved_changes_nothing() -> anyhow::Resul
     assert_eq!(answer.status, 422, "{}", answer.text);
     assert!(answer.text.contains(text(&second["digest"])) && answer.text.contains("not the pinned one"), "{}", answer.text);
     results(&host.client.send_and_wait(&script("still", json!([]))).await?)?;
+    Ok(())
+}
+
+#[test]
+fn another_client_reads_what_is_pushed_and_what_it_copies_is_taken() -> anyhow::Result<()> {
+    if !registry::is_there()? || !registry::is_skopeo_there()? {
+        return Ok(());
+    }
+    let oci = OciRegistry::open()?;
+    let folder = HostFolder::new(SERVER)?;
+    let pushed = push(&folder, "scripted", &format!("{}/ours:1", oci.host()))?;
+    let remote = |name: &str| format!("docker://{}/{name}", oci.host());
+    // From the registry into a bundle of its own making, which is installed here.
+    registry::skopeo(folder.path(), &["copy", "--src-tls-verify=false", &remote("ours:1"), "oci-archive:theirs.tar"])?;
+    let (code, output) = said(&folder, &["plugin", "bundle", "install", "theirs.tar"])?;
+    assert_eq!(code, Some(0), "{output}");
+    assert!(output.contains(text(&pushed["manifest_digest"])) && output.contains("scripted"), "{output}");
+    // From a bundle of ours into the registry, under another name.
+    folder.configure(&with_plugin(text(&pushed["reference"]), ""))?;
+    let (code, output) = said(&folder, &["plugin", "bundle", "create", "ours.tar"])?;
+    assert_eq!(code, Some(0), "{output}");
+    registry::skopeo(folder.path(), &["copy", "--dest-tls-verify=false", "oci-archive:ours.tar", &remote("theirs:1")])?;
+    let (code, output) = said(&folder, &["plugin", "pull", &format!("{}/theirs:1", oci.host()), "-o", "theirs.wasm"])?;
+    assert_eq!(code, Some(0), "{output}");
+    assert!(output.contains(text(&pushed["manifest_digest"])), "{output}");
+    assert!(std::fs::read(folder.path().join("theirs.wasm"))? == fresh_guest("scripted"), "the same bytes came around");
     Ok(())
 }
 

@@ -126,6 +126,11 @@ fn lies(kept: &Kept) -> Vec<(&'static str, Answer, &'static [&'static str])> {
             component(|kept| Reply::Silent(reply("200 OK", &[], &kept.component)[..500].to_vec())),
             &["was silent for 1s", "stall-timeout"],
         ),
+        (
+            "a byte now and then",
+            component(|kept| Reply::Dripping(reply("200 OK", &[], &kept.component))),
+            &["took longer than 10s", "`timeout`"],
+        ),
         ("silence", everything(|| Reply::Silent(Vec::new())), &["was silent for 1s"]),
         (
             "an image",
@@ -225,7 +230,7 @@ fn lies(kept: &Kept) -> Vec<(&'static str, Answer, &'static [&'static str])> {
 
 fn configuration(registry: &RawRegistry, more: &str) -> String {
     format!(
-        "[registries.{:?}]\nstall-timeout = \"1s\"\ntimeout = \"20s\"\nusername = \"u\"\npassword = \"${{secret:pw}}\"\n{more}\n",
+        "[registries.{:?}]\nstall-timeout = \"1s\"\ntimeout = \"10s\"\nusername = \"u\"\npassword = \"${{secret:pw}}\"\n{more}\n",
         registry.host()
     )
 }

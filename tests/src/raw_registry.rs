@@ -35,6 +35,8 @@ pub enum Reply {
     Endless(Vec<u8>),
     /// These bytes, and then nothing, without closing.
     Silent(Vec<u8>),
+    /// These bytes, the second half one every fifth of a second.
+    Dripping(Vec<u8>),
 }
 
 /// A running one.
@@ -103,6 +105,14 @@ async fn serve(mut stream: TcpStream, answer: &(impl Fn(&Asked) -> Reply + ?Size
             stream.write_all(&bytes).await?;
             loop {
                 stream.write_all(&[0; 16 << 10]).await?;
+            }
+        }
+        Reply::Dripping(bytes) => {
+            let (now, later) = bytes.split_at(bytes.len() / 2);
+            stream.write_all(now).await?;
+            for byte in later {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                stream.write_all(&[*byte]).await?;
             }
         }
         Reply::Silent(bytes) => {

@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 
 /// What to do where it is missing.
 const ADVICE: &str = "no docker-registry on PATH: on Debian, `apt-get install docker-registry`";
+const SKOPEO_ADVICE: &str = "no skopeo on PATH: on Debian, `apt-get install --no-install-recommends skopeo`";
 /// Whom a registry with a login lets in.
 pub const USER: &str = "publisher";
 /// Their password.
@@ -40,6 +41,31 @@ pub fn is_there() -> anyhow::Result<bool> {
     ensure!(std::env::var("CI").map_or(true, |ci| ci != "true"), "{ADVICE}");
     eprintln!("{ADVICE}; nothing is tested with it now");
     Ok(false)
+}
+
+/// Whether tests can use skopeo, the registry client that is not ours. Where it is missing, says how to get it, and fails in CI.
+///
+/// # Errors
+/// In CI, when it is missing.
+pub fn is_skopeo_there() -> anyhow::Result<bool> {
+    if on_path("skopeo").is_some() {
+        return Ok(true);
+    }
+    ensure!(std::env::var("CI").map_or(true, |ci| ci != "true"), "{SKOPEO_ADVICE}");
+    eprintln!("{SKOPEO_ADVICE}; other clients are not tried now");
+    Ok(false)
+}
+
+/// Runs skopeo in a folder, whatever policies this machine has.
+///
+/// # Errors
+/// When it fails, with what it said.
+pub fn skopeo(folder: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+    let policy = folder.join("policy.json");
+    std::fs::write(&policy, r#"{"default":[{"type":"insecureAcceptAnything"}]}"#)?;
+    let done = Command::new("skopeo").arg("--policy").arg(policy).args(arguments).current_dir(folder).stdin(Stdio::null()).output()?;
+    ensure!(done.status.success(), "skopeo {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+    Ok(())
 }
 
 impl OciRegistry {
@@ -92,8 +118,12 @@ impl Drop for OciRegistry {
 }
 
 fn program() -> Option<PathBuf> {
+    on_path("docker-registry")
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).map(|folder| folder.join("docker-registry")).find(|file| file.is_file())
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 fn spawn(program: &Path, folder: &Path) -> anyhow::Result<Child> {

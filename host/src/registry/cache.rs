@@ -96,4 +96,20 @@ mod tests {
         assert_eq!(cache.get(&name).as_deref(), Some(&b"component"[..]), "what was damaged is mended");
         assert_eq!(cache.get(&digest(b"other")), None);
     }
+
+    #[test]
+    fn many_may_write_and_read_the_same_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (bytes, cache) = (vec![7; 1 << 20], Cache::new(folder.path().join("components")));
+        let name = digest(&bytes);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    assert_eq!(cache.put(&bytes).expect("a writable folder"), name);
+                    assert!(cache.get(&name).is_some(), "what was put whole is never seen by half");
+                });
+            }
+        });
+        assert_eq!(std::fs::read_dir(cache.folder()).expect("the folder").count(), 1);
+    }
 }

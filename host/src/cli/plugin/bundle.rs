@@ -104,8 +104,11 @@ async fn install(file: PathBuf, take_lock: bool, config: &ConfigArg) -> Result<(
     };
     let bundle = tokio::task::spawn_blocking(work).await.map_err(|_| Failure::Failed("installing was broken off".to_owned()))??;
     for held in &bundle.components {
-        let version = held.inspection.descriptor.as_ref().map_or("", |descriptor| descriptor.version.as_str());
-        anstream::println!("{}: {} {}", plain(&held.plugin), plain(&held.source), plain(version));
+        // Other programs' bundles don't say whose a component was.
+        let descriptor = held.inspection.descriptor.as_ref();
+        let (name, version) = descriptor.map_or(("", ""), |said| (said.name.as_str(), said.version.as_str()));
+        let name = if held.plugin.is_empty() { name } else { held.plugin.as_str() };
+        anstream::println!("{}: {} {}", plain(name), plain(&held.source), plain(version));
         anstream::println!("  digest    {}", held.digest);
         anstream::println!("  manifest  {}", held.manifest_digest);
     }
