@@ -159,7 +159,7 @@ impl Runtime {
         let cache_secret = store_secret(&store, CACHE_SECRET).await?;
         // Compiled code lives beside the database.
         let cache = loaded.config.store.folder(&loaded.config.base).join("cache");
-        let engine = Engine::start(Some(cache), cache_secret).map_err(|error| start(&error))?;
+        let engine = Engine::start(Some(cache), cache_secret, &loaded.config.engine).map_err(|error| start(&error))?;
         let random_secret = store_secret(&store, RANDOM_SECRET).await?;
         let empty = Arc::new(Present { revision: Arc::new(Revision::empty(&loaded.config)), plugins: BTreeMap::new() });
         let runtime = Arc::new(Runtime {
