@@ -25,6 +25,7 @@ mod key_value;
 mod limits;
 mod malformed;
 mod order;
+mod outbound;
 mod postgres;
 mod pressure;
 mod registry;
