@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use sangam_tests::authority::{Authority, Identity};
 use sangam_tests::raw_registry::{Asked, RawRegistry, Reply, digest, reply};
 use sangam_tests::{HostFolder, fresh_guest};
 use serde_json::{Value, json};
@@ -253,6 +254,34 @@ async fn every_lie_of_a_registry_is_refused_by_name_in_bounded_time() -> anyhow:
         assert!(!folder.path().join("s.wasm").exists(), "{name}: a file was written");
         assert!(!folder.path().join("data/components").join(digest(&kept.component).replace(':', "-")).exists(), "{name}: it was kept");
         assert!(registry.asked().len() <= 8, "{name}: asked {} times", registry.asked().len());
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_with_a_certificate_of_ones_own_is_trusted_by_that_authority_alone() -> anyhow::Result<()> {
+    let (authority, stranger) = (Authority::new()?, Authority::new()?);
+    for (name, identity, word) in [
+        ("good", authority.identity(&["127.0.0.1"])?, None),
+        ("of another authority", stranger.identity(&["127.0.0.1"])?, Some("issued by nobody whom this machine trusts")),
+        ("for another name", authority.identity(&["registry.example"])?, Some("for other names")),
+        ("expired", authority.expired(&["127.0.0.1"])?, Some("has expired")),
+        ("self-signed", Identity::self_signed(&["127.0.0.1"])?, Some("no TLS with")),
+    ] {
+        let kept = Kept::new();
+        let registry = RawRegistry::tls(identity.server()?, move |asked| kept.answer(asked)).await?;
+        let section = |more: &str| format!("[registries.{:?}]\ntls = true\n{more}\n", registry.host());
+        let folder = HostFolder::new(&section("ca-file = \"ca.pem\""))?;
+        std::fs::write(folder.path().join("ca.pem"), authority.pem())?;
+        let reference = format!("{}/s:1", registry.host());
+        let (code, text) = said(&folder, &["plugin", "pull", &reference, "-o", "s.wasm"])?;
+        assert_eq!(code, Some(i32::from(word.is_some())), "{name}: {text}");
+        assert!(text.contains(word.unwrap_or("sha256:")), "{name}: {text}");
+        // Without the authority not even the good one.
+        folder.configure(&section(""))?;
+        let (code, text) = said(&folder, &["plugin", "pull", &reference, "-o", "t.wasm"])?;
+        assert_eq!(code, Some(1), "{name}: {text}");
+        assert!(text.contains("no TLS with") && !folder.path().join("t.wasm").exists(), "{name}: {text}");
     }
     Ok(())
 }

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 /// Largest request that is read.
 const MAX_REQUEST: usize = 64 << 10;
@@ -53,15 +54,36 @@ impl RawRegistry {
     /// # Errors
     /// When no port is free.
     pub async fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> anyhow::Result<RawRegistry> {
+        RawRegistry::with(None, answer).await
+    }
+
+    /// The same over TLS.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub async fn tls(
+        config: rustls::ServerConfig,
+        answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    ) -> anyhow::Result<RawRegistry> {
+        RawRegistry::with(Some(TlsAcceptor::from(Arc::new(config))), answer).await
+    }
+
+    async fn with(tls: Option<TlsAcceptor>, answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> anyhow::Result<RawRegistry> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let (answer, kept) = (Arc::new(answer), asked.clone());
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (answer, kept) = (answer.clone(), kept.clone());
+                let (answer, kept, tls) = (answer.clone(), kept.clone(), tls.clone());
                 tokio::spawn(tokio::time::timeout(LIFE, async move {
-                    let _ = serve(stream, &*answer, &kept).await;
+                    let _ = match tls {
+                        Some(tls) => match tls.accept(stream).await {
+                            Ok(stream) => serve(stream, &*answer, &kept).await,
+                            Err(refused) => Err(refused),
+                        },
+                        None => serve(stream, &*answer, &kept).await,
+                    };
                 }));
             }
         });
@@ -85,7 +107,11 @@ impl Drop for RawRegistry {
     }
 }
 
-async fn serve(mut stream: TcpStream, answer: &(impl Fn(&Asked) -> Reply + ?Sized), kept: &Mutex<Vec<Asked>>) -> std::io::Result<()> {
+async fn serve(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    answer: &impl Fn(&Asked) -> Reply,
+    kept: &Mutex<Vec<Asked>>,
+) -> std::io::Result<()> {
     let mut head = Vec::new();
     while !head.windows(4).any(|window| window == b"\r\n\r\n") {
         if head.len() > MAX_REQUEST || stream.read_buf(&mut head).await? == 0 {

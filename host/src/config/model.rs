@@ -133,6 +133,8 @@ pub struct Registry {
     pub login: Option<RegistryLogin>,
     /// `tls`; false only on this machine.
     pub tls: bool,
+    /// `ca-file`: authorities whose certificates are good for this registry, besides those that the operating system trusts.
+    pub authorities: Vec<rustls_pki_types::CertificateDer<'static>>,
     /// `allow-hosts`: other origins that the registry may send this host to, whatever their addresses.
     pub hosts: Vec<HostPattern>,
     /// `timeout` of one component, everything included.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::authority::authorities;
 use super::clear_text::{plain, secret};
 use super::item::Item;
 use super::model::{HostPattern, Registry, RegistryLogin};
@@ -17,13 +18,20 @@ const TIMEOUT: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..
 /// Longer than a registry takes to find a blob, shorter than people's patience.
 const DEFAULT_STALL: Duration = Duration::from_secs(30);
 /// Keys whose values people may see. Under any other, even a misspelt one, a literal text may be a secret.
-const PUBLIC: [&str; 5] = ["username", "allow-hosts", "tls", "timeout", "stall-timeout"];
+const PUBLIC: [&str; 6] = ["username", "allow-hosts", "tls", "ca-file", "timeout", "stall-timeout"];
 
 impl Registry {
     /// A registry that has no section of its own.
     pub fn unnamed(host: &str) -> Self {
-        let tls = !is_local(host);
-        Self { host: host.to_owned(), login: None, tls, hosts: Vec::new(), timeout: DEFAULT_TIMEOUT, stall_timeout: DEFAULT_STALL }
+        Self {
+            host: host.to_owned(),
+            login: None,
+            tls: !is_local(host),
+            authorities: Vec::new(),
+            hosts: Vec::new(),
+            timeout: DEFAULT_TIMEOUT,
+            stall_timeout: DEFAULT_STALL,
+        }
     }
 }
 
@@ -47,11 +55,13 @@ pub(super) fn registry(r: &mut Reader<'_>, item: &Item<'_>) -> Option<Registry> 
         r.error(span, format!("without TLS anybody between here and {host} could read and change what passes"))
             .help("leave `tls` out; only a registry on this machine is spoken to without it");
     }
+    let authorities = section.get("ca-file").map(|item| authorities(r, &item)).unwrap_or_default();
     let hosts = section.get("allow-hosts").map(|item| hosts(r, &item)).unwrap_or_default();
     let timeout = section.get("timeout").and_then(|item| item.duration(r, TIMEOUT)).unwrap_or(DEFAULT_TIMEOUT);
     let stall_timeout = section.get("stall-timeout").and_then(|item| item.duration(r, TIMEOUT)).unwrap_or(DEFAULT_STALL);
     section.finish(r);
-    Some(Registry { host, login: login?, tls: tls.map_or(!local, |(tls, _)| tls), hosts, timeout, stall_timeout })
+    let tls = tls.map_or(!local, |(tls, _)| tls);
+    Some(Registry { host, login: login?, tls, authorities, hosts, timeout, stall_timeout })
 }
 
 /// A user with a password, or a token, or neither. `None`: a mistake, which the reader has.

@@ -18,6 +18,7 @@ mod tests;
 
 pub use address::{AddressGuard, Blocked};
 pub use breaker::BreakerState;
+pub(crate) use failure::certificate_trouble;
 pub use policy::Policy;
 pub use rate::RateUse;
 pub use request::{Exchange, HttpError, Request, Response};

@@ -16,7 +16,7 @@ use super::manifest::{self, Artifact, MAX_MANIFEST, Manifest, ManifestError};
 use super::{Component, digest};
 use crate::config::{self, OciReference};
 use crate::credentials::SecretError;
-use crate::outbound::{AddressGuard, Blocked, GuardedResolver};
+use crate::outbound::{AddressGuard, Blocked, GuardedResolver, certificate_trouble};
 
 /// Time to reach a registry: name, connection, TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,6 +34,9 @@ pub enum RegistryError {
     /// No connection, or it broke.
     #[error("{0} can't be reached")]
     Unreachable(String, #[source] reqwest::Error),
+    /// Its certificate is not to be trusted.
+    #[error("no TLS with {0}: {1}")]
+    Certificate(String, String),
     /// Silent for longer than `stall-timeout`.
     #[error("{0} was silent for {1:?}; `stall-timeout` of [registries.{2:?}] says how long is too long")]
     Silent(String, Duration, String),
@@ -136,10 +139,11 @@ pub(super) struct Ways {
 }
 
 impl Ways {
-    pub(super) fn new(tls: rustls::ClientConfig) -> Result<Ways, RegistryError> {
-        let client = || {
+    /// `named_tls` trusts the authorities that the administrator named besides those of the operating system; `told_tls` these alone.
+    pub(super) fn new(named_tls: rustls::ClientConfig, told_tls: rustls::ClientConfig) -> Result<Ways, RegistryError> {
+        let client = |tls: rustls::ClientConfig| {
             reqwest::Client::builder()
-                .tls_backend_preconfigured(tls.clone())
+                .tls_backend_preconfigured(tls)
                 .redirect(reqwest::redirect::Policy::none())
                 // A proxy would resolve names itself, unchecked.
                 .no_proxy()
@@ -147,8 +151,8 @@ impl Ways {
                 .user_agent(concat!("sangam/", env!("CARGO_PKG_VERSION")))
         };
         let guard = GuardedResolver::new(AddressGuard::default());
-        let named = client().build().map_err(RegistryError::Setup)?;
-        let told = client().dns_resolver(guard).build().map_err(RegistryError::Setup)?;
+        let named = client(named_tls).build().map_err(RegistryError::Setup)?;
+        let told = client(told_tls).dns_resolver(guard).build().map_err(RegistryError::Setup)?;
         Ok(Ways { named, told })
     }
 }
@@ -414,7 +418,11 @@ impl Client {
             }
             cause = present.source();
         }
-        RegistryError::Unreachable(url.origin().ascii_serialization(), error.without_url())
+        let asked = url.origin().ascii_serialization();
+        match certificate_trouble(&error, &format!("[registries.{:?}]", self.registry.host)) {
+            Some(why) => RegistryError::Certificate(asked, why),
+            None => RegistryError::Unreachable(asked, error.without_url()),
+        }
     }
 }
 

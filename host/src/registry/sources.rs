@@ -218,10 +218,19 @@ impl Sources {
 
     async fn client(&self, reference: &OciReference, writes: bool) -> Result<Client, ComponentError> {
         let registry = self.registry(reference);
-        let ways = self.ways.get_or_try_init(|| async { Ok::<Ways, ComponentError>(Ways::new(tls::client_config()?)?) }).await?;
+        let ways = match registry.authorities.as_slice() {
+            [] => {
+                let make = || async {
+                    let tls = tls::client_config()?;
+                    Ok::<Ways, ComponentError>(Ways::new(tls.clone(), tls)?)
+                };
+                self.ways.get_or_try_init(make).await?.clone()
+            }
+            own => Ways::new(tls::client_config_trusting(own)?, tls::client_config()?)?,
+        };
         let vault = self.vault(&registry).await?;
         let login = Login::new(registry.clone(), vault, &reference.repository, writes);
-        Ok(Client::new(ways.clone(), registry, reference.clone(), login))
+        Ok(Client::new(ways, registry, reference.clone(), login))
     }
 
     /// Does something with a registry, within its time, telling whoever waits.
