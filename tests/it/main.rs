@@ -4,6 +4,7 @@ mod assembled;
 mod outcome;
 mod scene;
 
+mod bundles;
 mod campaign;
 mod canary;
 mod command_line;
@@ -27,6 +28,8 @@ mod order;
 mod outbound;
 mod postgres;
 mod pressure;
+mod registry;
+mod registry_lies;
 mod reload;
 mod replay;
 mod routing;

@@ -32,8 +32,12 @@ impl Check {
         problems.extend(supply.warning(&loaded));
         let mut facts = BTreeMap::new();
         let mut seen = Vec::new();
+        let sources = super::sources(&loaded.config);
         for (name, source, pinned) in loaded.config.plugins.values().flat_map(|plugin| plugin.components()) {
-            let fetched = Component::fetch(source, pinned).map_err(|error| loaded.component_problem(&name, &telemetry::chain(&error)));
+            let pinned = supply.pinned(&name, source, pinned);
+            let fetched = Component::fetch(&sources, source, pinned)
+                .await
+                .map_err(|error| loaded.component_problem(&name, &telemetry::chain(&error)));
             // What is not taken is not asked either: asking runs it.
             let taken = fetched.and_then(|component| supply.judge(&loaded, &name, &component, None).map(|()| component));
             let component = match taken {
@@ -69,7 +73,7 @@ impl Check {
 fn with_components(problems: Problems) -> Problems {
     let mut more = Vec::new();
     for (source, place) in &problems.components {
-        if let Err(error) = Component::fetch(source, None) {
+        if let Some(Err(error)) = Component::here(source) {
             more.push(Problem { message: format!("this is no plugin: {}", telemetry::chain(&error)), ..place.clone() });
         }
     }

@@ -1,9 +1,12 @@
 //! `sangam plugin`: one file per verb.
 
 mod approve;
+mod bundle;
 mod embed;
 mod inspect;
 mod keygen;
+mod pull;
+mod push;
 mod sign;
 mod verify;
 
@@ -36,6 +39,12 @@ enum Verb {
     Keygen(keygen::Keygen),
     /// Embed a component's descriptor, so that it can be shown and checked without running it
     Embed(embed::Embed),
+    /// Write a component to an OCI registry
+    Push(push::Push),
+    /// Fetch a component from an OCI registry into a file
+    Pull(pull::Pull),
+    /// Carry components to machines without a network
+    Bundle(bundle::Bundle),
 }
 
 impl Plugin {
@@ -47,6 +56,9 @@ impl Plugin {
             Verb::Verify(verb) => verb.run(),
             Verb::Keygen(verb) => verb.run(),
             Verb::Embed(verb) => verb.run().await,
+            Verb::Push(verb) => verb.run().await,
+            Verb::Pull(verb) => verb.run().await,
+            Verb::Bundle(verb) => verb.run().await,
         }
     }
 }

@@ -26,6 +26,8 @@ pub struct Inspection {
     pub events: bool,
     /// Everything it imports, in its order.
     pub imports: Vec<String>,
+    /// Everything it exports, in its order.
+    pub exports: Vec<String>,
     /// Core instances of one instantiation.
     pub core_instances: usize,
     /// Memory that its core modules begin with, bytes.
@@ -176,6 +178,7 @@ impl Found {
             contract: contract.to_owned(),
             actions: exports("actions"),
             events: exports("events"),
+            exports: self.exports.clone(),
             imports: self.imports,
             core_instances: self.core_instances,
             memory: self.memory,

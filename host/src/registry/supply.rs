@@ -39,6 +39,18 @@ impl Supply {
         self.lock.as_ref()
     }
 
+    /// The digest that a component is looked for by: the pin of the file, else that of the lock where the source alone does not lead to
+    /// one component for ever (a tag) or leads nowhere (a file that came in a bundle). A file that is there is read, and judged.
+    pub fn pinned<'a>(&'a self, component: &str, source: &ComponentSource, written: Option<&'a str>) -> Option<&'a str> {
+        let wanted = match source {
+            ComponentSource::Builtin(_) => false,
+            ComponentSource::Path(path) => !path.exists(),
+            ComponentSource::Oci(reference) => reference.digest.is_none(),
+        };
+        let approved = || self.lock.as_ref()?.pins.get(component).map(|pin| pin.digest.as_str());
+        written.or_else(|| approved().filter(|_| wanted))
+    }
+
     /// Judges a component of a file that is to be applied, before anything of it is compiled or run; `component` is the name that
     /// [`config::canary_of`] gives. `descriptor`: what it said when it was asked, where none is embedded.
     ///

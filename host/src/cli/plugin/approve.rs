@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::cli::events::confirmed;
-use crate::cli::{ConfigArg, Failure, one_line};
+use crate::cli::{ConfigArg, Failure, one_line, sources};
 use crate::config::{self, ComponentSource, Loaded, Lock, Pin, Problem, plugin_of};
 use crate::registry::{Component, Supply};
 use crate::telemetry;
@@ -74,13 +74,21 @@ async fn found(loaded: &Loaded, supply: &Supply, name: Option<&str>) -> Result<B
     }
     let mut pins = BTreeMap::new();
     let mut problems: Vec<Problem> = Vec::new();
+    let sources = sources(&loaded.config);
     let plugins = loaded.config.plugins.values().filter(|plugin| name.is_none_or(|name| name == plugin.name));
     for (component, source, pinned) in plugins.flat_map(|plugin| plugin.components()) {
         if matches!(source, ComponentSource::Builtin(_)) {
             continue;
         }
         let pin = async {
-            let found = Component::fetch(source, pinned).map_err(|error| telemetry::chain(&error))?;
+            let found = match source {
+                // What the tag leads to today: once it is approved, the lock says which one it was.
+                ComponentSource::Oci(reference) if reference.digest.is_none() && pinned.is_none() => {
+                    sources.fetch(reference).await.map(|pulled| pulled.component)
+                }
+                _ => Component::fetch(&sources, source, pinned).await,
+            };
+            let found = found.map_err(|error| telemetry::chain(&error))?;
             supply.trusted(&loaded.config, &component, &found).map_err(|error| error.to_string())?;
             let (descriptor, asked) = super::descriptor(&found).await?;
             if asked {

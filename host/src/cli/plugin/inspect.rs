@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::read;
-use crate::cli::{Failure, one_line};
+use super::{pull, read};
+use crate::cli::{ConfigArg, Failure, one_line};
 use crate::config::Permissions;
 use crate::registry::{Component, Descriptor};
 
@@ -19,16 +19,22 @@ const NEVER: &str = "  open files or sockets, start programs, or see the environ
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Inspect {
-    /// The component
+    /// The component: a file, or oci://registry/name:tag
+    #[arg(value_name = "FILE|REF")]
     file: PathBuf,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    config: ConfigArg,
 }
 
 impl Inspect {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let component = read(&self.file)?;
+        let component = match self.file.to_str().filter(|name| name.starts_with(crate::config::OCI)) {
+            Some(reference) => pull::fetch(&pull::reference(reference)?, &self.config).await?.component,
+            None => read(&self.file)?,
+        };
         let (descriptor, described) = super::descriptor(&component).await.map_err(Failure::Failed)?;
         if self.json {
             anstream::println!("{:#}", document(&component, &descriptor, described));
