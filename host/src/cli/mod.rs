@@ -2,6 +2,7 @@
 
 mod check;
 mod client;
+mod data;
 mod dead_letters;
 mod decide;
 mod dry_run;
@@ -56,6 +57,8 @@ enum Verb {
     Send(send::Send),
     /// Look at and handle events
     Events(Box<events::Events>),
+    /// Find, export and erase a person's data
+    Data(data::Data),
     /// Build and inspect plugins
     Plugin(plugin::Plugin),
     /// Keep secrets in the store
@@ -113,6 +116,7 @@ pub async fn run() -> ExitCode {
         Verb::Check(verb) => verb.run().await,
         Verb::Send(verb) => verb.run().await,
         Verb::Events(verb) => verb.run().await,
+        Verb::Data(verb) => verb.run().await,
         Verb::Plugin(verb) => verb.run().await,
         Verb::Secret(verb) => verb.run().await,
         Verb::Store(verb) => verb.run().await,

@@ -11,7 +11,7 @@ use super::model::{Config, Route};
 use super::position::Positions;
 use super::reader::{Reader, not_yet};
 use super::section::Section;
-use super::{coverage, credentials, name, plugins, routes, server, steps};
+use super::{coverage, credentials, events, name, plugins, routes, server, steps};
 
 /// Reads all tables. `None`: there are mistakes, which the reader has.
 pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positions) -> Option<Config> {
@@ -52,6 +52,7 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
         }
     }
     let routes = file.get("routes").map(|item| routes::routes(r, &item, &plugin_names)).unwrap_or_default();
+    let events = file.get("events").map(|item| events::events(r, &item)).unwrap_or_default();
     if let Some(item) = file.get("sources") {
         not_yet(r, &item.key, "`[[sources]]`", "let the sender post CloudEvents to /v1/events instead");
     }
@@ -62,7 +63,7 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
     coverage::check(r, positions, &credentials, &plugins);
     let routes: Option<Vec<Arc<Route>>> = routes.into_iter().map(|route| route.map(Arc::new)).collect();
     let base = PathBuf::from(r.base);
-    routes.filter(|_| complete).map(|routes| Config { server, store, secrets, credentials, plugins, routes, base })
+    routes.filter(|_| complete).map(|routes| Config { server, store, secrets, credentials, plugins, routes, events, base })
 }
 
 /// The members of `[key.NAME]` tables, their names checked.

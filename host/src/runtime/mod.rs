@@ -1,17 +1,21 @@
 //! One running host: the parts put together, the present configuration, and how it is replaced.
 
 mod canary;
+mod erasure;
 mod identity;
 mod intake;
 mod peers;
+mod personal;
 mod pressure;
 mod retention;
 mod revision;
 
 pub use canary::{Trial, TrialFigures};
+pub use erasure::Wanted;
 pub use identity::Identity;
 pub use intake::{Cause, Intake, IntakeError, MAX_HOPS, judge_again};
 pub use peers::{Unservable, hear};
+pub use personal::{How, Member, Search, Step};
 pub use pressure::{Admission, Pressed, Pressure, Reservation};
 pub use revision::{ActionSchemas, BuildError, LoadedPlugin, Revision};
 
@@ -106,6 +110,8 @@ pub struct Runtime {
     pub engine: Engine,
     /// The broker.
     pub broker: Arc<Broker>,
+    /// Seals what must not be read in the store.
+    pub vault: Vault,
     /// Tells the time.
     pub clock: Clock,
     /// Evaluates expressions.
@@ -116,6 +122,8 @@ pub struct Runtime {
     pub pressure: Pressure,
     /// Runs may be due.
     pub due: Notify,
+    /// An erasure was asked for.
+    pub erasing: Notify,
     /// Counts runs that ended.
     pub ended: watch::Sender<u64>,
     /// The host is to stop: nothing new begins.
@@ -153,7 +161,7 @@ impl Runtime {
         let tls = crate::tls::client_config().map_err(|error| start(&error))?;
         let vault = Vault::open(store.clone(), &loaded.config.secrets, clock.clone()).await.map_err(|error| start(&error))?;
         let tokens = TokenClient::new(tls.clone()).map_err(|error| start(&error))?;
-        let broker = Arc::new(Broker::new(vault, BTreeMap::new(), tokens));
+        let broker = Arc::new(Broker::new(vault.clone(), BTreeMap::new(), tokens));
         let cache_secret = store_secret(&store, CACHE_SECRET).await?;
         let engine = Engine::start(Some(cache_folder(&loaded.config.store.url, &loaded.config.base)), cache_secret)
             .map_err(|error| start(&error))?;
@@ -165,9 +173,11 @@ impl Runtime {
             store_config: loaded.config.store.clone(),
             engine,
             broker,
+            vault,
             evaluator: Evaluator::new(mapping::Limits::default(), EVALUATIONS),
             metrics: Metrics::default(),
             due: Notify::new(),
+            erasing: Notify::new(),
             ended: watch::Sender::new(0),
             stopping: CancellationToken::new(),
             drained: CancellationToken::new(),
