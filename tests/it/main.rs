@@ -21,6 +21,7 @@ mod intake;
 mod journal;
 mod key_value;
 mod order;
+mod personal;
 mod postgres;
 mod pressure;
 mod reload;

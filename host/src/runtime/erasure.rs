@@ -269,9 +269,10 @@ impl Runtime {
             let note = "PostgreSQL keeps what was overwritten in its files until it writes over it, and in its log; `vacuum full` writes tables anew";
             return Ok(Some(note.to_owned()));
         }
-        for attempt in 0..CHECKPOINTS {
-            let is_small = self.store.size().await?.bytes <= REBUILD;
-            let done = if attempt == 0 && is_small { self.store.rebuild().await } else { self.store.scrub().await };
+        let is_small = self.store.file_size().await? <= REBUILD;
+        let mut rebuilt = !is_small;
+        for _ in 0..CHECKPOINTS {
+            let done = if rebuilt { self.store.scrub().await } else { self.store.rebuild().await };
             match done {
                 Ok(true) if is_small => return Ok(None),
                 Ok(true) => {
@@ -279,7 +280,8 @@ impl Runtime {
                                 put in its place";
                     return Ok(Some(note.to_owned()));
                 }
-                Ok(false) => {}
+                // It is anew; its log is not empty yet.
+                Ok(false) => rebuilt = true,
                 Err(error) if error.is_passing() => tracing::warn!(error = telemetry::chain(&error), "the file is in use"),
                 Err(error) => return Err(error),
             }

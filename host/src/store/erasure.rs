@@ -235,6 +235,14 @@ impl Store {
         self.checkpoint().await
     }
 
+    /// How large a SQLite file is, in bytes.
+    pub async fn file_size(&self) -> Result<u64, StoreError> {
+        let doing = || StoreError::doing("measure its file");
+        let page: i64 = sql("pragma page_size").scalar(&self.readers).await.map_err(doing())?;
+        let pages: i64 = sql("pragma page_count").scalar(&self.readers).await.map_err(doing())?;
+        Ok(u64::try_from(page * pages).unwrap_or(0))
+    }
+
     /// Brings the log back into the file and empties it.
     async fn checkpoint(&self) -> Result<bool, StoreError> {
         let row = sql("pragma wal_checkpoint(truncate)").fetch_one(&self.readers).await;
