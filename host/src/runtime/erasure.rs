@@ -55,6 +55,11 @@ impl Wanted {
         let field = self.field.as_deref().map(FieldPath::parse).transpose()?;
         Sought::new(self.subjects.clone(), field)
     }
+
+    /// Whether no events are chosen: then what belongs to no event is meant too.
+    fn is_about_everything(&self) -> bool {
+        self.eid.is_none() && self.field.is_none() && self.event_type.is_none() && self.since.is_none() && self.until.is_none()
+    }
 }
 
 /// What became of an event.
@@ -115,8 +120,8 @@ impl Runtime {
                 Done::Waits => left = true,
             }
         }
-        if let (Ok(sought), None) = (wanted.sought(), &wanted.eid)
-            && sought.field.is_none()
+        if let Ok(sought) = wanted.sought()
+            && wanted.is_about_everything()
             && !left
         {
             let (keys, all) = self.erase_keys(&sought.words()).await?;

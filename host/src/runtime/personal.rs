@@ -248,8 +248,9 @@ impl Search {
         self.place = window.next;
         if self.place.is_none() {
             self.over = true;
-            // With a field, only what stands there is meant.
-            if self.sought.field.is_none() {
+            // Where events are chosen, only they are meant.
+            let Scan { event_type, since, until, .. } = &self.scan;
+            if self.sought.field.is_none() && event_type.is_none() && since.is_none() && until.is_none() {
                 self.look_at_keys(runtime, &[], &mut steps).await?;
                 steps.extend(runtime.identities_of(&self.sought).await?.into_iter().map(Step::Identity));
             }
