@@ -80,7 +80,7 @@ fn a_route_may_keep_its_events_shorter_or_longer_than_the_store() {
         (loaded.config.routes[0].retention, loaded.config.routes[0].dead_letter_retention)
     };
     assert_eq!(of(""), (None, None));
-    let days = |days| Some(Retention::For(Duration::from_secs(days * 86_400)));
+    let days = |days: u64| Some(Retention::For(Duration::from_secs(days * 86_400)));
     assert_eq!(of("retention = \"7d\"\ndead-letter-retention = \"90d\""), (days(7), days(90)));
     assert_eq!(of("retention = \"forever\""), (Some(Retention::Forever), None));
     assert_eq!(mistakes(&route("retention = 7")), ["6:13 `retention` is a duration and needs a unit"]);
