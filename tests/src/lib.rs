@@ -1,12 +1,15 @@
 //! A host under test: the real program in a folder of its own, started, asked, killed.
 
+pub mod authority;
 pub mod campaign;
 mod client;
 pub mod company;
+pub mod dns;
 mod host;
 pub mod morning;
 mod paths;
 pub mod postgres;
+pub mod wire;
 
 pub use client::{Answer, Client};
 pub use host::{Host, HostFolder, TestStore};

@@ -3,11 +3,14 @@
 //! [`load`] and [`parse`] find all mistakes in one pass, each with line, column and what to do; [`check_plugins`]
 //! compares the result with what the plugins say of themselves. Nobody else knows TOML.
 
+mod authority;
 mod canary;
 mod check;
 mod clear_text;
 mod coverage;
 mod credentials;
+mod destination;
+mod engine;
 mod events;
 mod expectation;
 mod expression;
@@ -25,6 +28,8 @@ mod needs;
 mod oauth2;
 mod origin;
 mod outside;
+mod own_api;
+mod path;
 mod plugins;
 mod position;
 mod problems;
@@ -82,7 +87,7 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// What makes the revision, as JSON: everything but `[server]`, `[store]` and `[secrets]`, references
+    /// What makes the revision, as JSON: everything but `[server]`, `[store]`, `[secrets]` and `[engine]`, references
     /// unresolved, so that no secret is in it. [`parse_revision`] reads it back.
     pub fn revision_content(&self) -> &Value {
         &self.revision
@@ -165,7 +170,7 @@ pub fn parse(text: &str, file: &str, base: &Path, outside: &Outside<'_>) -> Resu
 }
 
 /// Reads back what [`Loaded::revision_content`] gave, perhaps long ago. Variables and files are looked up anew;
-/// `[server]`, `[store]` and `[secrets]` have their defaults, since they are no part of it.
+/// `[server]`, `[store]`, `[secrets]` and `[engine]` have their defaults, since they are no part of it.
 ///
 /// # Errors
 ///

@@ -25,6 +25,8 @@ pub struct Config {
     pub store: Store,
     /// `[secrets]`, this host's own.
     pub secrets: Secrets,
+    /// `[engine]`, this host's own.
+    pub engine: Engine,
     /// `[credentials.NAME]`.
     pub credentials: BTreeMap<String, Arc<Credential>>,
     /// `[plugins.NAME]`.
@@ -56,6 +58,17 @@ pub struct Server {
     pub shutdown_grace: Duration,
     /// How long a run belongs to this host without a sign of life of it.
     pub lease: Duration,
+}
+
+/// `[engine]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Engine {
+    /// Largest component, bytes.
+    pub component_size: u64,
+    /// How long compiling one may take.
+    pub compile_time: Duration,
+    /// Memory that compiling one may take, bytes.
+    pub compile_memory: u64,
 }
 
 /// `access`.
@@ -237,6 +250,8 @@ pub struct Plugin {
     pub breaker: Option<Breaker>,
     /// `instances`
     pub instances: Instances,
+    /// `keep-alive`: how long an idle connection is kept; zero: each request has its own.
+    pub keep_alive: Duration,
     /// `idempotency-header`; `None`: not sent.
     pub idempotency_header: Option<String>,
     /// `canary`
@@ -287,7 +302,11 @@ pub enum ComponentSource {
 #[derive(Debug, Clone)]
 pub struct Grants {
     /// `allow-hosts`.
-    pub hosts: Vec<HostPattern>,
+    pub hosts: Vec<Destination>,
+    /// `ca-file`: authorities whose certificates are good for this plugin, besides those that the operating system trusts.
+    pub authorities: Vec<rustls_pki_types::CertificateDer<'static>>,
+    /// `client-certificate`: who its connections say they are, to systems that ask.
+    pub certificate: Option<Arc<ClientCertificate>>,
     /// `allow-private-addresses`.
     pub private_addresses: Vec<ipnet::IpNet>,
     /// `credentials`, by name.
@@ -296,6 +315,26 @@ pub struct Grants {
     pub emits: Vec<crate::router::Pattern>,
     /// `read-only`.
     pub read_only: Vec<RequestPattern>,
+}
+
+/// A certificate of our own, with its key.
+#[derive(Debug, Clone)]
+pub struct ClientCertificate {
+    /// `file`: our certificate first, then those between it and its authority.
+    pub chain: Vec<rustls_pki_types::CertificateDer<'static>>,
+    /// `key`: PEM.
+    pub key: Reference,
+}
+
+/// An item of `allow-hosts`: `[METHOD ]scheme://host[:port][/path]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// The only method; `None`: all.
+    pub method: Option<String>,
+    /// Scheme, host and port.
+    pub origin: HostPattern,
+    /// The only paths; `None`: all.
+    pub path: Option<PathPattern>,
 }
 
 /// `scheme://host[:port]`, the host with at most one leading `*.` label.
@@ -311,30 +350,55 @@ pub struct HostPattern {
     pub port: u16,
 }
 
-/// `METHOD /path`, `*` standing for one segment, a last `**` for the rest.
+/// `/path`, `*` standing for one segment, a last `**` for the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathPattern {
+    /// Segments between slashes.
+    pub segments: Vec<String>,
+}
+
+/// `METHOD /path`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestPattern {
     /// Upper case.
     pub method: String,
-    /// Segments between slashes.
-    pub segments: Vec<String>,
+    /// The path.
+    pub path: PathPattern,
 }
 
 /// `limits`: of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Linear memory, bytes.
+    /// All linear memories together, bytes.
     pub memory: usize,
+    /// Elements of all tables together.
+    pub table_elements: usize,
+    /// Resources (streams, pollables) held at once.
+    pub handles: usize,
     /// Wall time, host calls included.
     pub time: Duration,
-    /// Time in guest code.
+    /// Processor time, that of host calls included.
     pub cpu: Duration,
+    /// What one host call, or the answer, may copy out of the plugin, bytes.
+    pub host_call_size: usize,
     /// Requests.
     pub http_calls: u32,
     /// Body of one response, bytes.
     pub response_size: usize,
     /// Output data, bytes.
     pub output_size: usize,
+    /// Events brought in.
+    pub events: usize,
+    /// All of them together, bytes.
+    pub events_size: usize,
+    /// Log lines kept, bytes.
+    pub log_size: usize,
+    /// Key-value operations.
+    pub key_value_calls: u32,
+    /// Keys and values read and written, bytes.
+    pub key_value_transfer: usize,
+    /// The plugin's whole key-value space, bytes.
+    pub key_value_size: u64,
 }
 
 /// `rate-limit`.
