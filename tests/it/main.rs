@@ -4,6 +4,7 @@ mod assembled;
 mod outcome;
 mod scene;
 
+mod bundles;
 mod campaign;
 mod canary;
 mod command_line;
@@ -28,6 +29,8 @@ mod outbound;
 mod personal;
 mod postgres;
 mod pressure;
+mod registry;
+mod registry_lies;
 mod reload;
 mod replay;
 mod routing;
