@@ -113,8 +113,6 @@ pub struct Runtime {
     pub vault: Vault,
     /// The broker.
     pub broker: Arc<Broker>,
-    /// Seals what must not be read in the store.
-    pub vault: Vault,
     /// Tells the time.
     pub clock: Clock,
     /// Evaluates expressions.
@@ -176,7 +174,6 @@ impl Runtime {
             server: loaded.config.server.clone(),
             store_config: loaded.config.store.clone(),
             engine,
-            vault,
             broker,
             vault,
             evaluator: Evaluator::new(mapping::Limits::default(), EVALUATIONS),

@@ -52,8 +52,8 @@ fn paths_that_the_schema_does_not_have_are_named_with_their_place() {
         mistakes(&text),
         [
             "6:13 the schema of these events has no `emial` at .data.customer.emial",
-            "6:38 \"data.x\" is not a path into an event: write it such as \".data.customer.email\" or \".data.items[].name\"",
-            "6:48 `id` identifies an event or says how to read it, and is neither hidden nor erased: have the sender put nothing personal there",
+            "6:37 \"data.x\" is not a path into an event: write it such as \".data.customer.email\" or \".data.items[].name\"",
+            "6:47 `id` identifies an event or says how to read it, and is neither hidden nor erased: have the sender put nothing personal there",
         ]
     );
     let problems = read(&text).expect_err("there are mistakes");
