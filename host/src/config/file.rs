@@ -12,7 +12,7 @@ use super::position::Positions;
 use super::reader::{Reader, not_yet};
 use super::section::Section;
 use super::trust::Trust;
-use super::{coverage, credentials, engine, name, own_api, plugins, registries, routes, server, steps, trust};
+use super::{coverage, credentials, engine, events, name, own_api, plugins, registries, routes, server, steps, trust};
 
 /// Reads all tables. `None`: there are mistakes, which the reader has.
 pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positions) -> Option<Config> {
@@ -65,6 +65,7 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
         }
     }
     let routes = file.get("routes").map(|item| routes::routes(r, &item, &plugin_names)).unwrap_or_default();
+    let events = file.get("events").map(|item| events::events(r, &item)).unwrap_or_default();
     if let Some(item) = file.get("sources") {
         not_yet(r, &item.key, "`[[sources]]`", "let the sender post CloudEvents to /v1/events instead");
     }
@@ -87,6 +88,7 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
         credentials,
         plugins,
         routes,
+        events,
         base,
     })
 }

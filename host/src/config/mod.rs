@@ -12,6 +12,7 @@ mod coverage;
 mod credentials;
 mod destination;
 mod engine;
+mod events;
 mod expectation;
 mod expression;
 mod facts;
@@ -52,6 +53,7 @@ mod with;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;

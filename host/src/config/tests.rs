@@ -11,6 +11,7 @@ use serde_json::json;
 use super::*;
 
 mod asked;
+mod events;
 mod grants;
 mod journal;
 mod limits;
