@@ -3,6 +3,7 @@
 mod outcome;
 mod scene;
 
+mod access;
 mod campaign;
 mod canary;
 mod command_line;
@@ -20,6 +21,8 @@ mod house;
 mod intake;
 mod journal;
 mod key_value;
+mod listener;
+mod login;
 mod order;
 mod postgres;
 mod pressure;
@@ -31,5 +34,6 @@ mod sandbox;
 mod security;
 mod several_hosts;
 mod steps;
+mod tls;
 mod undo;
 mod upkeep;

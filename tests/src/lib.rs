@@ -1,5 +1,6 @@
 //! A host under test: the real program in a folder of its own, started, asked, killed.
 
+pub mod authority;
 mod browser;
 pub mod campaign;
 mod client;
@@ -11,7 +12,7 @@ mod paths;
 pub mod postgres;
 
 pub use browser::Browser;
-pub use client::{Answer, Client};
+pub use client::{Answer, Client, tls_trusting};
 pub use host::{Host, HostFolder, TestStore};
 pub use oidc::OpenIdProvider;
 pub use paths::{fresh_guest, guest, plugin, sangam};

@@ -11,6 +11,7 @@ mod plugin;
 mod schema;
 mod secret;
 mod send;
+mod session;
 mod store;
 mod timeline;
 mod token;
@@ -64,6 +65,8 @@ enum Verb {
     Store(store::Store),
     /// Make and revoke API tokens
     Token(token::Token),
+    /// List who is logged in, and end sessions
+    Session(session::Session),
     /// Print the published JSON Schemas
     Schema(schema::Schema),
     /// Print a completion script for a shell
@@ -117,6 +120,7 @@ pub async fn run() -> ExitCode {
         Verb::Secret(verb) => verb.run().await,
         Verb::Store(verb) => verb.run().await,
         Verb::Token(verb) => verb.run().await,
+        Verb::Session(verb) => verb.run().await,
         Verb::Schema(verb) => verb.run(),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sangam", &mut std::io::stdout());

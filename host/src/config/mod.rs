@@ -6,6 +6,7 @@
 mod canary;
 mod check;
 mod clear_text;
+mod connections;
 mod coverage;
 mod credentials;
 mod expectation;
@@ -22,6 +23,7 @@ mod model;
 mod name;
 mod needs;
 mod oauth2;
+mod oidc;
 mod origin;
 mod outside;
 mod plugins;
@@ -34,6 +36,7 @@ mod routes;
 mod section;
 mod server;
 mod steps;
+mod tls;
 mod units;
 mod with;
 
@@ -48,13 +51,16 @@ use serde_json::Value;
 use toml::de::DeTable;
 
 pub use self::check::check_plugins;
+pub use self::connections::{Connections, ForwardedHeader};
 pub use self::facts::{ActionFacts, PluginFacts};
 pub use self::journal::{JournalPolicy, OnUnrepeated};
 pub use self::model::*;
+pub use self::oidc::{ClaimRule, Oidc};
 pub use self::outside::Outside;
 pub use self::position::{Position, Positions};
 pub use self::problems::{Problem, Problems, Severity};
 pub use self::reference::ReferenceError;
+pub use self::tls::{ClientCertificates, Tls};
 
 use self::outside::read_bounded;
 use self::problems::Source;

@@ -24,6 +24,8 @@ pub enum Purpose {
     Secret,
     /// The tokens of a credential.
     Credential,
+    /// A login under way, kept in the browser.
+    Login,
 }
 
 /// Why a sealed value does not open. Trying again can't help.
@@ -100,7 +102,7 @@ impl std::fmt::Debug for SealingKey {
 }
 
 /// Fills `bytes` from the operating system's generator.
-pub(super) fn random(bytes: &mut [u8]) {
+pub(crate) fn random(bytes: &mut [u8]) {
     SystemRandom::new().fill(bytes).expect("the operating system has a random number generator");
 }
 
@@ -117,6 +119,7 @@ fn bound_to(purpose: Purpose, name: &str) -> Vec<u8> {
     let tag = match purpose {
         Purpose::Secret => b's',
         Purpose::Credential => b'c',
+        Purpose::Login => b'l',
     };
     [&[VERSION, tag], name.as_bytes()].concat()
 }

@@ -34,6 +34,7 @@ pub use broker::{Attached, Broker};
 pub use endpoint::{EndpointError, MOST_ANSWER, REQUEST_TIME, TokenClient};
 pub use error::{CredentialError, Remedy, Unreadable, VendorAnswer};
 pub use jwt::JwtError;
+pub(crate) use key::random;
 pub use key::{OpenError, Purpose, SealingKey};
 pub use key_source::KeyError;
 pub use redact::MASK;
