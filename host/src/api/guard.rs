@@ -4,12 +4,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::to_bytes;
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use bytes::BytesMut;
+use futures::StreamExt as _;
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -24,6 +26,9 @@ use crate::server::Peer;
 
 /// What a page of the host's sends with requests that change something. A form can't, and a script elsewhere would have to ask first.
 const OWN_PAGE: &str = "sangam-request";
+
+/// Bytes beyond what is taken that are read for the sake of an answer.
+const MOST_SURPLUS: usize = 8 << 20;
 
 /// Lets a request through whose sender may do what it asks for. Handlers find the [`Caller`] among its extensions.
 pub(super) async fn authorize(
@@ -159,15 +164,12 @@ pub(super) struct Body {
 /// Reads the whole body before the handler runs: a slow one holds nothing but its own connection, and that not for long.
 pub(super) async fn whole_body(State(bounds): State<Body>, request: Request, next: Next) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than the host takes (server.max-event-size)");
-    if length.is_some_and(|length| length > bounds.most) {
-        return Err(too_large());
-    }
-    let body = match timeout(bounds.time, to_bytes(body, bounds.most)).await {
-        Ok(Ok(body)) => body,
-        // axum says so in its text only. A body that breaks off has nobody left to answer.
-        Ok(Err(error)) if error.to_string().contains("length limit") => return Err(too_large()),
+    let body = match timeout(bounds.time, read(body, bounds.most)).await {
+        Ok(Ok(Some(body))) => body,
+        Ok(Ok(None)) => {
+            let why = "the body is larger than the host takes (server.max-event-size)";
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, why));
+        }
         Ok(Err(_)) => return Err(Problem::bad_request("the body is not whole")),
         Err(_) => {
             let why = format!("the body did not come within {} s (server.body-timeout)", bounds.time.as_secs());
@@ -175,6 +177,26 @@ pub(super) async fn whole_body(State(bounds): State<Body>, request: Request, nex
         }
     };
     Ok(next.run(Request::from_parts(parts, body.into())).await)
+}
+
+/// A body; `None`: it is too large. The rest of such a one is read and thrown away, within bounds: who still sends when the connection ends never
+/// sees the answer.
+async fn read(body: axum::body::Body, most: usize) -> Result<Option<Bytes>, axum::Error> {
+    let mut stream = body.into_data_stream();
+    let (mut bytes, mut surplus) = (BytesMut::new(), 0);
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk?;
+        if surplus == 0 && bytes.len() + chunk.len() <= most {
+            bytes.extend_from_slice(&chunk);
+            continue;
+        }
+        bytes = BytesMut::new();
+        surplus += chunk.len();
+        if surplus > MOST_SURPLUS {
+            break;
+        }
+    }
+    Ok((surplus == 0).then(|| bytes.freeze()))
 }
 
 /// Refuses events whose sources a caller may not send: the whole request, with each one's place.

@@ -42,6 +42,7 @@ impl Up {
         telemetry::start_log();
         let crash = Crash::from_environment().map_err(|unknown| Failure::Usage(unknown.to_string()))?;
         let runtime = Runtime::start(&self.config.config, clock()?, crash).await.map_err(start_failure)?;
+        server::allow_many_files();
         let listener = tokio::net::TcpListener::bind(runtime.server.listen)
             .await
             .map_err(|error| Failure::failed(format!("can't listen on {}: {error} (server.listen)", runtime.server.listen)))?;

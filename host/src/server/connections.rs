@@ -9,13 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use http::HeaderValue;
 use http::header::{CONNECTION, TRANSFER_ENCODING};
+use http::{HeaderValue, Method};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -30,6 +31,15 @@ use crate::config::Connections;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// After the system refused to accept, such as for want of file descriptors.
 const BREATHER: Duration = Duration::from_millis(100);
+
+/// Lets this process have as many files open as the system allows: most systems begin with 1024, and a connection is one.
+pub fn allow_many_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::debug!(%error, "the number of open files stays as it is");
+    }
+}
 
 /// Who is at the other end of a connection. Every request carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,7 +142,8 @@ where
         request.extensions_mut().insert(peer);
         // hyper reads a body with both a length and chunks by its chunks, and forgets the length. A proxy in front may have gone by the length: what
         // comes next on this connection is then somebody's who is not the one that it seems (RFC 9112 section 6.1).
-        let is_last = request.headers().contains_key(TRANSFER_ENCODING);
+        // Nor does anything come after CONNECT: what a proxy sends then may be somebody's tunnel.
+        let is_last = request.headers().contains_key(TRANSFER_ENCODING) || request.method() == Method::CONNECT;
         let answer = router.call(request);
         async move {
             let mut answer = answer.await?;
