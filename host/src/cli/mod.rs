@@ -2,6 +2,7 @@
 
 mod check;
 mod client;
+mod compile;
 mod dead_letters;
 mod decide;
 mod dry_run;
@@ -69,6 +70,9 @@ enum Verb {
     Session(session::Session),
     /// Print the published JSON Schemas
     Schema(schema::Schema),
+    /// Compile a component: what a host starts to have it done apart
+    #[command(name = crate::engine::COMPILER, hide = true)]
+    Compile(compile::Compile),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -122,6 +126,7 @@ pub async fn run() -> ExitCode {
         Verb::Token(verb) => verb.run().await,
         Verb::Session(verb) => verb.run().await,
         Verb::Schema(verb) => verb.run(),
+        Verb::Compile(verb) => verb.run(),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sangam", &mut std::io::stdout());
             Ok(())
