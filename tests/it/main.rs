@@ -27,6 +27,7 @@ mod listener;
 mod login;
 mod malformed;
 mod order;
+mod outbound;
 mod postgres;
 mod pressure;
 mod reload;

@@ -5,11 +5,13 @@ mod browser;
 pub mod campaign;
 mod client;
 pub mod company;
+pub mod dns;
 mod host;
 pub mod morning;
 pub mod oidc;
 mod paths;
 pub mod postgres;
+pub mod wire;
 
 pub use browser::Browser;
 pub use client::{Answer, Client, tls_trusting};

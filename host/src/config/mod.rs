@@ -3,12 +3,14 @@
 //! [`load`] and [`parse`] find all mistakes in one pass, each with line, column and what to do; [`check_plugins`]
 //! compares the result with what the plugins say of themselves. Nobody else knows TOML.
 
+mod authority;
 mod canary;
 mod check;
 mod clear_text;
 mod connections;
 mod coverage;
 mod credentials;
+mod destination;
 mod engine;
 mod expectation;
 mod expression;
@@ -27,6 +29,8 @@ mod oauth2;
 mod oidc;
 mod origin;
 mod outside;
+mod own_api;
+mod path;
 mod plugins;
 mod position;
 mod problems;
