@@ -33,6 +33,12 @@ const WAYS: &[(&str, &str, &str)] = &[
     ("GET", "/v1/credentials", "A(Read)"),
     ("GET", "/v1/sources", "A(Read)"),
     ("POST", "/v1/reload", "A(Administer)"),
+    ("POST", "/v1/events/{eid}/erase", "A(Administer)"),
+    ("POST", "/v1/data/find", "A(Administer)"),
+    ("POST", "/v1/data/export", "A(Administer)"),
+    ("POST", "/v1/data/erase", "A(Administer)"),
+    ("GET", "/v1/data/erasures", "A(Administer)"),
+    ("GET", "/v1/data/erasures/{id}", "A(Administer)"),
     ("GET", "/metrics", "A(Read)"),
 ];
 

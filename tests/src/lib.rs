@@ -11,6 +11,8 @@ pub mod morning;
 pub mod oidc;
 mod paths;
 pub mod postgres;
+pub mod raw_registry;
+pub mod registry;
 pub mod wire;
 
 pub use browser::Browser;

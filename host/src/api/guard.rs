@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::routes::Needs;
-use super::{Problem, cookie, site};
+use super::{Problem, Sees, cookie, site};
 use crate::access::{Attempts, Caller, Who, client_address, session};
 use crate::config::Access;
 use crate::credentials::api_token::{self, TokenError};
@@ -43,6 +43,7 @@ pub(super) async fn authorize(
     {
         return Err(not_included(&caller, permission));
     }
+    parts.extensions.insert(if caller.may(Permission::Personal) { Sees::All } else { Sees::Unmarked });
     parts.extensions.insert(caller);
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
@@ -57,7 +58,7 @@ fn not_included(caller: &Caller, permission: Permission) -> Problem {
 async fn caller(runtime: &Runtime, request: &Parts) -> Result<Caller, Problem> {
     let address = address_of(runtime, &request.headers, &request.extensions);
     if runtime.server.access == Access::Open {
-        return Ok(Caller { who: Who::Anyone, role: Role::Admin, address, expires_at: None, sources: Vec::new() });
+        return Ok(Caller { who: Who::Anyone, role: Role::Admin, personal: true, address, expires_at: None, sources: Vec::new() });
     }
     let headers = &request.headers;
     if let Some(token) = bearer(headers) {
@@ -86,7 +87,8 @@ async fn by_token(runtime: &Runtime, token: &str, address: IpAddr) -> Result<Cal
         Ok(row) => {
             gate.uses.token(digest, &row.id, now);
             let who = Who::Token { id: row.id, name: row.name };
-            Ok(Caller { who, role: row.role, address, expires_at: row.expires_at, sources: row.sources })
+            let (role, personal) = (row.role, row.personal);
+            Ok(Caller { who, role, personal, address, expires_at: row.expires_at, sources: row.sources })
         }
         Err(TokenError::Store(error)) => Err(Problem::from(error)),
         Err(refused) => {
@@ -114,7 +116,7 @@ async fn by_session(runtime: &Runtime, text: &str, address: IpAddr, request: &Pa
         is_of_our_page(&request.headers)?;
     }
     let who = Who::Person { session: row.id, subject: row.subject, name: row.name };
-    Ok(Caller { who, role: row.role, address, expires_at: Some(row.expires_at), sources: Vec::new() })
+    Ok(Caller { who, role: row.role, personal: false, address, expires_at: Some(row.expires_at), sources: Vec::new() })
 }
 
 /// A browser sends the cookie by itself: what changes something must come from a page of ours. [`site::same_site`] has seen to it that an `Origin`,

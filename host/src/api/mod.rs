@@ -2,6 +2,7 @@
 
 mod bulk_replay;
 mod cookie;
+mod data;
 mod dead_letters;
 mod decide;
 mod document;
@@ -21,4 +22,5 @@ mod site;
 pub use document::event_document;
 pub use guard::check_sources;
 pub use problem::Problem;
+pub use redaction::Sees;
 pub use routes::router;

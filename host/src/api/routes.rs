@@ -8,7 +8,7 @@ use axum::routing::{MethodFilter, MethodRouter, get, on, post};
 use axum::{Router, handler::Handler};
 
 use super::site::{self, Site};
-use super::{bulk_replay, dead_letters, decide, events, guard, headers, login, me, overview, problem, replay};
+use super::{bulk_replay, data, dead_letters, decide, events, guard, headers, login, me, overview, problem, replay};
 use crate::credentials::Permission;
 use crate::ingress;
 use crate::runtime::Runtime;
@@ -65,6 +65,12 @@ fn ways(runtime: &Arc<Runtime>) -> Vec<Way> {
         way("/v1/credentials", A(Read), get(overview::credentials)),
         way("/v1/sources", A(Read), get(overview::sources)),
         way("/v1/reload", A(Administer), post(overview::reload)),
+        way("/v1/events/{eid}/erase", A(Administer), post(data::erase_event)),
+        way("/v1/data/find", A(Administer), post(data::find)),
+        way("/v1/data/export", A(Administer), post(data::export)),
+        way("/v1/data/erase", A(Administer), post(data::erase)),
+        way("/v1/data/erasures", A(Administer), get(data::erasures)),
+        way("/v1/data/erasures/{id}", A(Administer), get(data::erasure)),
         way("/metrics", A(Read), get(overview::metrics)),
     ]
 }

@@ -37,6 +37,9 @@ enum Verb {
         /// With --role sender: sources of the events that it may send, such as '/field-service/*'; may be repeated
         #[arg(long = "source", value_name = "PATTERN")]
         sources: Vec<String>,
+        /// It also sees fields that are marked as personal data, as admin does
+        #[arg(long)]
+        personal: bool,
         /// How long it is good for, such as 30d, or never [default: 365d for senders, 90d for others]
         #[arg(long, value_name = "TIME")]
         expires: Option<String>,
@@ -63,11 +66,12 @@ enum Verb {
 impl Token {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self.verb {
-            Verb::Create { name, role, sources, expires, config } => {
+            Verb::Create { name, role, sources, personal, expires, config } => {
                 let role: Role = role.parse().map_err(|error: api_token::UnknownRole| Failure::Usage(error.to_string()))?;
                 let sources = patterns(role, &sources)?;
                 let now = Timestamp::now();
-                let (token, row) = api_token::issue(&name, role, sources, now, expiry(role, expires.as_deref(), now)?);
+                let (token, mut row) = api_token::issue(&name, role, sources, now, expiry(role, expires.as_deref(), now)?);
+                row.personal = personal;
                 let store = open(&config).await?;
                 store.token_insert(row).await.map_err(|error| Failure::error(&error))?;
                 store.close().await;
@@ -88,6 +92,7 @@ impl Token {
                                 "id": token.id,
                                 "name": token.name,
                                 "role": token.role.as_str(),
+                                "personal": token.personal || token.role == Role::Admin,
                                 "created_at": token.created_at.to_string(),
                                 "expires_at": token.expires_at.map(|time| time.to_string()),
                                 "expired": token.expires_at.is_some_and(|at| at <= now),
@@ -150,7 +155,8 @@ fn line(token: &ApiTokenRow, now: Timestamp) -> String {
     let used = token.used_at.map_or_else(|| "never used".to_owned(), |at| format!("used {}", day(at)));
     let sources: Vec<String> = token.sources.iter().map(ToString::to_string).collect();
     let sources = if sources.is_empty() { String::new() } else { format!("  from {}", super::plain(&sources.join(", "))) };
-    format!("{}  {:20} {:9} {expires}  {used}{sources}", token.id, super::plain(&token.name), token.role.as_str())
+    let sees = if token.personal { "  sees personal data" } else { "" };
+    format!("{}  {:20} {:9} {expires}  {used}{sources}{sees}", token.id, super::plain(&token.name), token.role.as_str())
 }
 
 async fn open(config: &ConfigArg) -> Result<Store, Failure> {

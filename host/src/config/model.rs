@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +13,13 @@ use serde_json::Value;
 
 use super::connections::Connections;
 use super::journal::JournalPolicy;
+use super::oci::OciReference;
 use super::oidc::Oidc;
 use super::tls::Tls;
+use super::trust::Trust;
 use crate::mapping::{Expr, Template};
+use crate::personal::FieldPath;
+use crate::schema::Schema;
 
 /// The whole file, valid.
 #[derive(Debug, Clone)]
@@ -26,14 +30,20 @@ pub struct Config {
     pub store: Store,
     /// `[secrets]`, this host's own.
     pub secrets: Secrets,
+    /// `[registries."HOST"]`, this host's own.
+    pub registries: BTreeMap<String, Arc<Registry>>,
     /// `[engine]`, this host's own.
     pub engine: Engine,
+    /// `[trust]`, this host's own.
+    pub trust: Trust,
     /// `[credentials.NAME]`.
     pub credentials: BTreeMap<String, Arc<Credential>>,
     /// `[plugins.NAME]`.
     pub plugins: BTreeMap<String, Arc<Plugin>>,
     /// `[[routes]]`, in the order of the file.
     pub routes: Vec<Arc<Route>>,
+    /// `[[events]]`, in the order of the file.
+    pub events: Vec<Arc<EventRule>>,
     /// Folder that relative paths of the file are relative to.
     pub base: PathBuf,
 }
@@ -107,6 +117,16 @@ pub struct Store {
     pub min_free_space: u64,
 }
 
+impl Store {
+    /// Where this host keeps what is not in the database: the folder of the file, or with a server that of the default one.
+    pub fn folder(&self, base: &Path) -> PathBuf {
+        match self.url.strip_prefix("sqlite://") {
+            Some(path) => Path::new(path).parent().unwrap_or(Path::new(".")).to_owned(),
+            None => base.join("data"),
+        }
+    }
+}
+
 /// For how long something is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retention {
@@ -125,6 +145,39 @@ pub enum Secrets {
     Env(String),
     /// A command whose standard output is the key, base64.
     Command(Vec<String>),
+}
+
+/// `[registries."HOST"]`: how this host speaks to a registry of components.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    /// Host with its port, as in references.
+    pub host: String,
+    /// Who logs in; without one, nobody does.
+    pub login: Option<RegistryLogin>,
+    /// `tls`; false only on this machine.
+    pub tls: bool,
+    /// `ca-file`: authorities whose certificates are good for this registry, besides those that the operating system trusts.
+    pub authorities: Vec<rustls_pki_types::CertificateDer<'static>>,
+    /// `allow-hosts`: other origins that the registry may send this host to, whatever their addresses.
+    pub hosts: Vec<HostPattern>,
+    /// `timeout` of one component, everything included.
+    pub timeout: Duration,
+    /// `stall-timeout`: longest silence.
+    pub stall_timeout: Duration,
+}
+
+/// Who logs in at a registry.
+#[derive(Debug, Clone)]
+pub enum RegistryLogin {
+    /// `username` and `password`, given to the registry or its token service.
+    Basic {
+        /// `username`
+        username: Reference,
+        /// `password`
+        password: Reference,
+    },
+    /// `token`, given to the registry as it is.
+    Token(Reference),
 }
 
 /// A text with references to what is not in the file. Resolved when it is used; never printed resolved.
@@ -248,6 +301,8 @@ pub struct Plugin {
     pub component: ComponentSource,
     /// `digest`: `sha256:` and 64 hexadecimal digits.
     pub digest: Option<String>,
+    /// `require-signature`: a trusted key must have signed it, whatever `[trust]` says.
+    pub require_signature: bool,
     /// What it may reach.
     pub grants: Grants,
     /// `config`, as JSON.
@@ -308,6 +363,8 @@ pub enum ComponentSource {
     Path(PathBuf),
     /// `builtin:NAME`.
     Builtin(String),
+    /// `oci://…`.
+    Oci(OciReference),
 }
 
 /// What an administrator allows a plugin.
@@ -327,6 +384,8 @@ pub struct Grants {
     pub emits: Vec<crate::router::Pattern>,
     /// `read-only`.
     pub read_only: Vec<RequestPattern>,
+    /// `declines`: what it asks for and goes without.
+    pub declines: Vec<String>,
 }
 
 /// A certificate of our own, with its key.
@@ -459,6 +518,10 @@ pub struct Route {
     pub deadline: Duration,
     /// `redact`: paths like `.event.data.customer.email`.
     pub redact: Vec<String>,
+    /// `retention`: how long its ended runs keep their event; `None`: as `[store]` says.
+    pub retention: Option<Retention>,
+    /// `dead-letter-retention`: the same of its dead letters.
+    pub dead_letter_retention: Option<Retention>,
     /// In the order of the file. `needs` is acyclic and names only steps of this route.
     pub steps: Vec<Step>,
 }
@@ -477,6 +540,34 @@ impl Route {
             }
         }
         false
+    }
+}
+
+/// `[[events]]`: what is known of events of some types, whatever routes want them.
+#[derive(Debug, Clone)]
+pub struct EventRule {
+    /// `type`: any of them.
+    pub types: Vec<crate::router::Pattern>,
+    /// `source`: any of them; empty means every source.
+    pub sources: Vec<crate::router::Pattern>,
+    /// `schema`: of their data.
+    pub schema: Option<Arc<Schema>>,
+    /// `personal`: fields that are personal data.
+    pub personal: Vec<FieldPath>,
+    /// `subject`: fields that say whose.
+    pub subject: Vec<FieldPath>,
+}
+
+impl EventRule {
+    /// Whether it is about events of this type from this source.
+    pub fn is_about(&self, event_type: &str, source: &str) -> bool {
+        let any = |patterns: &[crate::router::Pattern], text| patterns.iter().any(|pattern| pattern.matches(text));
+        any(&self.types, event_type) && (self.sources.is_empty() || any(&self.sources, source))
+    }
+
+    /// Whether it marks anything as personal.
+    pub fn has_marks(&self) -> bool {
+        !self.personal.is_empty() || !self.subject.is_empty() || self.schema.as_ref().is_some_and(|schema| schema.has_marks())
     }
 }
 

@@ -49,11 +49,13 @@ pub enum Permission {
     Operate,
     /// Reload the configuration, connect credentials, erase data.
     Administer,
+    /// See fields that are marked as personal data. A token may have it beyond its role.
+    Personal,
 }
 
 impl Permission {
     /// All permissions.
-    pub const ALL: [Self; 4] = [Self::Send, Self::Read, Self::Operate, Self::Administer];
+    pub const ALL: [Self; 5] = [Self::Send, Self::Read, Self::Operate, Self::Administer, Self::Personal];
 
     /// The name that people and programs use.
     pub fn as_str(self) -> &'static str {
@@ -62,6 +64,7 @@ impl Permission {
             Self::Read => "read",
             Self::Operate => "operate",
             Self::Administer => "administer",
+            Self::Personal => "personal",
         }
     }
 }
@@ -70,7 +73,7 @@ impl Permission {
 pub fn allows(role: Role, permission: Permission) -> bool {
     match role {
         Role::Admin => true,
-        Role::Operator => permission != Permission::Administer,
+        Role::Operator => !matches!(permission, Permission::Administer | Permission::Personal),
         Role::Sender => permission == Permission::Send,
         Role::Viewer => permission == Permission::Read,
     }
@@ -137,7 +140,17 @@ pub fn issue(name: &str, role: Role, sources: Vec<Pattern>, created_at: Timestam
     text.push_str(PREFIX);
     URL_SAFE_NO_PAD.encode_string(*bytes, &mut text);
     let id = Uuid::new_v4().to_string();
-    let row = ApiTokenRow { id, digest: digest(&text), name: name.to_owned(), role, created_at, expires_at, sources, used_at: None };
+    let row = ApiTokenRow {
+        id,
+        digest: digest(&text),
+        name: name.to_owned(),
+        role,
+        personal: false,
+        created_at,
+        expires_at,
+        sources,
+        used_at: None,
+    };
     (Secret::from(text), row)
 }
 

@@ -41,7 +41,7 @@ pub use key_source::KeyError;
 pub use redact::MASK;
 pub use secret::Secret;
 pub use status::{State, Status};
-pub use vault::{MOST_SECRET, SecretError, Vault, VaultError};
+pub use vault::{MOST_SECRET, SecretError, Vault, VaultError, resolve};
 
 #[cfg(test)]
 mod tests;

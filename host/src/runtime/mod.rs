@@ -1,17 +1,21 @@
 //! One running host: the parts put together, the present configuration, and how it is replaced.
 
 mod canary;
+mod erasure;
 mod identity;
 mod intake;
 mod peers;
+mod personal;
 mod pressure;
 mod retention;
 mod revision;
 
 pub use canary::{Trial, TrialFigures};
+pub use erasure::Wanted;
 pub use identity::Identity;
 pub use intake::{Cause, Intake, IntakeError, MAX_HOPS, judge_again};
 pub use peers::{Unservable, hear};
+pub use personal::{How, Member, Search, Step};
 pub use pressure::{Admission, Pressed, Pressure, Reservation};
 pub use revision::{ActionSchemas, BuildError, LoadedPlugin, Revision};
 
@@ -30,7 +34,7 @@ use crate::credentials::{Broker, TokenClient, Vault};
 use crate::engine::Engine;
 use crate::mapping::{self, Evaluator};
 use crate::outbound::Outbound;
-use crate::registry::Component;
+use crate::registry::{Component, Progress, Sources, Supply};
 use crate::server::{Certificates, Prepared};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{self, Metrics};
@@ -107,6 +111,8 @@ pub struct Runtime {
     pub store: Store,
     /// The engine.
     pub engine: Engine,
+    /// Secrets at rest.
+    pub vault: Vault,
     /// The broker.
     pub broker: Arc<Broker>,
     /// Tells the time.
@@ -119,6 +125,8 @@ pub struct Runtime {
     pub pressure: Pressure,
     /// Runs may be due.
     pub due: Notify,
+    /// An erasure was asked for.
+    pub erasing: Notify,
     /// Counts runs that ended.
     pub ended: watch::Sender<u64>,
     /// The host is to stop: nothing new begins.
@@ -139,6 +147,8 @@ pub struct Runtime {
     pub unservable: Unservable,
     tls: rustls::ClientConfig,
     present: RwLock<Arc<Present>>,
+    /// Which components this host takes: by its own files, whatever a revision in the store says.
+    supply: RwLock<Arc<Supply>>,
     revisions: Mutex<BTreeMap<i64, Arc<Revision>>>,
     reloading: tokio::sync::Mutex<()>,
     loading: tokio::sync::Mutex<()>,
@@ -168,9 +178,10 @@ impl Runtime {
             }
             None => None,
         };
-        let broker = Arc::new(Broker::new(vault, BTreeMap::new(), tokens));
+        let broker = Arc::new(Broker::new(vault.clone(), BTreeMap::new(), tokens));
         let cache_secret = store_secret(&store, CACHE_SECRET).await?;
-        let cache = cache_folder(&loaded.config.store.url, &loaded.config.base);
+        // Compiled code lives beside the database.
+        let cache = loaded.config.store.folder(&loaded.config.base).join("cache");
         let engine = Engine::start(Some(cache), cache_secret, &loaded.config.engine).map_err(|error| start(&error))?;
         let random_secret = store_secret(&store, RANDOM_SECRET).await?;
         let empty = Arc::new(Present { revision: Arc::new(Revision::empty(&loaded.config)), plugins: BTreeMap::new() });
@@ -180,9 +191,11 @@ impl Runtime {
             store_config: loaded.config.store.clone(),
             engine,
             broker,
+            vault,
             evaluator: Evaluator::new(mapping::Limits::default(), EVALUATIONS),
             metrics: Metrics::default(),
             due: Notify::new(),
+            erasing: Notify::new(),
             ended: watch::Sender::new(0),
             stopping: CancellationToken::new(),
             drained: CancellationToken::new(),
@@ -194,6 +207,7 @@ impl Runtime {
             unservable: Unservable::default(),
             tls,
             present: RwLock::new(empty),
+            supply: RwLock::default(),
             revisions: Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
             loading: tokio::sync::Mutex::default(),
@@ -260,7 +274,7 @@ impl Runtime {
         if latest <= self.present().revision.number {
             return Ok(());
         }
-        let revision = self.stored_revision(latest).await?;
+        let revision = self.stored_revision(latest, &self.supply()).await?;
         self.install(revision).await?;
         tracing::info!(revision = latest, "took over the configuration that another host applied");
         self.due.notify_one();
@@ -288,7 +302,7 @@ impl Runtime {
         if let Some(revision) = known {
             return Ok(revision);
         }
-        let revision = Arc::new(self.stored_revision(number).await?);
+        let revision = Arc::new(self.stored_revision(number, &self.supply()).await?);
         let mut revisions = self.revisions.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         // Each holds components and perhaps instances: the oldest make room, and are loaded again if they are asked for.
         while revisions.len() >= MAX_REVISIONS {
@@ -299,8 +313,11 @@ impl Runtime {
     }
 
     async fn apply(&self, loaded: Loaded, when: Start) -> Result<i64, ApplyError> {
-        let components = revision::fetch(&loaded).await?;
-        let revision = revision::build(&self.engine, &loaded, components).await?;
+        let supply = Arc::new(Supply::of(&loaded)?);
+        let progress: Progress = Arc::new(|what: &str, bytes: u64| tracing::info!(bytes, "{what}"));
+        let sources = Sources::new(&loaded.config, Some(self.vault.clone()), progress);
+        let components = revision::fetch(&loaded, &sources, &supply).await?;
+        let revision = revision::build(&self.engine, &loaded, components, Some(&supply)).await?;
         let digest = revision.digest(&loaded);
         let latest = self.store.revision(None).await?;
         let number = match latest {
@@ -310,8 +327,9 @@ impl Runtime {
                     revision = latest.number,
                     "the configuration file is an earlier revision; the host runs the latest one (`POST /v1/reload` goes back to the file)"
                 );
-                let revision = self.stored_revision(latest.number).await?;
+                let revision = self.stored_revision(latest.number, &supply).await?;
                 self.install(revision).await?;
+                self.set_supply(supply);
                 return Ok(latest.number);
             }
             _ => {
@@ -324,7 +342,18 @@ impl Runtime {
             }
         };
         self.install(Revision { number, ..revision }).await?;
+        self.set_supply(supply);
         Ok(number)
+    }
+
+    fn supply(&self) -> Arc<Supply> {
+        self.supply.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    fn set_supply(&self, supply: Arc<Supply>) {
+        // Earlier revisions are judged anew: a key may be revoked that signed something of them.
+        self.revisions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
+        *self.supply.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = supply;
     }
 
     async fn install(&self, revision: Revision) -> Result<(), ApplyError> {
@@ -351,7 +380,7 @@ impl Runtime {
         Ok(())
     }
 
-    async fn stored_revision(&self, number: i64) -> Result<Revision, ApplyError> {
+    async fn stored_revision(&self, number: i64, supply: &Supply) -> Result<Revision, ApplyError> {
         let failed = |why: String| ApplyError::Revision { number, why };
         let row = self.store.revision(Some(number)).await?.ok_or_else(|| failed("it is not in the store".to_owned()))?;
         let content = serde_json::from_str(&row.content).map_err(|error| failed(error.to_string()))?;
@@ -361,9 +390,14 @@ impl Runtime {
         let mut components = BTreeMap::new();
         for (plugin, digest) in digests {
             let bytes = self.store.component(&digest).await?.ok_or_else(|| failed(format!("component {digest} is not in the store")))?;
-            components.insert(plugin, Component::new(bytes).map_err(|error| failed(telemetry::chain(&error)))?);
+            let component = Component::new(bytes).map_err(|error| failed(telemetry::chain(&error)))?;
+            if component.digest != digest {
+                return Err(failed(format!("what the store has as component {digest} is another one ({})", component.digest)));
+            }
+            supply.trusted(&loaded.config, &plugin, &component).map_err(|error| failed(format!("plugin {plugin}: {error}")))?;
+            components.insert(plugin, component);
         }
-        let revision = revision::build(&self.engine, &loaded, components).await.map_err(|error| failed(error.to_string()))?;
+        let revision = revision::build(&self.engine, &loaded, components, None).await.map_err(|error| failed(error.to_string()))?;
         Ok(Revision { number, ..revision })
     }
 }
@@ -381,15 +415,6 @@ fn warn(loaded: &Loaded) {
     for problem in &loaded.warnings {
         tracing::warn!(file = loaded.file, line = problem.line, "{}", problem.message);
     }
-}
-
-/// Compiled code lives beside the database; with a server, in the folder that the default database would have.
-fn cache_folder(url: &str, base: &Path) -> PathBuf {
-    if crate::store::is_server(url) {
-        return base.join("data").join("cache");
-    }
-    let path = url.trim_start_matches("sqlite://").split('?').next().unwrap_or_default();
-    Path::new(path).parent().unwrap_or(Path::new(".")).join("cache")
 }
 
 /// A random value made once for each store.
