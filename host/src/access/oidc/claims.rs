@@ -84,7 +84,7 @@ mod tests {
             (Role::Operator, vec![rule("email", "ann@acme.example")]),
             (Role::Viewer, vec![ClaimRule::Anyone]),
         ];
-        let role = |claims: Value| super::role(claims.as_object().expect("an object"), &roles);
+        let role = |claims: Value| role(claims.as_object().expect("an object"), &roles);
         assert_eq!(role(json!({ "groups": ["staff", "admins"] })), Some(Role::Admin));
         assert_eq!(role(json!({ "groups": "admins" })), Some(Role::Admin));
         assert_eq!(role(json!({ "groups": "not-admins,admins" })), Some(Role::Viewer));
