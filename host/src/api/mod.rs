@@ -1,6 +1,7 @@
 //! The operators' HTTP API.
 
 mod bulk_replay;
+mod connect;
 mod dead_letters;
 mod decide;
 mod document;
@@ -50,13 +51,20 @@ pub fn router(runtime: Arc<Runtime>) -> Router {
         .route("/v1/runs/{id}/steps/{name}/effects/{seq}", post(decide::decide))
         .route("/v1/dead-letters/replay", post(bulk_replay::replay_dead_letters))
         .layer(needs(Permission::Operate));
-    let administer = Router::new().route("/v1/reload", post(overview::reload)).layer(needs(Permission::Administer));
+    let administer = Router::new()
+        .route("/v1/reload", post(overview::reload))
+        .route("/v1/credentials/{name}/connect", post(connect::ask))
+        .route("/v1/credentials/{name}/connect/{id}", get(connect::ended).post(connect::answer))
+        .layer(needs(Permission::Administer));
+    // Bound by what an administrator asked, and a browser of anybody's brings it: no token.
+    let callback = Router::new().route("/oauth/callback", get(connect::callback));
     let open = Router::new().route("/healthz", get(overview::healthz)).route("/readyz", get(overview::readyz));
     Router::new()
         .merge(send)
         .merge(read)
         .merge(operate)
         .merge(administer)
+        .merge(callback)
         .layer(from_fn_with_state(runtime.clone(), guard::same_site))
         .merge(open)
         .fallback(problem::not_found)

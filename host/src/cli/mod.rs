@@ -2,6 +2,8 @@
 
 mod check;
 mod client;
+mod connect;
+mod credentials;
 mod dead_letters;
 mod decide;
 mod dry_run;
@@ -56,6 +58,10 @@ enum Verb {
     Send(send::Send),
     /// Look at and handle events
     Events(Box<events::Events>),
+    /// Connect a credential: agree at the vendor, in the browser
+    Connect(connect::Connect),
+    /// See how credentials are doing
+    Credentials(credentials::Credentials),
     /// Build and inspect plugins
     Plugin(plugin::Plugin),
     /// Keep secrets in the store
@@ -113,6 +119,8 @@ pub async fn run() -> ExitCode {
         Verb::Check(verb) => verb.run().await,
         Verb::Send(verb) => verb.run().await,
         Verb::Events(verb) => verb.run().await,
+        Verb::Connect(verb) => verb.run().await,
+        Verb::Credentials(verb) => verb.run().await,
         Verb::Plugin(verb) => verb.run().await,
         Verb::Secret(verb) => verb.run().await,
         Verb::Store(verb) => verb.run().await,

@@ -43,6 +43,7 @@ impl Up {
         let worker = tokio::spawn(worker::work(runtime.clone()));
         let upkeep = tokio::spawn(upkeep(runtime.clone()));
         let tidy = tokio::spawn(tidy(runtime.clone()));
+        let credentials = tokio::spawn(credentials(runtime.clone()));
         let peers = tokio::spawn(runtime::hear(runtime.clone()));
         // Until everything is drained the host answers: that it is not ready, and what becomes of its runs.
         let drained = runtime.drained.clone();
@@ -65,6 +66,7 @@ impl Up {
         worker.await.map_err(Failure::failed)?;
         upkeep.await.map_err(Failure::failed)?;
         tidy.await.map_err(Failure::failed)?;
+        credentials.await.map_err(Failure::failed)?;
         peers.await.map_err(Failure::failed)?;
         runtime.drained.cancel();
         // Answers that are still being written get no longer than that.
@@ -117,6 +119,28 @@ async fn upkeep(runtime: std::sync::Arc<Runtime>) {
                 }
                 runtime.due.notify_one();
             }
+        }
+    }
+}
+
+/// Renews credentials before anybody waits for them, and tells of those that turned: on its own, since a vendor may take a while.
+async fn credentials(runtime: std::sync::Arc<Runtime>) {
+    let mut tend = tokio::time::interval(RECHECK);
+    tend.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut changes = runtime.broker.changes();
+    loop {
+        let work = async {
+            tokio::select! {
+                _ = tend.tick() => runtime.broker.tend().await,
+                () = runtime.broker.until_broken() => {}
+                // The broker lives as long as the runtime.
+                _ = changes.changed() => {}
+            }
+            runtime::tell(&runtime).await;
+        };
+        tokio::select! {
+            () = runtime.stopping.cancelled() => return,
+            () = work => {}
         }
     }
 }

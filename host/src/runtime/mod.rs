@@ -1,6 +1,7 @@
 //! One running host: the parts put together, the present configuration, and how it is replaced.
 
 mod canary;
+mod credential_events;
 mod identity;
 mod intake;
 mod peers;
@@ -9,6 +10,7 @@ mod retention;
 mod revision;
 
 pub use canary::{Trial, TrialFigures};
+pub use credential_events::tell;
 pub use identity::Identity;
 pub use intake::{Cause, Intake, IntakeError, MAX_HOPS, judge_again};
 pub use peers::{Unservable, hear};
@@ -153,7 +155,8 @@ impl Runtime {
         let tls = crate::tls::client_config().map_err(|error| start(&error))?;
         let vault = Vault::open(store.clone(), &loaded.config.secrets, clock.clone()).await.map_err(|error| start(&error))?;
         let tokens = TokenClient::new(tls.clone()).map_err(|error| start(&error))?;
-        let broker = Arc::new(Broker::new(vault, BTreeMap::new(), tokens));
+        let identity = Identity::of(&loaded.config.base.join("data"));
+        let broker = Arc::new(Broker::new(vault, BTreeMap::new(), tokens, &identity.name));
         let cache_secret = store_secret(&store, CACHE_SECRET).await?;
         let engine = Engine::start(Some(cache_folder(&loaded.config.store.url, &loaded.config.base)), cache_secret)
             .map_err(|error| start(&error))?;
@@ -173,7 +176,7 @@ impl Runtime {
             drained: CancellationToken::new(),
             abandon: CancellationToken::new(),
             random_secret,
-            identity: Identity::of(&loaded.config.base.join("data")),
+            identity,
             unservable: Unservable::default(),
             tls,
             present: RwLock::new(empty),
@@ -192,6 +195,8 @@ impl Runtime {
             false => Some(None),
         };
         if let Some(owner) = former {
+            // What it had asked a vendor for will not come any more.
+            runtime.store.credential_release(owner).await?;
             let released = runtime.store.release(owner, now).await?;
             if released > 0 {
                 tracing::info!(runs = released, "runs that were under way when the host stopped go on");

@@ -82,7 +82,10 @@ async fn heed(runtime: &Runtime, signal: Signal) {
         Signal::Due => runtime.due.notify_one(),
         Signal::Ended => runtime.ended.send_modify(|count| *count += 1),
         Signal::Revision => follow(runtime).await,
-        Signal::Credential => runtime.broker.recheck().await,
+        Signal::Credential => {
+            runtime.broker.recheck().await;
+            runtime.broker.tend().await;
+        }
         Signal::Limits => learn_limits(runtime).await,
     }
 }
