@@ -97,13 +97,11 @@ fn start_failure(error: ApplyError) -> Failure {
 
 /// What has to be done from time to time.
 async fn upkeep(runtime: std::sync::Arc<Runtime>) {
-    let mut recheck = tokio::time::interval(RECHECK);
     let mut decided = tokio::time::interval(DECIDED);
     let mut changes = runtime.broker.changes();
     loop {
         tokio::select! {
             () = runtime.stopping.cancelled() => return,
-            _ = recheck.tick() => runtime.broker.recheck().await,
             changed = changes.changed() => {
                 if changed.is_err() {
                     return;
@@ -123,25 +121,39 @@ async fn upkeep(runtime: std::sync::Arc<Runtime>) {
     }
 }
 
-/// Renews credentials before anybody waits for them, and tells of those that turned: on its own, since a vendor may take a while.
+/// Looks whether credentials have changed, renews them before anybody waits for them, and tells of those that turned: each on its own, since
+/// a vendor may take a while.
 async fn credentials(runtime: std::sync::Arc<Runtime>) {
-    let mut tend = tokio::time::interval(RECHECK);
-    tend.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut changes = runtime.broker.changes();
-    loop {
-        let work = async {
+    let look = async {
+        let mut look = tokio::time::interval(RECHECK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
             tokio::select! {
-                _ = tend.tick() => runtime.broker.tend().await,
+                _ = look.tick() => {}
+                () = runtime.credentials.notified() => {}
+            }
+            runtime.broker.recheck().await;
+            runtime.broker.tend().await;
+        }
+    };
+    let tell = async {
+        let mut look = tokio::time::interval(RECHECK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut changes = runtime.broker.changes();
+        loop {
+            tokio::select! {
+                _ = look.tick() => {}
                 () = runtime.broker.until_broken() => {}
                 // The broker lives as long as the runtime.
                 _ = changes.changed() => {}
             }
             runtime::tell(&runtime).await;
-        };
-        tokio::select! {
-            () = runtime.stopping.cancelled() => return,
-            () = work => {}
         }
+    };
+    tokio::select! {
+        () = runtime.stopping.cancelled() => {}
+        () = look => {}
+        () = tell => {}
     }
 }
 

@@ -118,6 +118,8 @@ pub struct Runtime {
     pub pressure: Pressure,
     /// Runs may be due.
     pub due: Notify,
+    /// Another host has changed a credential.
+    pub credentials: Notify,
     /// Counts runs that ended.
     pub ended: watch::Sender<u64>,
     /// The host is to stop: nothing new begins.
@@ -171,6 +173,7 @@ impl Runtime {
             evaluator: Evaluator::new(mapping::Limits::default(), EVALUATIONS),
             metrics: Metrics::default(),
             due: Notify::new(),
+            credentials: Notify::new(),
             ended: watch::Sender::new(0),
             stopping: CancellationToken::new(),
             drained: CancellationToken::new(),
