@@ -121,39 +121,41 @@ async fn upkeep(runtime: std::sync::Arc<Runtime>) {
     }
 }
 
-/// Looks whether credentials have changed, renews them before anybody waits for them, and tells of those that turned: each on its own, since
-/// a vendor may take a while.
+/// Keeps credentials well, and tells of those that turned: each on its own, since a vendor may take a while.
 async fn credentials(runtime: std::sync::Arc<Runtime>) {
-    let look = async {
-        let mut look = tokio::time::interval(RECHECK);
-        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = look.tick() => {}
-                () = runtime.credentials.notified() => {}
-            }
-            runtime.broker.recheck().await;
-            runtime.broker.tend().await;
-        }
-    };
-    let tell = async {
-        let mut look = tokio::time::interval(RECHECK);
-        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut changes = runtime.broker.changes();
-        loop {
-            tokio::select! {
-                _ = look.tick() => {}
-                () = runtime.broker.until_broken() => {}
-                // The broker lives as long as the runtime.
-                _ = changes.changed() => {}
-            }
-            runtime::tell(&runtime).await;
-        }
-    };
     tokio::select! {
         () = runtime.stopping.cancelled() => {}
-        () = look => {}
-        () = tell => {}
+        () = look_after_credentials(&runtime) => {}
+        () = tell_of_credentials(&runtime) => {}
+    }
+}
+
+/// Looks whether they have changed, and renews them before anybody waits for them.
+async fn look_after_credentials(runtime: &Runtime) {
+    let mut look = tokio::time::interval(RECHECK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = look.tick() => {}
+            () = runtime.credentials.notified() => {}
+        }
+        runtime.broker.recheck().await;
+        runtime.broker.tend().await;
+    }
+}
+
+async fn tell_of_credentials(runtime: &Runtime) {
+    let mut look = tokio::time::interval(RECHECK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut changes = runtime.broker.changes();
+    loop {
+        tokio::select! {
+            _ = look.tick() => {}
+            () = runtime.broker.until_broken() => {}
+            // The broker lives as long as the runtime.
+            _ = changes.changed() => {}
+        }
+        runtime::tell(runtime).await;
     }
 }
 
