@@ -2,6 +2,7 @@
 
 mod check;
 mod client;
+mod compile;
 mod connect;
 mod credentials;
 mod dead_letters;
@@ -72,6 +73,9 @@ enum Verb {
     Token(token::Token),
     /// Print the published JSON Schemas
     Schema(schema::Schema),
+    /// Compile a component: what a host starts to have it done apart
+    #[command(name = crate::engine::COMPILER, hide = true)]
+    Compile(compile::Compile),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -126,6 +130,7 @@ pub async fn run() -> ExitCode {
         Verb::Store(verb) => verb.run().await,
         Verb::Token(verb) => verb.run().await,
         Verb::Schema(verb) => verb.run(),
+        Verb::Compile(verb) => verb.run(),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sangam", &mut std::io::stdout());
             Ok(())

@@ -160,8 +160,8 @@ impl Runtime {
         let identity = Identity::of(&loaded.config.base.join("data"));
         let broker = Arc::new(Broker::new(vault, BTreeMap::new(), tokens, &identity.name));
         let cache_secret = store_secret(&store, CACHE_SECRET).await?;
-        let engine = Engine::start(Some(cache_folder(&loaded.config.store.url, &loaded.config.base)), cache_secret)
-            .map_err(|error| start(&error))?;
+        let cache = cache_folder(&loaded.config.store.url, &loaded.config.base);
+        let engine = Engine::start(Some(cache), cache_secret, &loaded.config.engine).map_err(|error| start(&error))?;
         let random_secret = store_secret(&store, RANDOM_SECRET).await?;
         let empty = Arc::new(Present { revision: Arc::new(Revision::empty(&loaded.config)), plugins: BTreeMap::new() });
         let runtime = Arc::new(Runtime {
