@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::context::Context;
 use super::error::{CredentialError, Remedy};
+use super::escape;
 use super::outgoing::Outgoing;
 use super::placeholder;
 use super::redact::SHORTEST;
@@ -287,7 +288,7 @@ impl Fixed {
             }
             CredentialKind::Query { name, value } => {
                 let value = resolve(value).await?;
-                (Form::Parameter { name: name.clone(), value: value.clone() }, vec![value])
+                (Form::Parameter { name: name.clone(), value: value.clone() }, in_url(value))
             }
             CredentialKind::Hmac(recipe) => {
                 let key = resolve(&recipe.key).await?;
@@ -301,7 +302,7 @@ impl Fixed {
             }
             CredentialKind::Placeholder { value, places } => {
                 let value = resolve(value).await?;
-                (Form::Placeholder { value: value.clone(), places: places.clone() }, vec![value])
+                (Form::Placeholder { value: value.clone(), places: places.clone() }, in_url(value))
             }
             CredentialKind::OAuth2ClientCredentials(_)
             | CredentialKind::OAuth2RefreshToken { .. }
@@ -326,4 +327,10 @@ impl Fixed {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What to look for of a value that travels in a URL: systems wrap the URL in further spellings.
+fn in_url(value: Secret) -> Vec<Secret> {
+    let encoded = Secret::from(escape::percent(value.expose()));
+    if encoded == value { vec![value] } else { vec![value, encoded] }
 }
