@@ -23,8 +23,12 @@ pub use timeline::draw;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::config::Config;
+use crate::registry::Sources;
 
 /// Integration runtime: takes business events in, keeps them safely, and routes each through sandboxed connectors.
 #[derive(Debug, Parser)]
@@ -143,6 +147,12 @@ pub async fn run() -> ExitCode {
             ExitCode::from(failure.code())
         }
     }
+}
+
+/// Where components come from; people who wait are told for what.
+fn sources(config: &Config) -> Sources {
+    let tell = |what: &str, bytes: u64| anstream::eprintln!("{}: {} KiB so far", plain(what), bytes >> 10);
+    Sources::new(config, None, Arc::new(tell))
 }
 
 /// Text of a plugin or a sender, safe for a terminal: control characters are shown, not obeyed.

@@ -3,11 +3,13 @@
 //! [`load`] and [`parse`] find all mistakes in one pass, each with line, column and what to do; [`check_plugins`]
 //! compares the result with what the plugins say of themselves. Nobody else knows TOML.
 
+mod authority;
 mod canary;
 mod check;
 mod clear_text;
 mod coverage;
 mod credentials;
+mod destination;
 mod engine;
 mod expectation;
 mod expression;
@@ -23,14 +25,18 @@ mod model;
 mod name;
 mod needs;
 mod oauth2;
+mod oci;
 mod origin;
 mod outside;
+mod own_api;
+mod path;
 mod place;
 mod plugins;
 mod position;
 mod problems;
 mod reader;
 mod reference;
+mod registries;
 mod revision;
 mod routes;
 mod section;
@@ -54,6 +60,8 @@ pub use self::check::check_plugins;
 pub use self::facts::{ActionFacts, PluginFacts};
 pub use self::journal::{JournalPolicy, OnUnrepeated};
 pub use self::model::*;
+pub use self::oci::OciReference;
+pub(crate) use self::oci::{SCHEME as OCI, is_digest};
 pub use self::outside::Outside;
 pub use self::position::{Position, Positions};
 pub use self::problems::{Problem, Problems, Severity};

@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::journal::JournalPolicy;
+use super::oci::OciReference;
 use crate::mapping::{Expr, Template};
 
 /// The whole file, valid.
@@ -23,6 +24,8 @@ pub struct Config {
     pub store: Store,
     /// `[secrets]`, this host's own.
     pub secrets: Secrets,
+    /// `[registries."HOST"]`, this host's own.
+    pub registries: BTreeMap<String, Arc<Registry>>,
     /// `[engine]`, this host's own.
     pub engine: Engine,
     /// `[credentials.NAME]`.
@@ -91,6 +94,16 @@ pub struct Store {
     pub min_free_space: u64,
 }
 
+impl Store {
+    /// Where this host keeps what is not in the database: the folder of the file, or with a server that of the default one.
+    pub fn folder(&self, base: &Path) -> PathBuf {
+        match self.url.strip_prefix("sqlite://") {
+            Some(path) => Path::new(path).parent().unwrap_or(Path::new(".")).to_owned(),
+            None => base.join("data"),
+        }
+    }
+}
+
 /// For how long something is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retention {
@@ -109,6 +122,39 @@ pub enum Secrets {
     Env(String),
     /// A command whose standard output is the key, base64.
     Command(Vec<String>),
+}
+
+/// `[registries."HOST"]`: how this host speaks to a registry of components.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    /// Host with its port, as in references.
+    pub host: String,
+    /// Who logs in; without one, nobody does.
+    pub login: Option<RegistryLogin>,
+    /// `tls`; false only on this machine.
+    pub tls: bool,
+    /// `ca-file`: authorities whose certificates are good for this registry, besides those that the operating system trusts.
+    pub authorities: Vec<rustls_pki_types::CertificateDer<'static>>,
+    /// `allow-hosts`: other origins that the registry may send this host to, whatever their addresses.
+    pub hosts: Vec<HostPattern>,
+    /// `timeout` of one component, everything included.
+    pub timeout: Duration,
+    /// `stall-timeout`: longest silence.
+    pub stall_timeout: Duration,
+}
+
+/// Who logs in at a registry.
+#[derive(Debug, Clone)]
+pub enum RegistryLogin {
+    /// `username` and `password`, given to the registry or its token service.
+    Basic {
+        /// `username`
+        username: Reference,
+        /// `password`
+        password: Reference,
+    },
+    /// `token`, given to the registry as it is.
+    Token(Reference),
 }
 
 /// A text with references to what is not in the file. Resolved when it is used; never printed resolved.
@@ -389,6 +435,8 @@ pub struct Plugin {
     pub breaker: Option<Breaker>,
     /// `instances`
     pub instances: Instances,
+    /// `keep-alive`: how long an idle connection is kept; zero: each request has its own.
+    pub keep_alive: Duration,
     /// `idempotency-header`; `None`: not sent.
     pub idempotency_header: Option<String>,
     /// `canary`
@@ -433,13 +481,19 @@ pub enum ComponentSource {
     Path(PathBuf),
     /// `builtin:NAME`.
     Builtin(String),
+    /// `oci://…`.
+    Oci(OciReference),
 }
 
 /// What an administrator allows a plugin.
 #[derive(Debug, Clone)]
 pub struct Grants {
     /// `allow-hosts`.
-    pub hosts: Vec<HostPattern>,
+    pub hosts: Vec<Destination>,
+    /// `ca-file`: authorities whose certificates are good for this plugin, besides those that the operating system trusts.
+    pub authorities: Vec<rustls_pki_types::CertificateDer<'static>>,
+    /// `client-certificate`: who its connections say they are, to systems that ask.
+    pub certificate: Option<Arc<ClientCertificate>>,
     /// `allow-private-addresses`.
     pub private_addresses: Vec<ipnet::IpNet>,
     /// `credentials`, by name.
@@ -448,6 +502,26 @@ pub struct Grants {
     pub emits: Vec<crate::router::Pattern>,
     /// `read-only`.
     pub read_only: Vec<RequestPattern>,
+}
+
+/// A certificate of our own, with its key.
+#[derive(Debug, Clone)]
+pub struct ClientCertificate {
+    /// `file`: our certificate first, then those between it and its authority.
+    pub chain: Vec<rustls_pki_types::CertificateDer<'static>>,
+    /// `key`: PEM.
+    pub key: Reference,
+}
+
+/// An item of `allow-hosts`: `[METHOD ]scheme://host[:port][/path]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// The only method; `None`: all.
+    pub method: Option<String>,
+    /// Scheme, host and port.
+    pub origin: HostPattern,
+    /// The only paths; `None`: all.
+    pub path: Option<PathPattern>,
 }
 
 /// `scheme://host[:port]`, the host with at most one leading `*.` label.
@@ -463,13 +537,20 @@ pub struct HostPattern {
     pub port: u16,
 }
 
-/// `METHOD /path`, `*` standing for one segment, a last `**` for the rest.
+/// `/path`, `*` standing for one segment, a last `**` for the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathPattern {
+    /// Segments between slashes.
+    pub segments: Vec<String>,
+}
+
+/// `METHOD /path`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestPattern {
     /// Upper case.
     pub method: String,
-    /// Segments between slashes.
-    pub segments: Vec<String>,
+    /// The path.
+    pub path: PathPattern,
 }
 
 /// `limits`: of one call.

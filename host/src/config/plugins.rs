@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use toml::de::DeValue;
@@ -12,12 +13,16 @@ use super::item::{Item, Text};
 use super::limits::{DEFAULT_LIMITS, breaker, limits, rate_limit};
 use super::model::{Canary, ComponentSource, Instances, Plugin};
 use super::name::is_name;
-use super::reader::{Reader, json, not_yet};
+use super::oci::{self, OciReference};
+use super::reader::{Reader, json};
 use super::reference::{has_reference, resolved};
 use super::section::Section;
 
 const DEFAULT_CONCURRENCY: u32 = 8;
 const MOST_CONCURRENCY: u32 = 10_000;
+const DEFAULT_KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// No system keeps its end open for longer, and a write on a connection that just closed would be in doubt.
+const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(600);
 const DEFAULT_IDEMPOTENCY_HEADER: &str = "Idempotency-Key";
 /// One run in ten thousand.
 const SMALLEST_SHARE: f64 = 0.0001;
@@ -36,6 +41,7 @@ pub(super) fn plugin(r: &mut Reader<'_>, name: &str, mut section: Section<'_>, c
     let breaker = section.get("breaker").and_then(|item| breaker(r, &item));
     let choices = [("per-call", Instances::PerCall), ("reuse", Instances::Reuse)];
     let instances = section.get("instances").and_then(|item| item.choice(r, &choices));
+    let keep_alive = section.get("keep-alive").and_then(|item| item.duration(r, Duration::ZERO..=LONGEST_KEEP_ALIVE));
     let idempotency_header = section.get("idempotency-header").map(|item| idempotency_header(r, &item));
     let canary = section.get("canary").map(|item| canary(r, &item));
     section.finish(r);
@@ -53,6 +59,7 @@ pub(super) fn plugin(r: &mut Reader<'_>, name: &str, mut section: Section<'_>, c
         rate_limit,
         breaker,
         instances: instances.unwrap_or(Instances::PerCall),
+        keep_alive: keep_alive.unwrap_or(DEFAULT_KEEP_ALIVE),
         idempotency_header: idempotency_header.unwrap_or_else(|| Some(DEFAULT_IDEMPOTENCY_HEADER.to_owned())),
         canary: match canary {
             Some(canary) => Some(canary?),
@@ -83,9 +90,11 @@ fn canary(r: &mut Reader<'_>, item: &Item<'_>) -> Option<Canary> {
 fn component(r: &mut Reader<'_>, item: &Item<'_>) -> Option<ComponentSource> {
     let text = item.text(r)?;
     let value = resolved(r, &text)?;
-    if value.starts_with("oci://") {
-        not_yet(r, &text.span, "a component from a registry (oci://)", "download it and write the path of the file");
-        return None;
+    if value.starts_with(oci::SCHEME) {
+        let reference = OciReference::parse(&value).map_err(|message| r.error(&text.span, message).help = None).ok()?;
+        let source = ComponentSource::Oci(reference);
+        r.components.push((source.clone(), text.span.clone()));
+        return Some(source);
     }
     if let Some(name) = value.strip_prefix("builtin:") {
         if !is_name(name) {
@@ -98,7 +107,7 @@ fn component(r: &mut Reader<'_>, item: &Item<'_>) -> Option<ComponentSource> {
     }
     if value.is_empty() || value.contains("://") {
         r.error(&text.span, format!("`{value}` is not the path of a component"))
-            .help("write the path of a .wasm file, or builtin:NAME for a connector in the binary");
+            .help("write the path of a .wasm file, builtin:NAME for a connector in the binary, or oci://registry/name:tag@sha256:…");
         return None;
     }
     let source = ComponentSource::Path(r.absolute(&value));
@@ -107,8 +116,7 @@ fn component(r: &mut Reader<'_>, item: &Item<'_>) -> Option<ComponentSource> {
 }
 
 fn digest(text: &str) -> Result<String, String> {
-    let hex = text.strip_prefix("sha256:").unwrap_or_default();
-    if hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+    if oci::is_digest(text) {
         return Ok(text.to_owned());
     }
     Err(format!("`{text}` is not a digest: write sha256: and 64 hexadecimal digits in lower case"))

@@ -6,7 +6,8 @@
 //!   at a time, across all hosts of a store, the next refresh token durable before anything uses what came with it.
 //! - [`api_token`] issues and verifies the tokens of this host's own API.
 //!
-//! A secret leaves this module on a request to its own origin and in no other way.
+//! A secret leaves this module on a request to its own origin and in no other way, except for the keys of client certificates,
+//! which `outbound` signs with and nobody sends.
 
 pub mod api_token;
 mod broker;
@@ -46,7 +47,7 @@ pub use outgoing::Outgoing;
 pub use redact::MASK;
 pub use secret::Secret;
 pub use status::{State, Status};
-pub use vault::{MOST_SECRET, SecretError, Vault, VaultError};
+pub use vault::{MOST_SECRET, SecretError, Vault, VaultError, resolve};
 
 #[cfg(test)]
 mod tests;

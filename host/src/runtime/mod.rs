@@ -31,9 +31,10 @@ use crate::credentials::{Broker, TokenClient, Vault};
 use crate::engine::Engine;
 use crate::mapping::{self, Evaluator};
 use crate::outbound::Outbound;
-use crate::registry::Component;
+use crate::registry::{Component, Progress, Sources};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{self, Metrics};
+use crate::tls;
 
 /// Evaluations of expressions at the same time.
 const EVALUATIONS: usize = 8;
@@ -106,6 +107,8 @@ pub struct Runtime {
     pub store: Store,
     /// The engine.
     pub engine: Engine,
+    /// Secrets at rest.
+    pub vault: Vault,
     /// The broker.
     pub broker: Arc<Broker>,
     /// Tells the time.
@@ -154,13 +157,14 @@ impl Runtime {
         warn(&loaded);
         let start = |error: &dyn std::error::Error| ApplyError::Start(telemetry::chain(error));
         let store = Store::open_armed(&loaded.config.store.url, crash).await?;
-        let tls = crate::tls::client_config().map_err(|error| start(&error))?;
+        let tls = tls::client_config().map_err(|error| start(&error))?;
         let vault = Vault::open(store.clone(), &loaded.config.secrets, clock.clone()).await.map_err(|error| start(&error))?;
         let tokens = TokenClient::new(tls.clone()).map_err(|error| start(&error))?;
         let identity = Identity::of(&loaded.config.base.join("data"));
-        let broker = Arc::new(Broker::new(vault, BTreeMap::new(), tokens, &identity.name));
+        let broker = Arc::new(Broker::new(vault.clone(), BTreeMap::new(), tokens, &identity.name));
         let cache_secret = store_secret(&store, CACHE_SECRET).await?;
-        let cache = cache_folder(&loaded.config.store.url, &loaded.config.base);
+        // Compiled code lives beside the database.
+        let cache = loaded.config.store.folder(&loaded.config.base).join("cache");
         let engine = Engine::start(Some(cache), cache_secret, &loaded.config.engine).map_err(|error| start(&error))?;
         let random_secret = store_secret(&store, RANDOM_SECRET).await?;
         let empty = Arc::new(Present { revision: Arc::new(Revision::empty(&loaded.config)), plugins: BTreeMap::new() });
@@ -169,6 +173,7 @@ impl Runtime {
             server: loaded.config.server.clone(),
             store_config: loaded.config.store.clone(),
             engine,
+            vault,
             broker,
             evaluator: Evaluator::new(mapping::Limits::default(), EVALUATIONS),
             metrics: Metrics::default(),
@@ -273,7 +278,9 @@ impl Runtime {
     }
 
     async fn apply(&self, loaded: Loaded, when: Start) -> Result<i64, ApplyError> {
-        let components = revision::fetch(&loaded).await?;
+        let progress: Progress = Arc::new(|what: &str, bytes: u64| tracing::info!(bytes, "{what}"));
+        let sources = Sources::new(&loaded.config, Some(self.vault.clone()), progress);
+        let components = revision::fetch(&loaded, &sources).await?;
         let revision = revision::build(&self.engine, &loaded, components).await?;
         let digest = revision.digest(&loaded);
         let latest = self.store.revision(None).await?;
@@ -307,7 +314,11 @@ impl Runtime {
         let before = self.present();
         for (name, plugin) in &revision.config.plugins {
             let known = before.plugins.get(name).map(|known| &*known.outbound);
-            let outbound = Outbound::new(plugin, self.broker.clone(), self.tls.clone(), &self.store, known)
+            let tls = match plugin.grants.authorities.as_slice() {
+                [] => self.tls.clone(),
+                own => tls::client_config_trusting(own).map_err(|error| ApplyError::Start(telemetry::chain(&error)))?,
+            };
+            let outbound = Outbound::new(plugin, self.broker.clone(), tls, &self.store, known)
                 .map_err(|error| ApplyError::Start(telemetry::chain(&error)))?;
             let slots = Arc::new(Semaphore::new(plugin.concurrency as usize));
             let present = PresentPlugin { config: plugin.clone(), outbound: Arc::new(outbound), slots, canary: trials.remove(name) };
@@ -351,15 +362,6 @@ fn warn(loaded: &Loaded) {
     for problem in &loaded.warnings {
         tracing::warn!(file = loaded.file, line = problem.line, "{}", problem.message);
     }
-}
-
-/// Compiled code lives beside the database; with a server, in the folder that the default database would have.
-fn cache_folder(url: &str, base: &Path) -> PathBuf {
-    if crate::store::is_server(url) {
-        return base.join("data").join("cache");
-    }
-    let path = url.trim_start_matches("sqlite://").split('?').next().unwrap_or_default();
-    Path::new(path).parent().unwrap_or(Path::new(".")).join("cache")
 }
 
 /// A random value made once for each store.

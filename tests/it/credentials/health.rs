@@ -26,8 +26,12 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> anyhow::Result<bool>)
 /// Types of the host's own events, the oldest first.
 async fn told(client: &Client) -> anyhow::Result<Vec<String>> {
     let listed = client.get("/v1/events?source=/sangam/credentials/books").await?;
-    let mut types: Vec<String> =
-        listed.json["events"].as_array().into_iter().flatten().map(|event| event["type"].as_str().unwrap_or_default().to_owned()).collect();
+    let mut types: Vec<String> = listed.json["events"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|event| event["event"]["type"].as_str().unwrap_or_default().to_owned())
+        .collect();
     types.reverse();
     Ok(types)
 }
