@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use url::Url;
 
-use super::Problem;
+use super::{Problem, Sees};
 use crate::config::Access;
 use crate::credentials::api_token::{self, TokenError};
 use crate::credentials::{Permission, allows};
@@ -18,9 +18,10 @@ use crate::runtime::Runtime;
 /// Lets a request through whose token's role includes what it needs.
 pub(super) async fn authorize(
     State((runtime, permission)): State<(Arc<Runtime>, Permission)>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
+    let mut sees = Sees::All;
     if runtime.server.access == Access::Tokens {
         let token = bearer(request.headers()).ok_or_else(|| {
             Problem::new(StatusCode::UNAUTHORIZED, "send an API token as `Authorization: Bearer …`; `sangam token create` makes one")
@@ -32,7 +33,11 @@ pub(super) async fn authorize(
         if !allows(row.role, permission) {
             return Err(Problem::new(StatusCode::FORBIDDEN, format!("the token's role {} does not include this", row.role.as_str())));
         }
+        if !row.personal && !allows(row.role, Permission::Personal) {
+            sees = Sees::Unmarked;
+        }
     }
+    request.extensions_mut().insert(sees);
     Ok(next.run(request).await)
 }
 

@@ -2,6 +2,7 @@
 
 mod bulk_replay;
 mod connect;
+mod data;
 mod dead_letters;
 mod decide;
 mod document;
@@ -15,6 +16,7 @@ mod replay;
 
 pub use document::event_document;
 pub use problem::Problem;
+pub use redaction::Sees;
 
 use std::sync::Arc;
 
@@ -55,6 +57,12 @@ pub fn router(runtime: Arc<Runtime>) -> Router {
         .route("/v1/reload", post(overview::reload))
         .route("/v1/credentials/{name}/connect", post(connect::ask))
         .route("/v1/credentials/{name}/connect/{id}", get(connect::ended).post(connect::answer))
+        .route("/v1/events/{eid}/erase", post(data::erase_event))
+        .route("/v1/data/find", post(data::find))
+        .route("/v1/data/export", post(data::export))
+        .route("/v1/data/erase", post(data::erase))
+        .route("/v1/data/erasures", get(data::erasures))
+        .route("/v1/data/erasures/{id}", get(data::erasure))
         .layer(needs(Permission::Administer));
     // Bound by what an administrator asked, and a browser of anybody's brings it: no token.
     let callback = Router::new().route("/oauth/callback", get(connect::callback));

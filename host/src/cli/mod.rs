@@ -5,6 +5,7 @@ mod client;
 mod compile;
 mod connect;
 mod credentials;
+mod data;
 mod dead_letters;
 mod decide;
 mod dry_run;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::config::Config;
+use crate::config::{Config, misleads};
 use crate::registry::Sources;
 
 /// Integration runtime: takes business events in, keeps them safely, and routes each through sandboxed connectors.
@@ -67,6 +68,8 @@ enum Verb {
     Connect(connect::Connect),
     /// See how credentials are doing
     Credentials(credentials::Credentials),
+    /// Find, export and erase a person's data
+    Data(data::Data),
     /// Build and inspect plugins
     Plugin(plugin::Plugin),
     /// Keep secrets in the store
@@ -129,6 +132,7 @@ pub async fn run() -> ExitCode {
         Verb::Events(verb) => verb.run().await,
         Verb::Connect(verb) => verb.run().await,
         Verb::Credentials(verb) => verb.run().await,
+        Verb::Data(verb) => verb.run().await,
         Verb::Plugin(verb) => verb.run().await,
         Verb::Secret(verb) => verb.run().await,
         Verb::Store(verb) => verb.run().await,
@@ -157,11 +161,11 @@ fn sources(config: &Config) -> Sources {
 
 /// Text of a plugin or a sender, safe for a terminal: control characters are shown, not obeyed.
 fn plain(text: &str) -> String {
-    text.chars()
-        .map(
-            |character| {
-                if character.is_control() && character != '\n' { character.escape_default().to_string() } else { character.to_string() }
-            },
-        )
-        .collect()
+    let obeyed = |character: char| (character.is_control() && character != '\n') || misleads(character);
+    text.chars().map(|character| if obeyed(character) { character.escape_default().to_string() } else { character.to_string() }).collect()
+}
+
+/// The same on one line: a line break in it must not begin a line that looks like one of ours.
+fn one_line(text: &str) -> String {
+    plain(text).replace('\n', "\\n")
 }

@@ -17,6 +17,8 @@ use crate::{telemetry, worker};
 const RECHECK: Duration = Duration::from_secs(5);
 /// How often what is over is pruned.
 const PRUNE: Duration = Duration::from_secs(60);
+/// How often erasures are looked for that can go on.
+const ERASE: Duration = Duration::from_secs(1);
 /// How often runs are looked for that wait for a decision that was made.
 const DECIDED: Duration = Duration::from_secs(30);
 
@@ -44,6 +46,7 @@ impl Up {
         let upkeep = tokio::spawn(upkeep(runtime.clone()));
         let tidy = tokio::spawn(tidy(runtime.clone()));
         let credentials = tokio::spawn(credentials(runtime.clone()));
+        let erasing = tokio::spawn(erasing(runtime.clone()));
         let peers = tokio::spawn(runtime::hear(runtime.clone()));
         // Until everything is drained the host answers: that it is not ready, and what becomes of its runs.
         let drained = runtime.drained.clone();
@@ -67,6 +70,7 @@ impl Up {
         upkeep.await.map_err(Failure::failed)?;
         tidy.await.map_err(Failure::failed)?;
         credentials.await.map_err(Failure::failed)?;
+        erasing.await.map_err(Failure::failed)?;
         peers.await.map_err(Failure::failed)?;
         runtime.drained.cancel();
         // Answers that are still being written get no longer than that.
@@ -156,6 +160,22 @@ async fn tell_of_credentials(runtime: &Runtime) {
             _ = changes.changed() => {}
         }
         runtime::tell(runtime).await;
+    }
+}
+
+/// Goes on with erasures: when one is asked for, and when what they wait for may be over.
+async fn erasing(runtime: std::sync::Arc<Runtime>) {
+    let mut look = tokio::time::interval(ERASE);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = runtime.stopping.cancelled() => return,
+            _ = look.tick() => {}
+            () = runtime.erasing.notified() => {}
+        }
+        if let Err(error) = runtime.erase().await {
+            tracing::error!(error = telemetry::chain(&error), "an erasure could not go on; it will");
+        }
     }
 }
 

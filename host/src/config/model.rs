@@ -13,7 +13,10 @@ use serde_json::Value;
 
 use super::journal::JournalPolicy;
 use super::oci::OciReference;
+use super::trust::Trust;
 use crate::mapping::{Expr, Template};
+use crate::personal::FieldPath;
+use crate::schema::Schema;
 
 /// The whole file, valid.
 #[derive(Debug, Clone)]
@@ -28,12 +31,16 @@ pub struct Config {
     pub registries: BTreeMap<String, Arc<Registry>>,
     /// `[engine]`, this host's own.
     pub engine: Engine,
+    /// `[trust]`, this host's own.
+    pub trust: Trust,
     /// `[credentials.NAME]`.
     pub credentials: BTreeMap<String, Arc<Credential>>,
     /// `[plugins.NAME]`.
     pub plugins: BTreeMap<String, Arc<Plugin>>,
     /// `[[routes]]`, in the order of the file.
     pub routes: Vec<Arc<Route>>,
+    /// `[[events]]`, in the order of the file.
+    pub events: Vec<Arc<EventRule>>,
     /// Folder that relative paths of the file are relative to.
     pub base: PathBuf,
 }
@@ -421,6 +428,8 @@ pub struct Plugin {
     pub component: ComponentSource,
     /// `digest`: `sha256:` and 64 hexadecimal digits.
     pub digest: Option<String>,
+    /// `require-signature`: a trusted key must have signed it, whatever `[trust]` says.
+    pub require_signature: bool,
     /// What it may reach.
     pub grants: Grants,
     /// `config`, as JSON.
@@ -502,6 +511,8 @@ pub struct Grants {
     pub emits: Vec<crate::router::Pattern>,
     /// `read-only`.
     pub read_only: Vec<RequestPattern>,
+    /// `declines`: what it asks for and goes without.
+    pub declines: Vec<String>,
 }
 
 /// A certificate of our own, with its key.
@@ -634,6 +645,10 @@ pub struct Route {
     pub deadline: Duration,
     /// `redact`: paths like `.event.data.customer.email`.
     pub redact: Vec<String>,
+    /// `retention`: how long its ended runs keep their event; `None`: as `[store]` says.
+    pub retention: Option<Retention>,
+    /// `dead-letter-retention`: the same of its dead letters.
+    pub dead_letter_retention: Option<Retention>,
     /// In the order of the file. `needs` is acyclic and names only steps of this route.
     pub steps: Vec<Step>,
 }
@@ -652,6 +667,34 @@ impl Route {
             }
         }
         false
+    }
+}
+
+/// `[[events]]`: what is known of events of some types, whatever routes want them.
+#[derive(Debug, Clone)]
+pub struct EventRule {
+    /// `type`: any of them.
+    pub types: Vec<crate::router::Pattern>,
+    /// `source`: any of them; empty means every source.
+    pub sources: Vec<crate::router::Pattern>,
+    /// `schema`: of their data.
+    pub schema: Option<Arc<Schema>>,
+    /// `personal`: fields that are personal data.
+    pub personal: Vec<FieldPath>,
+    /// `subject`: fields that say whose.
+    pub subject: Vec<FieldPath>,
+}
+
+impl EventRule {
+    /// Whether it is about events of this type from this source.
+    pub fn is_about(&self, event_type: &str, source: &str) -> bool {
+        let any = |patterns: &[crate::router::Pattern], text| patterns.iter().any(|pattern| pattern.matches(text));
+        any(&self.types, event_type) && (self.sources.is_empty() || any(&self.sources, source))
+    }
+
+    /// Whether it marks anything as personal.
+    pub fn has_marks(&self) -> bool {
+        !self.personal.is_empty() || !self.subject.is_empty() || self.schema.as_ref().is_some_and(|schema| schema.has_marks())
     }
 }
 
