@@ -1,6 +1,7 @@
 //! The operators' HTTP API.
 
 mod bulk_replay;
+mod connect;
 mod cookie;
 mod data;
 mod dead_letters;

@@ -8,7 +8,7 @@ use axum::routing::{MethodFilter, MethodRouter, get, on, post};
 use axum::{Router, handler::Handler};
 
 use super::site::{self, Site};
-use super::{bulk_replay, data, dead_letters, decide, events, guard, headers, login, me, overview, problem, replay};
+use super::{bulk_replay, connect, data, dead_letters, decide, events, guard, headers, login, me, overview, problem, replay};
 use crate::credentials::Permission;
 use crate::ingress;
 use crate::runtime::Runtime;
@@ -50,6 +50,8 @@ fn ways(runtime: &Arc<Runtime>) -> Vec<Way> {
         way("/readyz", Nothing, get(overview::readyz)),
         way("/login", SameSite, get(login::begin)),
         way("/login/callback", SameSite, get(login::finish)),
+        // Bound by what an administrator asked, and a browser of anybody's brings it.
+        way("/oauth/callback", SameSite, get(connect::callback)),
         way("/logout", Somebody, post(login::logout)),
         way("/v1/me", Somebody, get(me::me)),
         way("/v1/events", A(Send), events_in(runtime)),
@@ -65,6 +67,9 @@ fn ways(runtime: &Arc<Runtime>) -> Vec<Way> {
         way("/v1/credentials", A(Read), get(overview::credentials)),
         way("/v1/sources", A(Read), get(overview::sources)),
         way("/v1/reload", A(Administer), post(overview::reload)),
+        way("/v1/credentials/{name}/connect", A(Administer), post(connect::ask)),
+        way("/v1/credentials/{name}/connect/{id}", A(Administer), get(connect::ended)),
+        way("/v1/credentials/{name}/connect/{id}", A(Administer), post(connect::answer)),
         way("/v1/events/{eid}/erase", A(Administer), post(data::erase_event)),
         way("/v1/data/find", A(Administer), post(data::find)),
         way("/v1/data/export", A(Administer), post(data::export)),

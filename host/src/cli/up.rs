@@ -55,6 +55,7 @@ impl Up {
         let worker = tokio::spawn(worker::work(runtime.clone()));
         let upkeep = tokio::spawn(upkeep(runtime.clone()));
         let tidy = tokio::spawn(tidy(runtime.clone()));
+        let credentials = tokio::spawn(credentials(runtime.clone()));
         let erasing = tokio::spawn(erasing(runtime.clone()));
         let peers = tokio::spawn(runtime::hear(runtime.clone()));
         // Until everything is drained the host answers: that it is not ready, and what becomes of its runs.
@@ -79,6 +80,7 @@ impl Up {
         worker.await.map_err(Failure::failed)?;
         upkeep.await.map_err(Failure::failed)?;
         tidy.await.map_err(Failure::failed)?;
+        credentials.await.map_err(Failure::failed)?;
         erasing.await.map_err(Failure::failed)?;
         peers.await.map_err(Failure::failed)?;
         runtime.drained.cancel();
@@ -111,7 +113,6 @@ fn start_failure(error: ApplyError) -> Failure {
 
 /// What has to be done from time to time.
 async fn upkeep(runtime: std::sync::Arc<Runtime>) {
-    let mut recheck = tokio::time::interval(RECHECK);
     let mut decided = tokio::time::interval(DECIDED);
     let mut uses = tokio::time::interval(USES);
     let mut expiries = tokio::time::interval(EXPIRIES);
@@ -119,10 +120,7 @@ async fn upkeep(runtime: std::sync::Arc<Runtime>) {
     loop {
         tokio::select! {
             () = runtime.stopping.cancelled() => return,
-            _ = recheck.tick() => {
-                runtime.broker.recheck().await;
-                renew_certificate(&runtime).await;
-            }
+            _ = recheck.tick() => renew_certificate(&runtime).await,
             _ = uses.tick() => write_down(&runtime).await,
             _ = expiries.tick() => warn_of_expiries(&runtime).await,
             changed = changes.changed() => {
@@ -178,6 +176,44 @@ async fn warn_of_expiries(runtime: &Runtime) {
             }
         }
         Err(error) => tracing::warn!(error = telemetry::chain(&error), "it can't be told which tokens expire soon"),
+    }
+}
+
+/// Keeps credentials well, and tells of those that turned: each on its own, since a vendor may take a while.
+async fn credentials(runtime: std::sync::Arc<Runtime>) {
+    tokio::select! {
+        () = runtime.stopping.cancelled() => {}
+        () = look_after_credentials(&runtime) => {}
+        () = tell_of_credentials(&runtime) => {}
+    }
+}
+
+/// Looks whether they have changed, and renews them before anybody waits for them.
+async fn look_after_credentials(runtime: &Runtime) {
+    let mut look = tokio::time::interval(RECHECK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = look.tick() => {}
+            () = runtime.credentials.notified() => {}
+        }
+        runtime.broker.recheck().await;
+        runtime.broker.tend().await;
+    }
+}
+
+async fn tell_of_credentials(runtime: &Runtime) {
+    let mut look = tokio::time::interval(RECHECK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut changes = runtime.broker.changes();
+    loop {
+        tokio::select! {
+            _ = look.tick() => {}
+            () = runtime.broker.until_broken() => {}
+            // The broker lives as long as the runtime.
+            _ = changes.changed() => {}
+        }
+        runtime::tell(runtime).await;
     }
 }
 

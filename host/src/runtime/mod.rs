@@ -1,6 +1,7 @@
 //! One running host: the parts put together, the present configuration, and how it is replaced.
 
 mod canary;
+mod credential_events;
 mod erasure;
 mod identity;
 mod intake;
@@ -11,6 +12,7 @@ mod retention;
 mod revision;
 
 pub use canary::{Trial, TrialFigures};
+pub use credential_events::tell;
 pub use erasure::Wanted;
 pub use identity::Identity;
 pub use intake::{Cause, Intake, IntakeError, MAX_HOPS, judge_again};
@@ -125,6 +127,8 @@ pub struct Runtime {
     pub pressure: Pressure,
     /// Runs may be due.
     pub due: Notify,
+    /// Another host has changed a credential.
+    pub credentials: Notify,
     /// An erasure was asked for.
     pub erasing: Notify,
     /// Counts runs that ended.
@@ -178,7 +182,8 @@ impl Runtime {
             }
             None => None,
         };
-        let broker = Arc::new(Broker::new(vault.clone(), BTreeMap::new(), tokens));
+        let identity = Identity::of(&loaded.config.base.join("data"));
+        let broker = Arc::new(Broker::new(vault.clone(), BTreeMap::new(), tokens, &identity.name));
         let cache_secret = store_secret(&store, CACHE_SECRET).await?;
         // Compiled code lives beside the database.
         let cache = loaded.config.store.folder(&loaded.config.base).join("cache");
@@ -195,6 +200,7 @@ impl Runtime {
             evaluator: Evaluator::new(mapping::Limits::default(), EVALUATIONS),
             metrics: Metrics::default(),
             due: Notify::new(),
+            credentials: Notify::new(),
             erasing: Notify::new(),
             ended: watch::Sender::new(0),
             stopping: CancellationToken::new(),
@@ -203,7 +209,7 @@ impl Runtime {
             random_secret,
             gate,
             certificates,
-            identity: Identity::of(&loaded.config.base.join("data")),
+            identity,
             unservable: Unservable::default(),
             tls,
             present: RwLock::new(empty),
@@ -223,6 +229,8 @@ impl Runtime {
             false => Some(None),
         };
         if let Some(owner) = former {
+            // What it had asked a vendor for will not come any more.
+            runtime.store.credential_release(owner).await?;
             let released = runtime.store.release(owner, now).await?;
             if released > 0 {
                 tracing::info!(runs = released, "runs that were under way when the host stopped go on");
