@@ -113,6 +113,7 @@ fn start_failure(error: ApplyError) -> Failure {
 
 /// What has to be done from time to time.
 async fn upkeep(runtime: std::sync::Arc<Runtime>) {
+    let mut recheck = tokio::time::interval(RECHECK);
     let mut decided = tokio::time::interval(DECIDED);
     let mut uses = tokio::time::interval(USES);
     let mut expiries = tokio::time::interval(EXPIRIES);
