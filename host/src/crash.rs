@@ -55,11 +55,15 @@ pub enum Point {
     Releasing,
     /// What is over is being removed.
     Pruning,
+    /// Personal data of an event or a key is being erased.
+    Erasing,
+    /// It is erased; how far the erasure has come is not known yet.
+    Erased,
 }
 
 impl Point {
     /// All of them, by name.
-    pub const ALL: [(&str, Point); 20] = [
+    pub const ALL: [(&str, Point); 22] = [
         ("accepting", Point::Accepting),
         ("accepted", Point::Accepted),
         ("claiming", Point::Claiming),
@@ -80,6 +84,8 @@ impl Point {
         ("revised", Point::Revised),
         ("releasing", Point::Releasing),
         ("pruning", Point::Pruning),
+        ("erasing", Point::Erasing),
+        ("erased", Point::Erased),
     ];
 }
 

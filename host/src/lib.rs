@@ -10,6 +10,7 @@ pub mod ingress;
 pub mod store;
 
 pub mod mapping;
+pub mod personal;
 pub mod router;
 pub mod schema;
 
@@ -19,6 +20,7 @@ pub mod outbound;
 pub mod run;
 pub mod worker;
 
+pub mod access;
 pub mod credentials;
 pub mod registry;
 pub mod tls;
@@ -28,4 +30,5 @@ pub mod cli;
 pub mod clock;
 pub mod crash;
 pub mod runtime;
+pub mod server;
 pub mod telemetry;

@@ -175,6 +175,13 @@ impl Cluster {
         Ok(file.lines().next().unwrap_or_default().to_owned())
     }
 
+    /// All rows of a database, as text.
+    fn dump(&self, database: &str) -> anyhow::Result<String> {
+        let file = format!("{database}.sql");
+        self.client("pg_dump", &["--file", &file, database])?;
+        Ok(std::fs::read_to_string(self.folder.path().join(file))?)
+    }
+
     fn client(&self, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
         let port = self.port.to_string();
         let mut all = vec!["--host", "127.0.0.1", "--port", &port, "--username", USER];
@@ -226,12 +233,33 @@ impl Database {
         self.cluster.client("psql", &["--dbname", "postgres", "--command", &set, "--command", &lose])
     }
 
+    /// What a statement answers, as lines of values with `|` between them.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn ask(&self, statement: &str) -> anyhow::Result<String> {
+        let port = self.cluster.port.to_string();
+        let mut command = as_servant(self.cluster.servant, &self.cluster.programs.join("psql"));
+        command.args(["--host", "127.0.0.1", "--port", &port, "--username", USER, "--dbname", &self.name, "--no-align", "--tuples-only"]);
+        let said = command.args(["--command", statement]).current_dir(self.cluster.folder.path()).stdin(Stdio::null()).output()?;
+        ensure!(said.status.success(), "{statement}: {}", String::from_utf8_lossy(&said.stderr));
+        Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
+    }
+
     /// A database of a cluster that nobody else uses, and that can be killed therefore.
     ///
     /// # Errors
     /// When PostgreSQL is missing or does not start.
     pub fn alone() -> anyhow::Result<Database> {
         Arc::new(Cluster::new()?).database()
+    }
+
+    /// All rows of all its tables, as text; bytes are in hexadecimal.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn dump(&self) -> anyhow::Result<String> {
+        self.cluster.dump(&self.name)
     }
 
     /// Where it is.

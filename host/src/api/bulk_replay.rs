@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Problem;
 use super::dead_letters::DeadLetters;
 use super::replay::{Plugins, Replay, added, new_replay, parse, plan};
+use super::{Problem, Sees};
 use crate::crash::Point;
 use crate::runtime::Runtime;
 use crate::store::{DeadLetter, DeadLetterFilter, NewReplay, Store, StoreError};
@@ -41,8 +42,16 @@ struct Group<'a> {
     letters: Vec<&'a DeadLetter>,
 }
 
-pub(super) async fn replay_dead_letters(State(runtime): State<Arc<Runtime>>, body: Bytes) -> Result<Json<Value>, Problem> {
+pub(super) async fn replay_dead_letters(
+    State(runtime): State<Arc<Runtime>>,
+    Extension(sees): Extension<Sees>,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
     let wish: Filter = parse(&body)?;
+    if wish.q.is_some() && !sees.may_search(&runtime).await? {
+        let why = "\"q\" would look into fields that are hidden from you: choose by route, plugin, type, kind or time";
+        return Err(Problem::new(StatusCode::FORBIDDEN, why));
+    }
     let filter = DeadLetters {
         route: wish.route,
         plugin: wish.plugin,
@@ -55,7 +64,7 @@ pub(super) async fn replay_dead_letters(State(runtime): State<Arc<Runtime>>, bod
         cursor: None,
     };
     let (letters, more) = whole_events(&runtime.store, filter.parsed(MAX_REPLAYS, MAX_REPLAYS)?).await?;
-    let wish = Replay::on(wish.plugins);
+    let wish = Replay::on(wish.plugins, sees);
     let mut refused = Vec::new();
     let mut replays: Vec<Vec<NewReplay>> = Vec::new();
     let groups = groups(&letters);

@@ -3,6 +3,9 @@
 mod check;
 mod client;
 mod compile;
+mod connect;
+mod credentials;
+mod data;
 mod dead_letters;
 mod decide;
 mod dry_run;
@@ -12,6 +15,7 @@ mod plugin;
 mod schema;
 mod secret;
 mod send;
+mod session;
 mod store;
 mod timeline;
 mod token;
@@ -21,8 +25,12 @@ pub use timeline::draw;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::config::{Config, misleads};
+use crate::registry::Sources;
 
 /// Integration runtime: takes business events in, keeps them safely, and routes each through sandboxed connectors.
 #[derive(Debug, Parser)]
@@ -57,6 +65,12 @@ enum Verb {
     Send(send::Send),
     /// Look at and handle events
     Events(Box<events::Events>),
+    /// Connect a credential: agree at the vendor, in the browser
+    Connect(connect::Connect),
+    /// See how credentials are doing
+    Credentials(credentials::Credentials),
+    /// Find, export and erase a person's data
+    Data(data::Data),
     /// Build and inspect plugins
     Plugin(plugin::Plugin),
     /// Keep secrets in the store
@@ -65,6 +79,8 @@ enum Verb {
     Store(store::Store),
     /// Make and revoke API tokens
     Token(token::Token),
+    /// List who is logged in, and end sessions
+    Session(session::Session),
     /// Print the published JSON Schemas
     Schema(schema::Schema),
     /// Compile a component: what a host starts to have it done apart
@@ -117,10 +133,14 @@ pub async fn run() -> ExitCode {
         Verb::Check(verb) => verb.run().await,
         Verb::Send(verb) => verb.run().await,
         Verb::Events(verb) => verb.run().await,
+        Verb::Connect(verb) => verb.run().await,
+        Verb::Credentials(verb) => verb.run().await,
+        Verb::Data(verb) => verb.run().await,
         Verb::Plugin(verb) => verb.run().await,
         Verb::Secret(verb) => verb.run().await,
         Verb::Store(verb) => verb.run().await,
         Verb::Token(verb) => verb.run().await,
+        Verb::Session(verb) => verb.run().await,
         Verb::Schema(verb) => verb.run(),
         Verb::Compile(verb) => verb.run(),
         Verb::Completions { shell } => {
@@ -137,13 +157,19 @@ pub async fn run() -> ExitCode {
     }
 }
 
+/// Where components come from; people who wait are told for what.
+fn sources(config: &Config) -> Sources {
+    let tell = |what: &str, bytes: u64| anstream::eprintln!("{}: {} KiB so far", plain(what), bytes >> 10);
+    Sources::new(config, None, Arc::new(tell))
+}
+
 /// Text of a plugin or a sender, safe for a terminal: control characters are shown, not obeyed.
 fn plain(text: &str) -> String {
-    text.chars()
-        .map(
-            |character| {
-                if character.is_control() && character != '\n' { character.escape_default().to_string() } else { character.to_string() }
-            },
-        )
-        .collect()
+    let obeyed = |character: char| (character.is_control() && character != '\n') || misleads(character);
+    text.chars().map(|character| if obeyed(character) { character.escape_default().to_string() } else { character.to_string() }).collect()
+}
+
+/// The same on one line: a line break in it must not begin a line that looks like one of ours.
+fn one_line(text: &str) -> String {
+    plain(text).replace('\n', "\\n")
 }

@@ -5,14 +5,21 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::connections::Connections;
 use super::journal::JournalPolicy;
+use super::oci::OciReference;
+use super::oidc::Oidc;
+use super::tls::Tls;
+use super::trust::Trust;
 use crate::mapping::{Expr, Template};
+use crate::personal::FieldPath;
+use crate::schema::Schema;
 
 /// The whole file, valid.
 #[derive(Debug, Clone)]
@@ -23,14 +30,20 @@ pub struct Config {
     pub store: Store,
     /// `[secrets]`, this host's own.
     pub secrets: Secrets,
+    /// `[registries."HOST"]`, this host's own.
+    pub registries: BTreeMap<String, Arc<Registry>>,
     /// `[engine]`, this host's own.
     pub engine: Engine,
+    /// `[trust]`, this host's own.
+    pub trust: Trust,
     /// `[credentials.NAME]`.
     pub credentials: BTreeMap<String, Arc<Credential>>,
     /// `[plugins.NAME]`.
     pub plugins: BTreeMap<String, Arc<Plugin>>,
     /// `[[routes]]`, in the order of the file.
     pub routes: Vec<Arc<Route>>,
+    /// `[[events]]`, in the order of the file.
+    pub events: Vec<Arc<EventRule>>,
     /// Folder that relative paths of the file are relative to.
     pub base: PathBuf,
 }
@@ -54,6 +67,19 @@ pub struct Server {
     pub shutdown_grace: Duration,
     /// How long a run belongs to this host without a sign of life of it.
     pub lease: Duration,
+    /// How many connections, how slow, through which proxies.
+    pub connections: Connections,
+    /// `[server.tls]`; `None`: plain HTTP.
+    pub tls: Option<Tls>,
+    /// `[server.oidc]`; `None`: nobody logs in.
+    pub oidc: Option<Oidc>,
+}
+
+impl Server {
+    /// Whether what passes between a browser and the host's outside is encrypted.
+    pub fn is_https(&self) -> bool {
+        self.tls.is_some() || self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
 }
 
 /// `[engine]`.
@@ -91,6 +117,16 @@ pub struct Store {
     pub min_free_space: u64,
 }
 
+impl Store {
+    /// Where this host keeps what is not in the database: the folder of the file, or with a server that of the default one.
+    pub fn folder(&self, base: &Path) -> PathBuf {
+        match self.url.strip_prefix("sqlite://") {
+            Some(path) => Path::new(path).parent().unwrap_or(Path::new(".")).to_owned(),
+            None => base.join("data"),
+        }
+    }
+}
+
 /// For how long something is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retention {
@@ -109,6 +145,39 @@ pub enum Secrets {
     Env(String),
     /// A command whose standard output is the key, base64.
     Command(Vec<String>),
+}
+
+/// `[registries."HOST"]`: how this host speaks to a registry of components.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    /// Host with its port, as in references.
+    pub host: String,
+    /// Who logs in; without one, nobody does.
+    pub login: Option<RegistryLogin>,
+    /// `tls`; false only on this machine.
+    pub tls: bool,
+    /// `ca-file`: authorities whose certificates are good for this registry, besides those that the operating system trusts.
+    pub authorities: Vec<rustls_pki_types::CertificateDer<'static>>,
+    /// `allow-hosts`: other origins that the registry may send this host to, whatever their addresses.
+    pub hosts: Vec<HostPattern>,
+    /// `timeout` of one component, everything included.
+    pub timeout: Duration,
+    /// `stall-timeout`: longest silence.
+    pub stall_timeout: Duration,
+}
+
+/// Who logs in at a registry.
+#[derive(Debug, Clone)]
+pub enum RegistryLogin {
+    /// `username` and `password`, given to the registry or its token service.
+    Basic {
+        /// `username`
+        username: Reference,
+        /// `password`
+        password: Reference,
+    },
+    /// `token`, given to the registry as it is.
+    Token(Reference),
 }
 
 /// A text with references to what is not in the file. Resolved when it is used; never printed resolved.
@@ -164,6 +233,22 @@ pub enum CredentialKind {
         /// `value`
         value: Reference,
     },
+    /// A parameter of the URL's query.
+    Query {
+        /// `name` of the parameter.
+        name: String,
+        /// `value`
+        value: Reference,
+    },
+    /// A signature over the request (RFC 2104).
+    Hmac(Box<Hmac>),
+    /// The plugin writes `{{credential:NAME}}` where the system wants the secret.
+    Placeholder {
+        /// `value`
+        value: Reference,
+        /// `in`: where it is filled in, and nowhere else.
+        places: Vec<Place>,
+    },
     /// RFC 6749 section 4.4.
     OAuth2ClientCredentials(OAuth2Client),
     /// RFC 6749 section 6. The refresh token comes from the file once; what the server rotates it to is kept in the store.
@@ -172,6 +257,17 @@ pub enum CredentialKind {
         client: OAuth2Client,
         /// `refresh-token`: the first one.
         refresh_token: Reference,
+    },
+    /// RFC 6749 section 4.1 with PKCE (RFC 7636). What `sangam connect` got is kept in the store.
+    OAuth2AuthorizationCode {
+        /// The client.
+        client: OAuth2Client,
+        /// `auth-url`: where a person agrees.
+        auth_url: String,
+        /// `issuer`, which the answer has to name if it names one (RFC 9207).
+        issuer: Option<String>,
+        /// `auth-parameters` of the vendor's own.
+        parameters: BTreeMap<String, String>,
     },
     /// RFC 7523 section 2.1.
     OAuth2JwtBearer {
@@ -203,6 +299,122 @@ pub struct OAuth2Client {
     pub scopes: Vec<String>,
     /// `audience`
     pub audience: Option<String>,
+    /// `keep-alive`: a refresh token is used at least so often, so that it does not end for want of use.
+    pub keep_alive: Option<Duration>,
+}
+
+/// Where a placeholder is filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// `"path"`: of the URL.
+    Path,
+    /// `"query"` of the URL, anywhere or in one parameter: `"query:NAME"`.
+    Query(Option<String>),
+    /// `"body"`, anywhere or in one form field or JSON member: `"body:NAME"`, `"body:/pointer"`.
+    Body(Option<String>),
+    /// `"header:NAME"`, lower case.
+    Header(String),
+}
+
+/// `hmac`: what is signed, how, and where the signature goes.
+#[derive(Debug, Clone)]
+pub struct Hmac {
+    /// `key`
+    pub key: Reference,
+    /// `key-encoding`: how `key` is written.
+    pub key_encoding: Encoding,
+    /// `algorithm`
+    pub algorithm: HmacAlgorithm,
+    /// `signed`: the text that is signed.
+    pub signed: Vec<SignedPart>,
+    /// `header` of the signature.
+    pub header: String,
+    /// `format` of that header's value.
+    pub format: Vec<SignedPart>,
+    /// `encoding` of the signature.
+    pub encoding: Encoding,
+    /// `key-id`
+    pub key_id: Option<Reference>,
+    /// `key-id-header`
+    pub key_id_header: Option<String>,
+    /// `timestamp`: how the time is written.
+    pub timestamp: TimeForm,
+    /// `timestamp-header`
+    pub timestamp_header: Option<String>,
+    /// `nonce-header`
+    pub nonce_header: Option<String>,
+}
+
+/// `algorithm` of `hmac`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HmacAlgorithm {
+    /// Of older systems.
+    Sha1,
+    /// The default.
+    Sha256,
+    /// Rare.
+    Sha384,
+    /// Rare.
+    Sha512,
+}
+
+/// How bytes are written as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// As it is; of keys only.
+    Text,
+    /// Lower case.
+    Hex,
+    /// With padding.
+    Base64,
+}
+
+/// How the time of a signature is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeForm {
+    /// `"unix"`: seconds since 1970.
+    Seconds,
+    /// `"unix-ms"`: milliseconds since 1970.
+    Milliseconds,
+    /// `"rfc3339"`: `2026-03-01T10:00:00Z`.
+    Rfc3339,
+    /// `"http"`: `Sun, 01 Mar 2026 10:00:00 GMT`.
+    Http,
+}
+
+/// A piece of what is signed, or of the header that carries the signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignedPart {
+    /// As written.
+    Text(String),
+    /// `{method}`, upper case.
+    Method,
+    /// `{url}`, whole.
+    Url,
+    /// `{host}` with its port, if that is not the default.
+    Host,
+    /// `{path}` of the URL.
+    Path,
+    /// `{query}` without its question mark.
+    Query,
+    /// `{target}`: path and query.
+    Target,
+    /// `{body}`
+    Body,
+    /// `{body-sha256}`, hexadecimal.
+    BodySha256,
+    /// `{body-sha256-base64}`
+    BodySha256Base64,
+    /// `{header:NAME}` of the request, lower case.
+    Header(String),
+    /// `{timestamp}`
+    Timestamp,
+    /// `{nonce}`: a UUID for each request.
+    Nonce,
+    /// `{key-id}`
+    KeyId,
+    /// `{signature}`; in `format` only.
+    Signature,
 }
 
 /// How the client proves who it is at the token endpoint (RFC 6749 section 2.3.1).
@@ -232,6 +444,8 @@ pub struct Plugin {
     pub component: ComponentSource,
     /// `digest`: `sha256:` and 64 hexadecimal digits.
     pub digest: Option<String>,
+    /// `require-signature`: a trusted key must have signed it, whatever `[trust]` says.
+    pub require_signature: bool,
     /// What it may reach.
     pub grants: Grants,
     /// `config`, as JSON.
@@ -246,6 +460,8 @@ pub struct Plugin {
     pub breaker: Option<Breaker>,
     /// `instances`
     pub instances: Instances,
+    /// `keep-alive`: how long an idle connection is kept; zero: each request has its own.
+    pub keep_alive: Duration,
     /// `idempotency-header`; `None`: not sent.
     pub idempotency_header: Option<String>,
     /// `canary`
@@ -290,13 +506,19 @@ pub enum ComponentSource {
     Path(PathBuf),
     /// `builtin:NAME`.
     Builtin(String),
+    /// `oci://…`.
+    Oci(OciReference),
 }
 
 /// What an administrator allows a plugin.
 #[derive(Debug, Clone)]
 pub struct Grants {
     /// `allow-hosts`.
-    pub hosts: Vec<HostPattern>,
+    pub hosts: Vec<Destination>,
+    /// `ca-file`: authorities whose certificates are good for this plugin, besides those that the operating system trusts.
+    pub authorities: Vec<rustls_pki_types::CertificateDer<'static>>,
+    /// `client-certificate`: who its connections say they are, to systems that ask.
+    pub certificate: Option<Arc<ClientCertificate>>,
     /// `allow-private-addresses`.
     pub private_addresses: Vec<ipnet::IpNet>,
     /// `credentials`, by name.
@@ -305,6 +527,28 @@ pub struct Grants {
     pub emits: Vec<crate::router::Pattern>,
     /// `read-only`.
     pub read_only: Vec<RequestPattern>,
+    /// `declines`: what it asks for and goes without.
+    pub declines: Vec<String>,
+}
+
+/// A certificate of our own, with its key.
+#[derive(Debug, Clone)]
+pub struct ClientCertificate {
+    /// `file`: our certificate first, then those between it and its authority.
+    pub chain: Vec<rustls_pki_types::CertificateDer<'static>>,
+    /// `key`: PEM.
+    pub key: Reference,
+}
+
+/// An item of `allow-hosts`: `[METHOD ]scheme://host[:port][/path]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// The only method; `None`: all.
+    pub method: Option<String>,
+    /// Scheme, host and port.
+    pub origin: HostPattern,
+    /// The only paths; `None`: all.
+    pub path: Option<PathPattern>,
 }
 
 /// `scheme://host[:port]`, the host with at most one leading `*.` label.
@@ -320,13 +564,20 @@ pub struct HostPattern {
     pub port: u16,
 }
 
-/// `METHOD /path`, `*` standing for one segment, a last `**` for the rest.
+/// `/path`, `*` standing for one segment, a last `**` for the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathPattern {
+    /// Segments between slashes.
+    pub segments: Vec<String>,
+}
+
+/// `METHOD /path`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestPattern {
     /// Upper case.
     pub method: String,
-    /// Segments between slashes.
-    pub segments: Vec<String>,
+    /// The path.
+    pub path: PathPattern,
 }
 
 /// `limits`: of one call.
@@ -410,6 +661,10 @@ pub struct Route {
     pub deadline: Duration,
     /// `redact`: paths like `.event.data.customer.email`.
     pub redact: Vec<String>,
+    /// `retention`: how long its ended runs keep their event; `None`: as `[store]` says.
+    pub retention: Option<Retention>,
+    /// `dead-letter-retention`: the same of its dead letters.
+    pub dead_letter_retention: Option<Retention>,
     /// In the order of the file. `needs` is acyclic and names only steps of this route.
     pub steps: Vec<Step>,
 }
@@ -428,6 +683,34 @@ impl Route {
             }
         }
         false
+    }
+}
+
+/// `[[events]]`: what is known of events of some types, whatever routes want them.
+#[derive(Debug, Clone)]
+pub struct EventRule {
+    /// `type`: any of them.
+    pub types: Vec<crate::router::Pattern>,
+    /// `source`: any of them; empty means every source.
+    pub sources: Vec<crate::router::Pattern>,
+    /// `schema`: of their data.
+    pub schema: Option<Arc<Schema>>,
+    /// `personal`: fields that are personal data.
+    pub personal: Vec<FieldPath>,
+    /// `subject`: fields that say whose.
+    pub subject: Vec<FieldPath>,
+}
+
+impl EventRule {
+    /// Whether it is about events of this type from this source.
+    pub fn is_about(&self, event_type: &str, source: &str) -> bool {
+        let any = |patterns: &[crate::router::Pattern], text| patterns.iter().any(|pattern| pattern.matches(text));
+        any(&self.types, event_type) && (self.sources.is_empty() || any(&self.sources, source))
+    }
+
+    /// Whether it marks anything as personal.
+    pub fn has_marks(&self) -> bool {
+        !self.personal.is_empty() || !self.subject.is_empty() || self.schema.as_ref().is_some_and(|schema| schema.has_marks())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use toml::de::DeValue;
@@ -12,12 +13,16 @@ use super::item::{Item, Text};
 use super::limits::{DEFAULT_LIMITS, breaker, limits, rate_limit};
 use super::model::{Canary, ComponentSource, Instances, Plugin};
 use super::name::is_name;
-use super::reader::{Reader, json, not_yet};
+use super::oci::{self, OciReference};
+use super::reader::{Reader, json};
 use super::reference::{has_reference, resolved};
 use super::section::Section;
 
 const DEFAULT_CONCURRENCY: u32 = 8;
 const MOST_CONCURRENCY: u32 = 10_000;
+const DEFAULT_KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// No system keeps its end open for longer, and a write on a connection that just closed would be in doubt.
+const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(600);
 const DEFAULT_IDEMPOTENCY_HEADER: &str = "Idempotency-Key";
 /// One run in ten thousand.
 const SMALLEST_SHARE: f64 = 0.0001;
@@ -28,6 +33,7 @@ const LARGEST_ERROR_RATE: f64 = 0.99;
 pub(super) fn plugin(r: &mut Reader<'_>, name: &str, mut section: Section<'_>, credentials: &BTreeSet<String>) -> Option<Plugin> {
     let component = section.required(r, "component", &format!("\"plugins/{name}.wasm\"")).and_then(|item| component(r, &item));
     let digest = section.get("digest").map(|item| item.parsed(r, digest));
+    let require_signature = section.get("require-signature").and_then(|item| item.boolean(r));
     let grants = grants(r, &mut section, credentials);
     let config = section.get("config").map(|item| config(r, &item));
     let limits = section.get("limits").and_then(|item| limits(r, &item)).unwrap_or(DEFAULT_LIMITS);
@@ -36,6 +42,7 @@ pub(super) fn plugin(r: &mut Reader<'_>, name: &str, mut section: Section<'_>, c
     let breaker = section.get("breaker").and_then(|item| breaker(r, &item));
     let choices = [("per-call", Instances::PerCall), ("reuse", Instances::Reuse)];
     let instances = section.get("instances").and_then(|item| item.choice(r, &choices));
+    let keep_alive = section.get("keep-alive").and_then(|item| item.duration(r, Duration::ZERO..=LONGEST_KEEP_ALIVE));
     let idempotency_header = section.get("idempotency-header").map(|item| idempotency_header(r, &item));
     let canary = section.get("canary").map(|item| canary(r, &item));
     section.finish(r);
@@ -46,6 +53,7 @@ pub(super) fn plugin(r: &mut Reader<'_>, name: &str, mut section: Section<'_>, c
             Some(digest) => Some(digest?),
             None => None,
         },
+        require_signature: require_signature.unwrap_or(false),
         grants,
         config: config.unwrap_or_else(|| Some(Value::Object(Map::new())))?,
         limits,
@@ -53,6 +61,7 @@ pub(super) fn plugin(r: &mut Reader<'_>, name: &str, mut section: Section<'_>, c
         rate_limit,
         breaker,
         instances: instances.unwrap_or(Instances::PerCall),
+        keep_alive: keep_alive.unwrap_or(DEFAULT_KEEP_ALIVE),
         idempotency_header: idempotency_header.unwrap_or_else(|| Some(DEFAULT_IDEMPOTENCY_HEADER.to_owned())),
         canary: match canary {
             Some(canary) => Some(canary?),
@@ -83,9 +92,11 @@ fn canary(r: &mut Reader<'_>, item: &Item<'_>) -> Option<Canary> {
 fn component(r: &mut Reader<'_>, item: &Item<'_>) -> Option<ComponentSource> {
     let text = item.text(r)?;
     let value = resolved(r, &text)?;
-    if value.starts_with("oci://") {
-        not_yet(r, &text.span, "a component from a registry (oci://)", "download it and write the path of the file");
-        return None;
+    if value.starts_with(oci::SCHEME) {
+        let reference = OciReference::parse(&value).map_err(|message| r.error(&text.span, message).help = None).ok()?;
+        let source = ComponentSource::Oci(reference);
+        r.components.push((source.clone(), text.span.clone()));
+        return Some(source);
     }
     if let Some(name) = value.strip_prefix("builtin:") {
         if !is_name(name) {
@@ -98,7 +109,7 @@ fn component(r: &mut Reader<'_>, item: &Item<'_>) -> Option<ComponentSource> {
     }
     if value.is_empty() || value.contains("://") {
         r.error(&text.span, format!("`{value}` is not the path of a component"))
-            .help("write the path of a .wasm file, or builtin:NAME for a connector in the binary");
+            .help("write the path of a .wasm file, builtin:NAME for a connector in the binary, or oci://registry/name:tag@sha256:…");
         return None;
     }
     let source = ComponentSource::Path(r.absolute(&value));
@@ -106,9 +117,8 @@ fn component(r: &mut Reader<'_>, item: &Item<'_>) -> Option<ComponentSource> {
     Some(source)
 }
 
-fn digest(text: &str) -> Result<String, String> {
-    let hex = text.strip_prefix("sha256:").unwrap_or_default();
-    if hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+pub(super) fn digest(text: &str) -> Result<String, String> {
+    if oci::is_digest(text) {
         return Ok(text.to_owned());
     }
     Err(format!("`{text}` is not a digest: write sha256: and 64 hexadecimal digits in lower case"))

@@ -119,9 +119,14 @@ fn excerpt(line: &str, column: usize) -> (String, usize) {
     (shown.trim_end().to_owned(), column - start)
 }
 
-/// Text from files and plugins with control characters escaped.
+/// Text from files and plugins with control characters escaped, and those that mislead.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    text.chars().flat_map(|c| if c.is_control() || misleads(c) { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+/// Characters that are not seen, or that turn the order of others round (Unicode TR 36): what is read is not what is there.
+pub fn misleads(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// A file's text with its lines found.

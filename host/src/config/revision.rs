@@ -1,8 +1,10 @@
-//! What of a file makes a revision: all but `[server]`, `[store]`, `[secrets]` and `[engine]`, with references unresolved.
+//! What of a file makes a revision: all but `[server]`, `[store]`, `[secrets]`, `[engine]`,
+//! `[registries]` and `[trust]`, with references unresolved.
 //!
 //! The content is JSON with sorted keys, so that neither comments nor the order of tables make a new revision. It is
 //! written as TOML again to be read back, so that old revisions go through the same checks as files.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde_json::{Map, Value};
@@ -12,7 +14,7 @@ use toml::de::DeTable;
 use super::reader::{Reader, json};
 
 /// The tables that each host has for itself.
-const OWN: [&str; 4] = ["server", "store", "secrets", "engine"];
+const OWN: [&str; 6] = ["server", "store", "secrets", "engine", "registries", "trust"];
 
 /// Takes the content out of a file. Values that JSON can't hold are reported.
 pub(super) fn content(r: &mut Reader<'_>, root: &DeTable<'_>) -> Value {
@@ -21,11 +23,23 @@ pub(super) fn content(r: &mut Reader<'_>, root: &DeTable<'_>) -> Value {
         if OWN.contains(&key.get_ref().as_ref()) {
             continue;
         }
-        if let Some(value) = json(r, &value.span(), value.get_ref()) {
+        if let Some(mut value) = json(r, &value.span(), value.get_ref()) {
+            if key.get_ref() == "events" {
+                with_schemas(&mut value, &r.schemas);
+            }
             members.insert(key.get_ref().clone().into_owned(), value);
         }
     }
     Value::Object(members)
+}
+
+/// A revision holds its schemas: their files may change or go.
+fn with_schemas(events: &mut Value, schemas: &BTreeMap<String, String>) {
+    for event in events.as_array_mut().into_iter().flatten() {
+        if let Some(text) = event.get("schema").and_then(Value::as_str).and_then(|path| schemas.get(path)) {
+            event["schema"] = serde_json::json!({ "json": text });
+        }
+    }
 }
 
 /// `sha256:` and 64 hexadecimal digits of a content.
@@ -100,6 +114,6 @@ fn inline(value: &Value) -> String {
 }
 
 /// A basic string. JSON's escapes are TOML's, except that TOML wants DEL escaped too.
-fn string(text: &str) -> String {
+pub(super) fn string(text: &str) -> String {
     Value::from(text).to_string().replace('\u{7f}', "\\u007f")
 }

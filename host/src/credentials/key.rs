@@ -6,8 +6,8 @@
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use ring::hkdf;
 use ring::rand::{SecureRandom, SystemRandom};
+use ring::{hkdf, hmac};
 use zeroize::Zeroizing;
 
 /// Length of the key, in bytes.
@@ -24,6 +24,10 @@ pub enum Purpose {
     Secret,
     /// The tokens of a credential.
     Credential,
+    /// A login under way, kept in the browser.
+    Login,
+    /// Whose personal data an erasure is to erase, until it is done.
+    Erasure,
 }
 
 /// Why a sealed value does not open. Trying again can't help.
@@ -79,6 +83,14 @@ impl SealingKey {
         sealed
     }
 
+    /// A digest that says nothing to whoever lacks the key: which person an act was about.
+    pub fn digest(&self, text: &str) -> String {
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        derive(&self.cipher, b"digest v1", &mut key);
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &*key), text.as_bytes());
+        tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Opens what [`SealingKey::seal`] made with the same key, purpose and name.
     pub fn open(&self, purpose: Purpose, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let (&version, rest) = sealed.split_first().ok_or(OpenError::Refused)?;
@@ -100,7 +112,7 @@ impl std::fmt::Debug for SealingKey {
 }
 
 /// Fills `bytes` from the operating system's generator.
-pub(super) fn random(bytes: &mut [u8]) {
+pub(crate) fn random(bytes: &mut [u8]) {
     SystemRandom::new().fill(bytes).expect("the operating system has a random number generator");
 }
 
@@ -117,6 +129,8 @@ fn bound_to(purpose: Purpose, name: &str) -> Vec<u8> {
     let tag = match purpose {
         Purpose::Secret => b's',
         Purpose::Credential => b'c',
+        Purpose::Login => b'l',
+        Purpose::Erasure => b'e',
     };
     [&[VERSION, tag], name.as_bytes()].concat()
 }

@@ -6,23 +6,29 @@
 //!   at a time, across all hosts of a store, the next refresh token durable before anything uses what came with it.
 //! - [`api_token`] issues and verifies the tokens of this host's own API.
 //!
-//! A secret leaves this module on a request to its own origin and in no other way.
+//! A secret leaves this module on a request to its own origin and in no other way, except for the keys of client certificates,
+//! which `outbound` signs with and nobody sends.
 
 pub mod api_token;
 mod broker;
+mod connect;
 mod context;
 mod endpoint;
 mod error;
+mod escape;
 mod fixed;
 mod jwt;
 mod key;
 mod key_source;
 mod oauth2;
 mod origin;
+mod outgoing;
+mod placeholder;
 mod redact;
 mod renewable;
 mod renewal;
 mod secret;
+mod signature;
 mod sources;
 mod status;
 mod token;
@@ -31,15 +37,18 @@ mod vault;
 
 pub use api_token::{Permission, Role, allows};
 pub use broker::{Attached, Broker};
+pub use connect::{Answer, Asked, ConnectError, Connected, Ended};
 pub use endpoint::{EndpointError, MOST_ANSWER, REQUEST_TIME, TokenClient};
-pub use error::{CredentialError, Remedy, Unreadable, VendorAnswer};
+pub use error::{CredentialError, Held, Remedy, Unreadable, VendorAnswer};
 pub use jwt::JwtError;
+pub(crate) use key::random;
 pub use key::{OpenError, Purpose, SealingKey};
 pub use key_source::KeyError;
+pub use outgoing::Outgoing;
 pub use redact::MASK;
 pub use secret::Secret;
 pub use status::{State, Status};
-pub use vault::{MOST_SECRET, SecretError, Vault, VaultError};
+pub use vault::{MOST_SECRET, SecretError, Vault, VaultError, resolve};
 
 #[cfg(test)]
 mod tests;

@@ -134,20 +134,32 @@ impl Vault {
 
     /// The value a reference stands for at this moment.
     pub async fn resolve(&self, reference: &Reference) -> Result<Secret, SecretError> {
-        let mut parts = Vec::with_capacity(reference.parts.len());
-        for part in &reference.parts {
-            parts.push(match part {
-                ReferencePart::Text(text) => Secret::new(text.clone()),
-                ReferencePart::Env(name) => std::env::var(name).map(Secret::new).map_err(|_| SecretError::Variable(name.clone()))?,
-                ReferencePart::File(path) => read_file(path).await?,
-                ReferencePart::Secret(name) => self.get(name).await?,
-            });
-        }
-        // Sized beforehand, so that no half-filled buffer is left behind by growth.
-        let length = parts.iter().map(|part| part.expose().len()).sum();
-        let mut whole = Zeroizing::new(String::with_capacity(length));
-        parts.iter().for_each(|part| whole.push_str(part.expose()));
-        Ok(Secret::from(whole))
+        resolve(reference, Some(self)).await
+    }
+
+    /// Seals what an erasure has to look for.
+    pub fn seal_erasure(&self, id: &str, wanted: &[u8]) -> Vec<u8> {
+        self.key.seal(Purpose::Erasure, id, wanted)
+    }
+
+    /// Opens it.
+    pub fn open_erasure(&self, id: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        self.key.open(Purpose::Erasure, id, sealed)
+    }
+
+    /// Stands for a person in records that stay: the same for the same text and key.
+    pub fn digest(&self, text: &str) -> String {
+        self.key.digest(text)
+    }
+
+    /// Seals what a browser keeps of a login under way: any host of the store opens it, and nobody else.
+    pub fn seal_login(&self, plaintext: &[u8]) -> Vec<u8> {
+        self.key.seal(Purpose::Login, "", plaintext)
+    }
+
+    /// Opens what [`Vault::seal_login`] made.
+    pub fn open_login(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        self.key.open(Purpose::Login, "", sealed)
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -167,6 +179,27 @@ impl std::fmt::Debug for Vault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Vault(…)")
     }
+}
+
+/// The value a reference stands for at this moment; without a vault every secret of the store is absent.
+pub async fn resolve(reference: &Reference, vault: Option<&Vault>) -> Result<Secret, SecretError> {
+    let mut parts = Vec::with_capacity(reference.parts.len());
+    for part in &reference.parts {
+        parts.push(match part {
+            ReferencePart::Text(text) => Secret::new(text.clone()),
+            ReferencePart::Env(name) => std::env::var(name).map(Secret::new).map_err(|_| SecretError::Variable(name.clone()))?,
+            ReferencePart::File(path) => read_file(path).await?,
+            ReferencePart::Secret(name) => match vault {
+                Some(vault) => vault.get(name).await?,
+                None => return Err(SecretError::Absent(name.clone())),
+            },
+        });
+    }
+    // Sized beforehand, so that no half-filled buffer is left behind by growth.
+    let length = parts.iter().map(|part| part.expose().len()).sum();
+    let mut whole = Zeroizing::new(String::with_capacity(length));
+    parts.iter().for_each(|part| whole.push_str(part.expose()));
+    Ok(Secret::from(whole))
 }
 
 fn check_name(name: &str) -> Result<(), SecretError> {

@@ -5,7 +5,10 @@
 
 mod address;
 mod breaker;
+mod failure;
+mod identity;
 mod policy;
+mod pool;
 mod rate;
 mod request;
 mod resolver;
@@ -15,46 +18,41 @@ mod tests;
 
 pub use address::{AddressGuard, Blocked};
 pub use breaker::BreakerState;
+pub(crate) use failure::certificate_trouble;
 pub use policy::Policy;
 pub use rate::RateUse;
 pub use request::{Exchange, HttpError, Request, Response};
+pub(crate) use resolver::GuardedResolver;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use futures::StreamExt as _;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method, header};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::config;
-use crate::credentials::{Attached, Broker};
+use crate::credentials::{Attached, Broker, CredentialError, Outgoing};
 use crate::store::{BreakerRow, Store};
 use breaker::{Breaker, Pass, Went};
+use failure::failed;
+use pool::Pool;
 use rate::RateLimiter;
 use request::Prepared;
-use resolver::GuardedResolver;
 use shared::Shared;
 
-/// Time to reach a host: name, connection, TLS.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Idle connections kept for each host of a plugin.
-const IDLE_PER_HOST: usize = 32;
-/// How long an idle connection is kept.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes of header names and values of a response that are kept.
 const MAX_RESPONSE_HEADERS: usize = 64 << 10;
-/// What we say we are.
-const USER_AGENT: &str = concat!("sangam/", env!("CARGO_PKG_VERSION"));
-
 /// A plugin's way out.
 pub struct Outbound {
     policy: Policy,
     idempotency_header: Option<http::HeaderName>,
     credentials: Vec<String>,
     response_size: usize,
-    client: reqwest::Client,
+    pool: Pool,
+    certificate: Option<Arc<config::ClientCertificate>>,
     broker: Arc<Broker>,
     rate: Option<Arc<RateLimiter>>,
     breaker: Option<Arc<Breaker>>,
@@ -92,24 +90,14 @@ impl Outbound {
         let kept_rate = before.and_then(|before| before.rate.clone()).filter(|rate| Some(rate.limit) == plugin.rate_limit);
         let kept_breaker = before.and_then(|before| before.breaker.clone()).filter(|breaker| Some(breaker.policy) == plugin.breaker);
         let guard = AddressGuard::new(plugin.grants.private_addresses.clone());
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .dns_resolver(GuardedResolver::new(guard.clone()))
-            // A proxy would resolve names itself, unchecked.
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_PER_HOST)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .tcp_nodelay(true)
-            .user_agent(USER_AGENT)
-            .build()?;
+        let pool = Pool::new(tls, guard.clone(), plugin.keep_alive)?;
         Ok(Outbound {
             policy: Policy::new(&plugin.grants, guard),
             idempotency_header: plugin.idempotency_header.as_deref().and_then(|name| name.parse().ok()),
             credentials: plugin.grants.credentials.clone(),
             response_size: plugin.limits.response_size,
-            client,
+            pool,
+            certificate: plugin.grants.certificate.clone(),
             broker,
             rate: kept_rate.or_else(|| plugin.rate_limit.map(|limit| Arc::new(RateLimiter::new(limit)))),
             shared: Shared::new(&plugin.name, store),
@@ -123,7 +111,7 @@ impl Outbound {
     /// [`HttpError::Denied`], [`HttpError::InvalidRequest`].
     pub fn prepare(&self, request: &Request) -> Result<Exchange, HttpError> {
         let prepared = Prepared::new(request)?;
-        self.policy.check(&prepared.url)?;
+        self.policy.check(&prepared.method, &prepared.url)?;
         let reads = self.policy.reads(&prepared.method, prepared.url.path(), request.read_only);
         Ok(Exchange { prepared, reads })
     }
@@ -153,10 +141,13 @@ impl Outbound {
                 }
             };
             let left = timeout.saturating_sub(started.elapsed());
-            let result = match tokio::time::timeout(left, self.send(request, exchange.host())).await {
+            let result = match tokio::time::timeout(left, self.send(request, exchange.host(), sent.attached.as_ref())).await {
                 Ok(result) => result,
                 Err(_) => Err(HttpError::Timeout(format!("{} did not answer completely within {timeout:?}", exchange.host()))),
             };
+            if let (Some(attached), Ok(response)) = (&sent.attached, &result) {
+                self.broker.answered(attached, response.status);
+            }
             if let Some(pass) = pass {
                 let change = pass.tell(told(&result), Timestamp::now());
                 if let Some(shared) = &self.shared {
@@ -217,29 +208,48 @@ impl Outbound {
             rate.wait(timeout, self.shared.as_ref()).await?;
         }
         let prepared = &exchange.prepared;
+        if let Some(certificate) = self.certificate.as_ref().filter(|_| prepared.url.scheme() == "https")
+            && let Some(identity) = identity::look_up(certificate, &self.broker, self.pool.shown()).await?
+        {
+            self.pool.show(identity);
+        }
         let mut headers = prepared.headers.clone();
         if let (Some(key), Some(name)) = (key, &self.idempotency_header)
             && !headers.contains_key(name)
         {
             headers.insert(name.clone(), HeaderValue::from_str(key).expect("a UUID is a header value"));
         }
-        sent.attached = self
-            .broker
-            .attach(&self.credentials, &prepared.url, &mut headers)
-            .await
-            .map_err(|error| HttpError::Credential(crate::telemetry::chain(&error), error.remedy()))?;
-        let request = self.client.request(prepared.method.clone(), prepared.url.clone()).headers(headers);
-        Ok(if prepared.body.is_empty() && exchange.reads { request } else { request.body(prepared.body.clone()) })
+        if prepared.body.is_empty() && matches!(prepared.method, Method::POST | Method::PUT | Method::PATCH) {
+            // Without it some servers answer 411: they expect a body of these (RFC 9110 section 8.6).
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        // From here on it may hold secrets: journal, log and errors know the exchange as the plugin made it.
+        let mut outgoing = Outgoing { method: prepared.method.clone(), url: prepared.url.clone(), headers, body: prepared.body.clone() };
+        sent.attached = self.broker.attach(&self.credentials, &mut outgoing).await.map_err(|error| match error {
+            CredentialError::Placeholder { .. } => HttpError::Denied(error.to_string()),
+            error => HttpError::Credential(crate::telemetry::chain(&error), error.remedy()),
+        })?;
+        let Outgoing { method, url, mut headers, body } = outgoing;
+        if sent.attached.is_some() {
+            // An answer that echoes a secret is read before the plugin gets it; it has to be readable.
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        let request = self.pool.client(&url).request(method, url).headers(headers);
+        Ok(if prepared.body.is_empty() && exchange.reads { request } else { request.body(body) })
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder, host: &str) -> Result<Response, HttpError> {
-        let response = request.send().await.map_err(|error| failed(&error, host))?;
-        self.collect(response, host).await
+    async fn send(&self, request: reqwest::RequestBuilder, host: &str, attached: Option<&Attached>) -> Result<Response, HttpError> {
+        let response = request.send().await.map_err(|error| failed(&error.without_url(), host))?;
+        self.collect(response, host, attached).await
     }
 
-    async fn collect(&self, response: reqwest::Response, host: &str) -> Result<Response, HttpError> {
+    async fn collect(&self, response: reqwest::Response, host: &str, attached: Option<&Attached>) -> Result<Response, HttpError> {
         let status = response.status().as_u16();
-        let headers = self.headers(response.headers());
+        if status == 101 {
+            return Err(HttpError::Connection(format!("{host} went over to another protocol, which nobody had asked for")));
+        }
+        let is_opaque = attached.is_some() && is_encoded(response.headers());
+        let headers = self.headers(response.headers(), attached);
         let mut body = BytesMut::new();
         if let Some(length) = response.content_length() {
             if length > self.response_size as u64 {
@@ -249,17 +259,22 @@ impl Outbound {
         }
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|error| failed(&error, host))?;
+            let chunk = chunk.map_err(|error| failed(&error.without_url(), host))?;
             if body.len() + chunk.len() > self.response_size {
                 return Err(HttpError::ResponseTooLarge(self.response_size as u64));
             }
             body.extend_from_slice(&chunk);
         }
-        let body = self.broker.redact(&body).into_owned();
+        if is_opaque && !body.is_empty() {
+            return Err(HttpError::Connection(format!(
+                "the answer of {host} is compressed, though it was asked not to be, so that a credential in it could not be masked"
+            )));
+        }
+        let body = self.broker.redact_answer(attached, &body).into_owned();
         Ok(Response { status, headers, body })
     }
 
-    fn headers(&self, headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+    fn headers(&self, headers: &HeaderMap, attached: Option<&Attached>) -> Vec<(String, Vec<u8>)> {
         let mut left = MAX_RESPONSE_HEADERS;
         headers
             .iter()
@@ -269,7 +284,7 @@ impl Outbound {
                 left = left.saturating_sub(size);
                 fits
             })
-            .map(|(name, value)| (name.as_str().to_owned(), self.broker.redact(value.as_bytes()).into_owned()))
+            .map(|(name, value)| (name.as_str().to_owned(), self.broker.redact_answer(attached, value.as_bytes()).into_owned()))
             .collect()
     }
 }
@@ -284,21 +299,10 @@ fn told(result: &Result<Response, HttpError>) -> Went {
     }
 }
 
-/// Says whether the request can have left.
-fn failed(error: &reqwest::Error, host: &str) -> HttpError {
-    let mut cause: &dyn std::error::Error = error;
-    let mut text = String::new();
-    while let Some(source) = cause.source() {
-        if let Some(blocked) = source.downcast_ref::<Blocked>() {
-            return HttpError::Denied(blocked.to_string());
-        }
-        text = source.to_string();
-        cause = source;
-    }
-    let text = if text.is_empty() { error.to_string() } else { text };
-    if error.is_connect() {
-        HttpError::NotSent(format!("can't connect to {host}: {text}"))
-    } else {
-        HttpError::Connection(format!("the exchange with {host} broke off: {text}"))
-    }
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    codings.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).any(|coding| {
+        let coding = coding.trim_ascii();
+        !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
+    })
 }

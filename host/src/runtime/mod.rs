@@ -1,17 +1,23 @@
 //! One running host: the parts put together, the present configuration, and how it is replaced.
 
 mod canary;
+mod credential_events;
+mod erasure;
 mod identity;
 mod intake;
 mod peers;
+mod personal;
 mod pressure;
 mod retention;
 mod revision;
 
 pub use canary::{Trial, TrialFigures};
+pub use credential_events::tell;
+pub use erasure::Wanted;
 pub use identity::Identity;
 pub use intake::{Cause, Intake, IntakeError, MAX_HOPS, judge_again};
 pub use peers::{Unservable, hear};
+pub use personal::{How, Member, Search, Step};
 pub use pressure::{Admission, Pressed, Pressure, Reservation};
 pub use revision::{ActionSchemas, BuildError, LoadedPlugin, Revision};
 
@@ -22,6 +28,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Gate;
 use crate::clock::Clock;
 use crate::config::{self, Loaded, Outside, Problems};
 use crate::crash::{Crash, Point};
@@ -29,9 +36,11 @@ use crate::credentials::{Broker, TokenClient, Vault};
 use crate::engine::Engine;
 use crate::mapping::{self, Evaluator};
 use crate::outbound::Outbound;
-use crate::registry::Component;
+use crate::registry::{Component, Progress, Sources, Supply};
+use crate::server::{Certificates, Prepared};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{self, Metrics};
+use crate::tls;
 
 /// Evaluations of expressions at the same time.
 const EVALUATIONS: usize = 8;
@@ -104,6 +113,8 @@ pub struct Runtime {
     pub store: Store,
     /// The engine.
     pub engine: Engine,
+    /// Secrets at rest.
+    pub vault: Vault,
     /// The broker.
     pub broker: Arc<Broker>,
     /// Tells the time.
@@ -116,6 +127,10 @@ pub struct Runtime {
     pub pressure: Pressure,
     /// Runs may be due.
     pub due: Notify,
+    /// Another host has changed a credential.
+    pub credentials: Notify,
+    /// An erasure was asked for.
+    pub erasing: Notify,
     /// Counts runs that ended.
     pub ended: watch::Sender<u64>,
     /// The host is to stop: nothing new begins.
@@ -126,12 +141,18 @@ pub struct Runtime {
     pub abandon: CancellationToken,
     /// Secret that what plugins see as random derives from.
     pub random_secret: [u8; 32],
+    /// Who asks, and what this host knows of them.
+    pub gate: Gate,
+    /// What the listener shows, where it speaks TLS.
+    pub certificates: Option<Arc<Certificates>>,
     /// Who this host is in leases.
     pub identity: Identity,
     /// Configurations that are left to other hosts.
     pub unservable: Unservable,
     tls: rustls::ClientConfig,
     present: RwLock<Arc<Present>>,
+    /// Which components this host takes: by its own files, whatever a revision in the store says.
+    supply: RwLock<Arc<Supply>>,
     revisions: Mutex<BTreeMap<i64, Arc<Revision>>>,
     reloading: tokio::sync::Mutex<()>,
     loading: tokio::sync::Mutex<()>,
@@ -150,12 +171,22 @@ impl Runtime {
         warn(&loaded);
         let start = |error: &dyn std::error::Error| ApplyError::Start(telemetry::chain(error));
         let store = Store::open_armed(&loaded.config.store.url, crash).await?;
-        let tls = crate::tls::client_config().map_err(|error| start(&error))?;
+        let tls = tls::client_config().map_err(|error| start(&error))?;
         let vault = Vault::open(store.clone(), &loaded.config.secrets, clock.clone()).await.map_err(|error| start(&error))?;
         let tokens = TokenClient::new(tls.clone()).map_err(|error| start(&error))?;
-        let broker = Arc::new(Broker::new(vault, BTreeMap::new(), tokens));
+        let gate = Gate::new(&loaded.config.server, &vault, &tls).map_err(|error| start(&error))?;
+        let certificates = match &loaded.config.server.tls {
+            Some(source) => {
+                let certificates = Certificates::load(vault.clone(), source, clock.now()).await.map_err(|error| start(&error))?;
+                Some(Arc::new(certificates))
+            }
+            None => None,
+        };
+        let identity = Identity::of(&loaded.config.base.join("data"));
+        let broker = Arc::new(Broker::new(vault.clone(), BTreeMap::new(), tokens, &identity.name));
         let cache_secret = store_secret(&store, CACHE_SECRET).await?;
-        let cache = cache_folder(&loaded.config.store.url, &loaded.config.base);
+        // Compiled code lives beside the database.
+        let cache = loaded.config.store.folder(&loaded.config.base).join("cache");
         let engine = Engine::start(Some(cache), cache_secret, &loaded.config.engine).map_err(|error| start(&error))?;
         let random_secret = store_secret(&store, RANDOM_SECRET).await?;
         let empty = Arc::new(Present { revision: Arc::new(Revision::empty(&loaded.config)), plugins: BTreeMap::new() });
@@ -165,18 +196,24 @@ impl Runtime {
             store_config: loaded.config.store.clone(),
             engine,
             broker,
+            vault,
             evaluator: Evaluator::new(mapping::Limits::default(), EVALUATIONS),
             metrics: Metrics::default(),
             due: Notify::new(),
+            credentials: Notify::new(),
+            erasing: Notify::new(),
             ended: watch::Sender::new(0),
             stopping: CancellationToken::new(),
             drained: CancellationToken::new(),
             abandon: CancellationToken::new(),
             random_secret,
-            identity: Identity::of(&loaded.config.base.join("data")),
+            gate,
+            certificates,
+            identity,
             unservable: Unservable::default(),
             tls,
             present: RwLock::new(empty),
+            supply: RwLock::default(),
             revisions: Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
             loading: tokio::sync::Mutex::default(),
@@ -192,6 +229,8 @@ impl Runtime {
             false => Some(None),
         };
         if let Some(owner) = former {
+            // What it had asked a vendor for will not come any more.
+            runtime.store.credential_release(owner).await?;
             let released = runtime.store.release(owner, now).await?;
             if released > 0 {
                 tracing::info!(runs = released, "runs that were under way when the host stopped go on");
@@ -207,10 +246,27 @@ impl Runtime {
         let _one_at_a_time = self.reloading.lock().await;
         let loaded = config::load(&self.config_file)?;
         warn(&loaded);
+        let certificates = self.prepare_certificates(&loaded).await?;
         let number = self.apply(loaded, Start::Reload).await?;
+        if let Some((certificates, prepared)) = certificates {
+            certificates.install(prepared);
+        }
         self.store.wake("credential", self.clock.now()).await?;
         self.due.notify_one();
         Ok(number)
+    }
+
+    /// The certificate that the file names now, judged but not shown yet: nothing of a file is applied unless all of it can be.
+    async fn prepare_certificates(&self, loaded: &Loaded) -> Result<Option<(&Certificates, Prepared)>, ApplyError> {
+        let (Some(certificates), Some(source)) = (&self.certificates, &loaded.config.server.tls) else {
+            if self.certificates.is_some() != loaded.config.server.tls.is_some() {
+                tracing::warn!("[server.tls] came or went; like the rest of [server] that counts after a restart");
+            }
+            return Ok(None);
+        };
+        let prepared = certificates.prepare(source, self.clock.now()).await;
+        let prepared = prepared.map_err(|error| ApplyError::Start(telemetry::chain(&error)))?;
+        Ok(Some((certificates, prepared)))
     }
 
     /// Takes over a revision that another host on the store has applied.
@@ -226,7 +282,7 @@ impl Runtime {
         if latest <= self.present().revision.number {
             return Ok(());
         }
-        let revision = self.stored_revision(latest).await?;
+        let revision = self.stored_revision(latest, &self.supply()).await?;
         self.install(revision).await?;
         tracing::info!(revision = latest, "took over the configuration that another host applied");
         self.due.notify_one();
@@ -254,7 +310,7 @@ impl Runtime {
         if let Some(revision) = known {
             return Ok(revision);
         }
-        let revision = Arc::new(self.stored_revision(number).await?);
+        let revision = Arc::new(self.stored_revision(number, &self.supply()).await?);
         let mut revisions = self.revisions.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         // Each holds components and perhaps instances: the oldest make room, and are loaded again if they are asked for.
         while revisions.len() >= MAX_REVISIONS {
@@ -265,8 +321,11 @@ impl Runtime {
     }
 
     async fn apply(&self, loaded: Loaded, when: Start) -> Result<i64, ApplyError> {
-        let components = revision::fetch(&loaded).await?;
-        let revision = revision::build(&self.engine, &loaded, components).await?;
+        let supply = Arc::new(Supply::of(&loaded)?);
+        let progress: Progress = Arc::new(|what: &str, bytes: u64| tracing::info!(bytes, "{what}"));
+        let sources = Sources::new(&loaded.config, Some(self.vault.clone()), progress);
+        let components = revision::fetch(&loaded, &sources, &supply).await?;
+        let revision = revision::build(&self.engine, &loaded, components, Some(&supply)).await?;
         let digest = revision.digest(&loaded);
         let latest = self.store.revision(None).await?;
         let number = match latest {
@@ -276,8 +335,9 @@ impl Runtime {
                     revision = latest.number,
                     "the configuration file is an earlier revision; the host runs the latest one (`POST /v1/reload` goes back to the file)"
                 );
-                let revision = self.stored_revision(latest.number).await?;
+                let revision = self.stored_revision(latest.number, &supply).await?;
                 self.install(revision).await?;
+                self.set_supply(supply);
                 return Ok(latest.number);
             }
             _ => {
@@ -290,7 +350,18 @@ impl Runtime {
             }
         };
         self.install(Revision { number, ..revision }).await?;
+        self.set_supply(supply);
         Ok(number)
+    }
+
+    fn supply(&self) -> Arc<Supply> {
+        self.supply.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    fn set_supply(&self, supply: Arc<Supply>) {
+        // Earlier revisions are judged anew: a key may be revoked that signed something of them.
+        self.revisions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
+        *self.supply.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = supply;
     }
 
     async fn install(&self, revision: Revision) -> Result<(), ApplyError> {
@@ -299,7 +370,11 @@ impl Runtime {
         let before = self.present();
         for (name, plugin) in &revision.config.plugins {
             let known = before.plugins.get(name).map(|known| &*known.outbound);
-            let outbound = Outbound::new(plugin, self.broker.clone(), self.tls.clone(), &self.store, known)
+            let tls = match plugin.grants.authorities.as_slice() {
+                [] => self.tls.clone(),
+                own => tls::client_config_trusting(own).map_err(|error| ApplyError::Start(telemetry::chain(&error)))?,
+            };
+            let outbound = Outbound::new(plugin, self.broker.clone(), tls, &self.store, known)
                 .map_err(|error| ApplyError::Start(telemetry::chain(&error)))?;
             let slots = Arc::new(Semaphore::new(plugin.concurrency as usize));
             let present = PresentPlugin { config: plugin.clone(), outbound: Arc::new(outbound), slots, canary: trials.remove(name) };
@@ -313,7 +388,7 @@ impl Runtime {
         Ok(())
     }
 
-    async fn stored_revision(&self, number: i64) -> Result<Revision, ApplyError> {
+    async fn stored_revision(&self, number: i64, supply: &Supply) -> Result<Revision, ApplyError> {
         let failed = |why: String| ApplyError::Revision { number, why };
         let row = self.store.revision(Some(number)).await?.ok_or_else(|| failed("it is not in the store".to_owned()))?;
         let content = serde_json::from_str(&row.content).map_err(|error| failed(error.to_string()))?;
@@ -323,9 +398,14 @@ impl Runtime {
         let mut components = BTreeMap::new();
         for (plugin, digest) in digests {
             let bytes = self.store.component(&digest).await?.ok_or_else(|| failed(format!("component {digest} is not in the store")))?;
-            components.insert(plugin, Component::new(bytes).map_err(|error| failed(telemetry::chain(&error)))?);
+            let component = Component::new(bytes).map_err(|error| failed(telemetry::chain(&error)))?;
+            if component.digest != digest {
+                return Err(failed(format!("what the store has as component {digest} is another one ({})", component.digest)));
+            }
+            supply.trusted(&loaded.config, &plugin, &component).map_err(|error| failed(format!("plugin {plugin}: {error}")))?;
+            components.insert(plugin, component);
         }
-        let revision = revision::build(&self.engine, &loaded, components).await.map_err(|error| failed(error.to_string()))?;
+        let revision = revision::build(&self.engine, &loaded, components, None).await.map_err(|error| failed(error.to_string()))?;
         Ok(Revision { number, ..revision })
     }
 }
@@ -343,15 +423,6 @@ fn warn(loaded: &Loaded) {
     for problem in &loaded.warnings {
         tracing::warn!(file = loaded.file, line = problem.line, "{}", problem.message);
     }
-}
-
-/// Compiled code lives beside the database; with a server, in the folder that the default database would have.
-fn cache_folder(url: &str, base: &Path) -> PathBuf {
-    if crate::store::is_server(url) {
-        return base.join("data").join("cache");
-    }
-    let path = url.trim_start_matches("sqlite://").split('?').next().unwrap_or_default();
-    Path::new(path).parent().unwrap_or(Path::new(".")).join("cache")
 }
 
 /// A random value made once for each store.

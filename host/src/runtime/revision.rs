@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::StreamExt as _;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::ApplyError;
 use crate::config::{self, Config, Loaded, PluginFacts, Problem, Route, Severity};
 use crate::engine::{Engine, EngineError, LoadedComponent};
-use crate::registry::{Component, ComponentError, Descriptor, DescriptorError};
-use crate::schema::{Schema, SchemaError};
+use crate::registry::{Component, ComponentError, Descriptor, DescriptorError, Sources, Supply};
+use crate::schema::{self, Schema, SchemaError};
 use crate::telemetry;
+
+/// Components that are fetched side by side: each may take the memory of the largest twice.
+const AT_A_TIME: usize = 4;
 
 /// A configuration that can run.
 #[derive(Debug)]
@@ -47,6 +52,8 @@ pub struct LoadedPlugin {
 pub struct ActionSchemas {
     /// Of its input.
     pub input: Arc<Schema>,
+    /// Of its output, where that marks personal data: nothing else is asked of it.
+    pub output: Option<Arc<Schema>>,
 }
 
 /// Why a plugin can't be used.
@@ -65,8 +72,10 @@ pub enum BuildError {
     #[error("its embedded descriptor and what it says when asked differ; build it again")]
     OtherDescriptor,
     /// One of its schemas can't be used.
-    #[error("the input schema of its action {action} can't be used")]
+    #[error("the {what} schema of its action {action} can't be used")]
     Schema {
+        /// `input` or `output`.
+        what: &'static str,
         /// The action.
         action: String,
         /// Why not.
@@ -81,7 +90,8 @@ pub enum BuildError {
 impl Revision {
     /// A configuration with nothing in it, before the first is applied.
     pub(super) fn empty(config: &Config) -> Revision {
-        let config = Config { credentials: BTreeMap::new(), plugins: BTreeMap::new(), routes: Vec::new(), ..config.clone() };
+        let config =
+            Config { credentials: BTreeMap::new(), plugins: BTreeMap::new(), routes: Vec::new(), events: Vec::new(), ..config.clone() };
         Revision { number: 0, config, plugins: BTreeMap::new() }
     }
 
@@ -122,39 +132,59 @@ impl Revision {
     }
 }
 
-/// Fetches the components of a file, those of canaries as `NAME/canary`.
-pub(super) async fn fetch(loaded: &Loaded) -> Result<BTreeMap<String, Component>, ApplyError> {
+/// Fetches the components of a file side by side, those of canaries as `NAME/canary`, and judges them: what is not taken is neither
+/// compiled nor run. Nothing has changed if one can't be had.
+pub(super) async fn fetch(loaded: &Loaded, sources: &Sources, supply: &Supply) -> Result<BTreeMap<String, Component>, ApplyError> {
+    let mut fetches = Vec::new();
+    for (name, source, pinned) in loaded.config.plugins.values().flat_map(|plugin| plugin.components()) {
+        let (source, pinned) = (source.clone(), supply.pinned(&name, source, pinned).map(str::to_owned));
+        fetches.push(async move { (name, Component::fetch(sources, &source, pinned.as_deref()).await) });
+    }
+    let fetched: Vec<(String, Result<Component, ComponentError>)> =
+        futures::stream::iter(fetches).buffer_unordered(AT_A_TIME).collect().await;
     let mut components = BTreeMap::new();
     let mut problems = Vec::new();
-    for (name, source, pinned) in loaded.config.plugins.values().flat_map(|plugin| plugin.components()) {
-        let (source, pinned) = (source.clone(), pinned.map(str::to_owned));
-        let fetched = tokio::task::spawn_blocking(move || Component::fetch(&source, pinned.as_deref())).await;
-        match fetched.map_err(|_| BuildError::Broken).and_then(|fetched| fetched.map_err(BuildError::Component)) {
-            Ok(component) => {
-                components.insert(name, component);
-            }
-            Err(error) => problems.push(problem(loaded, &name, &error)),
+    for (name, component) in fetched {
+        match component {
+            Ok(component) => match supply.judge(loaded, &name, &component, None) {
+                Ok(()) => drop(components.insert(name, component)),
+                Err(problem) => problems.push(problem),
+            },
+            Err(error) => problems.push(problem(loaded, &name, &error.into())),
         }
     }
     if problems.is_empty() { Ok(components) } else { Err(loaded.problems(problems).into()) }
 }
 
-/// Loads the components of a configuration and checks it against what they say of themselves.
-pub(super) async fn build(engine: &Engine, loaded: &Loaded, components: BTreeMap<String, Component>) -> Result<Revision, ApplyError> {
+/// Loads the components of a configuration and checks it against what they say of themselves. `supply`: of a file that is to be applied;
+/// a stored revision was approved, and what it was granted is not asked again, since the present grants count.
+pub(super) async fn build(
+    engine: &Engine,
+    loaded: &Loaded,
+    components: BTreeMap<String, Component>,
+    supply: Option<&Supply>,
+) -> Result<Revision, ApplyError> {
     let mut loaded_plugins = BTreeMap::new();
     let mut problems = Vec::new();
     for (name, component) in components {
         let Some(config) = loaded.config.plugins.get(config::plugin_of(&name)) else { continue };
         match load(engine, config.clone(), component).await {
             Ok(plugin) => {
+                let judged = supply
+                    .filter(|_| plugin.described)
+                    .map(|supply| supply.judge(loaded, &name, &plugin.component, Some(&plugin.descriptor)));
+                problems.extend(judged.and_then(Result::err));
                 loaded_plugins.insert(name, plugin);
             }
             Err(error) => problems.push(problem(loaded, &name, &error)),
         }
     }
     let facts: BTreeMap<String, PluginFacts> =
-        loaded_plugins.iter().map(|(name, plugin)| (name.clone(), plugin.descriptor.facts())).collect();
-    let found = config::check_plugins(loaded, &facts);
+        loaded_plugins.iter().map(|(name, plugin)| (name.clone(), plugin.component.facts(&plugin.descriptor))).collect();
+    let mut found = config::check_plugins(loaded, &facts);
+    if supply.is_some() {
+        found.extend(config::check_grants(loaded, &facts));
+    }
     for warning in found.iter().filter(|problem| problem.severity == Severity::Warning) {
         tracing::warn!(file = loaded.file, line = warning.line, "{}", warning.message);
     }
@@ -182,8 +212,12 @@ async fn load(engine: &Engine, config: Arc<config::Plugin>, component: Component
     };
     let mut actions = BTreeMap::new();
     for action in &said.actions {
-        let schema = Schema::compile(&action.input).map_err(|source| BuildError::Schema { action: action.name.clone(), source })?;
-        actions.insert(action.name.clone(), ActionSchemas { input: Arc::new(schema) });
+        let compile = |what, schema| {
+            Schema::compile(schema).map(Arc::new).map_err(|source| BuildError::Schema { what, action: action.name.clone(), source })
+        };
+        let marks = |schema: &Value| [schema::PERSONAL, schema::SUBJECT].iter().any(|keyword| schema.to_string().contains(keyword));
+        let output = if marks(&action.output) { Some(compile("output", &action.output)?) } else { None };
+        actions.insert(action.name.clone(), ActionSchemas { input: compile("input", &action.input)?, output });
     }
     Ok(LoadedPlugin { config, component, code, descriptor: said, described, actions, canary: None })
 }

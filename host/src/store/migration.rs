@@ -9,8 +9,13 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use super::StoreError;
 
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "foundation", include_str!("migrations/0001_foundation.sql")), (2, "durable", include_str!("migrations/0002_durable.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "foundation", include_str!("migrations/0001_foundation.sql")),
+    (2, "durable", include_str!("migrations/0002_durable.sql")),
+    (3, "connections", include_str!("migrations/0003_connections.sql")),
+    (4, "access", include_str!("migrations/0004_access.sql")),
+    (5, "personal", include_str!("migrations/0005_personal.sql")),
+];
 
 pub(super) async fn run_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
     migrator(|sql| sql.to_owned()).run(pool).await.map_err(StoreError::Migrate)

@@ -10,15 +10,19 @@ mod accept;
 mod backup;
 mod canary;
 mod claim;
+mod consent;
 mod dead_letter;
 mod doubt;
 mod effect;
+mod erasure;
+mod health;
 mod host;
 mod key_value;
 mod limit;
 mod listener;
 mod migration;
 mod order;
+mod personal;
 mod query;
 mod recorded;
 mod registry;
@@ -26,6 +30,7 @@ mod replay;
 mod retention;
 mod run;
 mod secret;
+mod session;
 mod size;
 mod sql;
 mod terms;
@@ -39,21 +44,26 @@ pub use accept::{Accepted, NewEvent, NewRun};
 pub use backup::BackupError;
 pub use canary::CanaryRollback;
 pub use claim::ClaimedRun;
+pub use consent::ConsentRow;
 pub use dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterPage};
 pub use doubt::{Decision, DecisionRefused, DoubtId};
 pub use effect::{EffectId, EffectRow, EffectState, Intent, JournalSnapshot, Opening, Recording};
+pub use erasure::{Erasure, ErasureFigures};
+pub use health::{HealthRow, Turn};
 pub use host::HostRow;
 pub use key_value::{Claim, KeyRead, KeySettlement, SeenValue, key_size};
 pub use limit::BreakerRow;
 pub use listener::Listener;
 pub use order::{Cancelled, KeyHolder};
+pub use personal::{Identity, KeyRow, ReadRow, Scan, ScanPlace, Window};
 pub use query::{AttemptRow, EventFilter, EventPage, EventRow, RunRow, StepRow};
 pub use recorded::RecordedRead;
 pub use registry::RevisionRow;
 pub use replay::{NewReplay, ReplayRefused};
-pub use retention::{Over, PrunedUpTo};
+pub use retention::{Over, OverBefore, PrunedUpTo};
 pub use run::{AttemptEnd, RunSettlement, StepValue, Woken};
 pub use secret::{ApiTokenRow, CredentialRow, SecretInfo};
+pub use session::SessionRow;
 pub use size::StoreSize;
 pub use terms::Signal;
 pub use undo::UndoMaterial;
@@ -218,6 +228,9 @@ impl Store {
             .auto_vacuum(SqliteAutoVacuum::Incremental)
             .pragma("journal_size_limit", JOURNAL_SIZE)
             .pragma("temp_store", "memory")
+            // What is removed or written over is gone from its page. Pages that get free keep theirs until they are used again or given back: to
+            // write over those would cost a write each. An erasure gives them back.
+            .pragma("secure_delete", "fast")
             // The log is brought back into the database every 16 MiB rather than every 4, off the path of most commits.
             .pragma("wal_autocheckpoint", "4000");
         let path = options.get_filename().to_owned();
