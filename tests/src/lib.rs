@@ -16,7 +16,7 @@ pub mod registry;
 pub mod wire;
 
 pub use browser::Browser;
-pub use client::{Answer, Client};
+pub use client::{Answer, Client, tls_trusting};
 pub use host::{Host, HostFolder, TestStore};
 pub use oidc::OpenIdProvider;
 pub use paths::{fresh_guest, guest, plugin, sangam};

@@ -15,6 +15,7 @@ mod plugin;
 mod schema;
 mod secret;
 mod send;
+mod session;
 mod store;
 mod timeline;
 mod token;
@@ -78,6 +79,8 @@ enum Verb {
     Store(store::Store),
     /// Make and revoke API tokens
     Token(token::Token),
+    /// List who is logged in, and end sessions
+    Session(session::Session),
     /// Print the published JSON Schemas
     Schema(schema::Schema),
     /// Compile a component: what a host starts to have it done apart
@@ -137,6 +140,7 @@ pub async fn run() -> ExitCode {
         Verb::Secret(verb) => verb.run().await,
         Verb::Store(verb) => verb.run().await,
         Verb::Token(verb) => verb.run().await,
+        Verb::Session(verb) => verb.run().await,
         Verb::Schema(verb) => verb.run(),
         Verb::Compile(verb) => verb.run(),
         Verb::Completions { shell } => {
