@@ -19,6 +19,7 @@ pub mod outbound;
 pub mod run;
 pub mod worker;
 
+pub mod audit;
 pub mod credentials;
 pub mod registry;
 pub mod tls;

@@ -3,6 +3,7 @@
 mod outcome;
 mod scene;
 
+mod audit;
 mod campaign;
 mod canary;
 mod command_line;

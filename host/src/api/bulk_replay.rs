@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Problem;
 use super::dead_letters::DeadLetters;
 use super::replay::{Plugins, Replay, added, new_replay, parse, plan};
+use crate::audit::{Action, By};
 use crate::crash::Point;
 use crate::runtime::Runtime;
 use crate::store::{DeadLetter, DeadLetterFilter, NewReplay, Store, StoreError};
@@ -41,8 +42,17 @@ struct Group<'a> {
     letters: Vec<&'a DeadLetter>,
 }
 
-pub(super) async fn replay_dead_letters(State(runtime): State<Arc<Runtime>>, body: Bytes) -> Result<Json<Value>, Problem> {
+pub(super) async fn replay_dead_letters(
+    State(runtime): State<Arc<Runtime>>,
+    Extension(by): Extension<By>,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
     let wish: Filter = parse(&body)?;
+    let act = by
+        .did(Action::DeadLettersReplayed, wish.route.as_deref().unwrap_or_default())
+        .with("plugin", wish.plugin.as_deref())
+        .with("type", wish.event_type.as_deref())
+        .with("kind", wish.kind.as_deref());
     let filter = DeadLetters {
         route: wish.route,
         plugin: wish.plugin,
@@ -70,7 +80,7 @@ pub(super) async fn replay_dead_letters(State(runtime): State<Arc<Runtime>>, bod
         }
     }
     // All lines of an event, or none if one of them was replayed by somebody else meanwhile.
-    let outcomes = runtime.store.replay(replays.clone(), runtime.clock.now()).await?;
+    let outcomes = runtime.store.replay(replays.clone(), act, runtime.clock.now()).await?;
     runtime.store.crash().at(Point::Replayed);
     let mut replayed = Vec::new();
     for ((group, replays), outcome) in planned.iter().zip(&replays).zip(outcomes) {

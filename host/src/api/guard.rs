@@ -1,15 +1,16 @@
 //! Who may ask: tokens and roles, and requests that a web page of somebody else's made a browser send.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use url::Url;
 
 use super::Problem;
+use crate::audit::{Actor, By};
 use crate::config::Access;
 use crate::credentials::api_token::{self, TokenError};
 use crate::credentials::{Permission, allows};
@@ -18,22 +19,38 @@ use crate::runtime::Runtime;
 /// Lets a request through whose token's role includes what it needs.
 pub(super) async fn authorize(
     State((runtime, permission)): State<(Arc<Runtime>, Permission)>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
+    let from = peer(&request);
+    let mut actor = Actor::Anyone;
     if runtime.server.access == Access::Tokens {
+        let refused = || runtime.refusals.note(from);
         let token = bearer(request.headers()).ok_or_else(|| {
+            refused();
             Problem::new(StatusCode::UNAUTHORIZED, "send an API token as `Authorization: Bearer …`; `sangam token create` makes one")
         })?;
         let row = api_token::verify(&runtime.store, token, runtime.clock.now()).await.map_err(|error| match error {
             TokenError::Store(error) => Problem::from(error),
-            refused => Problem::new(StatusCode::UNAUTHORIZED, refused.to_string()),
+            why => {
+                refused();
+                Problem::new(StatusCode::UNAUTHORIZED, why.to_string())
+            }
         })?;
         if !allows(row.role, permission) {
+            refused();
             return Err(Problem::new(StatusCode::FORBIDDEN, format!("the token's role {} does not include this", row.role.as_str())));
         }
+        actor = Actor::Token { id: row.id, name: row.name };
     }
+    // For handlers whose acts are put on record.
+    request.extensions_mut().insert(By::request(actor, from));
     Ok(next.run(request).await)
+}
+
+/// The address that a request came from.
+fn peer(request: &Request) -> Option<IpAddr> {
+    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -1,5 +1,6 @@
 //! The operators' HTTP API.
 
+mod audit;
 mod bulk_replay;
 mod dead_letters;
 mod decide;
@@ -15,10 +16,12 @@ mod replay;
 pub use document::event_document;
 pub use problem::Problem;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 
@@ -50,7 +53,8 @@ pub fn router(runtime: Arc<Runtime>) -> Router {
         .route("/v1/runs/{id}/steps/{name}/effects/{seq}", post(decide::decide))
         .route("/v1/dead-letters/replay", post(bulk_replay::replay_dead_letters))
         .layer(needs(Permission::Operate));
-    let administer = Router::new().route("/v1/reload", post(overview::reload)).layer(needs(Permission::Administer));
+    let administer =
+        Router::new().route("/v1/reload", post(overview::reload)).route("/v1/audit", get(audit::list)).layer(needs(Permission::Administer));
     let open = Router::new().route("/healthz", get(overview::healthz)).route("/readyz", get(overview::readyz));
     Router::new()
         .merge(send)
@@ -64,4 +68,9 @@ pub fn router(runtime: Arc<Runtime>) -> Router {
         // Errors of extractors become problem documents too.
         .layer(from_fn(problem::explain))
         .with_state(runtime)
+}
+
+/// The same, for a listener: requests know the address they came from.
+pub fn service(runtime: Arc<Runtime>) -> IntoMakeServiceWithConnectInfo<Router, SocketAddr> {
+    router(runtime).into_make_service_with_connect_info()
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::Problem;
 use super::dry_run::dry_run;
 use super::redaction::Redaction;
+use crate::audit::{Action, By};
 use crate::config::{OnDoubt, OrderOnDead, Route};
 use crate::crash::Point;
 use crate::run::{self, RunState, Task};
@@ -94,7 +95,12 @@ pub(super) struct Plan {
     pub(super) order_key: Option<String>,
 }
 
-pub(super) async fn replay(State(runtime): State<Arc<Runtime>>, Path(eid): Path<String>, body: Bytes) -> Result<Json<Value>, Problem> {
+pub(super) async fn replay(
+    State(runtime): State<Arc<Runtime>>,
+    Extension(by): Extension<By>,
+    Path(eid): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
     let wish: Replay = parse(&body)?;
     if wish.reads.is_some() && !wish.dry_run {
         return Err(Problem::bad_request("\"reads\" goes with \"dry_run\": true; a real run asks for itself"));
@@ -122,11 +128,21 @@ pub(super) async fn replay(State(runtime): State<Arc<Runtime>>, Path(eid): Path<
         planned.push((run, plan(&runtime, run, &event.body, &wish).await?));
     }
     if wish.dry_run {
+        // With recorded reads nobody outside learns of it.
+        if wish.reads == Some(ReadsFrom::Live) {
+            let routes: Vec<&str> = planned.iter().map(|(run, _)| run.route.as_str()).collect();
+            let act = by.did(Action::EventTried, event.eid.as_str()).with("routes", routes);
+            runtime.store.audit(act, runtime.clock.now()).await?;
+        }
         return dry_run(&runtime, &event, planned, &wish).await.map(Json);
     }
     let replays: Vec<NewReplay> = planned.iter().map(|(run, plan)| new_replay(run, plan, &wish)).collect();
     let added: Vec<Value> = replays.iter().map(added).collect();
-    let mut outcome = runtime.store.replay(vec![replays], runtime.clock.now()).await?;
+    let act = by
+        .did(Action::EventReplayed, event.eid.as_str())
+        .with("from", if wish.is_from_start() { "start" } else { "failed" })
+        .with("keys", if wish.has_new_keys() { "new" } else { "same" });
+    let mut outcome = runtime.store.replay(vec![replays], act, runtime.clock.now()).await?;
     outcome.remove(0).map_err(|refused| Problem::conflict(refused.to_string()))?;
     runtime.store.crash().at(Point::Replayed);
     runtime.due.notify_one();
@@ -253,11 +269,15 @@ async fn start_state(
     Ok((Some(state), keep))
 }
 
-pub(super) async fn cancel(State(runtime): State<Arc<Runtime>>, Path(eid): Path<String>) -> Result<Json<Value>, Problem> {
+pub(super) async fn cancel(
+    State(runtime): State<Arc<Runtime>>,
+    Extension(by): Extension<By>,
+    Path(eid): Path<String>,
+) -> Result<Json<Value>, Problem> {
     if runtime.store.event(&eid).await?.is_none() {
         return Err(Problem::not_found(format!("there is no event {eid}")));
     }
-    let cancelled = runtime.store.cancel(&eid, runtime.clock.now()).await?;
+    let cancelled = runtime.store.cancel(&eid, by.did(Action::EventCancelled, eid.as_str()), runtime.clock.now()).await?;
     if cancelled.runs.is_empty() && cancelled.released.is_empty() {
         return Err(Problem::conflict(format!("all runs of event {eid} have ended")));
     }

@@ -1,5 +1,6 @@
 //! The command line: one file per verb.
 
+mod audit;
 mod check;
 mod client;
 mod dead_letters;
@@ -22,6 +23,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::clock::Clock;
+use crate::config;
+use crate::credentials::Vault;
+use crate::store::Store;
 
 /// Integration runtime: takes business events in, keeps them safely, and routes each through sandboxed connectors.
 #[derive(Debug, Parser)]
@@ -62,6 +68,8 @@ enum Verb {
     Secret(secret::Secret),
     /// Measure, back up and verify the store
     Store(store::Store),
+    /// Look at, verify and export the audit log
+    Audit(audit::Audit),
     /// Make and revoke API tokens
     Token(token::Token),
     /// Print the published JSON Schemas
@@ -117,6 +125,7 @@ pub async fn run() -> ExitCode {
         Verb::Secret(verb) => verb.run().await,
         Verb::Store(verb) => verb.run().await,
         Verb::Token(verb) => verb.run().await,
+        Verb::Audit(verb) => verb.run().await,
         Verb::Schema(verb) => verb.run(),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sangam", &mut std::io::stdout());
@@ -130,6 +139,14 @@ pub async fn run() -> ExitCode {
             ExitCode::from(failure.code())
         }
     }
+}
+
+/// The store of a configuration beside a running host, with the vault that opens what is sealed in it and signs what is put on record.
+async fn vault(config: &ConfigArg) -> Result<(Store, Vault), Failure> {
+    let loaded = config::load(&config.config).map_err(|problems| Failure::Usage(problems.to_string()))?;
+    let store = Store::open_beside(&loaded.config.store.url).await.map_err(|error| Failure::error(&error))?;
+    let vault = Vault::open(store.clone(), &loaded.config.secrets, Clock::system()).await.map_err(|error| Failure::error(&error))?;
+    Ok((store, vault))
 }
 
 /// Text of a plugin or a sender, safe for a terminal: control characters are shown, not obeyed.

@@ -5,10 +5,8 @@ use std::io::Read as _;
 use serde_json::json;
 
 use super::{ConfigArg, Failure};
-use crate::clock::Clock;
-use crate::config;
-use crate::credentials::{Secret as SecretValue, Vault};
-use crate::store::Store;
+use crate::audit::By;
+use crate::credentials::Secret as SecretValue;
 
 /// Keeps secrets in the store, sealed. Values are read from standard input, never from the command line.
 #[derive(Debug, clap::Args)]
@@ -54,13 +52,13 @@ impl Secret {
                         "standard input is empty: give the value there, such as `sangam secret set NAME < FILE`".to_owned(),
                     ));
                 }
-                let (store, vault) = open(&config).await?;
-                vault.put(&name, &SecretValue::from(value)).await.map_err(|error| Failure::error(&error))?;
+                let (store, vault) = super::vault(&config).await?;
+                vault.put(&name, &SecretValue::from(value), &By::shell()).await.map_err(|error| Failure::error(&error))?;
                 store.close().await;
                 anstream::println!("set {name}");
             }
             Verb::List { json, config } => {
-                let (store, vault) = open(&config).await?;
+                let (store, vault) = super::vault(&config).await?;
                 let secrets = vault.list().await.map_err(|error| Failure::error(&error))?;
                 store.close().await;
                 if json {
@@ -74,8 +72,8 @@ impl Secret {
                 }
             }
             Verb::Remove { name, config } => {
-                let (store, vault) = open(&config).await?;
-                let removed = vault.remove(&name).await.map_err(|error| Failure::error(&error))?;
+                let (store, vault) = super::vault(&config).await?;
+                let removed = vault.remove(&name, &By::shell()).await.map_err(|error| Failure::error(&error))?;
                 store.close().await;
                 if !removed {
                     return Err(Failure::Failed(format!("there is no secret {name:?}")));
@@ -85,11 +83,4 @@ impl Secret {
         }
         Ok(())
     }
-}
-
-async fn open(config: &ConfigArg) -> Result<(Store, Vault), Failure> {
-    let loaded = config::load(&config.config).map_err(|problems| Failure::Usage(problems.to_string()))?;
-    let store = Store::open_beside(&loaded.config.store.url).await.map_err(|error| Failure::error(&error))?;
-    let vault = Vault::open(store.clone(), &loaded.config.secrets, Clock::system()).await.map_err(|error| Failure::error(&error))?;
-    Ok((store, vault))
 }

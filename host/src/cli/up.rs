@@ -6,6 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{ConfigArg, Failure};
 use crate::api;
+use crate::audit::{Action, By};
 use crate::clock::{self, Clock};
 use crate::config;
 use crate::crash::Crash;
@@ -46,15 +47,16 @@ impl Up {
         let peers = tokio::spawn(runtime::hear(runtime.clone()));
         // Until everything is drained the host answers: that it is not ready, and what becomes of its runs.
         let drained = runtime.drained.clone();
-        let server = axum::serve(listener, api::router(runtime.clone())).with_graceful_shutdown(async move { drained.cancelled().await });
+        let server = axum::serve(listener, api::service(runtime.clone())).with_graceful_shutdown(async move { drained.cancelled().await });
         let server = tokio::spawn(server.into_future());
         // Scripts wait for this line.
+        on_record(&runtime, Action::HostStarted).await;
         println!("listening on http://{address}");
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                _ = hangup.recv() => match runtime.reload().await {
+                _ = hangup.recv() => match runtime.reload(&By::host(&runtime.identity.name)).await {
                     Ok(revision) => tracing::info!(revision, "the configuration file was applied"),
                     Err(error) => tracing::error!(error = telemetry::chain(&error), "the configuration file is refused; the present one stays"),
                 },
@@ -70,9 +72,22 @@ impl Up {
         // Answers that are still being written get no longer than that.
         let _ = tokio::time::timeout(Duration::from_secs(2), server).await;
         runtime.broker.close().await;
+        on_record(&runtime, Action::HostStopped).await;
         runtime.store.clone().close().await;
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+/// A host that begins or ends says so in the audit log. That it can't is no reason not to serve.
+async fn on_record(runtime: &Runtime, action: Action) {
+    let by = By::host(&runtime.identity.name);
+    let act = by
+        .did(action, runtime.identity.name.as_str())
+        .with("version", env!("CARGO_PKG_VERSION"))
+        .with("revision", runtime.present().revision.number);
+    if let Err(error) = runtime.store.audit(act, runtime.clock.now()).await {
+        tracing::error!(error = telemetry::chain(&error), action = action.as_str(), "the audit log could not be written");
     }
 }
 
@@ -101,7 +116,12 @@ async fn upkeep(runtime: std::sync::Arc<Runtime>) {
     loop {
         tokio::select! {
             () = runtime.stopping.cancelled() => return,
-            _ = recheck.tick() => runtime.broker.recheck().await,
+            _ = recheck.tick() => {
+                runtime.broker.recheck().await;
+                if let Err(error) = runtime.record_refusals().await {
+                    tracing::error!(error = telemetry::chain(&error), "refused requests could not be put on record");
+                }
+            }
             changed = changes.changed() => {
                 if changed.is_err() {
                     return;

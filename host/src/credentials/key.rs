@@ -10,6 +10,8 @@ use ring::hkdf;
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
+use crate::audit::AuditKey;
+
 /// Length of the key, in bytes.
 pub const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 24;
@@ -40,6 +42,7 @@ pub enum OpenError {
 /// The key that seals secrets at rest. Wiped when dropped.
 pub struct SealingKey {
     cipher: Zeroizing<[u8; KEY_BYTES]>,
+    audit: Zeroizing<[u8; KEY_BYTES]>,
     check: [u8; KEY_BYTES],
 }
 
@@ -51,7 +54,9 @@ impl SealingKey {
         derive(master, b"check v1", &mut check);
         let mut cipher = Zeroizing::new([0; KEY_BYTES]);
         derive(master, b"seal v1", &mut cipher);
-        Self { cipher, check }
+        let mut audit = Zeroizing::new([0; KEY_BYTES]);
+        derive(master, b"audit v1", &mut audit);
+        Self { cipher, audit, check }
     }
 
     /// A fresh random key's bytes.
@@ -65,6 +70,11 @@ impl SealingKey {
     /// start.
     pub fn fingerprint(&self) -> [u8; KEY_BYTES] {
         self.check
+    }
+
+    /// The key that signs the audit log.
+    pub fn audit_key(&self) -> AuditKey {
+        AuditKey::new(&self.audit, self.check)
     }
 
     /// Seals `plaintext` under its purpose and name. Sealing the same twice gives different bytes.

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::key::{OpenError, Purpose, SealingKey};
 use super::key_source::{self, KeyError, Missing};
 use super::secret::Secret;
+use crate::audit::{Action, By};
 use crate::clock::Clock;
 use crate::config::{Reference, ReferencePart, Secrets};
 use crate::store::{SecretInfo, Store, StoreError};
@@ -95,13 +96,16 @@ impl Vault {
         let key = key_source::load(secrets, missing).await?;
         // Another host may have started at the same time with another key.
         match store.meta_once(FINGERPRINT, &key.fingerprint()).await? {
-            kept if kept == key.fingerprint() => Ok(Self { store, key: Arc::new(key), clock }),
+            kept if kept == key.fingerprint() => {
+                store.sign_audit_with(key.audit_key());
+                Ok(Self { store, key: Arc::new(key), clock })
+            }
             _ => Err(VaultError::OtherKey),
         }
     }
 
     /// Keeps a secret under a name, in place of what it held. One line end at the end of `value` is not part of it.
-    pub async fn put(&self, name: &str, value: &Secret) -> Result<(), SecretError> {
+    pub async fn put(&self, name: &str, value: &Secret, by: &By) -> Result<(), SecretError> {
         check_name(name)?;
         let origin = || format!("the secret `{name}`");
         let text = without_line_end(value.expose());
@@ -111,7 +115,7 @@ impl Vault {
             _ => return Err(SecretError::TooLarge(origin())),
         }
         let sealed = self.key.seal(Purpose::Secret, name, text.as_bytes());
-        Ok(self.store.secret_put(name, &sealed, self.clock.now()).await?)
+        Ok(self.store.secret_put(name, &sealed, by.did(Action::SecretSet, name), self.clock.now()).await?)
     }
 
     /// The secret of that name.
@@ -128,8 +132,8 @@ impl Vault {
     }
 
     /// Forgets a secret; `false` if there was none.
-    pub async fn remove(&self, name: &str) -> Result<bool, SecretError> {
-        Ok(self.store.secret_remove(name).await?)
+    pub async fn remove(&self, name: &str, by: &By) -> Result<bool, SecretError> {
+        Ok(self.store.secret_remove(name, by.did(Action::SecretRemoved, name), self.clock.now()).await?)
     }
 
     /// The value a reference stands for at this moment.

@@ -5,6 +5,7 @@ mod identity;
 mod intake;
 mod peers;
 mod pressure;
+mod refusals;
 mod retention;
 mod revision;
 
@@ -13,6 +14,7 @@ pub use identity::Identity;
 pub use intake::{Cause, Intake, IntakeError, MAX_HOPS, judge_again};
 pub use peers::{Unservable, hear};
 pub use pressure::{Admission, Pressed, Pressure, Reservation};
+pub use refusals::Refusals;
 pub use revision::{ActionSchemas, BuildError, LoadedPlugin, Revision};
 
 use std::collections::BTreeMap;
@@ -22,6 +24,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::{Action, By};
 use crate::clock::Clock;
 use crate::config::{self, Loaded, Outside, Problems};
 use crate::crash::{Crash, Point};
@@ -130,6 +133,8 @@ pub struct Runtime {
     pub identity: Identity,
     /// Configurations that are left to other hosts.
     pub unservable: Unservable,
+    /// Requests refused since they were last put on record.
+    pub refusals: Refusals,
     tls: rustls::ClientConfig,
     present: RwLock<Arc<Present>>,
     revisions: Mutex<BTreeMap<i64, Arc<Revision>>>,
@@ -175,6 +180,7 @@ impl Runtime {
             random_secret,
             identity: Identity::of(&loaded.config.base.join("data")),
             unservable: Unservable::default(),
+            refusals: Refusals::default(),
             tls,
             present: RwLock::new(empty),
             revisions: Mutex::default(),
@@ -184,7 +190,7 @@ impl Runtime {
             store,
             clock,
         });
-        runtime.apply(loaded, Start::AtStart).await?;
+        runtime.apply(loaded, Start::AtStart, &By::host(&runtime.identity.name)).await?;
         let now = runtime.clock.now();
         // On a shared store others hold leases too: those of hosts that don't come back end by themselves.
         let former = match runtime.store.is_shared() {
@@ -203,11 +209,11 @@ impl Runtime {
     }
 
     /// Applies the configuration file as it is now, or refuses it whole. Gives the revision's number.
-    pub async fn reload(&self) -> Result<i64, ApplyError> {
+    pub async fn reload(&self, by: &By) -> Result<i64, ApplyError> {
         let _one_at_a_time = self.reloading.lock().await;
         let loaded = config::load(&self.config_file)?;
         warn(&loaded);
-        let number = self.apply(loaded, Start::Reload).await?;
+        let number = self.apply(loaded, Start::Reload, by).await?;
         self.store.wake("credential", self.clock.now()).await?;
         self.due.notify_one();
         Ok(number)
@@ -264,7 +270,7 @@ impl Runtime {
         Ok(revision)
     }
 
-    async fn apply(&self, loaded: Loaded, when: Start) -> Result<i64, ApplyError> {
+    async fn apply(&self, loaded: Loaded, when: Start, by: &By) -> Result<i64, ApplyError> {
         let components = revision::fetch(&loaded).await?;
         let revision = revision::build(&self.engine, &loaded, components).await?;
         let digest = revision.digest(&loaded);
@@ -284,7 +290,8 @@ impl Runtime {
                 let components = revision.component_digests();
                 let bytes = revision.component_bytes();
                 let content = loaded.revision_content().to_string();
-                let number = self.store.revise(content, digest, components, bytes, self.clock.now()).await?;
+                let act = by.did(Action::ConfigurationApplied, self.config_file.display().to_string());
+                let number = self.store.revise(content, digest, components, bytes, act, self.clock.now()).await?;
                 self.store.crash().at(Point::Revised);
                 number
             }

@@ -7,6 +7,7 @@
 //! several hosts share a store: [`terms`] says what a write needs then.
 
 mod accept;
+mod audit;
 mod backup;
 mod canary;
 mod claim;
@@ -36,6 +37,7 @@ mod verify;
 mod writer;
 
 pub use accept::{Accepted, NewEvent, NewRun};
+pub use audit::AuditFilter;
 pub use backup::BackupError;
 pub use canary::CanaryRollback;
 pub use claim::ClaimedRun;
@@ -130,6 +132,9 @@ pub enum StoreError {
     /// The store is closing.
     #[error("the store is shutting down")]
     Closed,
+    /// An act can't be put on record.
+    #[error("the audit log can't be written or verified without the sealing key")]
+    NoKey,
 }
 
 impl StoreError {
@@ -169,6 +174,7 @@ impl StoreError {
 pub struct Store {
     readers: Pool,
     writer: Writer,
+    signer: audit::Signer,
 }
 
 impl Store {
@@ -227,7 +233,7 @@ impl Store {
             .await
             .map_err(open)?;
         migration::run_sqlite(&readers).await?;
-        Ok(Store { readers: Pool::Sqlite(readers), writer })
+        Ok(Store { readers: Pool::Sqlite(readers), writer, signer: audit::Signer::default() })
     }
 
     async fn connect_server(url: &str, crash: Crash) -> Result<Store, StoreError> {
@@ -248,7 +254,7 @@ impl Store {
             .map_err(open)?;
         migration::run_postgres(&readers).await?;
         let writer = Writer::start(Target::Postgres(Box::new(writing)), None, crash).await.map_err(open)?;
-        Ok(Store { readers: Pool::Postgres(readers), writer })
+        Ok(Store { readers: Pool::Postgres(readers), writer, signer: audit::Signer::default() })
     }
 
     /// Whether several hosts may share it.

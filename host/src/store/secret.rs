@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::audit::Act;
 use crate::credentials::Role;
 
 use super::sql::{Row, sql};
@@ -46,22 +47,22 @@ pub struct ApiTokenRow {
 }
 
 impl Store {
-    /// Sets a secret.
-    pub async fn secret_put(&self, name: &str, sealed: &[u8], now: Timestamp) -> Result<(), StoreError> {
-        let (name, sealed) = (name.to_owned(), sealed.to_vec());
+    /// Sets a secret, and puts that on record.
+    pub async fn secret_put(&self, name: &str, sealed: &[u8], act: Act, now: Timestamp) -> Result<(), StoreError> {
+        let (name, sealed, note) = (name.to_owned(), sealed.to_vec(), self.note(act, now)?);
         self.writer
-            .write(Terms::none(), move |connection| {
-                let (name, sealed) = (name.clone(), sealed.clone());
+            .write(Terms::none().audit(), move |connection| {
+                let (name, sealed, note) = (name.clone(), sealed.clone(), note.clone());
                 Box::pin(async move {
                     sql("insert into secret (name, sealed, updated_at) values (?, ?, ?) \
                          on conflict (name) do update set sealed = excluded.sealed, updated_at = excluded.updated_at")
                     .bind(name)
                     .bind(sealed)
                     .bind(millis(now))
-                    .execute(connection)
+                    .execute(&mut *connection)
                     .await
                     .map_err(StoreError::doing("set a secret"))?;
-                    Ok(())
+                    note.append(connection).await
                 })
             })
             .await
@@ -85,9 +86,9 @@ impl Store {
         rows.iter().map(|row| Ok(SecretInfo { name: row.get(0), updated_at: timestamp(row.get(1))? })).collect()
     }
 
-    /// Removes a secret; says whether there was one.
-    pub async fn secret_remove(&self, name: &str) -> Result<bool, StoreError> {
-        self.remove("delete from secret where name = ?", name).await
+    /// Removes a secret, and puts that on record; says whether there was one.
+    pub async fn secret_remove(&self, name: &str, act: Act, now: Timestamp) -> Result<bool, StoreError> {
+        self.remove("delete from secret where name = ?", name, act, now).await
     }
 
     /// State of a credential.
@@ -172,11 +173,12 @@ impl Store {
             .await
     }
 
-    /// Keeps a new API token.
-    pub async fn token_insert(&self, token: ApiTokenRow) -> Result<(), StoreError> {
+    /// Keeps a new API token, and puts that on record.
+    pub async fn token_insert(&self, token: ApiTokenRow, act: Act) -> Result<(), StoreError> {
+        let note = self.note(act, token.created_at)?;
         self.writer
-            .write(Terms::none(), move |connection| {
-                let token = token.clone();
+            .write(Terms::none().audit(), move |connection| {
+                let (token, note) = (token.clone(), note.clone());
                 Box::pin(async move {
                     sql("insert into api_token (id, digest, name, role, created_at, expires_at) values (?, ?, ?, ?, ?, ?)")
                         .bind(token.id)
@@ -185,10 +187,10 @@ impl Store {
                         .bind(token.role.as_str())
                         .bind(millis(token.created_at))
                         .bind(token.expires_at.map(millis))
-                        .execute(connection)
+                        .execute(&mut *connection)
                         .await
                         .map_err(StoreError::doing("keep a token"))?;
-                    Ok(())
+                    note.append(connection).await
                 })
             })
             .await
@@ -211,9 +213,9 @@ impl Store {
         rows.iter().map(token_row).collect()
     }
 
-    /// Ends a token; says whether there was one.
-    pub async fn token_revoke(&self, id: &str) -> Result<bool, StoreError> {
-        self.remove("delete from api_token where id = ?", id).await
+    /// Ends a token, and puts that on record; says whether there was one.
+    pub async fn token_revoke(&self, id: &str, act: Act, now: Timestamp) -> Result<bool, StoreError> {
+        self.remove("delete from api_token where id = ?", id, act, now).await
     }
 
     /// One of the store's own values.
@@ -264,13 +266,16 @@ impl Store {
             .await
     }
 
-    async fn remove(&self, statement: &'static str, key: &str) -> Result<bool, StoreError> {
-        let key = key.to_owned();
+    async fn remove(&self, statement: &'static str, key: &str, act: Act, now: Timestamp) -> Result<bool, StoreError> {
+        let (key, note) = (key.to_owned(), self.note(act, now)?);
         self.writer
-            .write(Terms::none(), move |connection| {
-                let key = key.clone();
+            .write(Terms::none().audit(), move |connection| {
+                let (key, note) = (key.clone(), note.clone());
                 Box::pin(async move {
-                    let done = sql(statement).bind(key).execute(connection).await.map_err(StoreError::doing("remove a row"))?;
+                    let done = sql(statement).bind(key).execute(&mut *connection).await.map_err(StoreError::doing("remove a row"))?;
+                    if done > 0 {
+                        note.append(connection).await?;
+                    }
                     Ok(done > 0)
                 })
             })

@@ -89,6 +89,12 @@ impl Terms {
         self
     }
 
+    /// Appends to the audit log: one entry at a time follows the last.
+    pub(super) fn audit(mut self) -> Terms {
+        self.locks.push(lock(Kind::Audit, &[]));
+        self
+    }
+
     /// Takes in events: each of their runs joins the queue of its order key.
     pub(super) fn events(mut self, events: &[NewEvent]) -> Terms {
         for run in events.iter().flat_map(|event| &event.runs) {
@@ -163,4 +169,5 @@ enum Kind {
     Keys = 2,
     Line = 3,
     Revisions = 4,
+    Audit = 5,
 }
