@@ -1,7 +1,7 @@
 //! Crash points: named places at which a tester has the host killed, to see that what follows loses and doubles nothing.
 //!
 //! `SANGAM_CRASH_AT=NAME` kills the process at the first passage of a point, `NAME:N` at the N-th, with SIGKILL to itself: nothing is
-//! flushed, nobody is told. The variable is read once, by `sangam up`, into a [`Crash`] that travels with the store, since there is
+//! flushed, nobody is told. The variable is read once, by `sangam up` and `sangam secret rotate-key`, into a [`Crash`] that travels with the store, since there is
 //! a point wherever something becomes durable or is about to be done because something is. A host that is not armed pays for a look
 //! at an empty option.
 
@@ -55,11 +55,15 @@ pub enum Point {
     Releasing,
     /// What is over is being removed.
     Pruning,
+    /// Everything is being sealed with another key.
+    Rekeying,
+    /// Everything is sealed with another key; the former one is still where the key is looked for.
+    Rekeyed,
 }
 
 impl Point {
     /// All of them, by name.
-    pub const ALL: [(&str, Point); 20] = [
+    pub const ALL: [(&str, Point); 22] = [
         ("accepting", Point::Accepting),
         ("accepted", Point::Accepted),
         ("claiming", Point::Claiming),
@@ -80,6 +84,8 @@ impl Point {
         ("revised", Point::Revised),
         ("releasing", Point::Releasing),
         ("pruning", Point::Pruning),
+        ("rekeying", Point::Rekeying),
+        ("rekeyed", Point::Rekeyed),
     ];
 }
 

@@ -2,6 +2,7 @@
 
 use std::process::Output;
 
+use anyhow::Context as _;
 use sangam_tests::{Hand, HostFolder};
 use serde_json::{Value, json};
 
@@ -172,7 +173,7 @@ async fn whoever_changes_the_record_by_hand_is_found_out_at_the_first_bad_entry(
         hand.disarm().await?;
         hand.run(statements).await?;
         let anchor = before["head"].as_str().unwrap_or_default();
-        let said = refused(&folder.run(&["audit", "verify", "--anchor", anchor], "")?)?;
+        let said = refused(&folder.run(&["audit", "verify", "--anchor", anchor], "")?).with_context(|| name.to_owned())?;
         let expected = if expected == "the anchor" { "no entry has the hash that was kept as anchor" } else { expected };
         assert!(said.contains(expected), "{name}: {said}");
     }

@@ -8,7 +8,9 @@ mod decide;
 mod dry_run;
 mod events;
 mod init;
+mod memory;
 mod plugin;
+mod rotate_key;
 mod schema;
 mod secret;
 mod send;
@@ -28,6 +30,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::credentials::Vault;
 use crate::store::Store;
+use crate::telemetry::{plain, plain_json, plain_lines};
 
 /// Integration runtime: takes business events in, keeps them safely, and routes each through sandboxed connectors.
 #[derive(Debug, Parser)]
@@ -115,6 +118,7 @@ impl Failure {
 
 /// Does what the command line asks for.
 pub async fn run() -> ExitCode {
+    memory::keep_private();
     let done = match Cli::parse().verb {
         Verb::Init(verb) => verb.run(),
         Verb::Up(verb) => verb.run().await,
@@ -147,15 +151,4 @@ async fn vault(config: &ConfigArg) -> Result<(Store, Vault), Failure> {
     let store = Store::open_beside(&loaded.config.store.url).await.map_err(|error| Failure::error(&error))?;
     let vault = Vault::open(store.clone(), &loaded.config.secrets, Clock::system()).await.map_err(|error| Failure::error(&error))?;
     Ok((store, vault))
-}
-
-/// Text of a plugin or a sender, safe for a terminal: control characters are shown, not obeyed.
-fn plain(text: &str) -> String {
-    text.chars()
-        .map(
-            |character| {
-                if character.is_control() && character != '\n' { character.escape_default().to_string() } else { character.to_string() }
-            },
-        )
-        .collect()
 }

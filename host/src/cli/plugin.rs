@@ -101,7 +101,7 @@ async fn inspect(file: &Path, json: bool) -> Result<(), Failure> {
     }
     anstream::println!("{} {} ({})", plain(&descriptor.title), plain(&descriptor.version), descriptor.name);
     if !descriptor.description.is_empty() {
-        anstream::println!("  {}", plain(&descriptor.description));
+        anstream::println!("  {}", super::plain_lines(&descriptor.description));
     }
     anstream::println!("  contract        {}", inspection.contract);
     anstream::println!("  size            {} KiB, {} core instance(s)", inspection.size >> 10, inspection.core_instances);

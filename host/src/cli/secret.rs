@@ -1,12 +1,14 @@
 //! `sangam secret`.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, IsTerminal as _, Read as _};
 
 use serde_json::json;
+use zeroize::Zeroizing;
 
+use super::rotate_key::RotateKey;
 use super::{ConfigArg, Failure};
 use crate::audit::By;
-use crate::credentials::Secret as SecretValue;
+use crate::credentials::{MOST_SECRET, Secret as SecretValue};
 
 /// Keeps secrets in the store, sealed. Values are read from standard input, never from the command line.
 #[derive(Debug, clap::Args)]
@@ -32,6 +34,8 @@ enum Verb {
         #[command(flatten)]
         config: ConfigArg,
     },
+    /// Seal everything in the store with another key, while hosts run
+    RotateKey(RotateKey),
     /// Remove a secret
     Remove {
         /// Its name
@@ -45,8 +49,7 @@ impl Secret {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self.verb {
             Verb::Set { name, config } => {
-                let mut value = zeroize::Zeroizing::new(String::new());
-                std::io::stdin().read_to_string(&mut value).map_err(|error| Failure::Usage(format!("standard input: {error}")))?;
+                let value = from_standard_input()?;
                 if value.trim().is_empty() {
                     return Err(Failure::Usage(
                         "standard input is empty: give the value there, such as `sangam secret set NAME < FILE`".to_owned(),
@@ -71,6 +74,7 @@ impl Secret {
                     }
                 }
             }
+            Verb::RotateKey(verb) => verb.run().await?,
             Verb::Remove { name, config } => {
                 let (store, vault) = super::vault(&config).await?;
                 let removed = vault.remove(&name, &By::shell()).await.map_err(|error| Failure::error(&error))?;
@@ -83,4 +87,31 @@ impl Secret {
         }
         Ok(())
     }
+}
+
+/// The value. Typed at a terminal it is one line, which is not shown.
+fn from_standard_input() -> Result<Zeroizing<String>, Failure> {
+    let failed = |error: std::io::Error| Failure::Usage(format!("standard input: {error}"));
+    // Sized beforehand: a buffer that grows leaves its former self behind, unwiped.
+    let mut value = Zeroizing::new(String::with_capacity(MOST_SECRET + 2));
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        anstream::eprint!("value (not shown; ends with the line): ");
+        let quiet = echo(false);
+        let read = stdin.lock().take(MOST_SECRET as u64 + 2).read_line(&mut value);
+        if quiet {
+            echo(true);
+        }
+        anstream::eprintln!();
+        read.map_err(failed)?;
+    } else {
+        stdin.lock().take(MOST_SECRET as u64 + 2).read_to_string(&mut value).map_err(failed)?;
+    }
+    Ok(value)
+}
+
+/// Whether the terminal shows what is typed. The system's own program does it: one call is no reason for a library.
+fn echo(on: bool) -> bool {
+    let word = if on { "echo" } else { "-echo" };
+    std::process::Command::new("stty").arg(word).status().is_ok_and(|status| status.success())
 }

@@ -10,6 +10,7 @@ use crate::audit::{Action, By};
 use crate::clock::{self, Clock};
 use crate::config;
 use crate::crash::Crash;
+use crate::credentials::VaultError;
 use crate::runtime::{self, ApplyError, Runtime};
 use crate::store::StoreError;
 use crate::{telemetry, worker};
@@ -113,10 +114,12 @@ async fn upkeep(runtime: std::sync::Arc<Runtime>) {
     let mut recheck = tokio::time::interval(RECHECK);
     let mut decided = tokio::time::interval(DECIDED);
     let mut changes = runtime.broker.changes();
+    let mut astray = false;
     loop {
         tokio::select! {
             () = runtime.stopping.cancelled() => return,
             _ = recheck.tick() => {
+                follow_key(&runtime, &mut astray).await;
                 runtime.broker.recheck().await;
                 if let Err(error) = runtime.record_refusals().await {
                     tracing::error!(error = telemetry::chain(&error), "refused requests could not be put on record");
@@ -139,6 +142,19 @@ async fn upkeep(runtime: std::sync::Arc<Runtime>) {
             }
         }
     }
+}
+
+/// Takes up a key that was changed. A host that can't get it says so once, and goes on with what it has in memory.
+async fn follow_key(runtime: &Runtime, astray: &mut bool) {
+    let followed = runtime.vault.follow().await;
+    let error = followed.err().filter(|error| !matches!(error, VaultError::Store(_)));
+    if let Some(error) = error.as_ref().filter(|_| !*astray) {
+        tracing::error!(
+            error = telemetry::chain(error),
+            "the sealing key was changed, and this host has not got the new one: give it that and restart it"
+        );
+    }
+    *astray = error.is_some();
 }
 
 /// Removes what is over from time to time: on its own, since a pass may take a while.

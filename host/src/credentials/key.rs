@@ -10,7 +10,7 @@ use ring::hkdf;
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
-use crate::audit::AuditKey;
+use crate::audit::{AuditKey, hex};
 
 /// Length of the key, in bytes.
 pub const KEY_BYTES: usize = 32;
@@ -26,6 +26,22 @@ pub enum Purpose {
     Secret,
     /// The tokens of a credential.
     Credential,
+    /// A random value of the hosts' own.
+    Host,
+    /// The list of the present values.
+    Ledger,
+}
+
+impl Purpose {
+    /// Its name, for the ledger.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Purpose::Secret => "secret",
+            Purpose::Credential => "credential",
+            Purpose::Host => "host",
+            Purpose::Ledger => "ledger",
+        }
+    }
 }
 
 /// Why a sealed value does not open. Trying again can't help.
@@ -37,6 +53,9 @@ pub enum OpenError {
     /// Authentication failed.
     #[error("sealed with another key or for another name, or damaged: restore the store and the key that belong together")]
     Refused,
+    /// It opens, and is not the value that was kept last.
+    #[error("it is not the value that was kept last: somebody put an earlier one back in the store; set it again")]
+    Stale,
 }
 
 /// The key that seals secrets at rest. Wiped when dropped.
@@ -77,6 +96,11 @@ impl SealingKey {
         AuditKey::new(&self.audit, self.check)
     }
 
+    /// What people call the key: the first eight digits of its fingerprint.
+    pub fn id(&self) -> String {
+        key_id(&self.check)
+    }
+
     /// Seals `plaintext` under its purpose and name. Sealing the same twice gives different bytes.
     pub fn seal(&self, purpose: Purpose, name: &str, plaintext: &[u8]) -> Vec<u8> {
         let mut nonce = [0; NONCE_BYTES];
@@ -109,6 +133,11 @@ impl std::fmt::Debug for SealingKey {
     }
 }
 
+/// What people call the key with that fingerprint.
+pub(super) fn key_id(fingerprint: &[u8]) -> String {
+    hex(&fingerprint[..fingerprint.len().min(4)])
+}
+
 /// Fills `bytes` from the operating system's generator.
 pub(super) fn random(bytes: &mut [u8]) {
     SystemRandom::new().fill(bytes).expect("the operating system has a random number generator");
@@ -127,6 +156,8 @@ fn bound_to(purpose: Purpose, name: &str) -> Vec<u8> {
     let tag = match purpose {
         Purpose::Secret => b's',
         Purpose::Credential => b'c',
+        Purpose::Host => b'h',
+        Purpose::Ledger => b'l',
     };
     [&[VERSION, tag], name.as_bytes()].concat()
 }

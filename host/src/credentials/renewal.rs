@@ -13,7 +13,8 @@ use url::Url;
 
 use super::context::Context;
 use super::endpoint::REQUEST_TIME;
-use super::error::CredentialError;
+use super::error::{CredentialError, Unreadable};
+use super::key::Purpose;
 use super::oauth2;
 use super::origin;
 use super::renewable::{Outcome, Renewable};
@@ -49,7 +50,16 @@ pub(super) async fn run(slot: &Renewable, cx: &Context) -> Outcome {
         let version = row.as_ref().map_or(0, |row| row.version);
         let lease_until = row.as_ref().and_then(|row| row.lease_until);
         // A row without content has been leased but never saved.
-        let opened = row.filter(|row| !row.sealed.is_empty()).map(|row| Token::open(vault.key(), name, version, &row.sealed)).transpose();
+        let opened = row.filter(|row| !row.sealed.value.is_empty()).map(|row| {
+            let token = Token::open(&vault.key(), name, version, &row.sealed.value)?;
+            vault.present(Purpose::Credential, name, &row.sealed)?;
+            Ok(token)
+        });
+        let opened: Result<Option<Token>, Unreadable> = opened.transpose();
+        // The key may have been changed between two looks.
+        if opened.is_err() && matches!(vault.follow().await, Ok(true)) {
+            continue;
+        }
         let stored = match (opened, &sources.grant) {
             (Ok(stored), _) => stored,
             // It may hold the only valid refresh token: not to be written over.
@@ -95,8 +105,9 @@ pub(super) async fn run(slot: &Renewable, cx: &Context) -> Outcome {
                 }
             },
         };
-        let sealed = token.seal(vault.key(), name);
-        match vault.store().credential_save(name, version, slot.holder(), &sealed).await {
+        let key = vault.key();
+        let sealed = token.seal(&key, name);
+        match vault.store().credential_save(name, version, slot.holder(), &sealed, key).await {
             Ok(true) => return Ok(slot.adopt(cx, token, &sources)),
             Ok(false) => {
                 // The lease was over and another host took it. If that one fails, this token is still the newest.

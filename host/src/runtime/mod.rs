@@ -109,6 +109,8 @@ pub struct Runtime {
     pub engine: Engine,
     /// The broker.
     pub broker: Arc<Broker>,
+    /// What is sealed in the store, and the key.
+    pub vault: Vault,
     /// Tells the time.
     pub clock: Clock,
     /// Evaluates expressions.
@@ -158,11 +160,11 @@ impl Runtime {
         let tls = crate::tls::client_config().map_err(|error| start(&error))?;
         let vault = Vault::open(store.clone(), &loaded.config.secrets, clock.clone()).await.map_err(|error| start(&error))?;
         let tokens = TokenClient::new(tls.clone()).map_err(|error| start(&error))?;
-        let broker = Arc::new(Broker::new(vault, BTreeMap::new(), tokens));
-        let cache_secret = store_secret(&store, CACHE_SECRET).await?;
+        let cache_secret = vault.host_secret(CACHE_SECRET).await?;
+        let random_secret = vault.host_secret(RANDOM_SECRET).await?;
+        let broker = Arc::new(Broker::new(vault.clone(), BTreeMap::new(), tokens));
         let engine = Engine::start(Some(cache_folder(&loaded.config.store.url, &loaded.config.base)), cache_secret)
             .map_err(|error| start(&error))?;
-        let random_secret = store_secret(&store, RANDOM_SECRET).await?;
         let empty = Arc::new(Present { revision: Arc::new(Revision::empty(&loaded.config)), plugins: BTreeMap::new() });
         let runtime = Arc::new(Runtime {
             config_file: config_file.to_owned(),
@@ -170,6 +172,7 @@ impl Runtime {
             store_config: loaded.config.store.clone(),
             engine,
             broker,
+            vault,
             evaluator: Evaluator::new(mapping::Limits::default(), EVALUATIONS),
             metrics: Metrics::default(),
             due: Notify::new(),
@@ -359,13 +362,4 @@ fn cache_folder(url: &str, base: &Path) -> PathBuf {
     }
     let path = url.trim_start_matches("sqlite://").split('?').next().unwrap_or_default();
     Path::new(path).parent().unwrap_or(Path::new(".")).join("cache")
-}
-
-/// A random value made once for each store.
-async fn store_secret(store: &Store, name: &str) -> Result<[u8; 32], StoreError> {
-    let mut secret = [0; 32];
-    secret[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-    secret[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-    let kept = store.meta_once(name, &secret).await?;
-    kept.try_into().map_err(|_| StoreError::Invalid { what: "a secret", why: "it is not 32 bytes".to_owned() })
 }

@@ -3,8 +3,9 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::sealed::check_key;
 use super::sql::{Connection, Row, sql};
 use super::terms::Terms;
 use super::{Store, StoreError, millis};
@@ -47,6 +48,10 @@ pub struct AuditFilter {
 }
 
 impl Note {
+    pub(super) fn new(act: Act, at: Timestamp, key: AuditKey) -> Note {
+        Note { act, at, key: Arc::new(key) }
+    }
+
     /// With what the transaction has found out.
     pub(super) fn with(mut self, name: &str, value: impl Into<Value>) -> Note {
         self.act = self.act.with(name, value);
@@ -56,6 +61,7 @@ impl Note {
     /// Appends the entry, as the last thing its transaction does. On a shared store that transaction needs [`Terms::audit`].
     pub(super) async fn append(&self, connection: &mut Connection) -> Result<(), StoreError> {
         let doing = || StoreError::doing("write to the audit log");
+        check_key(connection, self.key.fingerprint()).await?;
         let last = sql("select seq, hash from audit order by seq desc limit 1").fetch_optional(&mut *connection).await.map_err(doing())?;
         let record = Record::after(last.map(|row| (row.get("seq"), row.get("hash"))), &self.act, self.at, &self.key);
         sql("insert into audit (seq, at, actor_kind, actor_id, actor_name, origin, action, object, details, previous, hash, signature) \
@@ -184,9 +190,10 @@ impl Store {
     }
 }
 
-/// A row as it is: what somebody made unreadable by hand reads as nothing, and does not fit its hash then.
+/// A row as it is: what somebody made unreadable by hand reads as something else, and does not fit its hash then.
 fn record(row: &Row) -> Record {
     let text = |column| row.readable::<String>(column).unwrap_or_default();
+    let details = row.readable::<String>("details").unwrap_or_default();
     let at = row.readable("at").and_then(|at: i64| Timestamp::from_millisecond(at).ok());
     Record {
         seq: row.readable("seq").unwrap_or_default(),
@@ -197,7 +204,7 @@ fn record(row: &Row) -> Record {
         from: text("origin"),
         action: text("action"),
         object: text("object"),
-        details: serde_json::from_str(&text("details")).unwrap_or_default(),
+        details: serde_json::from_str(&details).unwrap_or_else(|_| Map::from_iter([("unreadable".to_owned(), Value::String(details))])),
         previous: text("previous"),
         hash: text("hash"),
         signature: text("signature"),

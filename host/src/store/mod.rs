@@ -26,6 +26,7 @@ mod registry;
 mod replay;
 mod retention;
 mod run;
+mod sealed;
 mod secret;
 mod size;
 mod sql;
@@ -55,6 +56,7 @@ pub use registry::RevisionRow;
 pub use replay::{NewReplay, ReplayRefused};
 pub use retention::{Over, PrunedUpTo};
 pub use run::{AttemptEnd, RunSettlement, StepValue, Woken};
+pub use sealed::{FINGERPRINT, Sealed};
 pub use secret::{ApiTokenRow, CredentialRow, SecretInfo};
 pub use size::StoreSize;
 pub use terms::Signal;
@@ -132,6 +134,9 @@ pub enum StoreError {
     /// The store is closing.
     #[error("the store is shutting down")]
     Closed,
+    /// What was written is sealed or signed with a key that no longer counts.
+    #[error("the sealing key of the store was changed meanwhile")]
+    OtherKey,
     /// An act can't be put on record.
     #[error("the audit log can't be written or verified without the sealing key")]
     NoKey,
@@ -195,6 +200,11 @@ impl Store {
     /// Opens the database beside a running host, for the verbs that look after secrets, tokens and the store itself.
     pub async fn open_beside(url: &str) -> Result<Store, StoreError> {
         Store::connect(url, false, Crash::default()).await
+    }
+
+    /// The same, for a verb that a tester may have killed at a crash point.
+    pub async fn open_beside_armed(url: &str, crash: Crash) -> Result<Store, StoreError> {
+        Store::connect(url, false, crash).await
     }
 
     async fn connect(url: &str, host: bool, crash: Crash) -> Result<Store, StoreError> {

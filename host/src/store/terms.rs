@@ -95,6 +95,12 @@ impl Terms {
         self
     }
 
+    /// Writes something sealed: the ledger of all that is sealed changes with it, and the key must not change meanwhile.
+    pub(super) fn sealed(mut self) -> Terms {
+        self.locks.push(lock(Kind::Sealed, &[]));
+        self
+    }
+
     /// Takes in events: each of their runs joins the queue of its order key.
     pub(super) fn events(mut self, events: &[NewEvent]) -> Terms {
         for run in events.iter().flat_map(|event| &event.runs) {
@@ -170,4 +176,5 @@ enum Kind {
     Line = 3,
     Revisions = 4,
     Audit = 5,
+    Sealed = 6,
 }
