@@ -1,5 +1,6 @@
 //! The edge, tested from outside: the real program in a folder of its own, real components, a real sink.
 
+mod assembled;
 mod outcome;
 mod scene;
 
@@ -22,6 +23,8 @@ mod house;
 mod intake;
 mod journal;
 mod key_value;
+mod limits;
+mod malformed;
 mod order;
 mod postgres;
 mod pressure;

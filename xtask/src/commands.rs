@@ -11,7 +11,8 @@ pub(crate) fn demo(arguments: &[String]) -> anyhow::Result<()> {
     run(Command::new(release.join("sangam-demo")).args(arguments))
 }
 
-/// `cargo xtask test`: all tests, or those whose name contains a filter; what is tested at the edge, on both stores.
+/// `cargo xtask test`: all tests, or those whose name contains a filter; what is tested at the edge, on both stores. Without a filter also a look at the
+/// dependencies and a short run of the fuzz targets.
 pub(crate) fn test(arguments: &[String]) -> anyhow::Result<()> {
     let release = all()?;
     let (builtin, component) = builtin();
@@ -26,7 +27,12 @@ pub(crate) fn test(arguments: &[String]) -> anyhow::Result<()> {
     if postgres || std::env::var("CI").is_ok_and(|ci| ci == "true") {
         step("run the integration tests on PostgreSQL", || tests(&["-p", "sangam-tests", "--test", "it"], "postgres"))?;
     }
-    sqlite
+    sqlite?;
+    if arguments.is_empty() {
+        step("look at the dependencies", crate::deny::deny)?;
+        crate::fuzz::fuzz(&[])?;
+    }
+    Ok(())
 }
 
 /// `cargo xtask crash`.

@@ -2,6 +2,8 @@
 
 mod build;
 mod commands;
+mod deny;
+mod fuzz;
 mod tools;
 
 use std::process::ExitCode;
@@ -14,10 +16,15 @@ cargo xtask COMMAND
   crash [ARGS]    kills hosts at random instants under load and counts what was lost or doubled (--help says more)
   build           makes the release host (release/sangam) and the components (release/plugins/NAME.wasm)
   bench [ARGS]    measures and prints the figures, as a table and as JSON
+  fuzz [ARGS]     feeds whatever reads bytes from outside with bytes that nobody would write (--help says more)
+  deny            looks at the dependencies: licences, sources, known weaknesses
   lint            formatting and clippy, warnings as errors
 ";
 
 fn main() -> ExitCode {
+    if let Some(status) = fuzz::wrapped() {
+        return status;
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (command, rest) = arguments.split_first().map_or(("help", &[][..]), |(command, rest)| (command.as_str(), rest));
     let done = match command {
@@ -26,6 +33,8 @@ fn main() -> ExitCode {
         "test" => commands::test(rest),
         "crash" => commands::crash(rest),
         "bench" => commands::bench(rest),
+        "fuzz" => fuzz::fuzz(rest),
+        "deny" => deny::deny(),
         "lint" => commands::lint(),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -2,6 +2,9 @@
 
 use std::time::Instant;
 
+use super::key_value::KeyLimits;
+use crate::config;
+
 /// What identifies an attempt.
 #[derive(Debug, Clone)]
 pub struct AttemptId {
@@ -37,6 +40,18 @@ pub enum Abilities {
 pub struct AttemptLimits {
     /// Requests.
     pub http_calls: u32,
+    /// Bytes of its log.
+    pub log_size: usize,
+    /// What it may do with key-value.
+    pub key_value: KeyLimits,
     /// When the call must have ended.
     pub ends: Instant,
+}
+
+impl AttemptLimits {
+    /// Those of a plugin, for a call that begins now.
+    pub fn new(limits: &config::Limits, now: Instant) -> AttemptLimits {
+        let key_value = KeyLimits { calls: limits.key_value_calls, transfer: limits.key_value_transfer, space: limits.key_value_size };
+        AttemptLimits { http_calls: limits.http_calls, log_size: limits.log_size, key_value, ends: now + limits.time }
+    }
 }

@@ -21,7 +21,7 @@ pub use clock::VirtualClock;
 pub use conduct::{Conduct, DryStop, Reads, WouldSend};
 pub use id::{Abilities, AttemptId, AttemptLimits};
 pub use journal::headers as recorded_headers;
-pub use key_value::KeyError;
+pub use key_value::{KeyError, KeyLimits};
 pub use log::{Level, LogBuffer, LogLine};
 pub use random::KeyedRandom;
 pub use shown::ShownEffect;
@@ -45,6 +45,8 @@ use reads::ReadLog;
 const MAX_KEPT_BODY: usize = 64 << 10;
 /// Longest name of a write.
 const MAX_NAME: usize = 256;
+/// Longest reason kept of a request that was refused: it may quote what the plugin made up.
+const MAX_WHY: usize = 2 << 10;
 
 /// Why an attempt can't go on. Not the plugin's failure: the run decides what follows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -172,8 +174,12 @@ impl Attempt {
         let clock_start = new.snapshot.clock_start.unwrap_or(whole);
         Attempt {
             journal: Journal::new(&new.id, &new.snapshot),
-            keys: KeyValue::new(new.id.plugin.clone(), &new.snapshot),
-            surroundings: Surroundings::new(VirtualClock::new(clock_start), &KeyedRandom::new(&new.random_secret, &new.id)),
+            keys: KeyValue::new(new.id.plugin.clone(), new.limits.key_value, &new.snapshot),
+            surroundings: Surroundings::new(
+                VirtualClock::new(clock_start),
+                &KeyedRandom::new(&new.random_secret, &new.id),
+                LogBuffer::new(new.limits.log_size),
+            ),
             shown: Vec::new(),
             calls: 0,
             opened: false,
@@ -331,7 +337,9 @@ impl Attempt {
 
     fn refuse(&mut self, request: &Request, error: HttpError) -> HttpError {
         let mut shown = ShownEffect::new(self.next_seq(), request, &request.url, EffectState::Failed);
-        shown.error = Some(error.to_string());
+        let mut why = error.to_string();
+        why.truncate(why.floor_char_boundary(MAX_WHY));
+        shown.error = Some(why);
         self.shown.push(shown);
         error
     }

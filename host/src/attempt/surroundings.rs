@@ -18,10 +18,10 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// For an attempt with that clock and random stream.
-    pub fn new(clock: VirtualClock, random: &KeyedRandom) -> Surroundings {
+    /// For an attempt with that clock, random stream and log.
+    pub fn new(clock: VirtualClock, random: &KeyedRandom, log: LogBuffer) -> Surroundings {
         let stream = |purpose| Arc::new(Mutex::new(random.fork(purpose)));
-        Surroundings { clock, log: LogBuffer::default(), random: stream("random"), insecure: stream("insecure") }
+        Surroundings { clock, log, random: stream("random"), insecure: stream("insecure") }
     }
 }
 

@@ -3,6 +3,7 @@
 mod audit;
 mod check;
 mod client;
+mod compile;
 mod dead_letters;
 mod decide;
 mod dry_run;
@@ -77,6 +78,9 @@ enum Verb {
     Token(token::Token),
     /// Print the published JSON Schemas
     Schema(schema::Schema),
+    /// Compile a component: what a host starts to have it done apart
+    #[command(name = crate::engine::COMPILER, hide = true)]
+    Compile(compile::Compile),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -131,6 +135,7 @@ pub async fn run() -> ExitCode {
         Verb::Token(verb) => verb.run().await,
         Verb::Audit(verb) => verb.run().await,
         Verb::Schema(verb) => verb.run(),
+        Verb::Compile(verb) => verb.run(),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sangam", &mut std::io::stdout());
             Ok(())

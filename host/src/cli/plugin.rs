@@ -56,9 +56,9 @@ pub(super) async fn describe(component: &Component) -> Result<Descriptor, String
 }
 
 async fn describe_text(component: &Component) -> Result<String, String> {
-    let engine = Engine::start(None, [0; 32]).map_err(|error| telemetry::chain(&error))?;
-    let code = engine.load(&component.digest, &component.bytes).map_err(|error| telemetry::chain(&error))?;
-    engine.describe(&code).await.map_err(|error| telemetry::chain(&error))
+    let engine = Engine::start(None, [0; 32], &crate::config::Engine::default()).map_err(|error| telemetry::chain(&error))?;
+    let code = engine.load(&component.digest, &component.bytes).await.map_err(|error| telemetry::chain(&error))?;
+    engine.describe(&code, &crate::config::Limits::default()).await.map_err(|error| telemetry::chain(&error))
 }
 
 async fn embed(file: &Path, output: &Path) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use super::model::{Config, Route};
 use super::position::Positions;
 use super::reader::{Reader, not_yet};
 use super::section::Section;
-use super::{coverage, credentials, name, plugins, routes, server, steps};
+use super::{coverage, credentials, engine, name, plugins, routes, server, steps};
 
 /// Reads all tables. `None`: there are mistakes, which the reader has.
 pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positions) -> Option<Config> {
@@ -22,10 +22,11 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
         let section = file.get(key).and_then(|item| item.table(r, label.clone()));
         section.unwrap_or_else(|| Section::new(&empty, 0..0, label))
     };
-    let (server, store, secrets) = (own(r, "server"), own(r, "store"), own(r, "secrets"));
+    let (server, store, secrets, engine) = (own(r, "server"), own(r, "store"), own(r, "secrets"), own(r, "engine"));
     let server = server::server(r, server);
     let store = server::store(r, store);
     let secrets = server::secrets(r, secrets);
+    let engine = engine::engine(r, engine);
 
     let credential_items = named(r, &mut file, "credentials", "credential");
     let plugin_items = named(r, &mut file, "plugins", "plugin");
@@ -62,7 +63,7 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
     coverage::check(r, positions, &credentials, &plugins);
     let routes: Option<Vec<Arc<Route>>> = routes.into_iter().map(|route| route.map(Arc::new)).collect();
     let base = PathBuf::from(r.base);
-    routes.filter(|_| complete).map(|routes| Config { server, store, secrets, credentials, plugins, routes, base })
+    routes.filter(|_| complete).map(|routes| Config { server, store, secrets, engine, credentials, plugins, routes, base })
 }
 
 /// The members of `[key.NAME]` tables, their names checked.

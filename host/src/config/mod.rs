@@ -8,6 +8,7 @@ mod check;
 mod clear_text;
 mod coverage;
 mod credentials;
+mod engine;
 mod expectation;
 mod expression;
 mod facts;
@@ -80,7 +81,7 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// What makes the revision, as JSON: everything but `[server]`, `[store]` and `[secrets]`, references
+    /// What makes the revision, as JSON: everything but `[server]`, `[store]`, `[secrets]` and `[engine]`, references
     /// unresolved, so that no secret is in it. [`parse_revision`] reads it back.
     pub fn revision_content(&self) -> &Value {
         &self.revision
@@ -155,7 +156,7 @@ pub fn parse(text: &str, file: &str, base: &Path, outside: &Outside<'_>) -> Resu
 }
 
 /// Reads back what [`Loaded::revision_content`] gave, perhaps long ago. Variables and files are looked up anew;
-/// `[server]`, `[store]` and `[secrets]` have their defaults, since they are no part of it.
+/// `[server]`, `[store]`, `[secrets]` and `[engine]` have their defaults, since they are no part of it.
 ///
 /// # Errors
 ///

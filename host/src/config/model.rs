@@ -23,6 +23,8 @@ pub struct Config {
     pub store: Store,
     /// `[secrets]`, this host's own.
     pub secrets: Secrets,
+    /// `[engine]`, this host's own.
+    pub engine: Engine,
     /// `[credentials.NAME]`.
     pub credentials: BTreeMap<String, Arc<Credential>>,
     /// `[plugins.NAME]`.
@@ -52,6 +54,17 @@ pub struct Server {
     pub shutdown_grace: Duration,
     /// How long a run belongs to this host without a sign of life of it.
     pub lease: Duration,
+}
+
+/// `[engine]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Engine {
+    /// Largest component, bytes.
+    pub component_size: u64,
+    /// How long compiling one may take.
+    pub compile_time: Duration,
+    /// Memory that compiling one may take, bytes.
+    pub compile_memory: u64,
 }
 
 /// `access`.
@@ -319,18 +332,36 @@ pub struct RequestPattern {
 /// `limits`: of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Linear memory, bytes.
+    /// All linear memories together, bytes.
     pub memory: usize,
+    /// Elements of all tables together.
+    pub table_elements: usize,
+    /// Resources (streams, pollables) held at once.
+    pub handles: usize,
     /// Wall time, host calls included.
     pub time: Duration,
-    /// Time in guest code.
+    /// Processor time, that of host calls included.
     pub cpu: Duration,
+    /// What one host call, or the answer, may copy out of the plugin, bytes.
+    pub host_call_size: usize,
     /// Requests.
     pub http_calls: u32,
     /// Body of one response, bytes.
     pub response_size: usize,
     /// Output data, bytes.
     pub output_size: usize,
+    /// Events brought in.
+    pub events: usize,
+    /// All of them together, bytes.
+    pub events_size: usize,
+    /// Log lines kept, bytes.
+    pub log_size: usize,
+    /// Key-value operations.
+    pub key_value_calls: u32,
+    /// Keys and values read and written, bytes.
+    pub key_value_transfer: usize,
+    /// The plugin's whole key-value space, bytes.
+    pub key_value_size: u64,
 }
 
 /// `rate-limit`.

@@ -12,6 +12,7 @@ use super::*;
 
 mod grants;
 mod journal;
+mod limits;
 mod plugins;
 mod revisions;
 mod texts;

@@ -26,18 +26,24 @@ impl Cache {
         Cache { folder, key: hmac::Key::new(hmac::HMAC_SHA256, &secret), configuration: hasher.finish() }
     }
 
-    /// The component, from the cache or compiled now.
-    pub(super) fn component(&self, engine: &wasmtime::Engine, digest: &str, bytes: &[u8]) -> Result<Component, EngineError> {
-        let file = self
-            .folder
-            .as_ref()
-            .map(|folder| folder.join(format!("{}-{:016x}.cwasm", digest.trim_start_matches("sha256:"), self.configuration)));
-        if let Some(component) = file.as_ref().and_then(|file| self.load(engine, file)) {
-            return Ok(component);
-        }
-        let component = Component::from_binary(engine, bytes).map_err(EngineError::compile)?;
-        if let Some(file) = file
-            && let Err(error) = self.save(&component, &file)
+    fn file(&self, digest: &str) -> Option<PathBuf> {
+        let name = || format!("{}-{:016x}.cwasm", digest.trim_start_matches("sha256:"), self.configuration);
+        self.folder.as_ref().map(|folder| folder.join(name()))
+    }
+
+    /// The component, if it is there.
+    pub(super) fn component(&self, engine: &wasmtime::Engine, digest: &str) -> Option<Component> {
+        let bytes = std::fs::read(self.file(digest)?).ok()?;
+        let (tag, code) = bytes.split_at_checked(TAG)?;
+        hmac::verify(&self.key, code, tag).ok()?;
+        deserialize(engine, code).ok()
+    }
+
+    /// Takes over code that our own compiler has just made, and keeps it.
+    pub(super) fn take(&self, engine: &wasmtime::Engine, digest: &str, code: &[u8]) -> Result<Component, EngineError> {
+        let component = deserialize(engine, code).map_err(EngineError::compile)?;
+        if let Some(file) = self.file(digest)
+            && let Err(error) = self.save(code, &file)
         {
             // Works without it, only slower at the next start.
             tracing::warn!(file = %file.display(), %error, "compiled code could not be kept");
@@ -45,28 +51,21 @@ impl Cache {
         Ok(component)
     }
 
-    fn load(&self, engine: &wasmtime::Engine, file: &PathBuf) -> Option<Component> {
-        let bytes = std::fs::read(file).ok()?;
-        let (tag, code) = bytes.split_at_checked(TAG)?;
-        hmac::verify(&self.key, code, tag).ok()?;
-        deserialize(engine, code).ok()
-    }
-
-    fn save(&self, component: &Component, file: &PathBuf) -> std::io::Result<()> {
+    fn save(&self, code: &[u8], file: &PathBuf) -> std::io::Result<()> {
         use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-        let code = component.serialize().map_err(std::io::Error::other)?;
         let folder = file.parent().unwrap_or(file);
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let partial = file.with_extension(format!("{}.part", uuid::Uuid::new_v4()));
         let mut target = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&partial)?;
-        std::io::Write::write_all(&mut target, hmac::sign(&self.key, &code).as_ref())?;
-        std::io::Write::write_all(&mut target, &code)?;
+        std::io::Write::write_all(&mut target, hmac::sign(&self.key, code).as_ref())?;
+        std::io::Write::write_all(&mut target, code)?;
         std::fs::rename(&partial, file)
     }
 }
 
-#[allow(unsafe_code, reason = "the one way to load compiled code; the tag shows that this installation compiled it")]
+#[allow(unsafe_code, reason = "the one way to load compiled code; our own compiler has just made it, or the tag shows that it did")]
 fn deserialize(engine: &wasmtime::Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: `code` was made by `Component::serialize` and authenticated; wasmtime itself checks version and configuration.
+    // SAFETY: `code` was made by `Engine::precompile_component`, either just now by this very program, over a pipe that nobody else has an end of,
+    // or earlier and authenticated since. wasmtime itself checks version and configuration.
     unsafe { Component::deserialize(engine, code) }
 }

@@ -9,6 +9,7 @@ use super::bindings::connector::Connector;
 use super::bindings::types::{Failure, Problem};
 use super::component::LoadedComponent;
 use super::limits::Limits;
+use super::meter::{Meter, Spent};
 use super::state::HostState;
 use super::warm::Warm;
 use crate::attempt::{Attempt, AttemptRecord, Break};
@@ -18,8 +19,6 @@ use crate::config::{self, Instances};
 const MAX_REASON: usize = 4 << 10;
 /// Longest details kept.
 const MAX_DETAILS: usize = 64 << 10;
-/// Most events that one call may bring in.
-const MAX_EVENTS: usize = 1000;
 
 /// What is asked of a plugin. Texts are JSON.
 #[derive(Debug, Clone)]
@@ -53,7 +52,7 @@ pub struct CallEnd {
     pub outcome: CallOutcome,
     /// Effects, log lines, key-value writes.
     pub record: AttemptRecord,
-    /// Time spent in guest code.
+    /// Processor time it has used.
     pub cpu: Duration,
 }
 
@@ -135,8 +134,10 @@ impl Engine {
         let engine = self.clone();
         let component = component.clone();
         let limits = *limits;
-        let task = self.guests().spawn(async move { engine.call_here(&component, &limits, instances, attempt, call).await });
-        match task.await {
+        let meter = Meter::new(limits.cpu);
+        let used = meter.clone();
+        let work = async move { engine.metered(&component, &limits, instances, attempt, call, &used).await };
+        match self.0.lanes.run(&meter, work).await {
             Ok(end) => end,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
@@ -151,16 +152,29 @@ impl Engine {
         attempt: Attempt,
         call: Call,
     ) -> CallEnd {
+        self.metered(component, limits, instances, attempt, call, &Meter::new(limits.cpu)).await
+    }
+
+    async fn metered(
+        &self,
+        component: &LoadedComponent,
+        limits: &config::Limits,
+        instances: Instances,
+        attempt: Attempt,
+        call: Call,
+        meter: &Meter,
+    ) -> CallEnd {
         match call {
             Call::Invoke { action, input, context } => {
                 let invoke = Invoke { action, input, context };
-                self.invoke(component, limits, instances, attempt, invoke).await
+                self.invoke(component, limits, instances, attempt, invoke, meter).await
             }
             Call::Poll { stream, cursor, limit, context } => {
-                let mut store = self.store(HostState::new(attempt, Limits::new(limits.memory, limits.cpu)), limits);
-                let poll = poll(&mut store, component, &stream, cursor.as_deref(), limit, &context);
-                let result = tokio::time::timeout(limits.time, poll).await;
-                ended(&mut store, result, limits)
+                let Some(_place) = self.0.places.take(&component.tenant) else { return no_place(attempt) };
+                let mut store = self.store(HostState::new(attempt, limits, meter), limits);
+                let poll = poll(&mut store, component, limits, &stream, cursor.as_deref(), limit, &context);
+                let result = within(limits, meter, poll).await;
+                ended(&mut store, result, meter)
             }
         }
     }
@@ -172,35 +186,61 @@ impl Engine {
         instances: Instances,
         attempt: Attempt,
         invoke: Invoke,
+        meter: &Meter,
     ) -> CallEnd {
         let warm = if instances == Instances::Reuse { component.warm.take() } else { None };
-        let (mut store, mut instance, calls) = match warm {
+        let (mut store, mut instance, calls, place) = match warm {
             Some(mut warm) => {
-                warm.store.data_mut().begin(attempt, limits.memory, limits.cpu);
-                warm.store.set_epoch_deadline(1);
-                (warm.store, Some(warm.instance), warm.calls)
+                warm.store.data_mut().begin(attempt, limits, meter);
+                bound(&mut warm.store, limits);
+                (warm.store, Some(warm.instance), warm.calls, warm.place)
             }
-            None => (self.store(HostState::new(attempt, Limits::new(limits.memory, limits.cpu)), limits), None, 0),
+            None => match self.0.places.take(&component.tenant) {
+                Some(place) => (self.store(HostState::new(attempt, limits, meter), limits), None, 0, place),
+                None => return no_place(attempt),
+            },
         };
-        let result = tokio::time::timeout(limits.time, invoke.run(&mut store, component, &mut instance)).await;
-        let end = ended(&mut store, result, limits);
+        let result = within(limits, meter, invoke.run(&mut store, component, &mut instance, limits)).await;
+        let end = ended(&mut store, result, meter);
         let well = matches!(end.outcome, CallOutcome::Output { .. } | CallOutcome::Failure(_));
         if let (Instances::Reuse, true, Some(instance)) = (instances, well, instance) {
-            component.warm.keep(Warm { store, instance, calls: calls + 1 });
+            component.warm.keep(Warm { store, instance, calls: calls + 1, place });
         }
         end
     }
 
-    fn store(&self, state: HostState, limits: &config::Limits) -> Store<HostState> {
+    pub(super) fn store(&self, state: HostState, limits: &config::Limits) -> Store<HostState> {
         let mut store = Store::new(&self.0.wasmtime, state);
         store.limiter(|state| &mut state.limits);
-        // Host calls may copy at most this much out of the guest at once.
-        store.set_hostcall_fuel(2 * limits.memory.min(64 << 20));
-        // Before instantiation: start functions run guest code too. One tick, since a deadline of 0 would trap at once.
-        store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().limits.tick()));
+        bound(&mut store, limits);
         store
     }
+}
+
+/// What the engine itself keeps to, for the call that begins.
+fn bound(store: &mut Store<HostState>, limits: &config::Limits) {
+    // A host call, or the answer, may copy at most this much out of the guest.
+    store.set_hostcall_fuel(limits.host_call_size);
+    store.set_max_component_handles(limits.handles);
+    // Before instantiation: start functions run guest code too. One tick, since a deadline of 0 would trap at once.
+    store.set_epoch_deadline(1);
+}
+
+/// Works on a call within its time and processor time.
+pub(super) async fn within<T>(
+    limits: &config::Limits,
+    meter: &Meter,
+    work: impl Future<Output = wasmtime::Result<T>>,
+) -> Result<wasmtime::Result<T>, tokio::time::error::Elapsed> {
+    let metered = async { meter.around(work).await.unwrap_or_else(|Spent| Err(wasmtime::Error::new(Spent))) };
+    tokio::time::timeout(limits.time, metered).await
+}
+
+/// The component has as many instances as it may have beside those of others.
+fn no_place(attempt: Attempt) -> CallEnd {
+    let why = "the plugin has its share of the engine's instances under way".to_owned();
+    CallEnd { outcome: CallOutcome::Busy(why), record: attempt.finish(), cpu: Duration::ZERO }
 }
 
 /// An action's name, input and context.
@@ -216,6 +256,7 @@ impl Invoke {
         store: &mut Store<HostState>,
         component: &LoadedComponent,
         instance: &mut Option<Connector>,
+        limits: &config::Limits,
     ) -> wasmtime::Result<CallOutcome> {
         let Some(connector) = &component.connector else {
             return Ok(CallOutcome::Trap("the component has no actions".to_owned()));
@@ -226,16 +267,29 @@ impl Invoke {
         };
         let result = instance.sangam_connector_actions().call_invoke(&mut *store, &self.action, &self.input, &self.context).await?;
         Ok(match result {
-            Ok(output) if output.events.len() > MAX_EVENTS => CallOutcome::Limit(format!("it brought in more than {MAX_EVENTS} events")),
-            Ok(output) => CallOutcome::Output { data: output.data, events: output.events },
+            Ok(output) => match too_many(&output.events, limits) {
+                Some(why) => CallOutcome::Limit(why),
+                None => CallOutcome::Output { data: output.data, events: output.events },
+            },
             Err(failure) => CallOutcome::Failure(plugin_failure(failure)),
         })
     }
 }
 
+/// Why these are more events than a call may bring in.
+fn too_many(events: &[String], limits: &config::Limits) -> Option<String> {
+    if events.len() > limits.events {
+        return Some(format!("it brought in {} events; at most {} (limits.events)", events.len(), limits.events));
+    }
+    let bytes: usize = events.iter().map(String::len).sum();
+    (bytes > limits.events_size)
+        .then(|| format!("it brought in events of {bytes} bytes; at most {} (limits.events-size)", limits.events_size))
+}
+
 async fn poll(
     store: &mut Store<HostState>,
     component: &LoadedComponent,
+    limits: &config::Limits,
     stream: &str,
     cursor: Option<&str>,
     limit: u32,
@@ -247,12 +301,15 @@ async fn poll(
     let instance = source.instantiate_async(&mut *store).await?;
     let result = instance.sangam_connector_events().call_poll(&mut *store, stream, cursor, limit, context).await?;
     Ok(match result {
-        Ok(page) => CallOutcome::Page(PolledPage {
-            events: page.events,
-            next_cursor: page.next_cursor,
-            more: page.more,
-            set_aside: page.set_aside.into_iter().map(|record| (record.data, record.reason)).collect(),
-        }),
+        Ok(page) => match too_many(&page.events, limits) {
+            Some(why) => CallOutcome::Limit(why),
+            None => CallOutcome::Page(PolledPage {
+                events: page.events,
+                next_cursor: page.next_cursor,
+                more: page.more,
+                set_aside: page.set_aside.into_iter().map(|record| (record.data, record.reason)).collect(),
+            }),
+        },
         Err(failure) => CallOutcome::Failure(plugin_failure(failure)),
     })
 }
@@ -261,31 +318,26 @@ async fn poll(
 fn ended(
     store: &mut Store<HostState>,
     result: Result<wasmtime::Result<CallOutcome>, tokio::time::error::Elapsed>,
-    limits: &config::Limits,
+    meter: &Meter,
 ) -> CallEnd {
     let state = store.data_mut();
     let outcome = match result {
         Err(_) => CallOutcome::TimedOut,
         Ok(Ok(outcome)) => outcome,
-        Ok(Err(error)) => trapped(&error, &state.limits, limits.memory, limits.cpu),
+        Ok(Err(error)) => trapped(&error, &state.limits),
     };
-    let cpu = state.limits.cpu_used();
     let attempt = state.attempt.take().expect("a call has its attempt");
-    CallEnd { outcome, record: attempt.finish(), cpu }
+    CallEnd { outcome, record: attempt.finish(), cpu: meter.used() }
 }
 
-fn trapped(error: &wasmtime::Error, used: &Limits, memory: usize, cpu: Duration) -> CallOutcome {
+fn trapped(error: &wasmtime::Error, limits: &Limits) -> CallOutcome {
     if let Some(why) = error.downcast_ref::<Break>() {
         return CallOutcome::Broken(why.clone());
     }
-    if used.cpu_spent {
-        return CallOutcome::Limit(format!("it used up its {cpu:?} of processor time (limits.cpu)"));
-    }
-    if used.memory_refused {
-        return CallOutcome::Limit(format!("it asked for more than its {} MiB of memory (limits.memory)", memory >> 20));
+    if let Some(why) = limits.reached(error) {
+        return CallOutcome::Limit(why);
     }
     match error.downcast_ref::<Trap>() {
-        Some(Trap::StackOverflow) => CallOutcome::Limit("its call stack overflowed".to_owned()),
         Some(trap) => CallOutcome::Trap(trap.to_string()),
         None if error.is::<wasmtime::PoolConcurrencyLimitError>() => CallOutcome::Busy("all instances are taken".to_owned()),
         None => CallOutcome::Trap(format!("{error:#}")),

@@ -35,7 +35,7 @@ fn shown(error: KeyError) -> Error {
     match error {
         KeyError::NotClaimed(_) => Error::NotClaimed(error.to_string()),
         KeyError::TooLarge(why) => Error::TooLarge(why),
-        KeyError::Full => Error::Full(error.to_string()),
+        KeyError::Full { .. } => Error::Full(error.to_string()),
         KeyError::Invalid(why) => Error::Invalid(why),
         KeyError::Unavailable(why) => Error::Unavailable(why),
     }

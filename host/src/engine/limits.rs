@@ -1,83 +1,116 @@
-//! Memory, tables and processor time of one call.
+//! Memory, tables and processor time of one call, and which limit ended it.
 
-use std::time::Duration;
+use wasmtime::component::ResourceTableError;
+use wasmtime::{ResourceLimiter, Trap, UpdateDeadline};
 
-use wasmtime::{ResourceLimiter, UpdateDeadline};
-
-use super::TICK;
-
-/// Most elements of a table.
-const MAX_TABLE: usize = 100_000;
+use super::meter::{Meter, Spent};
+use super::{GUEST_STACK, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
+use crate::config;
 
 /// Ceilings of one call and what it has used.
 #[derive(Debug, Clone)]
 pub(super) struct Limits {
-    memory: usize,
-    ticks: u64,
-    ticks_used: u64,
+    config: config::Limits,
+    meter: Meter,
     memory_used: usize,
-    /// The plugin asked for more memory than it may have.
-    pub(super) memory_refused: bool,
-    /// The plugin used up its processor time.
-    pub(super) cpu_spent: bool,
+    elements_used: usize,
+    refused: Option<Refused>,
+}
+
+/// What a plugin asked for more of than it may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    Memory,
+    Elements,
+    Time,
 }
 
 impl Limits {
-    pub(super) fn new(memory: usize, cpu: Duration) -> Limits {
-        Limits { memory, ticks: ticks(cpu), ticks_used: 0, memory_used: 0, memory_refused: false, cpu_spent: false }
+    pub(super) fn new(config: &config::Limits, meter: Meter) -> Limits {
+        Limits { config: *config, meter, memory_used: 0, elements_used: 0, refused: None }
     }
 
-    /// For another call of the same instance, which keeps its memory.
-    pub(super) fn renew(&mut self, memory: usize, cpu: Duration) {
-        *self = Limits { memory_used: self.memory_used, ..Limits::new(memory, cpu) };
-    }
-
-    /// Time spent in guest code, in whole ticks.
-    pub(super) fn cpu_used(&self) -> Duration {
-        TICK * u32::try_from(self.ticks_used).unwrap_or(u32::MAX)
+    /// For another call of the same instance, which keeps its memory and tables.
+    pub(super) fn renew(&mut self, config: &config::Limits, meter: Meter) {
+        *self = Limits { memory_used: self.memory_used, elements_used: self.elements_used, ..Limits::new(config, meter) };
     }
 
     /// Called at each tick that finds the guest running (or that passed while it waited for the host: then once).
     pub(super) fn tick(&mut self) -> UpdateDeadline {
-        self.ticks_used += 1;
-        if self.ticks_used > self.ticks {
-            self.cpu_spent = true;
+        if self.meter.is_spent() {
+            self.refused = Some(Refused::Time);
             return UpdateDeadline::Interrupt;
         }
         // A plain yield may be polled again at once and starve the timers (wasmtime, spin #3278).
         UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
     }
-}
 
-fn ticks(cpu: Duration) -> u64 {
-    u64::try_from(cpu.as_nanos().div_ceil(TICK.as_nanos()).max(1)).unwrap_or(u64::MAX)
+    /// The limit that ended the call, in words with its option; `None`: it was something else.
+    pub(super) fn reached(&self, error: &wasmtime::Error) -> Option<String> {
+        let config = &self.config;
+        if self.refused == Some(Refused::Time) || error.is::<Spent>() {
+            return Some(format!("it used up its {:?} of processor time (limits.cpu)", config.cpu));
+        }
+        if error.downcast_ref::<ResourceTableError>().is_some_and(|error| matches!(error, ResourceTableError::Full)) {
+            return Some(self.handles());
+        }
+        // Of these the engine has no types.
+        let text = format!("{error:#}");
+        if text.contains("store handle limit exceeded") {
+            return Some(self.handles());
+        }
+        if text.contains("fuel allocated for hostcalls has been exhausted") {
+            let most = config.host_call_size;
+            return Some(format!("one call of the host, or its answer, holds more than {most} bytes (limits.host-call-size)"));
+        }
+        match (error.downcast_ref::<Trap>(), self.refused) {
+            (Some(Trap::StackOverflow), _) => {
+                Some(format!("its call stack overflowed the {} KiB that every plugin has", GUEST_STACK >> 10))
+            }
+            (_, Some(Refused::Memory)) => Some(format!("it asked for more than its {} bytes of memory (limits.memory)", config.memory)),
+            (_, Some(Refused::Elements)) => {
+                Some(format!("it asked for more than its {} table elements (limits.table-elements)", config.table_elements))
+            }
+            _ => None,
+        }
+    }
+
+    fn handles(&self) -> String {
+        format!("it holds more than its {} resources at once (limits.handles)", self.config.handles)
+    }
 }
 
 impl ResourceLimiter for Limits {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         // Of all memories of the call together.
         let used = self.memory_used.saturating_add(desired.saturating_sub(current));
-        if used > self.memory {
-            self.memory_refused = true;
+        if used > self.config.memory {
+            self.refused = Some(Refused::Memory);
             return Ok(false);
         }
         self.memory_used = used;
         Ok(true)
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= MAX_TABLE)
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let used = self.elements_used.saturating_add(desired.saturating_sub(current));
+        if used > self.config.table_elements {
+            self.refused = Some(Refused::Elements);
+            return Ok(false);
+        }
+        self.elements_used = used;
+        Ok(true)
     }
 
     fn instances(&self) -> usize {
-        64
+        MAX_INSTANCES as usize
     }
 
     fn tables(&self) -> usize {
-        64
+        MAX_TABLES as usize
     }
 
     fn memories(&self) -> usize {
-        32
+        MAX_MEMORIES as usize
     }
 }

@@ -6,16 +6,21 @@
 mod bindings;
 mod cache;
 mod call;
+mod compiler;
 mod component;
 mod http;
 mod key_value;
+mod lanes;
 mod limits;
 mod log;
+mod meter;
+mod places;
 mod state;
 mod warm;
 mod wasi;
 
 pub use call::{Call, CallEnd, CallOutcome, PluginFailure, PluginFailureKind, PolledPage};
+pub use compiler::{VERB as COMPILER, serve as serve_compiler};
 pub use component::LoadedComponent;
 
 use std::num::NonZeroUsize;
@@ -27,17 +32,30 @@ use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 use cache::Cache;
+use compiler::Compiler;
+use lanes::Lanes;
+use places::Places;
 use state::HostState;
+
+use crate::config;
 
 /// How often running guests are looked at: the grain of `limits.cpu`.
 const TICK: Duration = Duration::from_millis(5);
 /// Calls at the same time, over all plugins.
 const MAX_CALLS: u32 = 512;
-/// Core instances at the same time: a Rust guest takes one, a Python guest 38.
-const MAX_CORE_INSTANCES: u32 = 2048;
+/// Memories at the same time, and half the tables: each reserves address space (4 GiB), of which there is no more than 128 TiB.
+const MAX_POOLED_MEMORIES: u32 = 2048;
+/// Core instances of a component: a Rust guest takes one, a Python guest 38.
+const MAX_INSTANCES: u32 = 64;
+/// Memories of a component.
+const MAX_MEMORIES: u32 = 32;
+/// Tables of a component.
+const MAX_TABLES: u32 = 64;
 /// Largest linear memory that any plugin can be given.
 pub const MAX_MEMORY: usize = 1 << 30;
-/// Stack of guest code.
+/// Elements of the largest table that any plugin can be given.
+const MAX_TABLE: usize = 1_000_000;
+/// Stack of guest code. The same for all: it is compiled into the code, and set once for an engine.
 const GUEST_STACK: usize = 512 << 10;
 /// Stack of a call, host functions included.
 const CALL_STACK: usize = 2 << 20;
@@ -74,7 +92,9 @@ struct Inner {
     wasmtime: wasmtime::Engine,
     linker: Linker<HostState>,
     cache: Cache,
-    guests: Option<tokio::runtime::Runtime>,
+    compiler: Compiler,
+    lanes: Lanes,
+    places: Places,
 }
 
 impl std::fmt::Debug for Engine {
@@ -83,50 +103,41 @@ impl std::fmt::Debug for Engine {
     }
 }
 
-impl Drop for Inner {
-    fn drop(&mut self) {
-        // A runtime must not be waited for from within another: what still runs in guests is abandoned.
-        if let Some(guests) = self.guests.take() {
-            guests.shutdown_background();
-        }
-    }
-}
-
 impl Engine {
     /// Starts an engine. Compiled code is kept in `cache`, authenticated with `cache_secret`; without a folder it is not kept.
     ///
     /// # Errors
     /// [`EngineError::Start`]: not on this machine.
-    pub fn start(cache: Option<PathBuf>, cache_secret: [u8; 32]) -> Result<Engine, EngineError> {
-        let wasmtime = wasmtime::Engine::new(&configuration()).map_err(EngineError::start)?;
+    pub fn start(cache: Option<PathBuf>, cache_secret: [u8; 32], limits: &config::Engine) -> Result<Engine, EngineError> {
+        let wasmtime = wasmtime::Engine::new(&configuration(Some(pool()))).map_err(EngineError::start)?;
         let mut linker = Linker::new(&wasmtime);
         bindings::link(&mut linker).map_err(EngineError::start)?;
         wasi::link(&mut linker).map_err(EngineError::start)?;
-        let guests = tokio::runtime::Builder::new_multi_thread().thread_name("guest").enable_all().build().map_err(EngineError::start)?;
+        let lanes = Lanes::start().map_err(EngineError::start)?;
         start_ticker(&wasmtime).map_err(EngineError::start)?;
         let cache = Cache::new(cache, cache_secret, &wasmtime);
-        Ok(Engine(Arc::new(Inner { wasmtime, linker, cache, guests: Some(guests) })))
-    }
-
-    fn guests(&self) -> &tokio::runtime::Handle {
-        self.0.guests.as_ref().expect("the runtime lives as long as the engine").handle()
+        let (compiler, places) = (Compiler::new(limits), Places::new(MAX_CALLS));
+        Ok(Engine(Arc::new(Inner { wasmtime, linker, cache, compiler, lanes, places })))
     }
 }
 
-fn configuration() -> Config {
+/// Places that are there before anybody calls: a fresh instance costs no system call for its memory.
+fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(MAX_CALLS)
-        .total_core_instances(MAX_CORE_INSTANCES)
-        .total_memories(MAX_CORE_INSTANCES)
-        .total_tables(2 * MAX_CORE_INSTANCES)
+        // Only counted: nothing is reserved for them.
+        .total_core_instances(MAX_CALLS * MAX_INSTANCES)
+        .total_memories(MAX_POOLED_MEMORIES)
+        .total_tables(2 * MAX_POOLED_MEMORIES)
         .total_stacks(MAX_CALLS)
-        .max_core_instances_per_component(64)
-        .max_memories_per_component(32)
-        .max_tables_per_component(64)
+        .max_core_instances_per_component(MAX_INSTANCES)
+        .max_memories_per_component(MAX_MEMORIES)
+        .max_tables_per_component(MAX_TABLES)
         .max_core_instance_size(4 << 20)
         .max_component_instance_size(4 << 20)
-        .table_elements(100_000)
-        .max_tables_per_module(2)
+        .table_elements(MAX_TABLE)
+        .max_tables_per_module(MAX_TABLES)
+        .max_memories_per_module(MAX_MEMORIES)
         .max_memory_size(MAX_MEMORY)
         .linear_memory_keep_resident(256 << 10)
         .table_keep_resident(16 << 10)
@@ -134,6 +145,11 @@ fn configuration() -> Config {
         .decommit_batch_size(32)
         // On wasmtime 48 it can show one instance another's pages (wasmtime #14357).
         .pagemap_scan(Enabled::No);
+    pool
+}
+
+/// How code is compiled and run. Where it is compiled only, nothing needs a pool; the code is the same.
+fn configuration(pool: Option<PoolingAllocationConfig>) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
@@ -144,8 +160,10 @@ fn configuration() -> Config {
         .memory_init_cow(true)
         .max_wasm_stack(GUEST_STACK)
         .async_stack_size(CALL_STACK)
-        .wasm_backtrace_max_frames(NonZeroUsize::new(16))
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        .wasm_backtrace_max_frames(NonZeroUsize::new(16));
+    if let Some(pool) = pool {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    }
     config
 }
 

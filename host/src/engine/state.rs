@@ -1,16 +1,13 @@
 //! What belongs to one call: the attempt it acts through, its limits, and the little of WASI that it gets.
 
-use std::time::Duration;
-
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::limits::Limits;
+use super::meter::Meter;
 use super::wasi;
-use crate::attempt::{Attempt, AttemptId, Break, KeyedRandom, Present, Surroundings, VirtualClock};
-
-/// Most resources (streams, pollables) of a call.
-const MAX_RESOURCES: usize = 1000;
+use crate::attempt::{Attempt, AttemptId, Break, KeyedRandom, LogBuffer, Present, Surroundings, VirtualClock};
+use crate::config;
 
 /// The data of a wasmtime store.
 pub(super) struct HostState {
@@ -23,20 +20,21 @@ pub(super) struct HostState {
 }
 
 impl HostState {
-    pub(super) fn new(attempt: Attempt, limits: Limits) -> HostState {
+    pub(super) fn new(attempt: Attempt, config: &config::Limits, meter: &Meter) -> HostState {
         let present = Present::new(attempt.surroundings().clone());
         let wasi = wasi::context(&present);
-        HostState { attempt: Some(attempt), limits, present, table: table(), wasi }
+        HostState { attempt: Some(attempt), limits: Limits::new(config, meter.clone()), present, table: table(config), wasi }
     }
 
     /// Makes the state of a reused instance that of another attempt.
-    pub(super) fn begin(&mut self, attempt: Attempt, memory: usize, cpu: Duration) {
+    pub(super) fn begin(&mut self, attempt: Attempt, config: &config::Limits, meter: &Meter) {
         self.present.set(attempt.surroundings().clone());
         self.attempt = Some(attempt);
-        self.limits.renew(memory, cpu);
+        self.limits.renew(config, meter.clone());
+        self.table.set_max_capacity(config.handles);
     }
 
-    pub(super) fn describing(limits: Limits) -> HostState {
+    pub(super) fn describing(config: &config::Limits, meter: &Meter) -> HostState {
         let nobody = AttemptId {
             run: String::new(),
             root: String::new(),
@@ -48,8 +46,9 @@ impl HostState {
             component: String::new(),
         };
         let random = KeyedRandom::new(&[0; 32], &nobody);
-        let present = Present::new(Surroundings::new(VirtualClock::new(jiff::Timestamp::UNIX_EPOCH), &random));
-        HostState { attempt: None, limits, wasi: wasi::context(&present), present, table: table() }
+        let present = Present::new(Surroundings::new(VirtualClock::new(jiff::Timestamp::UNIX_EPOCH), &random, LogBuffer::new(0)));
+        let limits = Limits::new(config, meter.clone());
+        HostState { attempt: None, limits, wasi: wasi::context(&present), present, table: table(config) }
     }
 
     pub(super) fn attempt(&mut self) -> wasmtime::Result<&mut Attempt> {
@@ -57,9 +56,9 @@ impl HostState {
     }
 }
 
-fn table() -> ResourceTable {
+fn table(config: &config::Limits) -> ResourceTable {
     let mut table = ResourceTable::new();
-    table.set_max_capacity(MAX_RESOURCES);
+    table.set_max_capacity(config.handles);
     table
 }
 

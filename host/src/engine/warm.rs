@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use wasmtime::Store;
 
 use super::bindings::connector::Connector;
+use super::places::Place;
 use super::state::HostState;
 
 /// Most instances kept for a plugin.
@@ -20,6 +21,8 @@ pub(super) struct Warm {
     pub(super) store: Store<HostState>,
     pub(super) instance: Connector,
     pub(super) calls: u32,
+    /// Given back with the instance.
+    pub(super) place: Place,
 }
 
 /// The idle instances of a component.

@@ -10,7 +10,7 @@ use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::clocks::{HostMonotonicClock, HostWallClock};
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
-use wasmtime_wasi::p2::{DynPollable, OutputStream, Pollable, StreamResult, subscribe};
+use wasmtime_wasi::p2::{DynPollable, OutputStream, Pollable, StreamError, StreamResult, subscribe};
 use wasmtime_wasi::{WasiCtx, WasiView as _, async_trait};
 
 use super::state::HostState;
@@ -210,10 +210,17 @@ impl Pollable for LineStream {
 
 impl OutputStream for LineStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.partial.extend_from_slice(&bytes);
-        while let Some(end) = self.partial.iter().position(|&byte| byte == b'\n') {
-            let line: Vec<u8> = self.partial.drain(..=end).collect();
-            self.emit(&line);
+        // WASI's own rule; without it one call could have the host work through whatever the guest's memory holds.
+        if bytes.len() > OUTPUT_CHUNK {
+            return Err(StreamError::trap("more was written at once than `check-write` allows"));
+        }
+        let mut lines = bytes.split_inclusive(|&byte| byte == b'\n').peekable();
+        while let Some(line) = lines.next() {
+            self.partial.extend_from_slice(line);
+            if lines.peek().is_some() || line.ends_with(b"\n") {
+                let line = std::mem::take(&mut self.partial);
+                self.emit(&line);
+            }
         }
         if self.partial.len() >= OUTPUT_CHUNK {
             let line = std::mem::take(&mut self.partial);

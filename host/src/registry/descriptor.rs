@@ -13,6 +13,8 @@ const MAX_ENTRIES: usize = 256;
 const MAX_TEXT: usize = 4000;
 /// Longest name.
 const MAX_NAME: usize = 64;
+/// Longest descriptor: the contract says it.
+const MAX_DESCRIPTOR: usize = 1 << 20;
 
 /// See `wit/descriptor.schema.json`. Members it does not know are ignored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -90,6 +92,9 @@ pub struct DescriptorError(String);
 impl Descriptor {
     /// Reads and checks a descriptor.
     pub fn parse(text: &str) -> Result<Descriptor, DescriptorError> {
+        if text.len() > MAX_DESCRIPTOR {
+            return Err(DescriptorError(format!("it has {} bytes; at most {MAX_DESCRIPTOR}", text.len())));
+        }
         let descriptor: Descriptor = serde_json::from_str(text).map_err(|error| DescriptorError(error.to_string()))?;
         descriptor.check().map_err(DescriptorError)?;
         Ok(descriptor)

@@ -163,8 +163,8 @@ impl Runtime {
         let cache_secret = vault.host_secret(CACHE_SECRET).await?;
         let random_secret = vault.host_secret(RANDOM_SECRET).await?;
         let broker = Arc::new(Broker::new(vault.clone(), BTreeMap::new(), tokens));
-        let engine = Engine::start(Some(cache_folder(&loaded.config.store.url, &loaded.config.base)), cache_secret)
-            .map_err(|error| start(&error))?;
+        let cache = cache_folder(&loaded.config.store.url, &loaded.config.base);
+        let engine = Engine::start(Some(cache), cache_secret, &loaded.config.engine).map_err(|error| start(&error))?;
         let empty = Arc::new(Present { revision: Arc::new(Revision::empty(&loaded.config)), plugins: BTreeMap::new() });
         let runtime = Arc::new(Runtime {
             config_file: config_file.to_owned(),

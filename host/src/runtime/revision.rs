@@ -173,9 +173,8 @@ pub(super) async fn build(engine: &Engine, loaded: &Loaded, components: BTreeMap
 }
 
 async fn load(engine: &Engine, config: Arc<config::Plugin>, component: Component) -> Result<LoadedPlugin, BuildError> {
-    let (compiler, digest, bytes) = (engine.clone(), component.digest.clone(), component.bytes.clone());
-    let code = tokio::task::spawn_blocking(move || compiler.load(&digest, &bytes)).await.map_err(|_| BuildError::Broken)??;
-    let said = Descriptor::parse(&engine.describe(&code).await?)?;
+    let code = engine.load(&component.digest, &component.bytes).await?;
+    let said = Descriptor::parse(&engine.describe(&code, &config.limits).await?)?;
     let described = match &component.inspection.descriptor {
         Some(embedded) if *embedded != said => return Err(BuildError::OtherDescriptor),
         Some(_) => false,

@@ -351,7 +351,7 @@ async fn insert_intent(connection: &mut Connection, intent: &Intent) -> Result<(
 pub(super) fn refusal<T>(result: Result<T, StoreError>) -> Result<Result<T, StoreError>, StoreError> {
     match result {
         Ok(done) => Ok(Ok(done)),
-        Err(refused @ (StoreError::Fenced | StoreError::KeyConflict(_))) => Ok(Err(refused)),
+        Err(refused @ (StoreError::Fenced | StoreError::KeyConflict(_) | StoreError::KeySpaceFull { .. })) => Ok(Err(refused)),
         Err(error) => Err(error),
     }
 }

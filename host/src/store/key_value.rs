@@ -3,6 +3,22 @@
 use super::sql::{Connection, Pool, sql};
 use super::{Store, StoreError};
 
+/// What a key takes in the store beside itself and its value: row, index, version.
+const KEY: u64 = 64;
+/// Space of the host itself: `sangam` is no plugin's name. It has the sizes of the others, so that nobody has to count them: a plugin that fills
+/// its space with tiny keys would make each of its settlements dear.
+const OWN_SPACE: &str = "sangam";
+
+/// Bytes of a plugin's space that a key takes.
+pub fn key_size(key: usize, value: usize) -> u64 {
+    KEY + (key + value) as u64
+}
+
+/// Where the size of a plugin's space is kept.
+fn size_key(plugin: &str) -> String {
+    format!("space/{plugin}")
+}
+
 /// What a step has read: a key, or all keys with a prefix.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Claim {
@@ -56,6 +72,8 @@ pub struct KeySettlement {
     pub writes: Vec<(String, Option<Vec<u8>>)>,
     /// The version that the written values get: random, so that no two writes share one.
     pub version: i64,
+    /// Bytes that the plugin's space may have.
+    pub space: u64,
 }
 
 impl Store {
@@ -70,28 +88,84 @@ impl Store {
         Ok(row.map(|row| (row.get(0), row.get(1))))
     }
 
-    /// All keys with a prefix, in byte order, with their versions.
-    pub async fn key_list(&self, plugin: &str, prefix: &str) -> Result<Vec<(String, i64)>, StoreError> {
-        let rows = sql("select key, version from key_value where plugin = ? and key >= ? and substr(key, 1, length(?)) = ? order by key")
-            .bind(plugin)
-            .bind(prefix)
-            .bind(prefix)
-            .bind(prefix)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(StoreError::doing("list keys"))?;
+    /// Keys with a prefix, in byte order, with their versions: the first `most`.
+    pub async fn key_list(&self, plugin: &str, prefix: &str, most: u32) -> Result<Vec<(String, i64)>, StoreError> {
+        let rows = sql("select key, version from key_value where plugin = ? and key >= ? and substr(key, 1, length(?)) = ? \
+             order by key limit ?")
+        .bind(plugin)
+        .bind(prefix)
+        .bind(prefix)
+        .bind(prefix)
+        .bind(i64::from(most))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(StoreError::doing("list keys"))?;
         Ok(rows.into_iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
     /// Bytes that a plugin's space takes.
     pub async fn key_space(&self, plugin: &str) -> Result<u64, StoreError> {
-        let size: Option<i64> = sql("select cast(sum(octet_length(key) + octet_length(value)) as bigint) from key_value where plugin = ?")
-            .bind(plugin)
-            .scalar(&self.readers)
+        let kept: Option<i64> = sql(KEPT_SIZE)
+            .bind(OWN_SPACE)
+            .bind(size_key(plugin))
+            .scalar_optional(&self.readers)
             .await
             .map_err(StoreError::doing("measure a key-value space"))?;
+        let size = match kept {
+            Some(kept) => Some(kept),
+            // Nothing was written since sizes are kept.
+            None => sql(COUNTED_SIZE)
+                .bind(KEY as i64)
+                .bind(plugin)
+                .scalar(&self.readers)
+                .await
+                .map_err(StoreError::doing("measure a key-value space"))?,
+        };
         Ok(size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0))
     }
+
+    /// Bytes that a key takes; 0 where there is none.
+    pub async fn key_size(&self, plugin: &str, key: &str) -> Result<u64, StoreError> {
+        let value: Option<i64> =
+            sql(VALUE_SIZE).bind(plugin).bind(key).scalar_optional(&self.readers).await.map_err(StoreError::doing("measure a key"))?;
+        Ok(value.map_or(0, |value| key_size(key.len(), usize::try_from(value).unwrap_or(0))))
+    }
+}
+
+/// The size of a space as it is kept: the version of a key without a value, since a version is a number.
+const KEPT_SIZE: &str = "select version from key_value where plugin = ? and key = ?";
+const COUNTED_SIZE: &str = "select cast(sum(? + octet_length(key) + octet_length(value)) as bigint) from key_value where plugin = ?";
+const VALUE_SIZE: &str = "select cast(octet_length(value) as bigint) from key_value where plugin = ? and key = ?";
+
+/// Bytes that a plugin's space will take with these writes; `None` where nothing is written. Checked before anything is.
+///
+/// # Errors
+/// [`StoreError::KeySpaceFull`]: it grows, and beyond what it may.
+pub(super) async fn room(connection: &mut Connection, settlement: &KeySettlement) -> Result<Option<u64>, StoreError> {
+    if settlement.writes.is_empty() {
+        return Ok(None);
+    }
+    let doing = || StoreError::doing("measure a key-value space");
+    let kept: Option<i64> =
+        sql(KEPT_SIZE).bind(OWN_SPACE).bind(size_key(&settlement.plugin)).scalar_optional(&mut *connection).await.map_err(doing())?;
+    let before: Option<i64> = match kept {
+        Some(kept) => Some(kept),
+        None => sql(COUNTED_SIZE).bind(KEY as i64).bind(&settlement.plugin).scalar(&mut *connection).await.map_err(doing())?,
+    };
+    let before = before.and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
+    let (mut freed, mut taken) = (0, 0);
+    for (key, value) in &settlement.writes {
+        let present: Option<i64> =
+            sql(VALUE_SIZE).bind(&settlement.plugin).bind(key).scalar_optional(&mut *connection).await.map_err(doing())?;
+        freed += present.map_or(0, |size| key_size(key.len(), usize::try_from(size).unwrap_or(0)));
+        taken += value.as_ref().map_or(0, |value| key_size(key.len(), value.len()));
+    }
+    let after = (before + taken).saturating_sub(freed);
+    // What was full before, perhaps since the limit was lowered, may still shrink.
+    if taken > freed && after > settlement.space {
+        return Err(StoreError::KeySpaceFull { plugin: settlement.plugin.clone(), would: after, most: settlement.space });
+    }
+    Ok(Some(after))
 }
 
 /// Claims that a step holds, with what it saw.
@@ -192,8 +266,20 @@ pub(super) async fn claim(
     Ok(())
 }
 
-/// Applies the writes of a step that succeeded. What was read is checked by the caller before.
-pub(super) async fn apply(connection: &mut Connection, settlement: &KeySettlement) -> Result<(), StoreError> {
+/// Applies the writes of a step that succeeded. What was read is checked by the caller before, and so is the room: `space` is what the plugin's
+/// space takes afterwards.
+pub(super) async fn apply(connection: &mut Connection, settlement: &KeySettlement, space: Option<u64>) -> Result<(), StoreError> {
+    if let Some(space) = space {
+        sql("insert into key_value (plugin, key, value, version) values (?, ?, ?, ?) \
+             on conflict (plugin, key) do update set version = excluded.version")
+        .bind(OWN_SPACE)
+        .bind(size_key(&settlement.plugin))
+        .bind(Vec::<u8>::new())
+        .bind(i64::try_from(space).unwrap_or(i64::MAX))
+        .execute(&mut *connection)
+        .await
+        .map_err(StoreError::doing("keep the size of a key-value space"))?;
+    }
     for (key, value) in &settlement.writes {
         let query = match value {
             Some(value) => sql("insert into key_value (plugin, key, value, version) values (?, ?, ?, ?) \

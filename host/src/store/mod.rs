@@ -46,7 +46,7 @@ pub use dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterPage};
 pub use doubt::{Decision, DecisionRefused, DoubtId};
 pub use effect::{EffectId, EffectRow, EffectState, Intent, JournalSnapshot, Opening, Recording};
 pub use host::HostRow;
-pub use key_value::{Claim, KeyRead, KeySettlement, SeenValue};
+pub use key_value::{Claim, KeyRead, KeySettlement, SeenValue, key_size};
 pub use limit::BreakerRow;
 pub use listener::Listener;
 pub use order::{Cancelled, KeyHolder};
@@ -128,6 +128,16 @@ pub enum StoreError {
     /// A key was claimed or changed by another step since it was read.
     #[error("key {0:?} is claimed or was changed by another step")]
     KeyConflict(String),
+    /// The step's writes don't fit into the plugin's key-value space.
+    #[error("the key-value space of plugin {plugin} is full: it would take {would} bytes of {most} (limits.key-value-size)")]
+    KeySpaceFull {
+        /// Whose space.
+        plugin: String,
+        /// Bytes with the writes.
+        would: u64,
+        /// Bytes that it may take.
+        most: u64,
+    },
     /// Somebody else holds the database, such as a backup, or it can't be reached.
     #[error("the store can't be written now: {0}")]
     Unavailable(String),

@@ -118,7 +118,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Fenced`]: another worker has the run, nothing was written. [`StoreError::KeyConflict`]: what the step read has changed,
-    /// nothing was written, and the step is to be tried again.
+    /// nothing was written, and the step is to be tried again. [`StoreError::KeySpaceFull`]: nothing was written, and trying again can't help.
     pub async fn settle(&self, settlement: RunSettlement) -> Result<(), StoreError> {
         self.writer
             .write(terms(&settlement).point(Point::Settling), move |connection| {
@@ -237,6 +237,10 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
     if let Some(keys) = &settlement.keys {
         key_value::check(connection, &keys.plugin, &keys.root, &keys.step, &keys.unclaimed).await?;
     }
+    let space = match &settlement.keys {
+        Some(keys) => key_value::room(connection, keys).await?,
+        None => None,
+    };
     if settlement.turns_back {
         undo::begin(connection, run).await?;
     }
@@ -250,7 +254,7 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
         }
     }
     if let Some(keys) = &settlement.keys {
-        key_value::apply(connection, keys).await?;
+        key_value::apply(connection, keys, space).await?;
     }
     if !settlement.emitted.is_empty() {
         accept::insert(connection, &[&settlement.emitted]).await?;

@@ -113,6 +113,7 @@ fn counted(run: &ClaimedRun, seen: SeenValue, now: Timestamp, id: &str) -> RunSe
             unclaimed: vec![(Claim { key: "n".to_owned(), prefix: false }, seen)],
             writes: vec![("n".to_owned(), Some((before + 1).to_string().into_bytes()))],
             version: i64::try_from(uuid::Uuid::new_v4().as_u128() & 0x7fff_ffff_ffff_ffff).expect("63 bits"),
+            space: 1 << 20,
         }),
         emitted: Vec::new(),
         turns_back: false,

@@ -182,19 +182,26 @@ impl Driver {
         let settled = self.settle_task(leaves, now).await;
         self.confirm(end.recordings).await;
         match settled {
-            Err(StoreError::KeyConflict(key)) => {
-                // What the step read has changed under it: it is done again, and nothing of it took effect here.
+            Err(refused @ (StoreError::KeyConflict(_) | StoreError::KeySpaceFull { .. })) => {
+                // Nothing of it took effect here. What the step read has changed under it: it is done again. Others took the room that it
+                // had when it wrote: a person has to make some.
                 self.state = before;
-                let failure = StepFailure::new(FailureKind::Conflict, format!("key {key:?} was changed or claimed by another step"));
+                let failure = match refused {
+                    StoreError::KeyConflict(key) => {
+                        StepFailure::new(FailureKind::Conflict, format!("key {key:?} was changed or claimed by another step"))
+                    }
+                    full => StepFailure::new(FailureKind::Rejected, full.to_string()),
+                };
                 let attempt = end.attempt.map(|attempt| AttemptEnd {
                     effects: outputs::without_key_values(&attempt.effects, &failure.reason),
-                    outcome: FailureKind::Conflict.as_str().to_owned(),
+                    outcome: failure.kind.as_str().to_owned(),
                     error: serde_json::to_string(&failure).ok(),
                     ..attempt
                 });
                 let outcome = self.judged(task, failure).await?;
                 self.apply(task, outcome, now);
-                let value = end.value.map(|value| StepValue { output: None, ended: false, ..value });
+                let ended = self.status(task) == StepStatus::Failed;
+                let value = end.value.map(|value| StepValue { output: None, ended, ..value });
                 self.settle_task(Leaves { attempt, value, ..Leaves::default() }, now).await
             }
             other => {

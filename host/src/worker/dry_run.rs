@@ -247,7 +247,7 @@ impl StepCall {
             conduct: Conduct::Dry(reads),
             // It ends at its first write: there is nothing to send again.
             holds: false,
-            limits: AttemptLimits { http_calls: limits.http_calls, ends: Instant::now() + limits.time },
+            limits: AttemptLimits::new(&limits, Instant::now()),
             input: input.clone(),
             started_at,
             store: store.clone(),
@@ -265,7 +265,7 @@ impl StepCall {
             CallOutcome::Broken(Break::Dry(DryStop::Write(write))) => stopped(&write, &then),
             CallOutcome::Broken(Break::Dry(stop)) => Tried::new(StepStatus::Waiting, "stopped")
                 .with("error", json!({ "kind": "not-recorded", "reason": stop.to_string(), "details": null })),
-            outcome => match outputs::answer(outcome, &limits) {
+            outcome => match outputs::answer(outcome, &limits, self.time_limit(&present.config, &limits)) {
                 Err(failure) => Tried::failed(failure),
                 Ok((data, events)) => match self.output(&data, limits.output_size) {
                     Err(reason) => Tried::failed(StepFailure::new(FailureKind::InvalidOutput, reason)),

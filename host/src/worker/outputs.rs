@@ -8,15 +8,15 @@ use crate::engine::{CallOutcome, PluginFailure, PluginFailureKind};
 use crate::run::{FailureKind, StepFailure};
 use crate::store::{EffectRow, EffectState};
 
-/// Output data and events of a call, or why there are none. All unchecked.
-pub(super) fn answer(outcome: CallOutcome, limits: &Limits) -> Result<(String, Vec<String>), StepFailure> {
+/// Output data and events of a call, or why there are none. All unchecked. `time` is what `limits.time` comes from.
+pub(super) fn answer(outcome: CallOutcome, limits: &Limits, time: &str) -> Result<(String, Vec<String>), StepFailure> {
     Err(match outcome {
         CallOutcome::Output { data, events } => return Ok((data, events)),
         CallOutcome::Page(_) => StepFailure::new(FailureKind::InvalidOutput, "the plugin answered with a page of events"),
         CallOutcome::Failure(failure) => step_failure(failure),
         CallOutcome::Trap(why) => StepFailure::new(FailureKind::Trap, format!("the plugin trapped: {why}")),
         CallOutcome::Limit(why) => StepFailure::new(FailureKind::Trap, format!("the plugin was stopped: {why}")),
-        CallOutcome::TimedOut => StepFailure::new(FailureKind::Timeout, format!("the attempt took longer than {:?}", limits.time)),
+        CallOutcome::TimedOut => StepFailure::new(FailureKind::Timeout, format!("the attempt took longer than {:?} ({time})", limits.time)),
         CallOutcome::Busy(why) => StepFailure::new(FailureKind::Busy, why),
         CallOutcome::Broken(why) => {
             let kind = match &why {

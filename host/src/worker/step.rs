@@ -258,7 +258,7 @@ impl StepCall {
             abilities: Abilities::Act,
             conduct: Conduct::Real { journal: self.step.journal.kept, record_reads: self.step.journal.record_reads.is_some() },
             holds: self.step.on_doubt == OnDoubt::Hold,
-            limits: AttemptLimits { http_calls: limits.http_calls, ends: started + limits.time },
+            limits: AttemptLimits::new(&limits, started),
             input: input.clone(),
             started_at,
             store: self.runtime.store.clone(),
@@ -282,6 +282,17 @@ impl StepCall {
     pub(super) fn limits(&self, plugin: &config::Plugin, now: Timestamp) -> config::Limits {
         let left = Duration::try_from(self.deadline.duration_since(now)).unwrap_or(Duration::ZERO).max(Duration::from_millis(1));
         config::Limits { time: plugin.limits.time.min(self.step.timeout).min(left), ..plugin.limits }
+    }
+
+    /// Which of them the time is.
+    pub(super) fn time_limit(&self, plugin: &config::Plugin, limits: &config::Limits) -> &'static str {
+        if limits.time == plugin.limits.time {
+            "limits.time"
+        } else if limits.time == self.step.timeout {
+            "the step's timeout"
+        } else {
+            "the run's deadline"
+        }
     }
 
     pub(super) fn context(&self, attempt: &Attempt, step_key: &str, plugin: &LoadedPlugin, time: Duration) -> String {
@@ -312,7 +323,7 @@ impl StepCall {
         let CallEnd { outcome, mut record, .. } = call;
         let mut emitted = Vec::new();
         let mut output = None;
-        let failure = match outputs::answer(outcome, limits) {
+        let failure = match outputs::answer(outcome, limits, self.time_limit(&present.config, limits)) {
             Ok((data, events)) => match self.output(&data, limits.output_size) {
                 Ok(value) => match drive::emitted(&self.runtime, &self.run, &self.step.name, &present.config, step_key, &events).await {
                     Ok(events) => {

@@ -1,5 +1,6 @@
 //! The rows of the table, one file each, in the order of `quality.md`.
 
+mod beside;
 mod call;
 mod chain;
 mod compile;
@@ -32,6 +33,8 @@ pub(crate) enum Name {
     Journal,
     /// From intake to the first outgoing request, idle host
     Latency,
+    /// The same beside plugins that loop, allocate and flood
+    Beside,
     /// Start with 20 plugins
     Start,
     /// Compiling components, and having them from the cache
@@ -62,6 +65,7 @@ pub(crate) async fn measure(name: Name, effort: Effort) -> anyhow::Result<Vec<Ro
         Name::Chain => chain::measure(effort).await,
         Name::Journal => journal::measure(effort).await,
         Name::Latency => latency::measure(effort).await,
+        Name::Beside => beside::measure(effort).await,
         Name::Start => start::measure(effort).await,
         Name::Compile => compile::measure(effort).await,
     }

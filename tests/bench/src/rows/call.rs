@@ -105,7 +105,7 @@ impl Subject {
             abilities: Abilities::Act,
             holds: false,
             conduct: Conduct::Real { journal: true, record_reads: false },
-            limits: AttemptLimits { http_calls: self.limits.http_calls, ends: Instant::now() + self.limits.time },
+            limits: AttemptLimits::new(&self.limits, Instant::now()),
             input: self.input.clone(),
             started_at: Timestamp::now(),
             store: self.runtime.store.clone(),

@@ -15,7 +15,7 @@ use crate::report::{DURABLE, Figure, Met, Row};
 use crate::sinks::{Count, Sinks};
 
 /// Between two events: the host has finished the last one and waits.
-const IDLE: Duration = Duration::from_millis(30);
+pub(super) const IDLE: Duration = Duration::from_millis(30);
 /// Longest wait for one event.
 const LONGEST: Duration = Duration::from_secs(20);
 /// Events before the first that counts.
@@ -91,7 +91,7 @@ fn configuration(sink: SocketAddr) -> String {
 }
 
 /// Milliseconds from sending an event to its arrival at the sink.
-async fn through(connection: &mut Connection, path: &str, body: Bytes, sinks: &Sinks, serial: u64) -> anyhow::Result<f64> {
+pub(super) async fn through(connection: &mut Connection, path: &str, body: Bytes, sinks: &Sinks, serial: u64) -> anyhow::Result<f64> {
     let arrived = sinks.expect(serial, 0);
     let sent = Instant::now();
     let (status, answer) = connection.post(path, STRUCTURED, body).await?;

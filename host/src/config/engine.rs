@@ -1,0 +1,37 @@
+//! `[engine]`: what compiling a plugin's component may cost this host.
+
+use std::time::Duration;
+
+use super::model::Engine;
+use super::reader::Reader;
+use super::section::Section;
+
+/// Connectors in Python have 18 MiB.
+const DEFAULT_COMPONENT_SIZE: u64 = 128 << 20;
+/// One of those takes 12 seconds on two quick processors.
+const DEFAULT_COMPILE_TIME: Duration = Duration::from_secs(300);
+const LONGEST_COMPILE_TIME: Duration = Duration::from_secs(3600);
+const DEFAULT_COMPILE_MEMORY: u64 = 4 << 30;
+/// The compiler itself needs some.
+const COMPILE_MEMORY: std::ops::RangeInclusive<u64> = 64 << 20..=1 << 40;
+
+impl Default for Engine {
+    /// What holds where the file says nothing.
+    fn default() -> Engine {
+        Engine { component_size: DEFAULT_COMPONENT_SIZE, compile_time: DEFAULT_COMPILE_TIME, compile_memory: DEFAULT_COMPILE_MEMORY }
+    }
+}
+
+/// Reads `[engine]`.
+pub(super) fn engine(r: &mut Reader<'_>, mut section: Section<'_>) -> Engine {
+    let d = Engine::default();
+    let component_size = section.get("component-size").and_then(|item| item.size(r, 1..=DEFAULT_COMPONENT_SIZE));
+    let compile_time = section.get("compile-time").and_then(|item| item.duration(r, Duration::from_secs(1)..=LONGEST_COMPILE_TIME));
+    let compile_memory = section.get("compile-memory").and_then(|item| item.size(r, COMPILE_MEMORY));
+    section.finish(r);
+    Engine {
+        component_size: component_size.unwrap_or(d.component_size),
+        compile_time: compile_time.unwrap_or(d.compile_time),
+        compile_memory: compile_memory.unwrap_or(d.compile_memory),
+    }
+}

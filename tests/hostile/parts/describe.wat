@@ -1,0 +1,5 @@
+(data (i32.const 1024) "{\22name\22:\22hostile\22,\22version\22:\220.0.0\22,\22title\22:\22Hostile\22,\22configuration\22:{},\22actions\22:[{\22name\22:\22attack\22,\22title\22:\22Attack\22,\22input\22:{},\22output\22:{}}]}")
+(func (export "sangam:connector/plugin@0.1.0#describe") (result i32)
+  (i32.store (i32.const 0) (i32.const 1024))
+  (i32.store (i32.const 4) (i32.const 143))
+  (i32.const 0))
