@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use rustls::ClientConfig;
-use rustls_platform_verifier::BuilderVerifierExt;
+use rustls_pki_types::CertificateDer;
+use rustls_platform_verifier::Verifier;
 
 /// Why TLS can't be opened from this machine. Trying again can't help until the machine is changed.
 #[derive(Debug, thiserror::Error)]
@@ -23,13 +24,24 @@ pub enum TlsError {
 ///
 /// Reads the store each time it is called (some milliseconds): make one and clone it.
 pub fn client_config() -> Result<ClientConfig, TlsError> {
+    client_config_trusting(&[])
+}
+
+/// The same, for systems whose certificates may also have been issued by one of these authorities.
+pub fn client_config_trusting(authorities: &[CertificateDer<'static>]) -> Result<ClientConfig, TlsError> {
     // The provider is named here, since a process-wide default would be a static that tests and libraries fight over.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = match authorities {
+        [] => Verifier::new(provider.clone()),
+        authorities => Verifier::new_with_extra_roots(authorities.iter().cloned(), provider.clone()),
+    };
+    let verifier = Arc::new(verifier.map_err(TlsError::Roots)?);
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Versions)?
-        .with_platform_verifier()
-        .map_err(TlsError::Roots)?
+        // "Dangerous" is what rustls calls any verifier that is not its own; this one is the operating system's.
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     Ok(config)
 }

@@ -26,6 +26,7 @@ mod key_value;
 mod limits;
 mod malformed;
 mod order;
+mod outbound;
 mod postgres;
 mod pressure;
 mod reload;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::model::{Credential, CredentialKind, HostPattern, Plugin};
+use super::model::{Credential, CredentialKind, Destination, HostPattern, Plugin};
 use super::origin::origin;
 use super::position::Positions;
 use super::reader::Reader;
@@ -41,9 +41,9 @@ pub(super) fn check(
     }
 }
 
-fn uncovered<'c>(credential: &'c Credential, allowed: &'c [HostPattern]) -> impl Iterator<Item = &'c String> {
+fn uncovered<'c>(credential: &'c Credential, allowed: &'c [Destination]) -> impl Iterator<Item = &'c String> {
     credential.hosts.iter().filter(move |host| {
-        let covers = |origin: &HostPattern| allowed.iter().any(|p| p.matches(&origin.scheme, &origin.host, origin.port));
+        let covers = |origin: &HostPattern| allowed.iter().any(|p| p.origin.matches(&origin.scheme, &origin.host, origin.port));
         !origin(host).is_ok_and(|origin| covers(&origin))
     })
 }

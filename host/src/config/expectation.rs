@@ -3,7 +3,7 @@
 use serde_json::Value;
 use url::Url;
 
-use super::model::HostPattern;
+use super::model::{Destination, HostPattern};
 use super::origin::origin;
 
 /// An expected host with the values of `config` (or their defaults) in place, cut to its origin. `None`: a value is
@@ -26,10 +26,10 @@ pub(super) fn expected_host(template: &str, config: &Value, schema: &Value) -> O
     origin(&Url::parse(&text).ok()?.origin().ascii_serialization()).ok()
 }
 
-/// Whether a grant covers all of what is expected.
-pub(super) fn covers(granted: &HostPattern, expected: &HostPattern) -> bool {
+/// Whether a grant covers what is expected. One that names a method or a path does: narrowing is the administrator's decision.
+pub(super) fn covers(granted: &Destination, expected: &HostPattern) -> bool {
     if expected.wildcard {
-        return granted == expected;
+        return granted.origin == *expected;
     }
-    granted.matches(&expected.scheme, &expected.host, expected.port)
+    granted.origin.matches(&expected.scheme, &expected.host, expected.port)
 }

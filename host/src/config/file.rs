@@ -11,7 +11,7 @@ use super::model::{Config, Route};
 use super::position::Positions;
 use super::reader::{Reader, not_yet};
 use super::section::Section;
-use super::{coverage, credentials, engine, name, plugins, routes, server, steps};
+use super::{coverage, credentials, engine, name, own_api, plugins, routes, server, steps};
 
 /// Reads all tables. `None`: there are mistakes, which the reader has.
 pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positions) -> Option<Config> {
@@ -61,6 +61,7 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
     }
     file.finish(r);
     coverage::check(r, positions, &credentials, &plugins);
+    own_api::check(r, positions, &server, &plugins);
     let routes: Option<Vec<Arc<Route>>> = routes.into_iter().map(|route| route.map(Arc::new)).collect();
     let base = PathBuf::from(r.base);
     routes.filter(|_| complete).map(|routes| Config { server, store, secrets, engine, credentials, plugins, routes, base })

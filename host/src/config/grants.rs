@@ -1,9 +1,11 @@
 //! What a plugin may reach, and do: its grants.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use super::authority;
 use super::item::{Item, Text};
-use super::model::{Grants, HostPattern, RequestPattern};
+use super::model::{Destination, Grants, HostPattern, RequestPattern};
 use super::origin::is_private;
 use super::reader::Reader;
 use super::reference::resolved;
@@ -13,11 +15,11 @@ use crate::router::Pattern;
 /// Reads the keys of a plugin that grant something. `known` are the names of credentials.
 pub(super) fn grants(r: &mut Reader<'_>, section: &mut Section<'_>, known: &BTreeSet<String>) -> Grants {
     let host_texts = section.get("allow-hosts").map(|item| item.texts(r)).unwrap_or_default();
-    let hosts: Vec<(HostPattern, Text<'_>)> = host_texts
+    let hosts: Vec<(Destination, Text<'_>)> = host_texts
         .into_iter()
         .filter_map(|text| {
             let value = resolved(r, &text)?;
-            let pattern = HostPattern::parse(&value).map_err(|message| r.error(&text.span, message).help = None).ok()?;
+            let pattern = Destination::parse(&value).map_err(|message| r.error(&text.span, message).help = None).ok()?;
             Some((pattern, text))
         })
         .collect();
@@ -32,11 +34,15 @@ pub(super) fn grants(r: &mut Reader<'_>, section: &mut Section<'_>, known: &BTre
     let emits =
         section.get("emits").map(|item| list(r, &item, |text| Pattern::parse(text).map_err(|error| error.to_string()))).unwrap_or_default();
     let read_only = section.get("read-only").map(|item| list(r, &item, RequestPattern::parse)).unwrap_or_default();
+    let authorities = section.get("ca-file").map(|item| authority::authorities(r, &item)).unwrap_or_default();
+    let certificate = section.get("client-certificate").and_then(|item| authority::client_certificate(r, &item)).map(Arc::new);
     for (pattern, text) in &hosts {
-        warn_of_private_host(r, pattern, text, &private);
+        warn_of_private_host(r, &pattern.origin, text, &private);
     }
     Grants {
         hosts: hosts.into_iter().map(|(pattern, _)| pattern).collect(),
+        authorities,
+        certificate,
         private_addresses: private,
         credentials: credentials.iter().map(|text| text.value.to_owned()).collect(),
         emits,

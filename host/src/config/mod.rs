@@ -3,11 +3,13 @@
 //! [`load`] and [`parse`] find all mistakes in one pass, each with line, column and what to do; [`check_plugins`]
 //! compares the result with what the plugins say of themselves. Nobody else knows TOML.
 
+mod authority;
 mod canary;
 mod check;
 mod clear_text;
 mod coverage;
 mod credentials;
+mod destination;
 mod engine;
 mod expectation;
 mod expression;
@@ -25,6 +27,8 @@ mod needs;
 mod oauth2;
 mod origin;
 mod outside;
+mod own_api;
+mod path;
 mod plugins;
 mod position;
 mod problems;

@@ -246,6 +246,8 @@ pub struct Plugin {
     pub breaker: Option<Breaker>,
     /// `instances`
     pub instances: Instances,
+    /// `keep-alive`: how long an idle connection is kept; zero: each request has its own.
+    pub keep_alive: Duration,
     /// `idempotency-header`; `None`: not sent.
     pub idempotency_header: Option<String>,
     /// `canary`
@@ -296,7 +298,11 @@ pub enum ComponentSource {
 #[derive(Debug, Clone)]
 pub struct Grants {
     /// `allow-hosts`.
-    pub hosts: Vec<HostPattern>,
+    pub hosts: Vec<Destination>,
+    /// `ca-file`: authorities whose certificates are good for this plugin, besides those that the operating system trusts.
+    pub authorities: Vec<rustls_pki_types::CertificateDer<'static>>,
+    /// `client-certificate`: who its connections say they are, to systems that ask.
+    pub certificate: Option<Arc<ClientCertificate>>,
     /// `allow-private-addresses`.
     pub private_addresses: Vec<ipnet::IpNet>,
     /// `credentials`, by name.
@@ -305,6 +311,26 @@ pub struct Grants {
     pub emits: Vec<crate::router::Pattern>,
     /// `read-only`.
     pub read_only: Vec<RequestPattern>,
+}
+
+/// A certificate of our own, with its key.
+#[derive(Debug, Clone)]
+pub struct ClientCertificate {
+    /// `file`: our certificate first, then those between it and its authority.
+    pub chain: Vec<rustls_pki_types::CertificateDer<'static>>,
+    /// `key`: PEM.
+    pub key: Reference,
+}
+
+/// An item of `allow-hosts`: `[METHOD ]scheme://host[:port][/path]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// The only method; `None`: all.
+    pub method: Option<String>,
+    /// Scheme, host and port.
+    pub origin: HostPattern,
+    /// The only paths; `None`: all.
+    pub path: Option<PathPattern>,
 }
 
 /// `scheme://host[:port]`, the host with at most one leading `*.` label.
@@ -320,13 +346,20 @@ pub struct HostPattern {
     pub port: u16,
 }
 
-/// `METHOD /path`, `*` standing for one segment, a last `**` for the rest.
+/// `/path`, `*` standing for one segment, a last `**` for the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathPattern {
+    /// Segments between slashes.
+    pub segments: Vec<String>,
+}
+
+/// `METHOD /path`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestPattern {
     /// Upper case.
     pub method: String,
-    /// Segments between slashes.
-    pub segments: Vec<String>,
+    /// The path.
+    pub path: PathPattern,
 }
 
 /// `limits`: of one call.

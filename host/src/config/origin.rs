@@ -1,11 +1,11 @@
-//! Origins and the patterns for hosts and requests that grants are written in.
+//! Origins, and the patterns for them that grants are written in.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use url::{Host, Url};
 
-use super::model::{HostPattern, RequestPattern};
+use super::model::HostPattern;
 
 impl HostPattern {
     /// Reads `scheme://host[:port]`, the host with at most one leading `*.` label.
@@ -67,63 +67,6 @@ impl fmt::Display for HostPattern {
         write!(f, "{}://{wildcard}{host}", self.scheme)?;
         let default = if self.scheme == "https" { 443 } else { 80 };
         if self.port == default { Ok(()) } else { write!(f, ":{}", self.port) }
-    }
-}
-
-impl RequestPattern {
-    /// Reads `METHOD /path`, `*` standing for one segment, a last `**` for the rest.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong and how to write it.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = |why: &str| format!("`{text}` is not a request pattern: {why}, such as \"POST /crm/*/search\"");
-        let (method, path) = text.split_once(' ').ok_or_else(|| wrong("write the method, a space and the path"))?;
-        if method.is_empty() || !method.bytes().all(|b| b.is_ascii_uppercase()) {
-            return Err(wrong("the method comes first, in capitals"));
-        }
-        let path = path.strip_prefix('/').ok_or_else(|| wrong("the path begins with a slash"))?;
-        if path.contains(['?', '#', ' ']) {
-            return Err(wrong("the path has no query, fragment or space"));
-        }
-        let segments: Vec<String> = path.split('/').map(str::to_owned).collect();
-        let (last, before) = segments.split_last().ok_or_else(|| wrong("the path is missing"))?;
-        if before.iter().any(|segment| segment.contains("**")) || (last.contains("**") && last != "**") {
-            return Err(wrong("`**` stands only alone and at the end"));
-        }
-        if segments.iter().any(|segment| segment.contains('*') && !segment.trim_matches('*').is_empty()) {
-            return Err(wrong("`*` stands for a whole segment"));
-        }
-        Ok(Self { method: method.to_owned(), segments })
-    }
-
-    /// Whether it covers a request. `path` begins with a slash and has no query. A `..` or an encoded slash never
-    /// matches a wildcard: who could tell where it leads?
-    pub fn matches(&self, method: &str, path: &str) -> bool {
-        let Some(path) = path.strip_prefix('/').filter(|_| method == self.method) else {
-            return false;
-        };
-        let plain = |segment: &str| {
-            let lower = segment.to_ascii_lowercase();
-            !segment.is_empty() && !lower.contains("%2f") && !matches!(lower.replace("%2e", ".").as_str(), "." | "..")
-        };
-        let mut segments = path.split('/');
-        for pattern in &self.segments {
-            if pattern == "**" {
-                return segments.all(plain);
-            }
-            let matched = segments.next().is_some_and(|segment| pattern == segment || (pattern == "*" && plain(segment)));
-            if !matched {
-                return false;
-            }
-        }
-        segments.next().is_none()
-    }
-}
-
-impl fmt::Display for RequestPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} /{}", self.method, self.segments.join("/"))
     }
 }
 

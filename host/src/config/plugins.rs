@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use toml::de::DeValue;
@@ -18,6 +19,9 @@ use super::section::Section;
 
 const DEFAULT_CONCURRENCY: u32 = 8;
 const MOST_CONCURRENCY: u32 = 10_000;
+const DEFAULT_KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// No system keeps its end open for longer, and a write on a connection that just closed would be in doubt.
+const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(600);
 const DEFAULT_IDEMPOTENCY_HEADER: &str = "Idempotency-Key";
 /// One run in ten thousand.
 const SMALLEST_SHARE: f64 = 0.0001;
@@ -36,6 +40,7 @@ pub(super) fn plugin(r: &mut Reader<'_>, name: &str, mut section: Section<'_>, c
     let breaker = section.get("breaker").and_then(|item| breaker(r, &item));
     let choices = [("per-call", Instances::PerCall), ("reuse", Instances::Reuse)];
     let instances = section.get("instances").and_then(|item| item.choice(r, &choices));
+    let keep_alive = section.get("keep-alive").and_then(|item| item.duration(r, Duration::ZERO..=LONGEST_KEEP_ALIVE));
     let idempotency_header = section.get("idempotency-header").map(|item| idempotency_header(r, &item));
     let canary = section.get("canary").map(|item| canary(r, &item));
     section.finish(r);
@@ -53,6 +58,7 @@ pub(super) fn plugin(r: &mut Reader<'_>, name: &str, mut section: Section<'_>, c
         rate_limit,
         breaker,
         instances: instances.unwrap_or(Instances::PerCall),
+        keep_alive: keep_alive.unwrap_or(DEFAULT_KEEP_ALIVE),
         idempotency_header: idempotency_header.unwrap_or_else(|| Some(DEFAULT_IDEMPOTENCY_HEADER.to_owned())),
         canary: match canary {
             Some(canary) => Some(canary?),

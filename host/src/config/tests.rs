@@ -17,11 +17,12 @@ mod plugins;
 mod revisions;
 mod texts;
 
-/// Parses in the folder `/etc/sangam`, where `TOKEN` is `t0p` and the file `/etc/sangam/pw` holds `hunter2`.
+/// Parses in the folder `/etc/sangam`, where `TOKEN` is `t0p`, the file `/etc/sangam/pw` holds `hunter2`, and `ca.pem` an authority's certificate.
 fn read(text: &str) -> Result<Loaded, Problems> {
     let env = |name: &str| (name == "TOKEN").then(|| "t0p".to_owned());
     let file = |path: &Path| match path.to_str() {
         Some("/etc/sangam/pw") => Ok("hunter2\n".to_owned()),
+        Some("/etc/sangam/ca.pem") => Ok(include_str!("tests/authority.pem").to_owned()),
         _ => Err(io::ErrorKind::NotFound.into()),
     };
     parse(text, "sangam.toml", Path::new("/etc/sangam"), &Outside { env: &env, file: &file })

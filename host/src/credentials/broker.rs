@@ -14,10 +14,11 @@ use super::error::CredentialError;
 use super::fixed::Fixed;
 use super::origin;
 use super::renewable::Renewable;
+use super::secret::Secret;
 use super::sources::Fingerprint;
 use super::status::Status;
-use super::vault::Vault;
-use crate::config::{Credential, CredentialKind};
+use super::vault::{SecretError, Vault};
+use crate::config::{Credential, CredentialKind, Reference};
 
 /// Holds all credentials of a configuration. Share it in an [`Arc`].
 pub struct Broker {
@@ -114,6 +115,11 @@ impl Broker {
         };
         headers.insert(name.clone(), value);
         Ok(Some(Attached { credential, header: name, edition }))
+    }
+
+    /// What a reference that is no credential stands for now: the key of a plugin's client certificate, which never travels.
+    pub async fn resolve(&self, reference: &Reference) -> Result<Secret, SecretError> {
+        self.cx.vault.resolve(reference).await
     }
 
     /// To be told after a 401. `true`: attach again and try once more. `false`: nothing newer can be had; wait for a

@@ -6,7 +6,8 @@
 //!   at a time, across all hosts of a store, the next refresh token durable before anything uses what came with it.
 //! - [`api_token`] issues and verifies the tokens of this host's own API.
 //!
-//! A secret leaves this module on a request to its own origin and in no other way.
+//! A secret leaves this module on a request to its own origin and in no other way, except for the keys of client certificates,
+//! which `outbound` signs with and nobody sends.
 
 pub mod api_token;
 mod broker;

@@ -38,20 +38,40 @@ impl AddressGuard {
             _ => Ok(()),
         }
     }
+
+    /// Those addresses of a name that may be dialled.
+    ///
+    /// A name that leads to public addresses and to private ones that nobody named is refused whole: that is how names look that are
+    /// bound anew to get behind a firewall, and no public system has need of it. Beside private addresses that were named, those that were not are
+    /// only left out: `localhost` has two where often one was named.
+    ///
+    /// # Errors
+    /// [`Blocked`], for the first address that stands against it.
+    pub fn choose<T>(&self, found: Vec<T>, address: impl Fn(&T) -> IpAddr) -> Result<Vec<T>, Blocked> {
+        let mut blocked = None;
+        let mut chosen = Vec::with_capacity(found.len());
+        for one in found {
+            match self.check(address(&one)) {
+                Ok(()) => chosen.push(one),
+                Err(error) => blocked = blocked.or(Some(error)),
+            }
+        }
+        let is_public = |one: &T| special(embedded(address(one))).is_none();
+        match blocked {
+            Some(error) if chosen.is_empty() || chosen.iter().any(is_public) => Err(error),
+            _ => Ok(chosen),
+        }
+    }
 }
 
-/// The IPv4 address that an IPv6 address leads to: mapped (RFC 4291), NAT64 (RFC 6052), 6to4 (RFC 3056).
+/// The IPv4 address that an IPv6 address is another spelling of: mapped and compatible (RFC 4291), translated (RFC 2765), NAT64 (RFC 6052).
 fn embedded(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
-    if let Some(v4) = v6.to_ipv4_mapped() {
-        return v4.into();
-    }
-    let [a, b, c, d, e, f, g, h] = v6.segments();
-    let v4 = |high: u16, low: u16| IpAddr::V4(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)));
-    match (a, b) {
-        (0x64, 0xff9b) if (c, d, e, f) == (0, 0, 0, 0) => v4(g, h),
-        (0x2002, _) => v4(b, c),
-        (0, 0) if (c, d, e, f) == (0, 0, 0, 0) && (g, h) != (0, 0) && (g, h) != (0, 1) => v4(g, h),
+    match v6.segments() {
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => address,
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0, 0, 0, 0, 0xffff, 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+            IpAddr::V4(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)))
+        }
         _ => address,
     }
 }
@@ -65,31 +85,36 @@ fn special(address: IpAddr) -> Option<&'static str> {
 }
 
 fn special_v4(address: Ipv4Addr) -> Option<&'static str> {
-    let [a, b, c, _] = address.octets();
-    Some(match (a, b, c) {
-        (127, ..) => "a loopback address",
-        (10, ..) | (172, 16..=31, _) | (192, 168, _) => "a private address",
-        (169, 254, _) => "a link-local address, where clouds serve machine credentials",
-        (100, 64..=127, _) => "an address shared by a carrier",
-        (0, ..) => "an address of this network",
-        (192, 0, 0) | (192, 0, 2) | (198, 18..=19, _) | (198, 51, 100) | (203, 0, 113) => "a reserved address",
-        (224..=239, ..) => "a multicast address",
-        (240..=255, ..) => "a reserved address",
+    Some(match address.octets() {
+        [127, ..] => "a loopback address",
+        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => "a private address",
+        [169, 254, ..] => "a link-local address, where clouds serve machine credentials",
+        // Public by number, yet every virtual machine of one cloud reaches its own machine's agent there.
+        [168, 63, 129, 16] => "the address at which Azure serves machine credentials",
+        [100, 64..=127, ..] => "an address shared by a carrier",
+        [0, ..] => "an address of this network",
+        [192, 88, 99, _] => "a tunnel address",
+        [192, 0, 0 | 2, _] | [198, 18..=19, ..] | [198, 51, 100, _] | [203, 0, 113, _] => "a reserved address",
+        [224..=239, ..] => "a multicast address",
+        [240..=255, ..] => "a reserved address",
         _ => return None,
     })
 }
 
+/// Of IPv6 only 2000::/3 has ever been given out as public: what is not in it is special, whether or not it has a name here.
 fn special_v6(address: Ipv6Addr) -> Option<&'static str> {
-    let [a, b, ..] = address.segments();
-    Some(match (a, b) {
-        _ if address.is_loopback() => "a loopback address",
-        _ if address.is_unspecified() => "an address of this network",
-        (0xfc00..=0xfdff, _) => "a private address",
-        (0xfe80..=0xfebf, _) => "a link-local address",
-        (0xfec0..=0xfeff, _) => "a site-local address",
-        (0xff00..=0xffff, _) => "a multicast address",
-        (0x2001, 0xdb8) | (0x100, 0) | (0x64, 0xff9b) => "a reserved address",
-        (0x2001, 0) => "a tunnel address",
-        _ => return None,
+    Some(match address.segments() {
+        [0, 0, 0, 0, 0, 0, 0, 1] => "a loopback address",
+        [0, 0, 0, 0, 0, 0, 0, 0] => "an address of this network",
+        [0xfc00..=0xfdff, ..] => "a private address",
+        [0xfe80..=0xfebf, ..] => "a link-local address",
+        [0xfec0..=0xfeff, ..] => "a site-local address",
+        [0xff00..=0xffff, ..] => "a multicast address",
+        // Teredo, 6to4, ISATAP within any prefix: where they end is written in the address, by whoever made it.
+        [0x2001, 0, ..] | [0x2002, ..] | [_, _, _, _, 0 | 0x200, 0x5efe, ..] => "a tunnel address",
+        // Protocol assignments, among them benchmarks and ORCHID; documentation.
+        [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => "a reserved address",
+        [0x2000..=0x3fff, ..] => return None,
+        _ => "a reserved address",
     })
 }

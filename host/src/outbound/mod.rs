@@ -5,7 +5,10 @@
 
 mod address;
 mod breaker;
+mod failure;
+mod identity;
 mod policy;
+mod pool;
 mod rate;
 mod request;
 mod resolver;
@@ -24,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use futures::StreamExt as _;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method, header};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -32,29 +35,22 @@ use crate::config;
 use crate::credentials::{Attached, Broker};
 use crate::store::{BreakerRow, Store};
 use breaker::{Breaker, Pass, Went};
+use failure::failed;
+use pool::Pool;
 use rate::RateLimiter;
 use request::Prepared;
-use resolver::GuardedResolver;
 use shared::Shared;
 
-/// Time to reach a host: name, connection, TLS.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Idle connections kept for each host of a plugin.
-const IDLE_PER_HOST: usize = 32;
-/// How long an idle connection is kept.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes of header names and values of a response that are kept.
 const MAX_RESPONSE_HEADERS: usize = 64 << 10;
-/// What we say we are.
-const USER_AGENT: &str = concat!("sangam/", env!("CARGO_PKG_VERSION"));
-
 /// A plugin's way out.
 pub struct Outbound {
     policy: Policy,
     idempotency_header: Option<http::HeaderName>,
     credentials: Vec<String>,
     response_size: usize,
-    client: reqwest::Client,
+    pool: Pool,
+    certificate: Option<Arc<config::ClientCertificate>>,
     broker: Arc<Broker>,
     rate: Option<Arc<RateLimiter>>,
     breaker: Option<Arc<Breaker>>,
@@ -92,24 +88,14 @@ impl Outbound {
         let kept_rate = before.and_then(|before| before.rate.clone()).filter(|rate| Some(rate.limit) == plugin.rate_limit);
         let kept_breaker = before.and_then(|before| before.breaker.clone()).filter(|breaker| Some(breaker.policy) == plugin.breaker);
         let guard = AddressGuard::new(plugin.grants.private_addresses.clone());
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .dns_resolver(GuardedResolver::new(guard.clone()))
-            // A proxy would resolve names itself, unchecked.
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_PER_HOST)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .tcp_nodelay(true)
-            .user_agent(USER_AGENT)
-            .build()?;
+        let pool = Pool::new(tls, guard.clone(), plugin.keep_alive)?;
         Ok(Outbound {
             policy: Policy::new(&plugin.grants, guard),
             idempotency_header: plugin.idempotency_header.as_deref().and_then(|name| name.parse().ok()),
             credentials: plugin.grants.credentials.clone(),
             response_size: plugin.limits.response_size,
-            client,
+            pool,
+            certificate: plugin.grants.certificate.clone(),
             broker,
             rate: kept_rate.or_else(|| plugin.rate_limit.map(|limit| Arc::new(RateLimiter::new(limit)))),
             shared: Shared::new(&plugin.name, store),
@@ -123,7 +109,7 @@ impl Outbound {
     /// [`HttpError::Denied`], [`HttpError::InvalidRequest`].
     pub fn prepare(&self, request: &Request) -> Result<Exchange, HttpError> {
         let prepared = Prepared::new(request)?;
-        self.policy.check(&prepared.url)?;
+        self.policy.check(&prepared.method, &prepared.url)?;
         let reads = self.policy.reads(&prepared.method, prepared.url.path(), request.read_only);
         Ok(Exchange { prepared, reads })
     }
@@ -217,18 +203,27 @@ impl Outbound {
             rate.wait(timeout, self.shared.as_ref()).await?;
         }
         let prepared = &exchange.prepared;
+        if let Some(certificate) = self.certificate.as_ref().filter(|_| prepared.url.scheme() == "https")
+            && let Some(identity) = identity::look_up(certificate, &self.broker, self.pool.shown()).await?
+        {
+            self.pool.show(identity);
+        }
         let mut headers = prepared.headers.clone();
         if let (Some(key), Some(name)) = (key, &self.idempotency_header)
             && !headers.contains_key(name)
         {
             headers.insert(name.clone(), HeaderValue::from_str(key).expect("a UUID is a header value"));
         }
+        if prepared.body.is_empty() && matches!(prepared.method, Method::POST | Method::PUT | Method::PATCH) {
+            // Without it some servers answer 411: they expect a body of these (RFC 9110 section 8.6).
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         sent.attached = self
             .broker
             .attach(&self.credentials, &prepared.url, &mut headers)
             .await
             .map_err(|error| HttpError::Credential(crate::telemetry::chain(&error), error.remedy()))?;
-        let request = self.client.request(prepared.method.clone(), prepared.url.clone()).headers(headers);
+        let request = self.pool.client(&prepared.url).request(prepared.method.clone(), prepared.url.clone()).headers(headers);
         Ok(if prepared.body.is_empty() && exchange.reads { request } else { request.body(prepared.body.clone()) })
     }
 
@@ -239,6 +234,9 @@ impl Outbound {
 
     async fn collect(&self, response: reqwest::Response, host: &str) -> Result<Response, HttpError> {
         let status = response.status().as_u16();
+        if status == 101 {
+            return Err(HttpError::Connection(format!("{host} went over to another protocol, which nobody had asked for")));
+        }
         let headers = self.headers(response.headers());
         let mut body = BytesMut::new();
         if let Some(length) = response.content_length() {
@@ -281,24 +279,5 @@ fn told(result: &Result<Response, HttpError>) -> Went {
         Ok(_) | Err(HttpError::NotSent(_) | HttpError::Timeout(_) | HttpError::Connection(_)) => Went::Badly,
         // An address that may not be dialled, an answer that is too large: says nothing about the host.
         Err(_) => Went::Nowhere,
-    }
-}
-
-/// Says whether the request can have left.
-fn failed(error: &reqwest::Error, host: &str) -> HttpError {
-    let mut cause: &dyn std::error::Error = error;
-    let mut text = String::new();
-    while let Some(source) = cause.source() {
-        if let Some(blocked) = source.downcast_ref::<Blocked>() {
-            return HttpError::Denied(blocked.to_string());
-        }
-        text = source.to_string();
-        cause = source;
-    }
-    let text = if text.is_empty() { error.to_string() } else { text };
-    if error.is_connect() {
-        HttpError::NotSent(format!("can't connect to {host}: {text}"))
-    } else {
-        HttpError::Connection(format!("the exchange with {host} broke off: {text}"))
     }
 }

@@ -13,9 +13,38 @@ const MAX_URL: usize = 16 << 10;
 const MAX_HEADERS: usize = 128;
 /// Longest header value.
 const MAX_HEADER_VALUE: usize = 16 << 10;
-/// Headers that belong to the connection (RFC 9110 section 7.6.1) or to the host's client.
-const RESERVED: &[&str] =
-    &["host", "connection", "content-length", "transfer-encoding", "te", "trailer", "upgrade", "keep-alive", "expect"];
+/// Longest method.
+const MAX_METHOD: usize = 32;
+/// Headers that a plugin can't set, in three groups; those that begin as [`RESERVED_PREFIXES`] say, too.
+const RESERVED: &[&str] = &[
+    // They belong to the connection (RFC 9110 section 7.6.1) or to the host's client: two of them, or one that lies, and the systems
+    // between here and there disagree about where a request ends.
+    "host",
+    "connection",
+    "content-length",
+    "transfer-encoding",
+    "te",
+    "trailer",
+    "upgrade",
+    "http2-settings",
+    "keep-alive",
+    "expect",
+    // They make of the request another one than was granted and journalled.
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+    // They claim that somebody else is asking. The host is nobody's proxy.
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-original-host",
+];
+/// `proxy-`: for a proxy, not for the system; `x-forwarded-`: as `forwarded`; `sangam-`: what the host itself says.
+const RESERVED_PREFIXES: &[&str] = &["proxy-", "x-forwarded-", "sangam-"];
+/// Longest text of a plugin that an error repeats.
+const MAX_SHOWN: usize = 200;
 
 /// A request as a plugin gave it.
 #[derive(Debug, Clone, Default)]
@@ -141,17 +170,24 @@ pub(super) struct Prepared {
 impl Prepared {
     pub(super) fn new(request: &Request) -> Result<Prepared, HttpError> {
         let invalid = |what: String| HttpError::InvalidRequest(what);
-        let method =
-            Method::from_bytes(request.method.as_bytes()).map_err(|_| invalid(format!("{:?} is not an HTTP method", request.method)))?;
+        let method = Some(&request.method).filter(|method| method.len() <= MAX_METHOD);
+        let method = method
+            .and_then(|method| Method::from_bytes(method.as_bytes()).ok())
+            .ok_or_else(|| invalid(format!("{:?} is not an HTTP method", shortened(&request.method))))?;
         if method == Method::CONNECT || method == Method::TRACE {
             return Err(HttpError::Denied(format!("method {method} is not available to plugins")));
         }
         if request.url.len() > MAX_URL {
             return Err(invalid(format!("the URL is longer than {MAX_URL} bytes")));
         }
-        let mut url = Url::parse(&request.url).map_err(|error| invalid(format!("{:?} is not an absolute URL: {error}", request.url)))?;
+        // Parsers skip some and take others for slashes: what two of them read differently is refused by one.
+        if request.url.contains(|c: char| c.is_ascii_control()) || before_query(&request.url).contains('\\') {
+            return Err(invalid(format!("{:?} has control characters or backslashes", shortened(&request.url))));
+        }
+        let mut url =
+            Url::parse(&request.url).map_err(|error| invalid(format!("{:?} is not an absolute URL: {error}", shortened(&request.url))))?;
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-            return Err(invalid(format!("{:?} is not an http or https URL", request.url)));
+            return Err(invalid(format!("{:?} is not an http or https URL", shortened(&request.url))));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(HttpError::Denied("a URL with user information is refused; credentials are attached by the host".to_owned()));
@@ -162,8 +198,9 @@ impl Prepared {
         }
         let mut headers = HeaderMap::with_capacity(request.headers.len() + 2);
         for (name, value) in &request.headers {
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid(format!("{name:?} is not a header name")))?;
-            if RESERVED.contains(&name.as_str()) || name.as_str().starts_with("proxy-") {
+            let name =
+                HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid(format!("{:?} is not a header name", shortened(name))))?;
+            if is_reserved(&name) {
                 return Err(HttpError::Denied(format!("header {name} is set by the host")));
             }
             if value.len() > MAX_HEADER_VALUE {
@@ -174,5 +211,23 @@ impl Prepared {
             headers.append(name, value);
         }
         Ok(Prepared { method, url, headers, body: bytes::Bytes::copy_from_slice(&request.body), timeout: request.timeout })
+    }
+}
+
+/// Some servers take `_` in a name for `-`.
+fn is_reserved(name: &HeaderName) -> bool {
+    let name = name.as_str().replace('_', "-");
+    RESERVED.contains(&name.as_str()) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+fn before_query(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or_default()
+}
+
+/// The start of a text, for an error.
+pub(super) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }

@@ -21,19 +21,9 @@ impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = self.guard.clone();
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let mut allowed: Vec<SocketAddr> = Vec::new();
-            let mut blocked = None;
-            for address in found {
-                match guard.check(address.ip()) {
-                    Ok(()) => allowed.push(address),
-                    Err(error) => blocked = Some(error),
-                }
-            }
-            match blocked {
-                Some(error) if allowed.is_empty() => Err(error.into()),
-                _ => Ok(Box::new(allowed.into_iter()) as Addrs),
-            }
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let chosen = guard.choose(found, SocketAddr::ip)?;
+            Ok(Box::new(chosen.into_iter()) as Addrs)
         })
     }
 }

@@ -35,6 +35,7 @@ use crate::outbound::Outbound;
 use crate::registry::Component;
 use crate::store::{Store, StoreError};
 use crate::telemetry::{self, Metrics};
+use crate::tls;
 
 /// Evaluations of expressions at the same time.
 const EVALUATIONS: usize = 8;
@@ -157,7 +158,7 @@ impl Runtime {
         warn(&loaded);
         let start = |error: &dyn std::error::Error| ApplyError::Start(telemetry::chain(error));
         let store = Store::open_armed(&loaded.config.store.url, crash).await?;
-        let tls = crate::tls::client_config().map_err(|error| start(&error))?;
+        let tls = tls::client_config().map_err(|error| start(&error))?;
         let vault = Vault::open(store.clone(), &loaded.config.secrets, clock.clone()).await.map_err(|error| start(&error))?;
         let tokens = TokenClient::new(tls.clone()).map_err(|error| start(&error))?;
         let cache_secret = vault.host_secret(CACHE_SECRET).await?;
@@ -309,7 +310,11 @@ impl Runtime {
         let before = self.present();
         for (name, plugin) in &revision.config.plugins {
             let known = before.plugins.get(name).map(|known| &*known.outbound);
-            let outbound = Outbound::new(plugin, self.broker.clone(), self.tls.clone(), &self.store, known)
+            let tls = match plugin.grants.authorities.as_slice() {
+                [] => self.tls.clone(),
+                own => tls::client_config_trusting(own).map_err(|error| ApplyError::Start(telemetry::chain(&error)))?,
+            };
+            let outbound = Outbound::new(plugin, self.broker.clone(), tls, &self.store, known)
                 .map_err(|error| ApplyError::Start(telemetry::chain(&error)))?;
             let slots = Arc::new(Semaphore::new(plugin.concurrency as usize));
             let present = PresentPlugin { config: plugin.clone(), outbound: Arc::new(outbound), slots, canary: trials.remove(name) };

@@ -81,18 +81,83 @@ fn grants_fit_one_another() {
 }
 
 #[test]
+fn a_grant_narrowed_to_a_method_or_path_covers_its_origin() {
+    let narrow = "allow-hosts=['GET https://api.example.com/crm/**','https://api.example.com/tasks']";
+    let text = format!("{CREDENTIAL}type='bearer'\ntoken='${{secret:t}}'\n[plugins.p]\ncomponent='p.wasm'\ncredentials=['c']\n{narrow}");
+    let loaded = valid(&text);
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    let shown: Vec<String> = loaded.config.plugins["p"].grants.hosts.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["GET https://api.example.com/crm/**", "https://api.example.com/tasks"]);
+    assert_eq!(
+        mistakes("[plugins.p]\ncomponent='p.wasm'\nallow-hosts=['FETCH! https://a.example','https://a.example/x*']"),
+        [
+            "3:14 `FETCH! https://a.example` is not a host pattern: before a space stands one method in capitals, such as \"GET https://api.example.com\"",
+            "3:41 `https://a.example/x*` is not a host pattern: `*` stands for a whole segment, such as \"https://api.example.com/crm/**\"",
+        ]
+    );
+}
+
+#[test]
+fn in_open_mode_no_plugin_is_granted_the_whole_api_of_the_host() {
+    let with = |access: &str, listen: &str, allow: &str| {
+        mistakes(&format!(
+            "[server]\naccess='{access}'\nlisten='{listen}'\n[plugins.p]\ncomponent='p.wasm'\nallow-hosts=['{allow}']\n\
+             allow-private-addresses=['127.0.0.0/8','::1/128']"
+        ))
+    };
+    for allow in
+        ["http://127.0.0.1:7070", "http://localhost:7070/", "http://127.9.9.9:7070", "http://[::1]:7070", "GET http://127.0.0.1:7070"]
+    {
+        let found = with("open", "127.0.0.1:7070", allow);
+        assert!(found.len() == 1 && found[0].starts_with("6:14 ") && found[0].contains("this host itself"), "{allow}: {found:?}");
+    }
+    for (access, listen, allow) in [
+        ("open", "127.0.0.1:7070", "POST http://127.0.0.1:7070/v1/events"),
+        ("open", "127.0.0.1:7070", "http://127.0.0.1:7071"),
+        ("open", "127.0.0.1:0", "http://127.0.0.1:7070"),
+        ("tokens", "127.0.0.1:7070", "http://127.0.0.1:7070"),
+    ] {
+        assert_eq!(with(access, listen, allow), Vec::<String>::new(), "{access} {allow}");
+    }
+}
+
+#[test]
+fn authorities_of_ones_own_are_read_from_a_file_of_certificates() {
+    let plugin = |value: &str| format!("[plugins.p]\ncomponent='p.wasm'\nca-file='{value}'");
+    assert_eq!(valid(&plugin("ca.pem")).config.plugins["p"].grants.authorities.len(), 1);
+    assert_eq!(valid("[plugins.p]\ncomponent='p.wasm'").config.plugins["p"].grants.authorities.len(), 0);
+    assert_eq!(mistakes(&plugin("pw")), ["3:9 /etc/sangam/pw: there is no certificate in it"]);
+    let missing = mistakes(&plugin("nope.pem"));
+    assert!(missing.len() == 1 && missing[0].starts_with("3:9 can't read /etc/sangam/nope.pem: "), "{missing:?}");
+}
+
+#[test]
+fn a_certificate_of_our_own_has_a_file_and_a_secret_key() {
+    let plugin = |value: &str| format!("[plugins.p]\ncomponent='p.wasm'\nclient-certificate={value}");
+    let loaded = valid(&plugin("{file='ca.pem',key='${secret:k}'}"));
+    let certificate = loaded.config.plugins["p"].grants.certificate.clone().expect("it was given");
+    assert_eq!((certificate.chain.len(), certificate.key.parts.clone()), (1, vec![ReferencePart::Secret("k".into())]));
+    assert_eq!(
+        mistakes(&plugin("{file='pw'}")),
+        ["3:26 /etc/sangam/pw: there is no certificate in it", "3:20 `key` is missing in `client-certificate`"]
+    );
+    let shown = read(&plugin("{file='ca.pem',key='hunter3'}")).expect_err("a key in clear text").to_string();
+    assert!(shown.contains("can't stand in the file in clear text") && !shown.contains("hunter3"), "{shown}");
+}
+
+#[test]
 fn a_plugin_is_read_whole() {
     let digest = "0123456789abcdef".repeat(4);
     let loaded = valid(&format!(
         "[plugins.p]\ncomponent='plugins/p.wasm'\ndigest='sha256:{digest}'\nallow-hosts=['https://${{env:TOKEN}}.example.com']\n\
-         emits=['a.*']\nread-only=['POST /a/*']\nconcurrency=3\nidempotency-header=false\ninstances='reuse'\n\
+         emits=['a.*']\nread-only=['POST /a/*']\nconcurrency=3\nkeep-alive='5s'\nidempotency-header=false\ninstances='reuse'\n\
          rate-limit={{requests=25,per='1s'}}\nbreaker={{cooldown='5s'}}\nlimits={{memory='1MiB',http-calls=0}}\n\
          config={{who='${{env:TOKEN}}',template='${{ .x }}',big=12345678901234567890,exact=10.10,list=[{{pw='${{file:pw}}'}}]}}\n"
     ));
     let plugin = &loaded.config.plugins["p"];
     assert_eq!(plugin.component, ComponentSource::Path("/etc/sangam/plugins/p.wasm".into()));
     assert_eq!(plugin.grants.hosts[0].to_string(), "https://t0p.example.com");
-    assert_eq!((plugin.concurrency, plugin.idempotency_header.as_deref()), (3, None));
+    assert_eq!((plugin.concurrency, plugin.keep_alive, plugin.idempotency_header.as_deref()), (3, Duration::from_secs(5), None));
     assert_eq!(plugin.instances, Instances::Reuse);
     assert_eq!(plugin.rate_limit, Some(RateLimit { requests: 25, per: Duration::from_secs(1) }));
     assert_eq!(plugin.breaker, Some(Breaker { failures: 10, cooldown: Duration::from_secs(5) }));

@@ -83,6 +83,35 @@ fn host_patterns_cover_exactly_one_label() {
 }
 
 #[test]
+fn a_destination_is_an_origin_and_perhaps_a_method_and_a_path() {
+    for (text, shown) in [
+        ("https://EXAMPLE.com:443", Some("https://example.com")),
+        ("https://example.com/", Some("https://example.com")),
+        ("GET https://example.com/", Some("GET https://example.com")),
+        ("https://example.com/crm/**", Some("https://example.com/crm/**")),
+        ("PATCH https://*.example.com:8443/v1/*/größe", Some("PATCH https://*.example.com:8443/v1/*/gr%C3%B6%C3%9Fe")),
+        ("http://[::1]:8080/a%c3%a9/", Some("http://[::1]:8080/a%C3%A9/")),
+        ("get https://example.com", None),
+        ("GET POST https://example.com", None),
+        ("GET example.com", None),
+        ("GET /crm", None),
+        ("https://example.com/a b", None),
+        ("https://example.com/a?b", None),
+        ("https://example.com?b", None),
+        ("https://example.com/a#b", None),
+        ("https://example.com/a*", None),
+        ("https://example.com/**/a", None),
+        ("https://example.com/../a", None),
+        ("https://example.com/a%2f", None),
+        ("https://example.com/%2e%2e", None),
+        ("https://example.com/..;x", None),
+        ("https://user@example.com/a", None),
+    ] {
+        assert_eq!(Destination::parse(text).ok().map(|destination| destination.to_string()).as_deref(), shown, "{text}");
+    }
+}
+
+#[test]
 fn request_patterns_match_whole_segments() {
     let matches = |pattern: &str, request: &str| {
         let (method, path) = request.split_once(' ').expect("method and path");
@@ -98,6 +127,9 @@ fn request_patterns_match_whole_segments() {
     assert!(!matches("POST /crm/*/search", "POST /crm/v3/search/all"));
     assert!(matches("POST /query/**", "POST /query/a/b"));
     assert!(!matches("POST /query/**", "POST /query/a/../b"));
+    assert!(matches("POST /query/**", "POST /query") && matches("POST /query/**", "POST /query/a/"));
+    assert!(!matches("POST /query/**", "POST /query//a") && !matches("POST /query/*", "POST /query/"));
+    assert!(!matches("POST /query/*", "POST /query/..;x") && !matches("POST /query/*", "POST /query/%252e%252e"));
     for text in ["POST", "post /a", "POST a", "POST /a*", "POST /**/a", "POST /a?b"] {
         assert!(RequestPattern::parse(text).is_err(), "{text}");
     }
