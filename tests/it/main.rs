@@ -5,6 +5,7 @@ mod outcome;
 mod scene;
 
 mod audit;
+mod bundles;
 mod campaign;
 mod canary;
 mod command_line;
@@ -29,6 +30,8 @@ mod order;
 mod outbound;
 mod postgres;
 mod pressure;
+mod registry;
+mod registry_lies;
 mod reload;
 mod replay;
 mod routing;

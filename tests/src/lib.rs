@@ -10,6 +10,8 @@ mod host;
 pub mod morning;
 mod paths;
 pub mod postgres;
+pub mod raw_registry;
+pub mod registry;
 pub mod wire;
 
 pub use client::{Answer, Client};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{ConfigArg, Failure, plain};
 use crate::config::{self, Loaded, Problem, Problems, Severity};
-use crate::registry::{Component, Descriptor};
+use crate::registry::{Component, ComponentError, Descriptor, Sources};
 use crate::telemetry;
 
 /// Validates the configuration: every expression, every plugin and its grants. Reports all mistakes at once; runs no plugin code (a component
@@ -27,8 +27,9 @@ impl Check {
         let mut problems = loaded.warnings.clone();
         let mut facts = BTreeMap::new();
         let mut seen = Vec::new();
+        let sources = super::sources(&loaded.config);
         for (name, source, pinned) in loaded.config.plugins.values().flat_map(|plugin| plugin.components()) {
-            match look(source, pinned).await {
+            match look(&sources, source, pinned).await {
                 Ok((component, descriptor, described)) => {
                     facts.insert(name.clone(), descriptor.facts());
                     seen.push((name, component, descriptor, described));
@@ -52,7 +53,8 @@ impl Check {
 async fn with_components(problems: Problems) -> Problems {
     let mut more = Vec::new();
     for (source, place) in &problems.components {
-        if let Err(why) = look(source, None).await {
+        let Some(component) = Component::here(source) else { continue };
+        if let Err(why) = described(component).await {
             more.push(Problem { message: format!("this is no plugin: {why}"), ..place.clone() });
         }
     }
@@ -67,8 +69,12 @@ fn summed(text: &str, list: &[Problem]) -> String {
     format!("{}\n{}{warnings}", text.trim_end(), plural(errors, "error"))
 }
 
-async fn look(source: &config::ComponentSource, pinned: Option<&str>) -> Result<(Component, Descriptor, bool), String> {
-    let component = Component::fetch(source, pinned).map_err(|error| telemetry::chain(&error))?;
+async fn look(sources: &Sources, source: &config::ComponentSource, pinned: Option<&str>) -> Result<(Component, Descriptor, bool), String> {
+    described(Component::fetch(sources, source, pinned).await).await
+}
+
+async fn described(component: Result<Component, ComponentError>) -> Result<(Component, Descriptor, bool), String> {
+    let component = component.map_err(|error| telemetry::chain(&error))?;
     if let Some(descriptor) = &component.inspection.descriptor {
         let descriptor = descriptor.clone();
         return Ok((component, descriptor, false));

@@ -24,12 +24,14 @@ pub use timeline::draw;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::clock::Clock;
-use crate::config;
+use crate::config::{self, Config};
 use crate::credentials::Vault;
+use crate::registry::Sources;
 use crate::store::Store;
 use crate::telemetry::{plain, plain_json, plain_lines};
 
@@ -156,4 +158,10 @@ async fn vault(config: &ConfigArg) -> Result<(Store, Vault), Failure> {
     let store = Store::open_beside(&loaded.config.store.url).await.map_err(|error| Failure::error(&error))?;
     let vault = Vault::open(store.clone(), &loaded.config.secrets, Clock::system()).await.map_err(|error| Failure::error(&error))?;
     Ok((store, vault))
+}
+
+/// Where components come from; people who wait are told for what.
+fn sources(config: &Config) -> Sources {
+    let tell = |what: &str, bytes: u64| anstream::eprintln!("{}: {} KiB so far", plain(what), bytes >> 10);
+    Sources::new(config, None, Arc::new(tell))
 }

@@ -1,10 +1,14 @@
 //! `sangam plugin`.
 
+mod bundle;
+mod pull;
+mod push;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{Failure, plain};
+use super::{ConfigArg, Failure, plain};
 use crate::engine::Engine;
 use crate::registry::{self, Component, Descriptor};
 use crate::telemetry;
@@ -20,11 +24,14 @@ pub(super) struct Plugin {
 enum Verb {
     /// Read off a component what it is: contract, actions with schemas, imports, expected hosts, size, digest
     Inspect {
-        /// The component
+        /// The component: a file, or oci://registry/name:tag
+        #[arg(value_name = "FILE|REF")]
         file: PathBuf,
         /// Print JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        config: ConfigArg,
     },
     /// Embed a component's descriptor, so that it can be shown and checked without running it
     Embed {
@@ -34,13 +41,22 @@ enum Verb {
         #[arg(long, short, value_name = "FILE")]
         output: PathBuf,
     },
+    /// Write a component to an OCI registry
+    Push(push::Push),
+    /// Fetch a component from an OCI registry into a file
+    Pull(pull::Pull),
+    /// Carry components to machines without a network
+    Bundle(bundle::Bundle),
 }
 
 impl Plugin {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self.verb {
-            Verb::Inspect { file, json } => inspect(&file, json).await,
+            Verb::Inspect { file, json, config } => inspect(&file, json, &config).await,
             Verb::Embed { file, output } => embed(&file, &output).await,
+            Verb::Push(verb) => verb.run().await,
+            Verb::Pull(verb) => verb.run().await,
+            Verb::Bundle(verb) => verb.run().await,
         }
     }
 }
@@ -79,8 +95,11 @@ async fn embed(file: &Path, output: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn inspect(file: &Path, json: bool) -> Result<(), Failure> {
-    let component = read(file)?;
+async fn inspect(file: &Path, json: bool, config: &ConfigArg) -> Result<(), Failure> {
+    let component = match file.to_str().filter(|name| name.starts_with(crate::config::OCI)) {
+        Some(reference) => pull::fetch(&pull::reference(reference)?, config).await?.component,
+        None => read(file)?,
+    };
     let inspection = &component.inspection;
     let (descriptor, described) = match &inspection.descriptor {
         Some(descriptor) => (descriptor.clone(), false),

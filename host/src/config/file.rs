@@ -11,7 +11,7 @@ use super::model::{Config, Route};
 use super::position::Positions;
 use super::reader::{Reader, not_yet};
 use super::section::Section;
-use super::{coverage, credentials, engine, name, own_api, plugins, routes, server, steps};
+use super::{coverage, credentials, engine, name, own_api, plugins, registries, routes, server, steps};
 
 /// Reads all tables. `None`: there are mistakes, which the reader has.
 pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positions) -> Option<Config> {
@@ -28,11 +28,20 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
     let secrets = server::secrets(r, secrets);
     let engine = engine::engine(r, engine);
 
+    let mut complete = true;
+    let mut known_registries = BTreeMap::new();
+    let registry_items = file.get("registries").and_then(|item| item.table(r, "[registries]"));
+    for item in registry_items.map(|table| table.members()).unwrap_or_default() {
+        match registries::registry(r, &item) {
+            Some(registry) => drop(known_registries.insert(registry.host.clone(), Arc::new(registry))),
+            None => complete = false,
+        }
+    }
+
     let credential_items = named(r, &mut file, "credentials", "credential");
     let plugin_items = named(r, &mut file, "plugins", "plugin");
     let credential_names: BTreeSet<String> = credential_items.iter().map(|item| item.name.clone()).collect();
     let plugin_names: BTreeSet<String> = plugin_items.iter().map(|item| item.name.clone()).collect();
-    let mut complete = true;
     let mut credentials = BTreeMap::new();
     for item in credential_items {
         let section = item.table(r, format!("[credentials.{}]", item.name));
@@ -64,7 +73,17 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
     own_api::check(r, positions, &server, &plugins);
     let routes: Option<Vec<Arc<Route>>> = routes.into_iter().map(|route| route.map(Arc::new)).collect();
     let base = PathBuf::from(r.base);
-    routes.filter(|_| complete).map(|routes| Config { server, store, secrets, engine, credentials, plugins, routes, base })
+    routes.filter(|_| complete).map(|routes| Config {
+        server,
+        store,
+        secrets,
+        engine,
+        registries: known_registries,
+        credentials,
+        plugins,
+        routes,
+        base,
+    })
 }
 
 /// The members of `[key.NAME]` tables, their names checked.

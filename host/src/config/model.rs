@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::journal::JournalPolicy;
+use super::oci::OciReference;
 use crate::mapping::{Expr, Template};
 
 /// The whole file, valid.
@@ -23,6 +24,8 @@ pub struct Config {
     pub store: Store,
     /// `[secrets]`, this host's own.
     pub secrets: Secrets,
+    /// `[registries."HOST"]`, this host's own.
+    pub registries: BTreeMap<String, Arc<Registry>>,
     /// `[engine]`, this host's own.
     pub engine: Engine,
     /// `[credentials.NAME]`.
@@ -91,6 +94,16 @@ pub struct Store {
     pub min_free_space: u64,
 }
 
+impl Store {
+    /// Where this host keeps what is not in the database: the folder of the file, or with a server that of the default one.
+    pub fn folder(&self, base: &Path) -> PathBuf {
+        match self.url.strip_prefix("sqlite://") {
+            Some(path) => Path::new(path).parent().unwrap_or(Path::new(".")).to_owned(),
+            None => base.join("data"),
+        }
+    }
+}
+
 /// For how long something is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retention {
@@ -109,6 +122,39 @@ pub enum Secrets {
     Env(String),
     /// A command whose standard output is the key, base64.
     Command(Vec<String>),
+}
+
+/// `[registries."HOST"]`: how this host speaks to a registry of components.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    /// Host with its port, as in references.
+    pub host: String,
+    /// Who logs in; without one, nobody does.
+    pub login: Option<RegistryLogin>,
+    /// `tls`; false only on this machine.
+    pub tls: bool,
+    /// `ca-file`: authorities whose certificates are good for this registry, besides those that the operating system trusts.
+    pub authorities: Vec<rustls_pki_types::CertificateDer<'static>>,
+    /// `allow-hosts`: other origins that the registry may send this host to, whatever their addresses.
+    pub hosts: Vec<HostPattern>,
+    /// `timeout` of one component, everything included.
+    pub timeout: Duration,
+    /// `stall-timeout`: longest silence.
+    pub stall_timeout: Duration,
+}
+
+/// Who logs in at a registry.
+#[derive(Debug, Clone)]
+pub enum RegistryLogin {
+    /// `username` and `password`, given to the registry or its token service.
+    Basic {
+        /// `username`
+        username: Reference,
+        /// `password`
+        password: Reference,
+    },
+    /// `token`, given to the registry as it is.
+    Token(Reference),
 }
 
 /// A text with references to what is not in the file. Resolved when it is used; never printed resolved.
@@ -292,6 +338,8 @@ pub enum ComponentSource {
     Path(PathBuf),
     /// `builtin:NAME`.
     Builtin(String),
+    /// `oci://…`.
+    Oci(OciReference),
 }
 
 /// What an administrator allows a plugin.

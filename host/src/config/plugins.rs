@@ -13,7 +13,8 @@ use super::item::{Item, Text};
 use super::limits::{DEFAULT_LIMITS, breaker, limits, rate_limit};
 use super::model::{Canary, ComponentSource, Instances, Plugin};
 use super::name::is_name;
-use super::reader::{Reader, json, not_yet};
+use super::oci::{self, OciReference};
+use super::reader::{Reader, json};
 use super::reference::{has_reference, resolved};
 use super::section::Section;
 
@@ -89,9 +90,11 @@ fn canary(r: &mut Reader<'_>, item: &Item<'_>) -> Option<Canary> {
 fn component(r: &mut Reader<'_>, item: &Item<'_>) -> Option<ComponentSource> {
     let text = item.text(r)?;
     let value = resolved(r, &text)?;
-    if value.starts_with("oci://") {
-        not_yet(r, &text.span, "a component from a registry (oci://)", "download it and write the path of the file");
-        return None;
+    if value.starts_with(oci::SCHEME) {
+        let reference = OciReference::parse(&value).map_err(|message| r.error(&text.span, message).help = None).ok()?;
+        let source = ComponentSource::Oci(reference);
+        r.components.push((source.clone(), text.span.clone()));
+        return Some(source);
     }
     if let Some(name) = value.strip_prefix("builtin:") {
         if !is_name(name) {
@@ -104,7 +107,7 @@ fn component(r: &mut Reader<'_>, item: &Item<'_>) -> Option<ComponentSource> {
     }
     if value.is_empty() || value.contains("://") {
         r.error(&text.span, format!("`{value}` is not the path of a component"))
-            .help("write the path of a .wasm file, or builtin:NAME for a connector in the binary");
+            .help("write the path of a .wasm file, builtin:NAME for a connector in the binary, or oci://registry/name:tag@sha256:…");
         return None;
     }
     let source = ComponentSource::Path(r.absolute(&value));
@@ -113,8 +116,7 @@ fn component(r: &mut Reader<'_>, item: &Item<'_>) -> Option<ComponentSource> {
 }
 
 fn digest(text: &str) -> Result<String, String> {
-    let hex = text.strip_prefix("sha256:").unwrap_or_default();
-    if hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+    if oci::is_digest(text) {
         return Ok(text.to_owned());
     }
     Err(format!("`{text}` is not a digest: write sha256: and 64 hexadecimal digits in lower case"))

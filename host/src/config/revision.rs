@@ -1,4 +1,4 @@
-//! What of a file makes a revision: all but `[server]`, `[store]`, `[secrets]` and `[engine]`, with references unresolved.
+//! What of a file makes a revision: all but `[server]`, `[store]`, `[secrets]`, `[engine]` and `[registries]`, with references unresolved.
 //!
 //! The content is JSON with sorted keys, so that neither comments nor the order of tables make a new revision. It is
 //! written as TOML again to be read back, so that old revisions go through the same checks as files.
@@ -12,7 +12,7 @@ use toml::de::DeTable;
 use super::reader::{Reader, json};
 
 /// The tables that each host has for itself.
-const OWN: [&str; 4] = ["server", "store", "secrets", "engine"];
+const OWN: [&str; 5] = ["server", "store", "secrets", "engine", "registries"];
 
 /// Takes the content out of a file. Values that JSON can't hold are reported.
 pub(super) fn content(r: &mut Reader<'_>, root: &DeTable<'_>) -> Value {

@@ -170,8 +170,23 @@ fn mistakes_have_their_place() {
         ("[plugins.p]", &["1:1 `component` is missing in [plugins.p]"]),
         (
             "[plugins.p]\ncomponent='oci://x/y:1'",
-            &["2:11 a component from a registry (oci://) is not offered by this version of Sangam yet"],
+            &["2:11 `oci://x/y:1` is not a reference to a registry: `x` is not the host of a registry: name it in full, such as \
+               registry.example; write oci://registry.example/name:tag@sha256:… and 64 digits"],
         ),
+        (
+            "[registries.'r.example']\ntls=false\nusername='u'\npassword='p'\nallow-hosts=['http://10.0.0.1']\nstall='1s'",
+            &[
+                "2:5 without TLS anybody between here and r.example could read and change what passes",
+                "4:10 `password` is a secret and can't stand in the file in clear text",
+                "5:14 `http://10.0.0.1` would carry a login unencrypted",
+                "6:1 unknown key `stall` in [registries.\"r.example\"]",
+            ],
+        ),
+        (
+            "[registries.example]\ntoken='${secret:t}'",
+            &["1:13 `example` is not the host of a registry: name it in full, such as registry.example"],
+        ),
+        ("[registries.'r.example']\ntoken='${secret:t}'\nusername='u'", &["2:1 `token` and `username` both say who logs in"]),
         ("[plugins.p]\ncomponent='a.wasm'\n[plugins.p]\n", &["3:10 `p` is there already"]),
         (
             "a = \nb = 1\nc = ]",

@@ -42,7 +42,7 @@ pub use ledger::Ledger;
 pub use redact::MASK;
 pub use secret::Secret;
 pub use status::{State, Status};
-pub use vault::{MOST_SECRET, SecretError, Vault, VaultError};
+pub use vault::{MOST_SECRET, SecretError, Vault, VaultError, resolve};
 
 #[cfg(test)]
 mod tests;

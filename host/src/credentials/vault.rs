@@ -241,20 +241,7 @@ impl Vault {
 
     /// The value a reference stands for at this moment.
     pub async fn resolve(&self, reference: &Reference) -> Result<Secret, SecretError> {
-        let mut parts = Vec::with_capacity(reference.parts.len());
-        for part in &reference.parts {
-            parts.push(match part {
-                ReferencePart::Text(text) => Secret::new(text.clone()),
-                ReferencePart::Env(name) => std::env::var(name).map(Secret::new).map_err(|_| SecretError::Variable(name.clone()))?,
-                ReferencePart::File(path) => read_file(path).await?,
-                ReferencePart::Secret(name) => self.get(name).await?,
-            });
-        }
-        // Sized beforehand, so that no half-filled buffer is left behind by growth.
-        let length = parts.iter().map(|part| part.expose().len()).sum();
-        let mut whole = Zeroizing::new(String::with_capacity(length));
-        parts.iter().for_each(|part| whole.push_str(part.expose()));
-        Ok(Secret::from(whole))
+        resolve(reference, Some(self)).await
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -290,6 +277,27 @@ async fn known_key(secrets: &Secrets, fingerprint: &[u8]) -> Result<SealingKey, 
             Err(VaultError::OtherKey { own, store: key_id(fingerprint) })
         }
     }
+}
+
+/// The value a reference stands for at this moment; without a vault every secret of the store is absent.
+pub async fn resolve(reference: &Reference, vault: Option<&Vault>) -> Result<Secret, SecretError> {
+    let mut parts = Vec::with_capacity(reference.parts.len());
+    for part in &reference.parts {
+        parts.push(match part {
+            ReferencePart::Text(text) => Secret::new(text.clone()),
+            ReferencePart::Env(name) => std::env::var(name).map(Secret::new).map_err(|_| SecretError::Variable(name.clone()))?,
+            ReferencePart::File(path) => read_file(path).await?,
+            ReferencePart::Secret(name) => match vault {
+                Some(vault) => vault.get(name).await?,
+                None => return Err(SecretError::Absent(name.clone())),
+            },
+        });
+    }
+    // Sized beforehand, so that no half-filled buffer is left behind by growth.
+    let length = parts.iter().map(|part| part.expose().len()).sum();
+    let mut whole = Zeroizing::new(String::with_capacity(length));
+    parts.iter().for_each(|part| whole.push_str(part.expose()));
+    Ok(Secret::from(whole))
 }
 
 fn check_name(name: &str) -> Result<(), SecretError> {

@@ -31,6 +31,19 @@ pub(super) fn failed(error: &reqwest::Error, host: &str) -> HttpError {
     }
 }
 
+/// What is wrong with the certificate that the other side showed, if that is why it failed. `whose`: where a `ca-file` would be written.
+pub(crate) fn certificate_trouble(error: &reqwest::Error, whose: &str) -> Option<String> {
+    let mut cause: &dyn Error = error;
+    while let Some(source) = cause.source() {
+        if let Some(rustls::Error::InvalidCertificate(error)) = within(source) {
+            // The sentences are written for plugins, which are most of those who meet one.
+            return Some(of_certificate(error).replace("this plugin", whose));
+        }
+        cause = source;
+    }
+    None
+}
+
 /// The error itself, or what I/O errors carry, one within the other: the standard library leaves that out of the chain of sources.
 fn within<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
     error.downcast_ref::<E>().or_else(|| within(error.downcast_ref::<io::Error>()?.get_ref()?))

@@ -18,9 +18,11 @@ mod tests;
 
 pub use address::{AddressGuard, Blocked};
 pub use breaker::BreakerState;
+pub(crate) use failure::certificate_trouble;
 pub use policy::Policy;
 pub use rate::RateUse;
 pub use request::{Exchange, HttpError, Request, Response};
+pub(crate) use resolver::GuardedResolver;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -7,12 +7,12 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use super::address::AddressGuard;
 
 #[derive(Debug, Clone)]
-pub(super) struct GuardedResolver {
+pub(crate) struct GuardedResolver {
     guard: AddressGuard,
 }
 
 impl GuardedResolver {
-    pub(super) fn new(guard: AddressGuard) -> GuardedResolver {
+    pub(crate) fn new(guard: AddressGuard) -> GuardedResolver {
         GuardedResolver { guard }
     }
 }

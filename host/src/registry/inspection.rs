@@ -24,6 +24,8 @@ pub struct Inspection {
     pub events: bool,
     /// Everything it imports, in its order.
     pub imports: Vec<String>,
+    /// Everything it exports, in its order.
+    pub exports: Vec<String>,
     /// Core instances of one instantiation.
     pub core_instances: usize,
     /// Bytes.
@@ -153,6 +155,7 @@ impl Found {
             contract: contract.to_owned(),
             actions: exports("actions"),
             events: exports("events"),
+            exports: self.exports.clone(),
             imports: self.imports,
             core_instances: self.core_instances,
             size,

@@ -1,21 +1,36 @@
 //! Components: fetched, looked at before anything of them runs, kept by digest.
 
 mod builtin;
+mod bundle;
+mod cache;
+mod client;
 mod custom_section;
 mod descriptor;
 mod inspection;
+mod login;
+mod manifest;
+mod sources;
 #[cfg(test)]
 mod tests;
 
+pub use bundle::{Bundle, BundleError, Held, Packed, create as create_bundle, install as install_bundle, look as look_at_bundle};
+pub use client::RegistryError;
 pub use custom_section::embed;
 pub use descriptor::{Action, Descriptor, DescriptorError, Stream};
 pub use inspection::{CONTRACT, InspectError, Inspection};
+pub use manifest::ManifestError;
+pub use sources::{Progress, Pulled, Sources};
 
+use std::io::Read as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::config::ComponentSource;
+use crate::credentials::VaultError;
+use crate::store::StoreError;
+use crate::tls::TlsError;
 
 /// Largest component.
 pub const MAX_COMPONENT: u64 = 128 << 20;
@@ -60,31 +75,79 @@ pub enum ComponentError {
         /// Of the bytes.
         actual: String,
     },
+    /// A tag alone, that leads to another component tomorrow.
+    #[error(
+        "{reference} has no digest pin, and a tag can lead to another component tomorrow; today it is {pinned}: look at it with `sangam plugin inspect`, and write that"
+    )]
+    Unpinned {
+        /// As written.
+        reference: String,
+        /// What to write.
+        pinned: String,
+    },
+    /// A tag alone, and nobody can say what it is today.
+    #[error("{reference} has no digest pin (name:tag@sha256:…), and what it is today can't be found out")]
+    UnpinnedUnknown {
+        /// As written.
+        reference: String,
+        /// Why not.
+        #[source]
+        source: Box<ComponentError>,
+    },
+    /// The registry did not give it.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// It can't be kept.
+    #[error("can't write to {folder}, where fetched components are kept")]
+    Cache {
+        /// Which folder.
+        folder: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No TLS.
+    #[error("TLS to registries can't be opened")]
+    Tls(#[from] TlsError),
+    /// The store has the login, and can't be opened.
+    #[error("the store that has the login of the registry can't be opened")]
+    Store(#[from] StoreError),
+    /// The login can't be unsealed.
+    #[error("the secrets that have the login of the registry can't be opened")]
+    Vault(#[from] VaultError),
+    /// The work was broken off.
+    #[error("reading it was broken off")]
+    Broken,
     /// It is not a plugin this host can run.
     #[error(transparent)]
     Inspect(#[from] InspectError),
 }
 
 impl Component {
-    /// Fetches a component and looks at it.
-    pub fn fetch(source: &ComponentSource, pinned: Option<&str>) -> Result<Component, ComponentError> {
-        let bytes = match source {
-            ComponentSource::Builtin(name) => builtin::find(name)
-                .ok_or_else(|| ComponentError::UnknownBuiltin { name: name.clone(), known: builtin::names().join(", ") })?
-                .to_vec(),
-            ComponentSource::Path(path) => {
-                let read = |source| ComponentError::Read { path: path.display().to_string(), source };
-                if std::fs::metadata(path).map_err(read)?.len() > MAX_COMPONENT {
-                    return Err(ComponentError::TooLarge);
-                }
-                std::fs::read(path).map_err(read)?
-            }
+    /// Fetches a component and looks at it: the one way to get its bytes.
+    ///
+    /// # Errors
+    /// Why it can't be had. Nothing has changed then, but for what is in the cache.
+    pub async fn fetch(sources: &Sources, source: &ComponentSource, pinned: Option<&str>) -> Result<Component, ComponentError> {
+        let component = match source {
+            ComponentSource::Oci(reference) => sources.component(reference, pinned).await?,
+            ComponentSource::Builtin(name) => of(at_hand(name)?).await?,
+            ComponentSource::Path(path) => of(sources.file(path, pinned).await?).await?,
         };
-        let component = Component::new(bytes)?;
         match pinned {
             Some(pinned) if pinned != component.digest => Err(ComponentError::Digest { actual: component.digest }),
             _ => Ok(component),
         }
+    }
+
+    /// Looks at a component that is on this machine. `None`: it is in a registry, which nobody is asked for what is only looked at in passing.
+    pub fn here(source: &ComponentSource) -> Option<Result<Component, ComponentError>> {
+        let bytes = match source {
+            ComponentSource::Oci(_) => return None,
+            ComponentSource::Builtin(name) => at_hand(name),
+            ComponentSource::Path(path) => read(path),
+        };
+        Some(bytes.and_then(Component::new))
     }
 
     /// A component from bytes that are at hand.
@@ -92,6 +155,25 @@ impl Component {
         let inspection = Inspection::of(&bytes)?;
         Ok(Component { digest: digest(&bytes), bytes: Arc::new(bytes), inspection: Arc::new(inspection) })
     }
+}
+
+/// Looked at off the async threads: that takes a while with millions of bytes.
+async fn of(bytes: Vec<u8>) -> Result<Component, ComponentError> {
+    tokio::task::spawn_blocking(move || Component::new(bytes)).await.map_err(|_| ComponentError::Broken)?
+}
+
+fn at_hand(name: &str) -> Result<Vec<u8>, ComponentError> {
+    let unknown = || ComponentError::UnknownBuiltin { name: name.to_owned(), known: builtin::names().join(", ") };
+    builtin::find(name).map(<[u8]>::to_vec).ok_or_else(unknown)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ComponentError> {
+    let failed = |source| ComponentError::Read { path: path.display().to_string(), source };
+    let file = std::fs::File::open(path).map_err(failed)?;
+    // A file that grows, or has no end, is read no further.
+    let mut bytes = Vec::new();
+    file.take(MAX_COMPONENT + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_COMPONENT { Err(ComponentError::TooLarge) } else { Ok(bytes) }
 }
 
 /// `sha256:` and 64 hexadecimal digits.

@@ -32,7 +32,7 @@ use crate::credentials::{Broker, TokenClient, Vault};
 use crate::engine::Engine;
 use crate::mapping::{self, Evaluator};
 use crate::outbound::Outbound;
-use crate::registry::Component;
+use crate::registry::{Component, Progress, Sources};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{self, Metrics};
 use crate::tls;
@@ -108,10 +108,10 @@ pub struct Runtime {
     pub store: Store,
     /// The engine.
     pub engine: Engine,
+    /// Secrets at rest.
+    pub vault: Vault,
     /// The broker.
     pub broker: Arc<Broker>,
-    /// What is sealed in the store, and the key.
-    pub vault: Vault,
     /// Tells the time.
     pub clock: Clock,
     /// Evaluates expressions.
@@ -164,7 +164,8 @@ impl Runtime {
         let cache_secret = vault.host_secret(CACHE_SECRET).await?;
         let random_secret = vault.host_secret(RANDOM_SECRET).await?;
         let broker = Arc::new(Broker::new(vault.clone(), BTreeMap::new(), tokens));
-        let cache = cache_folder(&loaded.config.store.url, &loaded.config.base);
+        // Compiled code lives beside the database.
+        let cache = loaded.config.store.folder(&loaded.config.base).join("cache");
         let engine = Engine::start(Some(cache), cache_secret, &loaded.config.engine).map_err(|error| start(&error))?;
         let empty = Arc::new(Present { revision: Arc::new(Revision::empty(&loaded.config)), plugins: BTreeMap::new() });
         let runtime = Arc::new(Runtime {
@@ -172,8 +173,8 @@ impl Runtime {
             server: loaded.config.server.clone(),
             store_config: loaded.config.store.clone(),
             engine,
-            broker,
             vault,
+            broker,
             evaluator: Evaluator::new(mapping::Limits::default(), EVALUATIONS),
             metrics: Metrics::default(),
             due: Notify::new(),
@@ -275,7 +276,9 @@ impl Runtime {
     }
 
     async fn apply(&self, loaded: Loaded, when: Start, by: &By) -> Result<i64, ApplyError> {
-        let components = revision::fetch(&loaded).await?;
+        let progress: Progress = Arc::new(|what: &str, bytes: u64| tracing::info!(bytes, "{what}"));
+        let sources = Sources::new(&loaded.config, Some(self.vault.clone()), progress);
+        let components = revision::fetch(&loaded, &sources).await?;
         let revision = revision::build(&self.engine, &loaded, components).await?;
         let digest = revision.digest(&loaded);
         let latest = self.store.revision(None).await?;
@@ -358,13 +361,4 @@ fn warn(loaded: &Loaded) {
     for problem in &loaded.warnings {
         tracing::warn!(file = loaded.file, line = problem.line, "{}", problem.message);
     }
-}
-
-/// Compiled code lives beside the database; with a server, in the folder that the default database would have.
-fn cache_folder(url: &str, base: &Path) -> PathBuf {
-    if crate::store::is_server(url) {
-        return base.join("data").join("cache");
-    }
-    let path = url.trim_start_matches("sqlite://").split('?').next().unwrap_or_default();
-    Path::new(path).parent().unwrap_or(Path::new(".")).join("cache")
 }

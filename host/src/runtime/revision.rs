@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::StreamExt as _;
 use sha2::{Digest as _, Sha256};
 
 use super::ApplyError;
 use crate::config::{self, Config, Loaded, PluginFacts, Problem, Route, Severity};
 use crate::engine::{Engine, EngineError, LoadedComponent};
-use crate::registry::{Component, ComponentError, Descriptor, DescriptorError};
+use crate::registry::{Component, ComponentError, Descriptor, DescriptorError, Sources};
 use crate::schema::{Schema, SchemaError};
 use crate::telemetry;
+
+/// Components that are fetched side by side: each may take the memory of the largest twice.
+const AT_A_TIME: usize = 4;
 
 /// A configuration that can run.
 #[derive(Debug)]
@@ -122,18 +126,21 @@ impl Revision {
     }
 }
 
-/// Fetches the components of a file, those of canaries as `NAME/canary`.
-pub(super) async fn fetch(loaded: &Loaded) -> Result<BTreeMap<String, Component>, ApplyError> {
-    let mut components = BTreeMap::new();
-    let mut problems = Vec::new();
+/// Fetches the components of a file side by side, those of canaries as `NAME/canary`. Nothing has changed if one can't be had.
+pub(super) async fn fetch(loaded: &Loaded, sources: &Sources) -> Result<BTreeMap<String, Component>, ApplyError> {
+    let mut fetches = Vec::new();
     for (name, source, pinned) in loaded.config.plugins.values().flat_map(|plugin| plugin.components()) {
         let (source, pinned) = (source.clone(), pinned.map(str::to_owned));
-        let fetched = tokio::task::spawn_blocking(move || Component::fetch(&source, pinned.as_deref())).await;
-        match fetched.map_err(|_| BuildError::Broken).and_then(|fetched| fetched.map_err(BuildError::Component)) {
-            Ok(component) => {
-                components.insert(name, component);
-            }
-            Err(error) => problems.push(problem(loaded, &name, &error)),
+        fetches.push(async move { (name, Component::fetch(sources, &source, pinned.as_deref()).await) });
+    }
+    let fetched: Vec<(String, Result<Component, ComponentError>)> =
+        futures::stream::iter(fetches).buffer_unordered(AT_A_TIME).collect().await;
+    let mut components = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (name, component) in fetched {
+        match component {
+            Ok(component) => drop(components.insert(name, component)),
+            Err(error) => problems.push(problem(loaded, &name, &error.into())),
         }
     }
     if problems.is_empty() { Ok(components) } else { Err(loaded.problems(problems).into()) }
