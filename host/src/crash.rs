@@ -55,6 +55,10 @@ pub enum Point {
     Releasing,
     /// What is over is being removed.
     Pruning,
+    /// Personal data of an event or a key is being erased.
+    Erasing,
+    /// It is erased; how far the erasure has come is not known yet.
+    Erased,
     /// Everything is being sealed with another key.
     Rekeying,
     /// Everything is sealed with another key; the former one is still where the key is looked for.
@@ -63,7 +67,7 @@ pub enum Point {
 
 impl Point {
     /// All of them, by name.
-    pub const ALL: [(&str, Point); 22] = [
+    pub const ALL: [(&str, Point); 24] = [
         ("accepting", Point::Accepting),
         ("accepted", Point::Accepted),
         ("claiming", Point::Claiming),
@@ -84,6 +88,8 @@ impl Point {
         ("revised", Point::Revised),
         ("releasing", Point::Releasing),
         ("pruning", Point::Pruning),
+        ("erasing", Point::Erasing),
+        ("erased", Point::Erased),
         ("rekeying", Point::Rekeying),
         ("rekeyed", Point::Rekeyed),
     ];

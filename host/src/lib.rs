@@ -10,6 +10,7 @@ pub mod ingress;
 pub mod store;
 
 pub mod mapping;
+pub mod personal;
 pub mod router;
 pub mod schema;
 

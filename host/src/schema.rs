@@ -3,6 +3,7 @@
 //! A plugin may be hostile, and so may its schemas be. They refer to nothing outside of themselves, their size and
 //! depth are bounded, their patterns run in linear time, and what a check will cost is counted before it is made.
 
+mod marks;
 mod shape;
 
 #[cfg(test)]
@@ -14,6 +15,7 @@ use jsonschema::error::ValidationErrorKind as Kind;
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
+pub use self::marks::{Marked, Unknown};
 use self::shape::Shape;
 
 use crate::telemetry::is_hidden;
@@ -26,6 +28,10 @@ pub const MAX_DEPTH: usize = 96;
 pub const MAX_VIOLATIONS: usize = 20;
 /// Longest message of a violation, in characters: it may quote the schema.
 const MAX_MESSAGE: usize = 300;
+/// Keyword at a property that is personal data. Validators pass over keywords they don't know (JSON Schema 2020-12, section 6.5).
+pub const PERSONAL: &str = "x-personal";
+/// Keyword at a property that says whose data it is.
+pub const SUBJECT: &str = "x-subject";
 /// Size of one compiled pattern, in bytes. It bounds the time for each character, too.
 const MAX_PATTERN_SIZE: usize = 512 << 10;
 

@@ -121,6 +121,8 @@ impl Round {
         .await?;
         let cancelled = client.post(&format!("/v1/events/{later}/cancel"), &json!({})).await?;
         ensure!(matches!(cancelled.status, 200 | 409), "{}", cancelled.text);
+        let erased = client.post(&format!("/v1/events/{later}/erase"), &json!({})).await?;
+        ensure!(erased.status == 202, "{}", erased.text);
         ensure!(client.post("/v1/reload", &json!({})).await?.status == 200, "the configuration is as good as before");
         let frail = client.send(&self.frail()).await?;
         let document = until(client, &frail, |document| document["status"] == "dead" || document["status"] == "succeeded").await?;

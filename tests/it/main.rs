@@ -28,6 +28,7 @@ mod limits;
 mod malformed;
 mod order;
 mod outbound;
+mod personal;
 mod postgres;
 mod pressure;
 mod registry;

@@ -175,6 +175,13 @@ impl Cluster {
         Ok(file.lines().next().unwrap_or_default().to_owned())
     }
 
+    /// All rows of a database, as text.
+    fn dump(&self, database: &str) -> anyhow::Result<String> {
+        let file = format!("{database}.sql");
+        self.client("pg_dump", &["--file", &file, database])?;
+        Ok(std::fs::read_to_string(self.folder.path().join(file))?)
+    }
+
     fn client(&self, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
         let port = self.port.to_string();
         let mut all = vec!["--host", "127.0.0.1", "--port", &port, "--username", USER];
@@ -232,6 +239,14 @@ impl Database {
     /// When PostgreSQL is missing or does not start.
     pub fn alone() -> anyhow::Result<Database> {
         Arc::new(Cluster::new()?).database()
+    }
+
+    /// All rows of all its tables, as text; bytes are in hexadecimal.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn dump(&self) -> anyhow::Result<String> {
+        self.cluster.dump(&self.name)
     }
 
     /// Where it is.

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Problem;
 use super::dead_letters::DeadLetters;
 use super::replay::{Plugins, Replay, added, new_replay, parse, plan};
+use super::{Problem, Sees};
 use crate::audit::{Action, By};
 use crate::crash::Point;
 use crate::runtime::Runtime;
@@ -45,9 +46,14 @@ struct Group<'a> {
 pub(super) async fn replay_dead_letters(
     State(runtime): State<Arc<Runtime>>,
     Extension(by): Extension<By>,
+    Extension(sees): Extension<Sees>,
     body: Bytes,
 ) -> Result<Json<Value>, Problem> {
     let wish: Filter = parse(&body)?;
+    if wish.q.is_some() && !sees.may_search(&runtime).await? {
+        let why = "\"q\" would look into fields that are hidden from you: choose by route, plugin, type, kind or time";
+        return Err(Problem::new(StatusCode::FORBIDDEN, why));
+    }
     let act = by
         .did(Action::DeadLettersReplayed, wish.route.as_deref().unwrap_or_default())
         .with("plugin", wish.plugin.as_deref())
@@ -65,7 +71,7 @@ pub(super) async fn replay_dead_letters(
         cursor: None,
     };
     let (letters, more) = whole_events(&runtime.store, filter.parsed(MAX_REPLAYS, MAX_REPLAYS)?).await?;
-    let wish = Replay::on(wish.plugins);
+    let wish = Replay::on(wish.plugins, sees);
     let mut refused = Vec::new();
     let mut replays: Vec<Vec<NewReplay>> = Vec::new();
     let groups = groups(&letters);

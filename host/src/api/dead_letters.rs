@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Query, State};
+use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Problem;
 use super::events::{decode_cursor, encode_cursor, time};
-use super::redaction::Redaction;
+use super::redaction::{Redaction, Sees};
 use crate::run::Death;
 use crate::runtime::Runtime;
 use crate::store::DeadLetterFilter;
@@ -62,14 +62,36 @@ impl DeadLetters {
     }
 }
 
-pub(super) async fn list(State(runtime): State<Arc<Runtime>>, Query(query): Query<DeadLetters>) -> Result<Json<Value>, Problem> {
-    let page = runtime.store.dead_letters(&query.parsed(PAGE, MAX_PAGE)?).await?;
-    let mut shown = Vec::with_capacity(page.letters.len());
+/// Dead letters. `q` as for events: what somebody does not see is not found either.
+pub(super) async fn list(
+    State(runtime): State<Arc<Runtime>>,
+    Extension(sees): Extension<Sees>,
+    Query(query): Query<DeadLetters>,
+) -> Result<Json<Value>, Problem> {
+    let mut filter = query.parsed(PAGE, MAX_PAGE)?;
+    let limit = filter.limit as usize;
+    let hidden = filter.text.is_some() && !sees.may_search(&runtime).await?;
+    let seen_text = if hidden { filter.text.take() } else { None };
+    if seen_text.is_some() {
+        filter.limit = MAX_PAGE;
+    }
+    let page = runtime.store.dead_letters(&filter).await?;
+    let mut shown = Vec::with_capacity(page.letters.len().min(limit));
+    let mut last = None;
     for letter in &page.letters {
-        let event = serde_json::from_str(&letter.body).unwrap_or(Value::Null);
-        let redaction = Redaction::of(&runtime, &event, std::slice::from_ref(&letter.run)).await;
+        if shown.len() == limit {
+            break;
+        }
+        last = Some(letter);
+        let mut event = serde_json::from_str(&letter.body).unwrap_or(Value::Null);
+        let redaction = Redaction::of(&runtime, &event, std::slice::from_ref(&letter.run), sees).await?;
         let mut reason = json!(letter.run.status_reason);
         redaction.hide(&mut reason);
+        redaction.hide_in_event(&mut event);
+        let is_found = |text: &String| event.to_string().contains(text.as_str()) || reason.to_string().contains(text.as_str());
+        if !seen_text.as_ref().is_none_or(is_found) {
+            continue;
+        }
         shown.push(json!({
             "eid": letter.run.eid,
             "run": letter.run.id,
@@ -81,8 +103,10 @@ pub(super) async fn list(State(runtime): State<Arc<Runtime>>, Query(query): Quer
             "kind": letter.failure,
             "reason": reason,
             "died_at": letter.died_at.to_string(),
+            "erased_at": letter.erased_at.map(|time| time.to_string()),
         }));
     }
-    let next = page.letters.last().filter(|_| page.more).map(|letter| encode_cursor(letter.died_at, letter.seq));
+    let looked_at_all = !page.more && last.map(|letter| letter.seq) == page.letters.last().map(|letter| letter.seq);
+    let next = last.filter(|_| !looked_at_all).map(|letter| encode_cursor(letter.died_at, letter.seq));
     Ok(Json(json!({ "dead_letters": shown, "next_cursor": next })))
 }

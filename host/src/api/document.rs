@@ -5,20 +5,26 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::Problem;
-use super::redaction::Redaction;
+use super::redaction::{Redaction, Sees};
 use crate::config::Route;
 use crate::run::{RunState, StepState, StepStatus};
 use crate::runtime::Runtime;
 use crate::store::{AttemptRow, EffectRow, EventRow, RunRow, StepRow};
 
-/// The whole document of an event.
-pub async fn event_document(runtime: &Runtime, eid: &str) -> Result<Value, Problem> {
+/// The whole document of an event, as somebody sees it.
+pub async fn event_document(runtime: &Runtime, eid: &str, sees: Sees) -> Result<Value, Problem> {
     let event = runtime.store.event(eid).await?.ok_or_else(|| Problem::not_found(format!("there is no event {eid}")))?;
     let runs = runtime.store.runs(eid).await?;
-    let mut document = summary(&event, &runs);
-    let redaction = Redaction::of(runtime, &document["event"], &runs).await;
+    let mut document = whole_document(runtime, &event, &runs).await?;
+    redacted(&Redaction::of(runtime, &document["event"], &runs, sees).await?, &mut document);
+    Ok(document)
+}
+
+/// The same with nothing hidden.
+pub(super) async fn whole_document(runtime: &Runtime, event: &EventRow, runs: &[RunRow]) -> Result<Value, Problem> {
+    let mut document = summary(event, runs);
     let mut shown = Vec::new();
-    for run in &runs {
+    for run in runs {
         let route = runtime.revision(run.revision).await.ok().and_then(|revision| revision.route(&run.route).cloned());
         let steps = runtime.store.steps(&run.id).await?;
         let attempts = runtime.store.attempts(&run.id).await?;
@@ -30,7 +36,6 @@ pub async fn event_document(runtime: &Runtime, eid: &str) -> Result<Value, Probl
     }
     document["runs"] = Value::Array(shown);
     explain(&mut document);
-    redacted(&redaction, &mut document);
     Ok(document)
 }
 
@@ -113,6 +118,7 @@ pub(super) fn summary(event: &EventRow, runs: &[RunRow]) -> Value {
         "status_reason": reason,
         "cause": cause,
         "received_at": event.received_at.to_string(),
+        "erased_at": event.erased_at.map(|time| time.to_string()),
         "runs": runs,
     })
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Path, Query, State};
+use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Problem;
 use super::document::{event_document, explain, queue, redacted, summary};
-use super::redaction::Redaction;
+use super::redaction::{Redaction, Sees};
 use crate::runtime::Runtime;
 use crate::store::EventFilter;
 
@@ -37,11 +37,19 @@ pub(super) struct List {
     cursor: Option<String>,
 }
 
-pub(super) async fn list(State(runtime): State<Arc<Runtime>>, Query(query): Query<List>) -> Result<Json<Value>, Problem> {
+/// Events. To somebody who does not see all fields `q` is what is said by those that are seen: each page then looks through so many events, and how many
+/// it found tells nothing of the others.
+pub(super) async fn list(
+    State(runtime): State<Arc<Runtime>>,
+    Extension(sees): Extension<Sees>,
+    Query(query): Query<List>,
+) -> Result<Json<Value>, Problem> {
     const STATUSES: &[&str] = &["unrouted", "running", "waiting", "pending", "dead", "cancelled", "succeeded"];
     if let Some(status) = query.status.as_deref().filter(|status| !STATUSES.contains(status)) {
         return Err(Problem::bad_request(format!("status {status:?} is none of {}", STATUSES.join(", "))));
     }
+    let limit = query.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
+    let (text, seen_text) = if query.q.is_none() || sees.may_search(&runtime).await? { (query.q, None) } else { (None, query.q) };
     let filter = EventFilter {
         status: query.status,
         kind: query.kind,
@@ -49,28 +57,41 @@ pub(super) async fn list(State(runtime): State<Arc<Runtime>>, Query(query): Quer
         route: query.route,
         since: query.since.as_deref().map(|text| time("since", text)).transpose()?,
         until: query.until.as_deref().map(|text| time("until", text)).transpose()?,
-        text: query.q,
-        limit: query.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE),
+        text,
+        limit: if seen_text.is_some() { MAX_PAGE } else { limit },
         after: query.cursor.as_deref().map(decode_cursor).transpose()?,
     };
     let page = runtime.store.events(&filter).await?;
-    let next = page.events.last().filter(|_| page.more).map(|(event, _)| encode_cursor(event.received_at, &event.eid));
-    let mut events = Vec::with_capacity(page.events.len());
+    let mut events = Vec::with_capacity(page.events.len().min(limit as usize));
+    let mut last = None;
     for (event, runs) in &page.events {
+        if events.len() == limit as usize {
+            break;
+        }
+        last = Some(event);
         let mut shown = summary(event, runs);
         for (index, run) in runs.iter().enumerate().filter(|(_, run)| run.is_queued()) {
             queue(&runtime, run, &mut shown["runs"][index]).await?;
         }
         explain(&mut shown);
-        let redaction = Redaction::of(&runtime, &shown["event"], runs).await;
+        let redaction = Redaction::of(&runtime, &shown["event"], runs, sees).await?;
         redacted(&redaction, &mut shown);
-        events.push(shown);
+        let is_found = |text: &String| *text == event.eid || shown["event"].to_string().contains(text.as_str());
+        if seen_text.as_ref().is_none_or(is_found) {
+            events.push(shown);
+        }
     }
+    let looked_at_all = !page.more && last.map(|event| &event.eid) == page.events.last().map(|(event, _)| &event.eid);
+    let next = last.filter(|_| !looked_at_all).map(|event| encode_cursor(event.received_at, &event.eid));
     Ok(Json(json!({ "events": events, "next_cursor": next })))
 }
 
-pub(super) async fn show(State(runtime): State<Arc<Runtime>>, Path(eid): Path<String>) -> Result<Json<Value>, Problem> {
-    event_document(&runtime, &eid).await.map(Json)
+pub(super) async fn show(
+    State(runtime): State<Arc<Runtime>>,
+    Extension(sees): Extension<Sees>,
+    Path(eid): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    event_document(&runtime, &eid, sees).await.map(Json)
 }
 
 pub(super) fn time(name: &str, text: &str) -> Result<Timestamp, Problem> {

@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use url::Url;
 
-use super::Problem;
+use super::{Problem, Sees};
 use crate::audit::{Actor, By};
 use crate::config::Access;
 use crate::credentials::api_token::{self, TokenError};
@@ -24,6 +24,7 @@ pub(super) async fn authorize(
 ) -> Result<Response, Problem> {
     let from = peer(&request);
     let mut actor = Actor::Anyone;
+    let mut sees = Sees::All;
     if runtime.server.access == Access::Tokens {
         let refused = || runtime.refusals.note(from);
         let token = bearer(request.headers()).ok_or_else(|| {
@@ -41,9 +42,13 @@ pub(super) async fn authorize(
             refused();
             return Err(Problem::new(StatusCode::FORBIDDEN, format!("the token's role {} does not include this", row.role.as_str())));
         }
+        if !row.personal && !allows(row.role, Permission::Personal) {
+            sees = Sees::Unmarked;
+        }
         actor = Actor::Token { id: row.id, name: row.name };
     }
     // For handlers whose acts are put on record.
+    request.extensions_mut().insert(sees);
     request.extensions_mut().insert(By::request(actor, from));
     Ok(next.run(request).await)
 }

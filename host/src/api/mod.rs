@@ -2,6 +2,7 @@
 
 mod audit;
 mod bulk_replay;
+mod data;
 mod dead_letters;
 mod decide;
 mod document;
@@ -15,6 +16,7 @@ mod replay;
 
 pub use document::event_document;
 pub use problem::Problem;
+pub use redaction::Sees;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -53,8 +55,16 @@ pub fn router(runtime: Arc<Runtime>) -> Router {
         .route("/v1/runs/{id}/steps/{name}/effects/{seq}", post(decide::decide))
         .route("/v1/dead-letters/replay", post(bulk_replay::replay_dead_letters))
         .layer(needs(Permission::Operate));
-    let administer =
-        Router::new().route("/v1/reload", post(overview::reload)).route("/v1/audit", get(audit::list)).layer(needs(Permission::Administer));
+    let administer = Router::new()
+        .route("/v1/reload", post(overview::reload))
+        .route("/v1/audit", get(audit::list))
+        .route("/v1/events/{eid}/erase", post(data::erase_event))
+        .route("/v1/data/find", post(data::find))
+        .route("/v1/data/export", post(data::export))
+        .route("/v1/data/erase", post(data::erase))
+        .route("/v1/data/erasures", get(data::erasures))
+        .route("/v1/data/erasures/{id}", get(data::erasure))
+        .layer(needs(Permission::Administer));
     let open = Router::new().route("/healthz", get(overview::healthz)).route("/readyz", get(overview::readyz));
     Router::new()
         .merge(send)

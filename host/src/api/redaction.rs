@@ -1,33 +1,32 @@
-//! `redact` of a route: what people and programs that only look don't see.
+//! What people and programs that only look don't see: `redact` of a route, which counts for everybody, and fields that are marked as personal data,
+//! for those whose role or token does not include them.
 
 use serde_json::{Value, json};
 
+use super::Problem;
+use crate::personal::{Mask, Values};
 use crate::runtime::Runtime;
 use crate::store::RunRow;
 
 /// Stands for what is hidden.
 const HIDDEN: &str = "[redacted]";
-/// Shorter texts are not looked for within others: they would hide half of everything.
-const MIN_TEXT: usize = 3;
-/// Members of a document that hold what came from an event or from a plugin. All others are the host's own: ids, numbers, states and times, which
-/// say nothing of an event even where they look like a part of it.
-const CONTENT: [&str; 15] = [
-    "body",
-    "details",
-    "event",
-    "fields",
-    "headers",
-    "input",
-    "message",
-    "now",
-    "order_key",
-    "output",
-    "path",
-    "reason",
-    "status_reason",
-    "then",
-    "url",
-];
+
+/// Whether somebody sees personal data. Part of a request once it is authorized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sees {
+    /// Everything but what routes redact.
+    All,
+    /// Nothing that is marked as personal.
+    #[default]
+    Unmarked,
+}
+
+impl Sees {
+    /// Whether a text may be looked for in what is stored: where fields are hidden, finding it would tell what is in them.
+    pub(super) async fn may_search(self, runtime: &Runtime) -> Result<bool, Problem> {
+        Ok(self == Sees::All || !runtime.hides_fields().await?)
+    }
+}
 
 /// What is to be hidden of one event.
 #[derive(Debug, Default)]
@@ -35,13 +34,14 @@ pub(super) struct Redaction {
     /// JSON pointers into the event.
     pointers: Vec<String>,
     /// Values that those lead to, wherever else they turn up.
-    values: Vec<Value>,
-    texts: Vec<String>,
+    values: Values,
+    /// Of these the ones that are personal: hidden where the event says them again, too.
+    personal: Values,
 }
 
 impl Redaction {
-    /// What the routes of an event's runs hide. A route that can't be asked hides all data.
-    pub(super) async fn of(runtime: &Runtime, event: &Value, runs: &[RunRow]) -> Redaction {
+    /// What the routes of an event's runs hide, and what is marked as personal. A route that can't be asked hides all data.
+    pub(super) async fn of(runtime: &Runtime, event: &Value, runs: &[RunRow], sees: Sees) -> Result<Redaction, Problem> {
         let mut redaction = Redaction::default();
         for run in runs {
             match runtime.revision(run.revision).await {
@@ -55,86 +55,46 @@ impl Redaction {
                 Err(_) => redaction.pointers.push("/data".to_owned()),
             }
         }
-        for pointer in redaction.pointers.clone() {
-            if let Some(value) = event.pointer(&pointer) {
-                redaction.collect(value);
+        if sees == Sees::Unmarked {
+            let rules = runtime.personal_rules(event, runs).await;
+            let marked = rules.marked(event).personal;
+            marked.iter().filter_map(|pointer| event.pointer(pointer)).for_each(|value| redaction.personal.add(value));
+            redaction.pointers.extend(marked);
+            if !rules.steps.is_empty() {
+                for run in runs {
+                    for step in runtime.store.steps(&run.id).await? {
+                        rules.add_step(&step, &mut redaction.personal);
+                    }
+                }
+            }
+            redaction.values.extend(&redaction.personal);
+        }
+        for pointer in &redaction.pointers {
+            if let Some(value) = event.pointer(pointer) {
+                redaction.values.add(value);
             }
         }
-        redaction
+        Ok(redaction)
     }
 
-    fn collect(&mut self, value: &Value) {
-        match value {
-            // They say nothing on their own, and are everywhere.
-            Value::Null | Value::Bool(_) => return,
-            Value::String(text) => self.text(text.clone()),
-            Value::Number(number) => self.text(number.to_string()),
-            Value::Array(items) => items.iter().for_each(|item| self.collect(item)),
-            Value::Object(members) => members.values().for_each(|member| self.collect(member)),
-        }
-        self.values.push(value.clone());
-    }
-
-    fn text(&mut self, text: String) {
-        if text.len() < MIN_TEXT {
-            return;
-        }
-        // As it stands in a query, a form, or a path.
-        let form: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
-        let path = form.replace('+', "%20");
-        for encoded in [path, form, text] {
-            if !self.texts.contains(&encoded) {
-                self.texts.push(encoded);
-            }
-        }
-    }
-
-    /// Hides it in an event.
+    /// Hides it in an event; what is personal also where it is said again.
     pub(super) fn hide_in_event(&self, event: &mut Value) {
         for pointer in self.pointers.iter().filter(|pointer| !pointer.is_empty()) {
             if let Some(value) = event.pointer_mut(pointer) {
                 *value = json!(HIDDEN);
             }
         }
+        self.personal.mask_event(event, Mask::Text(HIDDEN));
     }
 
     /// Hides its values in a document about runs: only where something of the event can stand.
     pub(super) fn hide_in_document(&self, document: &mut Value) {
-        match document {
-            Value::Array(items) => items.iter_mut().for_each(|item| self.hide_in_document(item)),
-            Value::Object(members) => {
-                // The names of steps are the route's own; those of writes and keys are a plugin's.
-                let of_effect = members.contains_key("method");
-                for (name, member) in members {
-                    // An error is an object with a kind, or, of an effect, a text.
-                    let content =
-                        CONTENT.contains(&name.as_str()) || (name == "name" && of_effect) || (name == "error" && member.is_string());
-                    if content { self.hide(member) } else { self.hide_in_document(member) }
-                }
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-        }
+        self.values.mask_document(document, Mask::Text(HIDDEN));
     }
 
     /// Hides its values wherever they stand, whole or within a text. For content alone: it spares nothing.
     pub(super) fn hide(&self, value: &mut Value) {
-        if self.values.is_empty() {
-            return;
-        }
-        if self.values.contains(value) {
-            *value = json!(HIDDEN);
-            return;
-        }
-        match value {
-            Value::String(text) => {
-                for hidden in self.texts.iter().filter(|hidden| text.contains(hidden.as_str())).collect::<Vec<_>>() {
-                    *text = text.replace(hidden.as_str(), HIDDEN);
-                }
-            }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.hide(item)),
-            Value::Object(members) => members.values_mut().for_each(|member| self.hide(member)),
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        }
+        self.values.mask(value, Mask::Text(HIDDEN));
     }
 }
 
@@ -145,7 +105,7 @@ mod tests {
     #[test]
     fn what_is_the_hosts_own_is_spared_and_content_is_not() {
         let mut redaction = Redaction::default();
-        redaction.collect(&json!({ "hours": 2, "place": "019", "name": "ann" }));
+        redaction.values.add(&json!({ "hours": 2, "place": "019", "name": "ann" }));
         let step = json!({
             "name": "ann", "status": "succeeded", "input": { "of": "ann", "n": 2 }, "output": [2, 3], "next_attempt_at": "2019-01-01T00:00:02Z",
             "error": { "kind": "ann", "reason": "for ann", "details": { "n": 2 } },

@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 
 use super::Problem;
 use super::dry_run::dry_run;
-use super::redaction::Redaction;
+use super::redaction::{Redaction, Sees};
 use crate::audit::{Action, By};
 use crate::config::{OnDoubt, OrderOnDead, Route};
 use crate::crash::Point;
 use crate::run::{self, RunState, Task};
 use crate::runtime::{self, Revision, Runtime};
-use crate::store::{NewReplay, RunRow};
+use crate::store::{NewReplay, ReplayRefused, RunRow};
 use crate::worker::{self, ReadsFrom};
 
 /// Where a replay starts.
@@ -61,12 +61,15 @@ pub(super) struct Replay {
     dry_run: bool,
     /// Of a dry run.
     pub(super) reads: Option<ReadsFrom>,
+    /// Whoever asks.
+    #[serde(skip)]
+    pub(super) sees: Sees,
 }
 
 impl Replay {
     /// Of dead runs, from where they failed.
-    pub(super) fn on(plugins: Plugins) -> Replay {
-        Replay { plugins, ..Replay::default() }
+    pub(super) fn on(plugins: Plugins, sees: Sees) -> Replay {
+        Replay { plugins, sees, ..Replay::default() }
     }
 
     pub(super) fn has_new_keys(&self) -> bool {
@@ -98,10 +101,11 @@ pub(super) struct Plan {
 pub(super) async fn replay(
     State(runtime): State<Arc<Runtime>>,
     Extension(by): Extension<By>,
+    Extension(sees): Extension<Sees>,
     Path(eid): Path<String>,
     body: Bytes,
 ) -> Result<Json<Value>, Problem> {
-    let wish: Replay = parse(&body)?;
+    let wish = Replay { sees, ..parse(&body)? };
     if wish.reads.is_some() && !wish.dry_run {
         return Err(Problem::bad_request("\"reads\" goes with \"dry_run\": true; a real run asks for itself"));
     }
@@ -155,6 +159,9 @@ pub(super) async fn plan(runtime: &Runtime, run: &RunRow, event: &str, wish: &Re
         let why = "only one run of a line may be unfinished: wait until it has ended, or cancel it";
         return Err(Problem::conflict(format!("run {} has not ended; {why}", run.id)));
     }
+    if runtime.store.event(&run.eid).await?.is_some_and(|event| event.erased_at.is_some()) {
+        return Err(Problem::conflict(ReplayRefused::Erased(run.eid.clone()).to_string()));
+    }
     let number = match wish.plugins {
         Plugins::Present => runtime.present().revision.number,
         Plugins::Pinned => run.revision,
@@ -173,7 +180,7 @@ pub(super) async fn plan(runtime: &Runtime, run: &RunRow, event: &str, wish: &Re
         }
     }
     let order_key = match wish.plugins {
-        Plugins::Present if !has_begun(run) => wanted(runtime, run, event, &revision, &route).await?,
+        Plugins::Present if !has_begun(run) => wanted(runtime, run, event, &revision, &route, wish.sees).await?,
         _ => run.order_key.clone(),
     };
     let now = runtime.clock.now();
@@ -190,7 +197,14 @@ fn has_begun(run: &RunRow) -> bool {
 
 /// The order key of a run that never began. The route's expressions may be what kept it from it: they are asked anew, as at intake. A key
 /// that it has stays: others may wait behind it.
-async fn wanted(runtime: &Runtime, run: &RunRow, event: &str, revision: &Revision, route: &Arc<Route>) -> Result<Option<String>, Problem> {
+async fn wanted(
+    runtime: &Runtime,
+    run: &RunRow,
+    event: &str,
+    revision: &Revision,
+    route: &Arc<Route>,
+    sees: Sees,
+) -> Result<Option<String>, Problem> {
     let number = revision.number;
     match runtime::judge_again(runtime, route, event).await {
         Ok(Some(key)) => Ok(run.order_key.clone().or(key)),
@@ -202,7 +216,8 @@ async fn wanted(runtime: &Runtime, run: &RunRow, event: &str, revision: &Revisio
             let mut why = json!(why);
             // What it says may hold what the event says.
             let event = serde_json::from_str(event).unwrap_or_default();
-            Redaction::of(runtime, &event, &[run.clone(), RunRow { revision: number, ..run.clone() }]).await.hide(&mut why);
+            let both = [run.clone(), RunRow { revision: number, ..run.clone() }];
+            Redaction::of(runtime, &event, &both, sees).await?.hide(&mut why);
             let why = why.as_str().unwrap_or_default();
             Err(Problem::conflict(format!("{why}, in revision {number} too; mend it, reload, and replay again")))
         }

@@ -39,9 +39,47 @@ impl Client {
         query: &[(&str, String)],
         body: Option<(&str, Vec<u8>)>,
     ) -> Result<(StatusCode, Value), Failure> {
+        let response = self.send(method, path, query, body, |client| client.timeout(TIMEOUT)).await?;
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(|error| self.unreachable(error))?;
+        let value: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        if status.is_success() {
+            return Ok((status, value));
+        }
+        Err(refused(status, &bytes, &value))
+    }
+
+    /// Posts JSON and gives each line of the answer, JSON too, as it comes: an answer may take as long as it likes, but not be silent for long.
+    pub(super) async fn lines(&self, path: &str, body: &Value, mut on: impl FnMut(Value) -> Result<(), Failure>) -> Result<(), Failure> {
+        let body = ("application/json", body.to_string().into_bytes());
+        let mut response = self.send(Method::POST, path, &[], Some(body), |client| client.read_timeout(TIMEOUT)).await?;
+        let status = response.status();
+        if !status.is_success() {
+            let bytes = response.bytes().await.map_err(|error| self.unreachable(error))?;
+            let value: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+            return Err(refused(status, &bytes, &value));
+        }
+        let mut begun: Vec<u8> = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(error))? {
+            begun.extend_from_slice(&chunk);
+            while let Some(end) = begun.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = begun.drain(..=end).collect();
+                on(serde_json::from_slice(&line).map_err(|error| Failure::failed(format!("the host's answer is not JSON: {error}")))?)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, String)],
+        body: Option<(&str, Vec<u8>)>,
+        bounds: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<reqwest::Response, Failure> {
         let tls = tls::client_config().map_err(|error| Failure::error(&error))?;
-        let client =
-            reqwest::Client::builder().tls_backend_preconfigured(tls).timeout(TIMEOUT).build().map_err(|error| Failure::error(&error))?;
+        let client = bounds(reqwest::Client::builder().tls_backend_preconfigured(tls)).build().map_err(|error| Failure::error(&error))?;
         let mut url = url::Url::parse(&self.url)
             .and_then(|url| url.join(path))
             .map_err(|error| Failure::Usage(format!("--url {}: {error}", self.url)))?;
@@ -55,25 +93,24 @@ impl Client {
         if let Some((kind, body)) = body {
             request = request.header("content-type", kind).body(body);
         }
-        let unreachable = |error: reqwest::Error| {
-            Failure::Unreachable(format!(
-                "no host answers at {} ({}); `sangam up` starts one, --url names another",
-                self.url,
-                crate::telemetry::chain(&error.without_url())
-            ))
-        };
-        let response = request.send().await.map_err(unreachable)?;
-        let status = response.status();
-        let bytes = response.bytes().await.map_err(unreachable)?;
-        let value: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        if status.is_success() {
-            return Ok((status, value));
-        }
-        let detail = value["detail"].as_str().map_or_else(|| String::from_utf8_lossy(&bytes).into_owned(), str::to_owned);
-        let mut text = format!("{}: {}", status.as_u16(), super::plain_lines(&detail));
-        for error in value["errors"].as_array().into_iter().flatten() {
-            text.push_str(&format!("\n  event {}: {}", error["index"], super::plain(error["detail"].as_str().unwrap_or(""))));
-        }
-        Err(Failure::Failed(text))
+        request.send().await.map_err(|error| self.unreachable(error))
     }
+
+    fn unreachable(&self, error: reqwest::Error) -> Failure {
+        Failure::Unreachable(format!(
+            "no host answers at {} ({}); `sangam up` starts one, --url names another",
+            self.url,
+            crate::telemetry::chain(&error.without_url())
+        ))
+    }
+}
+
+/// A problem document as text.
+fn refused(status: StatusCode, bytes: &[u8], value: &Value) -> Failure {
+    let detail = value["detail"].as_str().map_or_else(|| String::from_utf8_lossy(bytes).into_owned(), str::to_owned);
+    let mut text = format!("{}: {}", status.as_u16(), super::plain_lines(&detail));
+    for error in value["errors"].as_array().into_iter().flatten() {
+        text.push_str(&format!("\n  event {}: {}", error["index"], super::plain(error["detail"].as_str().unwrap_or(""))));
+    }
+    Failure::Failed(text)
 }

@@ -142,7 +142,8 @@ fn draw(letters: &Value) {
     for letter in shown {
         let text = |name: &str| plain(letter[name].as_str().unwrap_or(""));
         anstream::println!("{}  {}  {}  {} {}", text("eid"), text("died_at"), text("route"), text("type"), text("id"));
-        anstream::println!("    {}", text("reason"));
+        let erased = if letter["erased_at"].is_string() { " (its personal data was erased: it can't be replayed)" } else { "" };
+        anstream::println!("    {}{erased}", text("reason"));
     }
     if !letters["next_cursor"].is_null() {
         anstream::println!("… there are more; --limit shows them, --route, --plugin, --kind, --since and --search narrow the list down");

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::dead_letters::Which;
-use super::{Failure, decide, dry_run, plain, timeline};
+use super::{Failure, data, decide, dry_run, plain, timeline};
 
 /// Events and dead letters listed unless asked otherwise.
 const LISTED: u32 = 20;
@@ -126,6 +126,19 @@ enum Verb {
         #[command(flatten)]
         client: Client,
     },
+    /// Erase all that came from outside of an event; its identity stays, so that it is not taken in again
+    Erase {
+        /// The event
+        eid: String,
+        /// Cancel its runs that have not ended, instead of waiting for them
+        #[arg(long)]
+        cancel: bool,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        client: Client,
+    },
     /// List dead letters, the latest first
     Dead {
         #[command(flatten)]
@@ -202,6 +215,7 @@ impl Events {
             Verb::Decide { eid, outcome, run, step, effect, key, response, client } => {
                 decide::decide(&client, &eid, &outcome, &decide::Choice { run, step, effect, key }, response.as_deref()).await
             }
+            Verb::Erase { eid, cancel, yes, client } => data::erase_event(&client, &eid, cancel, yes).await,
             Verb::Dead { which, json, client } => which.list(&client, LISTED, json).await,
         }
     }

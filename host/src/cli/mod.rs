@@ -4,6 +4,7 @@ mod audit;
 mod check;
 mod client;
 mod compile;
+mod data;
 mod dead_letters;
 mod decide;
 mod dry_run;
@@ -68,6 +69,8 @@ enum Verb {
     Send(send::Send),
     /// Look at and handle events
     Events(Box<events::Events>),
+    /// Find, export and erase a person's data
+    Data(data::Data),
     /// Build and inspect plugins
     Plugin(plugin::Plugin),
     /// Keep secrets in the store
@@ -131,6 +134,7 @@ pub async fn run() -> ExitCode {
         Verb::Check(verb) => verb.run().await,
         Verb::Send(verb) => verb.run().await,
         Verb::Events(verb) => verb.run().await,
+        Verb::Data(verb) => verb.run().await,
         Verb::Plugin(verb) => verb.run().await,
         Verb::Secret(verb) => verb.run().await,
         Verb::Store(verb) => verb.run().await,

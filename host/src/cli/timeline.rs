@@ -28,6 +28,9 @@ pub fn draw(event: &Value) -> String {
     if let Some(reason) = event["status_reason"].as_str() {
         let _ = writeln!(text, "  {DIM}because  {DIM:#} {}", plain(reason));
     }
+    if event["erased_at"].is_string() {
+        let _ = writeln!(text, "  {DIM}erased   {DIM:#} personal data, {}: it can't be replayed", string(&event["erased_at"]));
+    }
     if event["cause"].is_object() {
         let _ =
             writeln!(text, "  {DIM}cause    {DIM:#} step {} of event {}", string(&event["cause"]["step"]), string(&event["cause"]["eid"]));

@@ -26,6 +26,9 @@ enum Verb {
         /// admin, operator, sender or viewer
         #[arg(long, default_value = "admin")]
         role: String,
+        /// It also sees fields that are marked as personal data, as admin does
+        #[arg(long)]
+        personal: bool,
         /// How long it is good for, such as 90d
         #[arg(long, value_name = "TIME")]
         expires: Option<String>,
@@ -52,7 +55,7 @@ enum Verb {
 impl Token {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self.verb {
-            Verb::Create { name, role, expires, config } => {
+            Verb::Create { name, role, personal, expires, config } => {
                 let role: Role = role.parse().map_err(|error: api_token::UnknownRole| Failure::Usage(error.to_string()))?;
                 let now = Timestamp::now();
                 let expires_at = expires
@@ -60,7 +63,8 @@ impl Token {
                     .transpose()?
                     .and_then(|length| SignedDuration::try_from(length).ok())
                     .and_then(|length| now.checked_add(length).ok());
-                let (token, row) = api_token::issue(&name, role, now, expires_at);
+                let (token, mut row) = api_token::issue(&name, role, now, expires_at);
+                row.personal = personal;
                 let store = open(&config).await?;
                 let act = By::shell()
                     .did(Action::TokenCreated, &row.id)
@@ -85,6 +89,7 @@ impl Token {
                                 "id": token.id,
                                 "name": token.name,
                                 "role": token.role.as_str(),
+                                "personal": token.personal || token.role == Role::Admin,
                                 "created_at": token.created_at.to_string(),
                                 "expires_at": token.expires_at.map(|time| time.to_string()),
                             })
@@ -94,7 +99,13 @@ impl Token {
                 } else {
                     for token in &tokens {
                         let expires = token.expires_at.map_or("never".to_owned(), |time| time.to_string());
-                        anstream::println!("{}  {:20} {:9} expires {expires}", token.id, super::plain(&token.name), token.role.as_str());
+                        let sees = if token.personal { "  sees personal data" } else { "" };
+                        anstream::println!(
+                            "{}  {:20} {:9} expires {expires}{sees}",
+                            token.id,
+                            super::plain(&token.name),
+                            token.role.as_str()
+                        );
                     }
                 }
             }

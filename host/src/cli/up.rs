@@ -19,6 +19,8 @@ use crate::{telemetry, worker};
 const RECHECK: Duration = Duration::from_secs(5);
 /// How often what is over is pruned.
 const PRUNE: Duration = Duration::from_secs(60);
+/// How often erasures are looked for that can go on.
+const ERASE: Duration = Duration::from_secs(1);
 /// How often runs are looked for that wait for a decision that was made.
 const DECIDED: Duration = Duration::from_secs(30);
 
@@ -45,6 +47,7 @@ impl Up {
         let worker = tokio::spawn(worker::work(runtime.clone()));
         let upkeep = tokio::spawn(upkeep(runtime.clone()));
         let tidy = tokio::spawn(tidy(runtime.clone()));
+        let erasing = tokio::spawn(erasing(runtime.clone()));
         let peers = tokio::spawn(runtime::hear(runtime.clone()));
         // Until everything is drained the host answers: that it is not ready, and what becomes of its runs.
         let drained = runtime.drained.clone();
@@ -68,6 +71,7 @@ impl Up {
         worker.await.map_err(Failure::failed)?;
         upkeep.await.map_err(Failure::failed)?;
         tidy.await.map_err(Failure::failed)?;
+        erasing.await.map_err(Failure::failed)?;
         peers.await.map_err(Failure::failed)?;
         runtime.drained.cancel();
         // Answers that are still being written get no longer than that.
@@ -155,6 +159,22 @@ async fn follow_key(runtime: &Runtime, astray: &mut bool) {
         );
     }
     *astray = error.is_some();
+}
+
+/// Goes on with erasures: when one is asked for, and when what they wait for may be over.
+async fn erasing(runtime: std::sync::Arc<Runtime>) {
+    let mut look = tokio::time::interval(ERASE);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = runtime.stopping.cancelled() => return,
+            _ = look.tick() => {}
+            () = runtime.erasing.notified() => {}
+        }
+        if let Err(error) = runtime.erase().await {
+            tracing::error!(error = telemetry::chain(&error), "an erasure could not go on; it will");
+        }
+    }
 }
 
 /// Removes what is over from time to time: on its own, since a pass may take a while.

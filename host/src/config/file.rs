@@ -11,7 +11,7 @@ use super::model::{Config, Route};
 use super::position::Positions;
 use super::reader::{Reader, not_yet};
 use super::section::Section;
-use super::{coverage, credentials, engine, name, own_api, plugins, registries, routes, server, steps};
+use super::{coverage, credentials, engine, events, name, own_api, plugins, registries, routes, server, steps};
 
 /// Reads all tables. `None`: there are mistakes, which the reader has.
 pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positions) -> Option<Config> {
@@ -62,6 +62,7 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
         }
     }
     let routes = file.get("routes").map(|item| routes::routes(r, &item, &plugin_names)).unwrap_or_default();
+    let events = file.get("events").map(|item| events::events(r, &item)).unwrap_or_default();
     if let Some(item) = file.get("sources") {
         not_yet(r, &item.key, "`[[sources]]`", "let the sender post CloudEvents to /v1/events instead");
     }
@@ -82,6 +83,7 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
         credentials,
         plugins,
         routes,
+        events,
         base,
     })
 }

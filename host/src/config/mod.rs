@@ -11,6 +11,7 @@ mod coverage;
 mod credentials;
 mod destination;
 mod engine;
+mod events;
 mod expectation;
 mod expression;
 mod facts;
@@ -47,6 +48,7 @@ mod with;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -138,7 +140,15 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
 /// Everything that is wrong with it. Where the syntax is wrong, only that.
 pub fn parse(text: &str, file: &str, base: &Path, outside: &Outside<'_>) -> Result<Loaded, Problems> {
     let source = Source::new(text.into());
-    let mut reader = Reader { source: &source, base, outside, problems: Vec::new(), hidden: Vec::new(), components: Vec::new() };
+    let mut reader = Reader {
+        source: &source,
+        base,
+        outside,
+        problems: Vec::new(),
+        hidden: Vec::new(),
+        components: Vec::new(),
+        schemas: BTreeMap::new(),
+    };
     let r = &mut reader;
     let (root, syntax_errors) = DeTable::parse_recoverable(text);
     let readable = report_syntax(r, &syntax_errors);

@@ -14,6 +14,8 @@ use serde_json::Value;
 use super::journal::JournalPolicy;
 use super::oci::OciReference;
 use crate::mapping::{Expr, Template};
+use crate::personal::FieldPath;
+use crate::schema::Schema;
 
 /// The whole file, valid.
 #[derive(Debug, Clone)]
@@ -34,6 +36,8 @@ pub struct Config {
     pub plugins: BTreeMap<String, Arc<Plugin>>,
     /// `[[routes]]`, in the order of the file.
     pub routes: Vec<Arc<Route>>,
+    /// `[[events]]`, in the order of the file.
+    pub events: Vec<Arc<EventRule>>,
     /// Folder that relative paths of the file are relative to.
     pub base: PathBuf,
 }
@@ -491,6 +495,10 @@ pub struct Route {
     pub deadline: Duration,
     /// `redact`: paths like `.event.data.customer.email`.
     pub redact: Vec<String>,
+    /// `retention`: how long its ended runs keep their event; `None`: as `[store]` says.
+    pub retention: Option<Retention>,
+    /// `dead-letter-retention`: the same of its dead letters.
+    pub dead_letter_retention: Option<Retention>,
     /// In the order of the file. `needs` is acyclic and names only steps of this route.
     pub steps: Vec<Step>,
 }
@@ -509,6 +517,34 @@ impl Route {
             }
         }
         false
+    }
+}
+
+/// `[[events]]`: what is known of events of some types, whatever routes want them.
+#[derive(Debug, Clone)]
+pub struct EventRule {
+    /// `type`: any of them.
+    pub types: Vec<crate::router::Pattern>,
+    /// `source`: any of them; empty means every source.
+    pub sources: Vec<crate::router::Pattern>,
+    /// `schema`: of their data.
+    pub schema: Option<Arc<Schema>>,
+    /// `personal`: fields that are personal data.
+    pub personal: Vec<FieldPath>,
+    /// `subject`: fields that say whose.
+    pub subject: Vec<FieldPath>,
+}
+
+impl EventRule {
+    /// Whether it is about events of this type from this source.
+    pub fn is_about(&self, event_type: &str, source: &str) -> bool {
+        let any = |patterns: &[crate::router::Pattern], text| patterns.iter().any(|pattern| pattern.matches(text));
+        any(&self.types, event_type) && (self.sources.is_empty() || any(&self.sources, source))
+    }
+
+    /// Whether it marks anything as personal.
+    pub fn has_marks(&self) -> bool {
+        !self.personal.is_empty() || !self.subject.is_empty() || self.schema.as_ref().is_some_and(|schema| schema.has_marks())
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the reading of one file shares: it collects what is wrong instead of stopping at it.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,8 @@ pub(super) struct Reader<'a> {
     pub(super) hidden: Vec<Range<usize>>,
     /// Components and where they are named.
     pub(super) components: Vec<(ComponentSource, Range<usize>)>,
+    /// Schema files by the path that is written, each as one line of JSON: they become part of the revision.
+    pub(super) schemas: BTreeMap<String, String>,
 }
 
 impl Reader<'_> {

@@ -3,6 +3,7 @@
 //! The content is JSON with sorted keys, so that neither comments nor the order of tables make a new revision. It is
 //! written as TOML again to be read back, so that old revisions go through the same checks as files.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde_json::{Map, Value};
@@ -21,11 +22,23 @@ pub(super) fn content(r: &mut Reader<'_>, root: &DeTable<'_>) -> Value {
         if OWN.contains(&key.get_ref().as_ref()) {
             continue;
         }
-        if let Some(value) = json(r, &value.span(), value.get_ref()) {
+        if let Some(mut value) = json(r, &value.span(), value.get_ref()) {
+            if key.get_ref() == "events" {
+                with_schemas(&mut value, &r.schemas);
+            }
             members.insert(key.get_ref().clone().into_owned(), value);
         }
     }
     Value::Object(members)
+}
+
+/// A revision holds its schemas: their files may change or go.
+fn with_schemas(events: &mut Value, schemas: &BTreeMap<String, String>) {
+    for event in events.as_array_mut().into_iter().flatten() {
+        if let Some(text) = event.get("schema").and_then(Value::as_str).and_then(|path| schemas.get(path)) {
+            event["schema"] = serde_json::json!({ "json": text });
+        }
+    }
 }
 
 /// `sha256:` and 64 hexadecimal digits of a content.

@@ -9,6 +9,7 @@ use super::model::{OrderOnDead, Route};
 use super::name;
 use super::reader::Reader;
 use super::section::Section;
+use super::server::retention;
 use super::steps;
 use super::units::MAX_DURATION;
 use crate::router::Pattern;
@@ -74,6 +75,8 @@ fn route(
     }
     let deadline = section.get("deadline").and_then(|item| item.duration(r, Duration::from_secs(1)..=MAX_DURATION));
     let redact = section.get("redact").map(|item| redact(r, &item)).unwrap_or_default();
+    let retention = section.get("retention").and_then(|item| retention(r, &item));
+    let dead_letter_retention = section.get("dead-letter-retention").and_then(|item| self::retention(r, &item));
     let steps = section.required(r, "steps", "[…]: write [[routes.steps]] below the route").map(|item| steps::steps(r, &item, plugins));
     section.finish(r);
     let (types, sources) = on?;
@@ -86,6 +89,8 @@ fn route(
         order_on_dead: order_on_dead.unwrap_or(OrderOnDead::Release),
         deadline: deadline.unwrap_or(DEFAULT_DEADLINE),
         redact,
+        retention,
+        dead_letter_retention,
         steps: steps??,
     })
 }
@@ -102,7 +107,7 @@ fn on(r: &mut Reader<'_>, item: &Item<'_>) -> (Vec<Pattern>, Vec<Pattern>) {
 }
 
 /// A pattern or a list of them.
-fn patterns(r: &mut Reader<'_>, item: &Item<'_>) -> Vec<Pattern> {
+pub(super) fn patterns(r: &mut Reader<'_>, item: &Item<'_>) -> Vec<Pattern> {
     let items = item.one_or_more();
     if items.is_empty() {
         r.error(&item.span, format!("`{}` is an empty list, which no event can match", item.name));

@@ -161,7 +161,7 @@ fn store_url(r: &mut Reader<'_>, item: &Item<'_>) -> Option<String> {
     Some(format!("sqlite://{}", r.absolute(path).display()))
 }
 
-fn retention(r: &mut Reader<'_>, item: &Item<'_>) -> Option<Retention> {
+pub(super) fn retention(r: &mut Reader<'_>, item: &Item<'_>) -> Option<Retention> {
     let shortest = Duration::from_secs(60);
     let is_forever = item.value.as_str() == Some("forever");
     if is_forever {

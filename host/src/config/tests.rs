@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::*;
 
+mod events;
 mod grants;
 mod journal;
 mod limits;

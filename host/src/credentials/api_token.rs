@@ -48,13 +48,15 @@ pub enum Permission {
     Operate,
     /// Reload the configuration, connect credentials, erase data.
     Administer,
+    /// See fields that are marked as personal data. A token may have it beyond its role.
+    Personal,
 }
 
 /// Whether `role` includes `permission`.
 pub fn allows(role: Role, permission: Permission) -> bool {
     match role {
         Role::Admin => true,
-        Role::Operator => permission != Permission::Administer,
+        Role::Operator => !matches!(permission, Permission::Administer | Permission::Personal),
         Role::Sender => permission == Permission::Send,
         Role::Viewer => permission == Permission::Read,
     }
@@ -120,7 +122,8 @@ pub fn issue(name: &str, role: Role, created_at: Timestamp, expires_at: Option<T
     let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + ENCODED));
     text.push_str(PREFIX);
     URL_SAFE_NO_PAD.encode_string(*bytes, &mut text);
-    let row = ApiTokenRow { id: Uuid::new_v4().to_string(), digest: digest(&text), name: name.to_owned(), role, created_at, expires_at };
+    let id = Uuid::new_v4().to_string();
+    let row = ApiTokenRow { id, digest: digest(&text), name: name.to_owned(), role, personal: false, created_at, expires_at };
     (Secret::from(text), row)
 }
 

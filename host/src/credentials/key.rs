@@ -6,8 +6,8 @@
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use ring::hkdf;
 use ring::rand::{SecureRandom, SystemRandom};
+use ring::{hkdf, hmac};
 use zeroize::Zeroizing;
 
 use crate::audit::{AuditKey, hex};
@@ -26,6 +26,8 @@ pub enum Purpose {
     Secret,
     /// The tokens of a credential.
     Credential,
+    /// Whose personal data an erasure is to erase, until it is done.
+    Erasure,
     /// A random value of the hosts' own.
     Host,
     /// The list of the present values.
@@ -38,6 +40,7 @@ impl Purpose {
         match self {
             Purpose::Secret => "secret",
             Purpose::Credential => "credential",
+            Purpose::Erasure => "erasure",
             Purpose::Host => "host",
             Purpose::Ledger => "ledger",
         }
@@ -113,6 +116,14 @@ impl SealingKey {
         sealed
     }
 
+    /// A digest that says nothing to whoever lacks the key: which person an act was about.
+    pub fn digest(&self, text: &str) -> String {
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        derive(&self.cipher, b"digest v1", &mut key);
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &*key), text.as_bytes());
+        tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Opens what [`SealingKey::seal`] made with the same key, purpose and name.
     pub fn open(&self, purpose: Purpose, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let (&version, rest) = sealed.split_first().ok_or(OpenError::Refused)?;
@@ -156,6 +167,7 @@ fn bound_to(purpose: Purpose, name: &str) -> Vec<u8> {
     let tag = match purpose {
         Purpose::Secret => b's',
         Purpose::Credential => b'c',
+        Purpose::Erasure => b'e',
         Purpose::Host => b'h',
         Purpose::Ledger => b'l',
     };

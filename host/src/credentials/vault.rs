@@ -244,6 +244,21 @@ impl Vault {
         resolve(reference, Some(self)).await
     }
 
+    /// Seals what an erasure has to look for.
+    pub fn seal_erasure(&self, id: &str, wanted: &[u8]) -> Vec<u8> {
+        self.key().seal(Purpose::Erasure, id, wanted)
+    }
+
+    /// Opens it.
+    pub fn open_erasure(&self, id: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        self.key().open(Purpose::Erasure, id, sealed)
+    }
+
+    /// Stands for a person in records that stay: the same for the same text and key.
+    pub fn digest(&self, text: &str) -> String {
+        self.key().digest(text)
+    }
+
     pub(super) fn store(&self) -> &Store {
         &self.store
     }

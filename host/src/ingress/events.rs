@@ -12,9 +12,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::content;
-use crate::api::{Problem, event_document};
+use crate::api::{Problem, Sees, event_document};
 use crate::crash::Point;
-use crate::runtime::{Admission, Intake, Runtime};
+use crate::runtime::{Admission, Intake, IntakeError, Runtime};
 use crate::store::Accepted;
 use crate::telemetry;
 
@@ -31,6 +31,7 @@ pub struct Wait {
 pub async fn post_events(
     State(runtime): State<Arc<Runtime>>,
     Extension(admission): Extension<Admission>,
+    Extension(sees): Extension<Sees>,
     Query(query): Query<Wait>,
     headers: HeaderMap,
     body: Bytes,
@@ -43,8 +44,16 @@ pub async fn post_events(
     let events = content::events(&headers, &body)?;
     let intake = Intake::new(&runtime);
     let mut rows = Vec::with_capacity(events.len());
-    for event in &events {
-        rows.push(intake.prepare(event, None).await.map_err(|error| Problem::bad_request(error.to_string()))?);
+    let mut unfit = Vec::new();
+    for (index, event) in events.iter().enumerate() {
+        match intake.prepare(event, None).await {
+            Ok(row) => rows.push(row),
+            Err(error @ IntakeError::Unfit { .. }) => unfit.push((index, error)),
+            Err(error) => return Err(Problem::bad_request(error.to_string())),
+        }
+    }
+    if !unfit.is_empty() {
+        return Err(refused(&unfit, events.len()));
     }
     let dead: Vec<Vec<String>> =
         rows.iter().map(|row| row.runs.iter().filter(|run| run.dead.is_some()).map(|run| run.route.clone()).collect()).collect();
@@ -74,7 +83,7 @@ pub async fn post_events(
         for outcome in &accepted {
             // A duplicate may be of an event that is remembered, but no longer kept.
             if runtime.store.event(&outcome.eid).await?.is_some() {
-                documents.push(event_document(&runtime, &outcome.eid).await?);
+                documents.push(event_document(&runtime, &outcome.eid, sees).await?);
             }
         }
         let mut answer = answer;
@@ -83,6 +92,23 @@ pub async fn post_events(
     }
     let location = accepted.first().map(|first| format!("/v1/events/{}", first.eid)).unwrap_or_default();
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(answer)).into_response())
+}
+
+/// Events that are not as their schemas want them, and with them the whole batch.
+fn refused(unfit: &[(usize, IntakeError)], of: usize) -> Problem {
+    let detail = match unfit {
+        [(_, error)] if of == 1 => format!("the event is refused: {error}"),
+        [(index, error)] => format!("event {index} of the batch is refused, and with it the whole batch: {error}"),
+        more => format!("{} events of the batch are refused, and with them the whole batch", more.len()),
+    };
+    let error = |(index, error): &(usize, IntakeError)| {
+        let pointer = match error {
+            IntakeError::Unfit { pointer, .. } => format!("/data{pointer}"),
+            IntakeError::TooManyHops => String::new(),
+        };
+        json!({ "index": index, "pointer": pointer, "detail": error.to_string() })
+    };
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with("errors", unfit.iter().map(error).collect())
 }
 
 fn wait_time(text: &str) -> Result<Duration, Problem> {

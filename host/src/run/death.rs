@@ -102,6 +102,8 @@ mod tests {
             order_on_dead: OrderOnDead::Release,
             deadline: Duration::from_secs(3600),
             redact: Vec::new(),
+            retention: None,
+            dead_letter_retention: None,
             steps,
         }
     }

@@ -36,6 +36,8 @@ fn route(steps: Vec<Step>) -> Route {
         order_on_dead: OrderOnDead::Release,
         deadline: Duration::from_secs(3600),
         redact: Vec::new(),
+        retention: None,
+        dead_letter_retention: None,
         steps,
     }
 }

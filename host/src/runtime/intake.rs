@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Revision, Runtime};
 use crate::config::{OrderOnDead, Route};
-use crate::event::Event;
+use crate::event::{Data, Event};
 use crate::mapping::{EvalError, Scope};
 use crate::router;
 use crate::store::{NewEvent, NewRun};
@@ -14,6 +14,8 @@ use crate::telemetry;
 
 /// Most plugins in a chain of events that bring each other in.
 pub const MAX_HOPS: u32 = 8;
+/// Data of which the schema is checked on the spot; larger one off the async threads.
+const SMALL_DATA: usize = 16 << 10;
 /// Longest order key.
 const MAX_ORDER_KEY: usize = 1024;
 
@@ -43,6 +45,20 @@ pub enum IntakeError {
     /// Its chain is too long.
     #[error("it is more than {MAX_HOPS} plugins away from an event of the outside")]
     TooManyHops,
+    /// Its data is not as the schema of its type wants it (`[[events]]`).
+    #[error("its data does not fit the schema of events of type {event_type:?}: {place}: {message}", place = place(pointer))]
+    Unfit {
+        /// Its type.
+        event_type: String,
+        /// Where in `data`, a JSON pointer.
+        pointer: String,
+        /// What is wrong there.
+        message: String,
+    },
+}
+
+fn place(pointer: &str) -> &str {
+    if pointer.is_empty() { "the data" } else { pointer }
 }
 
 impl<'a> Intake<'a> {
@@ -51,12 +67,34 @@ impl<'a> Intake<'a> {
         Intake { runtime, revision: runtime.present().revision.clone() }
     }
 
+    /// Holds its data against the schemas of its type.
+    async fn check(&self, event: &Event) -> Result<(), IntakeError> {
+        let rules = self.revision.config.events.iter().filter(|rule| rule.is_about(&event.event_type, &event.source));
+        let unfit = |pointer: String, message: String| IntakeError::Unfit { event_type: event.event_type.clone(), pointer, message };
+        for schema in rules.filter_map(|rule| rule.schema.clone()) {
+            let data = match &event.data {
+                Data::Json(data) => data.clone(),
+                Data::None => Value::Null,
+                Data::Binary(_) => return Err(unfit(String::new(), "it is bytes, not JSON".to_owned())),
+            };
+            let is_small = serde_json::to_string(&data).is_ok_and(|text| text.len() <= SMALL_DATA);
+            let violations =
+                if is_small { Ok(schema.check(&data)) } else { tokio::task::spawn_blocking(move || schema.check(&data)).await };
+            let violations = violations.map_err(|error| unfit(String::new(), format!("it could not be checked: {error}")))?;
+            if let Some(first) = violations.into_iter().next() {
+                return Err(unfit(first.pointer, first.message));
+            }
+        }
+        Ok(())
+    }
+
     /// What is to be stored for an event.
     pub async fn prepare(&self, event: &Event, cause: Option<&Cause>) -> Result<NewEvent, IntakeError> {
         let hops = cause.map_or(0, |cause| cause.hops + 1);
         if hops > MAX_HOPS {
             return Err(IntakeError::TooManyHops);
         }
+        self.check(event).await?;
         let now = self.runtime.clock.now();
         let eid = uuid::Uuid::now_v7().to_string();
         let structured = event.to_structured();

@@ -1,18 +1,22 @@
 //! One running host: the parts put together, the present configuration, and how it is replaced.
 
 mod canary;
+mod erasure;
 mod identity;
 mod intake;
 mod peers;
+mod personal;
 mod pressure;
 mod refusals;
 mod retention;
 mod revision;
 
 pub use canary::{Trial, TrialFigures};
+pub use erasure::Wanted;
 pub use identity::Identity;
 pub use intake::{Cause, Intake, IntakeError, MAX_HOPS, judge_again};
 pub use peers::{Unservable, hear};
+pub use personal::{How, Member, Search, Step};
 pub use pressure::{Admission, Pressed, Pressure, Reservation};
 pub use refusals::Refusals;
 pub use revision::{ActionSchemas, BuildError, LoadedPlugin, Revision};
@@ -122,6 +126,8 @@ pub struct Runtime {
     pub pressure: Pressure,
     /// Runs may be due.
     pub due: Notify,
+    /// An erasure was asked for.
+    pub erasing: Notify,
     /// Counts runs that ended.
     pub ended: watch::Sender<u64>,
     /// The host is to stop: nothing new begins.
@@ -173,11 +179,12 @@ impl Runtime {
             server: loaded.config.server.clone(),
             store_config: loaded.config.store.clone(),
             engine,
-            vault,
             broker,
+            vault,
             evaluator: Evaluator::new(mapping::Limits::default(), EVALUATIONS),
             metrics: Metrics::default(),
             due: Notify::new(),
+            erasing: Notify::new(),
             ended: watch::Sender::new(0),
             stopping: CancellationToken::new(),
             drained: CancellationToken::new(),

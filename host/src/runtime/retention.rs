@@ -1,12 +1,13 @@
 //! Removes what is over, as the configuration says how long it is kept.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::SignedDuration;
 
 use super::Runtime;
-use crate::config::Retention;
-use crate::store::{Over, StoreError};
+use crate::config::{Retention, Route};
+use crate::store::{Over, OverBefore, StoreError};
 
 impl Runtime {
     /// One pass over the store. After each bite it rests as long as the bite took, so that those who work get at least half of the store's time.
@@ -16,13 +17,24 @@ impl Runtime {
             Retention::For(age) => SignedDuration::try_from(age).ok().and_then(|age| now.checked_sub(age).ok()),
             Retention::Forever => None,
         };
-        let over =
-            Over { ended_before: before(self.store_config.retention), dead_before: before(self.store_config.dead_letter_retention), now };
+        let store = &self.store_config;
+        // As it is configured now, whatever configuration a run was accepted on: a shorter time counts at once.
+        let present = self.present();
+        let own = present.revision.config.routes.iter().filter(|route| route.retention.is_some() || route.dead_letter_retention.is_some());
+        let of_route = |route: &Arc<Route>| {
+            let ended = before(route.retention.unwrap_or(store.retention));
+            let dead = before(route.dead_letter_retention.unwrap_or(store.dead_letter_retention));
+            (route.name.clone(), OverBefore { ended, dead })
+        };
+        let over = Over {
+            usual: OverBefore { ended: before(store.retention), dead: before(store.dead_letter_retention) },
+            routes: own.map(of_route).collect(),
+        };
         let mut removed = 0;
         let mut after = None;
         loop {
             let began = Instant::now();
-            let (events, next) = self.store.prune_events(over, after).await?;
+            let (events, next) = self.store.prune_events(over.clone(), after).await?;
             removed += events;
             let Some(next) = next.filter(|_| !self.stopping.is_cancelled()) else { break };
             after = Some(next);

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::ApplyError;
 use crate::config::{self, Config, Loaded, PluginFacts, Problem, Route, Severity};
 use crate::engine::{Engine, EngineError, LoadedComponent};
 use crate::registry::{Component, ComponentError, Descriptor, DescriptorError, Sources};
-use crate::schema::{Schema, SchemaError};
+use crate::schema::{self, Schema, SchemaError};
 use crate::telemetry;
 
 /// Components that are fetched side by side: each may take the memory of the largest twice.
@@ -51,6 +52,8 @@ pub struct LoadedPlugin {
 pub struct ActionSchemas {
     /// Of its input.
     pub input: Arc<Schema>,
+    /// Of its output, where that marks personal data: nothing else is asked of it.
+    pub output: Option<Arc<Schema>>,
 }
 
 /// Why a plugin can't be used.
@@ -69,8 +72,10 @@ pub enum BuildError {
     #[error("its embedded descriptor and what it says when asked differ; build it again")]
     OtherDescriptor,
     /// One of its schemas can't be used.
-    #[error("the input schema of its action {action} can't be used")]
+    #[error("the {what} schema of its action {action} can't be used")]
     Schema {
+        /// `input` or `output`.
+        what: &'static str,
         /// The action.
         action: String,
         /// Why not.
@@ -85,7 +90,8 @@ pub enum BuildError {
 impl Revision {
     /// A configuration with nothing in it, before the first is applied.
     pub(super) fn empty(config: &Config) -> Revision {
-        let config = Config { credentials: BTreeMap::new(), plugins: BTreeMap::new(), routes: Vec::new(), ..config.clone() };
+        let config =
+            Config { credentials: BTreeMap::new(), plugins: BTreeMap::new(), routes: Vec::new(), events: Vec::new(), ..config.clone() };
         Revision { number: 0, config, plugins: BTreeMap::new() }
     }
 
@@ -189,8 +195,12 @@ async fn load(engine: &Engine, config: Arc<config::Plugin>, component: Component
     };
     let mut actions = BTreeMap::new();
     for action in &said.actions {
-        let schema = Schema::compile(&action.input).map_err(|source| BuildError::Schema { action: action.name.clone(), source })?;
-        actions.insert(action.name.clone(), ActionSchemas { input: Arc::new(schema) });
+        let compile = |what, schema| {
+            Schema::compile(schema).map(Arc::new).map_err(|source| BuildError::Schema { what, action: action.name.clone(), source })
+        };
+        let marks = |schema: &Value| [schema::PERSONAL, schema::SUBJECT].iter().any(|keyword| schema.to_string().contains(keyword));
+        let output = if marks(&action.output) { Some(compile("output", &action.output)?) } else { None };
+        actions.insert(action.name.clone(), ActionSchemas { input: compile("input", &action.input)?, output });
     }
     Ok(LoadedPlugin { config, component, code, descriptor: said, described, actions, canary: None })
 }

@@ -24,29 +24,33 @@ const DIALECTS: [&str; 4] = [
 
 /// One part: an object or boolean at a place where a schema is expected.
 #[derive(Debug, Default)]
-struct Part {
+pub(super) struct Part {
     pointer: String,
     reference: Option<String>,
     /// Apply to the same place of the value.
-    in_place: Vec<usize>,
+    pub(super) in_place: Vec<usize>,
     /// Apply to the member of that name.
-    properties: HashMap<String, usize>,
+    pub(super) properties: HashMap<String, usize>,
     /// Applies to members that are not in `properties`.
-    additional: Option<usize>,
+    pub(super) additional: Option<usize>,
     /// May apply to any member.
-    members: Vec<usize>,
+    pub(super) members: Vec<usize>,
     /// Apply to the item of that index.
-    prefix: Vec<usize>,
+    pub(super) prefix: Vec<usize>,
     /// May apply to any item.
-    items: Vec<usize>,
+    pub(super) items: Vec<usize>,
+    /// `x-personal` is true.
+    pub(super) personal: bool,
+    /// `x-subject` is true.
+    pub(super) subject: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Shape {
-    parts: Vec<Part>,
+    pub(super) parts: Vec<Part>,
     /// Position of each part in an order where what applies in place comes later.
-    rank: Vec<usize>,
-    by_rank: Vec<usize>,
+    pub(super) rank: Vec<usize>,
+    pub(super) by_rank: Vec<usize>,
 }
 
 impl Shape {
@@ -192,6 +196,8 @@ fn collect(parts: &mut Vec<Part>, schema: &Value, pointer: String) -> Result<usi
                 part.items.push(collect(parts, value, pointer)?);
             }
             "$defs" | "definitions" => drop(map(parts, value, &pointer)?),
+            super::PERSONAL => part.personal = value == true,
+            super::SUBJECT => part.subject = value == true,
             _ => {}
         }
     }

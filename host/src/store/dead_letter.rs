@@ -2,7 +2,7 @@
 
 use super::query::{RunRow, run_row};
 use super::sql::{Dialect, sql};
-use super::{Store, StoreError, millis, timestamp};
+use super::{Store, StoreError, millis, optional_timestamp, timestamp};
 use jiff::Timestamp;
 
 /// Which dead letters a list is about. Empty fields don't filter.
@@ -51,6 +51,8 @@ pub struct DeadLetter {
     pub id: String,
     /// The event, structured JSON.
     pub body: String,
+    /// When personal data of the event was erased: it can't be replayed.
+    pub erased_at: Option<Timestamp>,
 }
 
 /// One page, the latest death first.
@@ -65,9 +67,10 @@ pub struct DeadLetterPage {
 impl Store {
     /// A page of dead runs that nothing has superseded.
     pub async fn dead_letters(&self, filter: &DeadLetterFilter) -> Result<DeadLetterPage, StoreError> {
-        let mut query =
-            sql("select run.*, event.type as event_type, event.source as event_source, event.id as event_id, event.body as event_body \
-             from run join event on event.eid = run.eid where run.status = 'dead' and run.superseded = 0");
+        let mut query = sql(
+            "select run.*, event.type as event_type, event.source as event_source, event.id as event_id, event.body as event_body, event.erased_at as erased_at \
+             from run join event on event.eid = run.eid where run.status = 'dead' and run.superseded = 0",
+        );
         let exact = [
             (" and run.route = ", &filter.route),
             (" and run.failed_plugin = ", &filter.plugin),
@@ -117,6 +120,7 @@ impl Store {
                 source: row.get("event_source"),
                 id: row.get("event_id"),
                 body: row.get("event_body"),
+                erased_at: optional_timestamp(row.get("erased_at"))?,
             })
         });
         Ok(DeadLetterPage { letters: letters.collect::<Result<_, StoreError>>()?, more })

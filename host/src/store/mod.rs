@@ -14,12 +14,14 @@ mod claim;
 mod dead_letter;
 mod doubt;
 mod effect;
+mod erasure;
 mod host;
 mod key_value;
 mod limit;
 mod listener;
 mod migration;
 mod order;
+mod personal;
 mod query;
 mod recorded;
 mod registry;
@@ -45,16 +47,18 @@ pub use claim::ClaimedRun;
 pub use dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterPage};
 pub use doubt::{Decision, DecisionRefused, DoubtId};
 pub use effect::{EffectId, EffectRow, EffectState, Intent, JournalSnapshot, Opening, Recording};
+pub use erasure::{Erasure, ErasureFigures};
 pub use host::HostRow;
 pub use key_value::{Claim, KeyRead, KeySettlement, SeenValue, key_size};
 pub use limit::BreakerRow;
 pub use listener::Listener;
 pub use order::{Cancelled, KeyHolder};
+pub use personal::{Identity, KeyRow, ReadRow, Scan, ScanPlace, Window};
 pub use query::{AttemptRow, EventFilter, EventPage, EventRow, RunRow, StepRow};
 pub use recorded::RecordedRead;
 pub use registry::RevisionRow;
 pub use replay::{NewReplay, ReplayRefused};
-pub use retention::{Over, PrunedUpTo};
+pub use retention::{Over, OverBefore, PrunedUpTo};
 pub use run::{AttemptEnd, RunSettlement, StepValue, Woken};
 pub use sealed::{FINGERPRINT, Sealed};
 pub use secret::{ApiTokenRow, CredentialRow, SecretInfo};
@@ -234,6 +238,9 @@ impl Store {
             .auto_vacuum(SqliteAutoVacuum::Incremental)
             .pragma("journal_size_limit", JOURNAL_SIZE)
             .pragma("temp_store", "memory")
+            // What is removed or written over is gone from its page. Pages that get free keep theirs until they are used again or given back: to
+            // write over those would cost a write each. An erasure gives them back.
+            .pragma("secure_delete", "fast")
             // The log is brought back into the database every 16 MiB rather than every 4, off the path of most commits.
             .pragma("wal_autocheckpoint", "4000");
         let path = options.get_filename().to_owned();

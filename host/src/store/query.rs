@@ -19,6 +19,8 @@ pub struct EventRow {
     pub cause: Option<String>,
     /// See [`super::NewEvent::hops`].
     pub hops: u32,
+    /// When personal data of it was erased.
+    pub erased_at: Option<Timestamp>,
 }
 
 /// A run as stored.
@@ -143,7 +145,7 @@ impl RunRow {
 impl Store {
     /// An event.
     pub async fn event(&self, eid: &str) -> Result<Option<EventRow>, StoreError> {
-        let row = sql("select eid, body, received_at, cause, hops from event where eid = ?")
+        let row = sql("select eid, body, received_at, cause, hops, erased_at from event where eid = ?")
             .bind(eid)
             .fetch_optional(&self.readers)
             .await
@@ -223,7 +225,7 @@ impl Store {
 
     /// A page of events, newest first.
     pub async fn events(&self, filter: &EventFilter) -> Result<EventPage, StoreError> {
-        let mut query = sql("select eid, body, received_at, cause, hops from event where 1 = 1");
+        let mut query = sql("select eid, body, received_at, cause, hops, erased_at from event where 1 = 1");
         if let Some(kind) = &filter.kind {
             query.push(" and type = ").push_bind(kind);
         }
@@ -306,6 +308,7 @@ fn event_row(row: &Row) -> Result<EventRow, StoreError> {
         received_at: timestamp(row.get("received_at"))?,
         cause: row.get("cause"),
         hops: row.get("hops"),
+        erased_at: optional_timestamp(row.get("erased_at"))?,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Runs that go again: added to the line of one that ended.
 
-use super::sql::{Connection, sql};
+use super::sql::{Connection, Dialect, sql};
 use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis, order};
 use crate::audit::Act;
@@ -48,6 +48,9 @@ pub enum ReplayRefused {
     /// Not the newest of its line.
     #[error("run {0} has already been replayed; replay the newest run of its line")]
     Superseded(String),
+    /// What it would send is not whole any more.
+    #[error("personal data of event {0} was erased; a replay would send what stands in its place, so there is none")]
+    Erased(String),
 }
 
 impl Store {
@@ -108,11 +111,18 @@ async fn insert(
 /// Whether the run may be replayed now.
 async fn check(connection: &mut Connection, replay: &NewReplay) -> Result<Result<(), ReplayRefused>, StoreError> {
     let doing = || StoreError::doing("add a replay");
-    let Some(of) =
-        sql("select root, superseded from run where id = ?").bind(&replay.of).fetch_optional(&mut *connection).await.map_err(doing())?
-    else {
+    let mut look =
+        sql("select run.root, run.superseded, event.erased_at, event.eid from run join event on event.eid = run.eid where run.id = ?");
+    if connection.dialect() == Dialect::Postgres {
+        // An erasure that has the event is waited for, and seen.
+        look.push(" for key share of event");
+    }
+    let Some(of) = look.bind(&replay.of).fetch_optional(&mut *connection).await.map_err(doing())? else {
         return Ok(Err(ReplayRefused::Unknown(replay.of.clone())));
     };
+    if of.get::<Option<i64>>(2).is_some() {
+        return Ok(Err(ReplayRefused::Erased(of.get(3))));
+    }
     let unfinished: Option<String> = sql("select id from run where root = ? and ended_at is null limit 1")
         .bind(of.get::<String>(0))
         .scalar_optional(&mut *connection)

@@ -16,14 +16,28 @@ const PAGES: i64 = 256;
 const SPARE_PAGES: i64 = 2048;
 
 /// What is over.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Over {
-    /// Events whose runs have all ended before; `None`: never.
-    pub ended_before: Option<Timestamp>,
-    /// …and whose dead letters have, too; `None`: never.
-    pub dead_before: Option<Timestamp>,
-    /// The present.
-    pub now: Timestamp,
+    /// Of routes that have no time of their own, and events that no route wants.
+    pub usual: OverBefore,
+    /// Of routes that have one.
+    pub routes: Vec<(String, OverBefore)>,
+}
+
+/// Until when a run must have ended for its event to be over. An event stays as long as any of its runs keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OverBefore {
+    /// Whatever its end; `None`: never.
+    pub ended: Option<Timestamp>,
+    /// And, of a dead letter; `None`: never.
+    pub dead: Option<Timestamp>,
+}
+
+impl Over {
+    /// Before this an event must have come to be over; `None`: none ever is.
+    fn latest(&self) -> Option<Timestamp> {
+        std::iter::once(&self.usual).chain(self.routes.iter().map(|(_, before)| before)).filter_map(|before| before.ended).max()
+    }
 }
 
 /// How far a pass over the events has come.
@@ -37,10 +51,10 @@ impl Store {
     /// Looks at the next events from the oldest on and removes those that are over, with their runs and journal. Gives how many it removed and
     /// where to go on; `None`: the pass is complete.
     pub async fn prune_events(&self, over: Over, after: Option<PrunedUpTo>) -> Result<(u64, Option<PrunedUpTo>), StoreError> {
-        let Some(ended_before) = over.ended_before else { return Ok((0, None)) };
+        let Some(latest) = over.latest() else { return Ok((0, None)) };
         let mut candidates = sql("select eid, received_at, case when ");
-        push_over(&mut candidates, over, ended_before);
-        candidates.push(" then 1 else 0 end as is_over from event where received_at < ").push_bind(millis(ended_before));
+        push_over(&mut candidates, &over);
+        candidates.push(" then 1 else 0 end as is_over from event where received_at < ").push_bind(millis(latest));
         if let Some(after) = after {
             candidates.push(" and (received_at, eid) > (").push_bind(after.received_at).push(", ").push_bind(after.eid).push(")");
         }
@@ -49,14 +63,14 @@ impl Store {
         let next = rows.last().filter(|_| rows.len() == BITE as usize);
         let next = next.map(|row| PrunedUpTo { received_at: row.get("received_at"), eid: row.get("eid") });
         let eids: Vec<String> = rows.iter().filter(|row| row.get("is_over")).map(|row| row.get("eid")).collect();
-        let removed = if eids.is_empty() { 0 } else { self.remove_events(eids, over, ended_before).await? };
+        let removed = if eids.is_empty() { 0 } else { self.remove_events(eids, over).await? };
         Ok((removed, next))
     }
 
-    async fn remove_events(&self, eids: Vec<String>, over: Over, ended_before: Timestamp) -> Result<u64, StoreError> {
+    async fn remove_events(&self, eids: Vec<String>, over: Over) -> Result<u64, StoreError> {
         self.writer
             .write(Terms::none().point(Point::Pruning), move |connection| {
-                let eids = eids.clone();
+                let (eids, over) = (eids.clone(), over.clone());
                 Box::pin(async move {
                     let doing = || StoreError::doing("prune events");
                     if connection.dialect() == Dialect::Postgres {
@@ -67,7 +81,7 @@ impl Store {
                     }
                     // Asked again: somebody may have replayed one meanwhile.
                     let mut still = sql("select eid from event where ");
-                    push_over(&mut still, over, ended_before);
+                    push_over(&mut still, &over);
                     still.push(" and eid in ").push_list(eids);
                     let eids: Vec<String> = still.scalars(&mut *connection).await.map_err(doing())?;
                     if eids.is_empty() {
@@ -165,18 +179,34 @@ impl Store {
 }
 
 /// Whether nothing of an event is unfinished, recent, or to be kept.
-fn push_over(statement: &mut Statement, over: Over, ended_before: Timestamp) {
+fn push_over(statement: &mut Statement, over: &Over) {
     statement.push("not exists (select 1 from run where run.eid = event.eid and (run.ended_at is null or run.ended_at >= ");
-    statement.push_bind(millis(ended_before)).push(" or (run.status = 'dead' and run.superseded = 0 and ");
-    match over.dead_before {
-        None => statement.push("1 = 1"),
-        // One that keeps its order key stands for those behind it.
-        Some(dead_before) => statement
-            .push("((run.order_hold = 1 and run.order_key is not null) or run.ended_at >= ")
-            .push_bind(millis(dead_before))
-            .push(")"),
-    };
-    statement.push(")))");
+    push_before(statement, over, |before| before.ended);
+    // A dead letter that was erased can't be replayed, and is kept no longer than others. One that keeps its order key stands for those behind it.
+    statement.push(" or (run.status = 'dead' and run.superseded = 0 and event.erased_at is null and (");
+    statement.push("(run.order_hold = 1 and run.order_key is not null) or run.ended_at >= ");
+    push_before(statement, over, |before| before.dead);
+    statement.push(")))) and (event.received_at < ").push_bind(before(over.usual.ended));
+    statement.push(" or exists (select 1 from run where run.eid = event.eid))");
+}
+
+/// The time that counts for a run, by its route.
+fn push_before(statement: &mut Statement, over: &Over, of: impl Fn(&OverBefore) -> Option<Timestamp>) {
+    let differing: Vec<_> = over.routes.iter().filter(|(_, before)| of(before) != of(&over.usual)).collect();
+    if differing.is_empty() {
+        statement.push_bind(before(of(&over.usual)));
+        return;
+    }
+    statement.push("case run.route");
+    for (route, own) in differing {
+        statement.push(" when ").push_bind(route).push(" then ").push_bind(before(of(own)));
+    }
+    statement.push(" else ").push_bind(before(of(&over.usual))).push(" end");
+}
+
+/// Nothing has ended before the beginning of time.
+fn before(time: Option<Timestamp>) -> i64 {
+    time.map_or(i64::MIN, millis)
 }
 
 /// The components of the configurations that somebody needs, each list as JSON.

@@ -28,7 +28,7 @@ pub struct Sealed {
 }
 
 /// The tables of sealed values: how they are read and written. One that does not open when the key is changed stops the change, so that nothing is
-/// lost unseen; except the host's own values, which it makes anew.
+/// lost unseen; except what is not in the ledger.
 const TABLES: &[Table] = &[
     Table {
         purpose: Purpose::Secret,
@@ -42,6 +42,11 @@ const TABLES: &[Table] = &[
         write: "update credential set sealed = ? where name = ?",
     },
     Table {
+        purpose: Purpose::Erasure,
+        read: "select id as name, sealed from erasure where sealed is not null order by id",
+        write: "update erasure set sealed = ? where id = ?",
+    },
+    Table {
         purpose: Purpose::Host,
         read: "select key as name, value as sealed from meta where key in ('random-secret', 'cache-secret') order by key",
         write: "update meta set value = ? where key = ?",
@@ -52,6 +57,13 @@ struct Table {
     purpose: Purpose,
     read: &'static str,
     write: &'static str,
+}
+
+impl Table {
+    /// What people and vendors gave. The hosts' own values and the marks of erasures are short-lived or made anew.
+    fn is_in_ledger(&self) -> bool {
+        matches!(self.purpose, Purpose::Secret | Purpose::Credential)
+    }
 }
 
 /// Writes something sealed.
@@ -151,15 +163,13 @@ async fn reseal(
             let (name, sealed): (String, Vec<u8>) = (row.get("name"), row.get("sealed"));
             let opened = former.open(table.purpose, &name, &sealed);
             let value: Zeroizing<Vec<u8>> = match opened {
-                // Not in the ledger, which only people's and vendors' values are in.
-                Ok(value) if table.purpose == Purpose::Host => value,
-                Ok(value) if before.has(table.purpose, &name, &sealed) => value,
-                Err(_) if table.purpose == Purpose::Host => continue,
+                Ok(value) if !table.is_in_ledger() || before.has(table.purpose, &name, &sealed) => value,
+                Err(_) if !table.is_in_ledger() => continue,
                 Ok(_) => return Err(unsealable(table, &name, "it is not the value that was kept last")),
                 Err(error) => return Err(unsealable(table, &name, &error.to_string())),
             };
             let sealed = present.seal(table.purpose, &name, &value);
-            if table.purpose != Purpose::Host {
+            if table.is_in_ledger() {
                 after.put(table.purpose, &name, Some(&sealed));
             }
             sql(table.write).bind(sealed).bind(&name).execute(&mut *connection).await.map_err(StoreError::doing("seal anew"))?;

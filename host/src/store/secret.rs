@@ -43,6 +43,8 @@ pub struct ApiTokenRow {
     pub name: String,
     /// What it may do.
     pub role: Role,
+    /// It sees fields that are marked personal, whatever its role.
+    pub personal: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it ends.
@@ -218,11 +220,12 @@ impl Store {
             .write(Terms::none().audit(), move |connection| {
                 let (token, note) = (token.clone(), note.clone());
                 Box::pin(async move {
-                    sql("insert into api_token (id, digest, name, role, created_at, expires_at) values (?, ?, ?, ?, ?, ?)")
+                    sql("insert into api_token (id, digest, name, role, personal, created_at, expires_at) values (?, ?, ?, ?, ?, ?, ?)")
                         .bind(token.id)
                         .bind(token.digest.as_slice())
                         .bind(token.name)
                         .bind(token.role.as_str())
+                        .bind(token.personal)
                         .bind(millis(token.created_at))
                         .bind(token.expires_at.map(millis))
                         .execute(&mut *connection)
@@ -328,6 +331,7 @@ fn token_row(row: &Row) -> Result<ApiTokenRow, StoreError> {
         digest: digest.try_into().map_err(|_| StoreError::invalid("a token", "its digest is not 32 bytes"))?,
         name: row.get("name"),
         role: row.get::<String>("role").parse().map_err(|error| StoreError::invalid("a token", error))?,
+        personal: row.get("personal"),
         created_at: timestamp(row.get("created_at"))?,
         expires_at: optional_timestamp(row.get("expires_at"))?,
     })

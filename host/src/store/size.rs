@@ -96,7 +96,8 @@ const COUNTS: &[(&str, &str)] = counts!(
     "credential",
     "api_token",
     "meta",
-    "host"
+    "host",
+    "erasure"
 );
 
 fn unsigned(number: i64) -> u64 {

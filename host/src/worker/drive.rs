@@ -96,7 +96,7 @@ impl Driver {
             // Nothing is running: the run turns back, waits for its time, or ended without a step's doing.
             let now = self.runtime.clock.now();
             match self.state.verdict(&self.route, now) {
-                Verdict::Undo(reason) if !self.runtime.stopping.is_cancelled() => self.turn_back(&reason, now).await?,
+                Verdict::Undo(_) if !self.runtime.stopping.is_cancelled() => self.turn_back(now).await?,
                 verdict => return self.let_go(verdict, now).await,
             }
         }
@@ -273,13 +273,14 @@ impl Driver {
     async fn settle_dead(&mut self, leaves: Leaves, reason: String, now: Timestamp) -> Result<(), StoreError> {
         self.state.waiting_since = None;
         let mut settlement = self.settlement(leaves, "dead");
-        settlement.status_reason = Some(reason.clone());
+        settlement.status_reason = Some(reason);
         settlement.ended_at = Some(now);
-        settlement.death = Some(self.state.death(&self.route));
+        let death = self.state.death(&self.route);
+        settlement.death = Some(death.clone());
         self.make_durable(settlement).await?;
-        // What the route hides may stand in the reason.
-        let reason = if self.route.redact.is_empty() { reason.as_str() } else { "see the event" };
-        tracing::warn!(run = self.run.id, route = self.run.route, eid = self.run.eid, reason, "a run is dead");
+        // Not the reason: it is a plugin's text, and says what an event says. No erasure reaches a log.
+        let plugin = death.plugin.as_deref().unwrap_or_default();
+        tracing::warn!(run = self.run.id, route = self.run.route, eid = self.run.eid, kind = death.kind, plugin, "a run is dead");
         self.ended("dead");
         Ok(())
     }

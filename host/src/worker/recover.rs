@@ -163,6 +163,8 @@ fn missing_route(name: &str) -> Arc<Route> {
         order_on_dead: crate::config::OrderOnDead::Release,
         deadline: std::time::Duration::ZERO,
         redact: Vec::new(),
+        retention: None,
+        dead_letter_retention: None,
         steps: Vec::new(),
     })
 }

@@ -12,7 +12,7 @@ use crate::store::{EffectRow, StoreError, UndoMaterial};
 
 impl Driver {
     /// Decides which steps are undone, durably, before any undo starts.
-    pub(super) async fn turn_back(&mut self, reason: &str, now: Timestamp) -> Result<(), StoreError> {
+    pub(super) async fn turn_back(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let effects = self.runtime.store.steps_with_effects(&self.run.root).await?;
         let facts: Vec<UndoFacts> = self
             .route
@@ -31,8 +31,7 @@ impl Driver {
             // Of an undo earlier in this run.
             self.inputs.remove(&name);
         }
-        let reason = if self.route.redact.is_empty() { reason } else { "see the event" };
-        tracing::warn!(run = self.run.id, route = self.run.route, eid = self.run.eid, reason, "a run is being undone");
+        tracing::warn!(run = self.run.id, route = self.run.route, eid = self.run.eid, "a run is being undone");
         Ok(())
     }
 
