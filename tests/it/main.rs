@@ -43,5 +43,6 @@ mod secrets;
 mod security;
 mod several_hosts;
 mod steps;
+mod supply;
 mod undo;
 mod upkeep;

@@ -105,6 +105,7 @@ pub(super) async fn plugins(State(runtime): State<Arc<Runtime>>) -> Json<Value> 
                 "digest": plugin.component.digest,
                 "contract": plugin.component.inspection.contract,
                 "imports": plugin.component.inspection.imports,
+                "signed_by": plugin.component.inspection.signed_by.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "actions": plugin.descriptor.actions,
                 "streams": plugin.descriptor.streams,
                 "grants": {
@@ -113,6 +114,7 @@ pub(super) async fn plugins(State(runtime): State<Arc<Runtime>>) -> Json<Value> 
                     "credentials": config.grants.credentials,
                     "emits": config.grants.emits.iter().map(ToString::to_string).collect::<Vec<_>>(),
                     "read_only": config.grants.read_only.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                    "declines": config.grants.declines,
                 },
                 "limits": {
                     "memory": limits.memory,

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{ConfigArg, Failure, plain};
+use super::{ConfigArg, Failure, one_line};
 use crate::config::{self, Loaded, Problem, Problems, Severity};
-use crate::registry::{Component, ComponentError, Descriptor, Sources};
+use crate::registry::{Component, Descriptor, Supply};
 use crate::telemetry;
 
 /// Validates the configuration: every expression, every plugin and its grants. Reports all mistakes at once; runs no plugin code (a component
@@ -20,24 +20,44 @@ impl Check {
         let loaded = match config::load(&self.config.config) {
             Ok(loaded) => loaded,
             Err(problems) => {
-                let problems = with_components(problems).await;
+                let problems = with_components(problems);
                 return Err(Failure::Usage(summed(&problems.to_string(), &problems.list)));
             }
         };
+        let supply = match Supply::of(&loaded) {
+            Ok(supply) => supply,
+            Err(problems) => return Err(Failure::Usage(summed(&problems.to_string(), &problems.list))),
+        };
         let mut problems = loaded.warnings.clone();
+        problems.extend(supply.warning(&loaded));
         let mut facts = BTreeMap::new();
         let mut seen = Vec::new();
         let sources = super::sources(&loaded.config);
         for (name, source, pinned) in loaded.config.plugins.values().flat_map(|plugin| plugin.components()) {
-            match look(&sources, source, pinned).await {
-                Ok((component, descriptor, described)) => {
-                    facts.insert(name.clone(), descriptor.facts());
+            let pinned = supply.pinned(&name, source, pinned);
+            let fetched = Component::fetch(&sources, source, pinned)
+                .await
+                .map_err(|error| loaded.component_problem(&name, &telemetry::chain(&error)));
+            // What is not taken is not asked either: asking runs it.
+            let taken = fetched.and_then(|component| supply.judge(&loaded, &name, &component, None).map(|()| component));
+            let component = match taken {
+                Ok(component) => component,
+                Err(problem) => {
+                    problems.push(problem);
+                    continue;
+                }
+            };
+            match super::plugin::descriptor(&component).await {
+                Ok((descriptor, described)) => {
+                    problems.extend(supply.judge(&loaded, &name, &component, Some(&descriptor)).err());
+                    facts.insert(name.clone(), component.facts(&descriptor));
                     seen.push((name, component, descriptor, described));
                 }
                 Err(why) => problems.push(loaded.component_problem(&name, &why)),
             }
         }
         problems.extend(config::check_plugins(&loaded, &facts));
+        problems.extend(config::check_grants(&loaded, &facts));
         let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
         let shown = loaded.problems(problems.clone());
         if errors > 0 {
@@ -50,12 +70,11 @@ impl Check {
 }
 
 /// A file with mistakes names components all the same: what is wrong with them is told too.
-async fn with_components(problems: Problems) -> Problems {
+fn with_components(problems: Problems) -> Problems {
     let mut more = Vec::new();
     for (source, place) in &problems.components {
-        let Some(component) = Component::here(source) else { continue };
-        if let Err(why) = described(component).await {
-            more.push(Problem { message: format!("this is no plugin: {why}"), ..place.clone() });
+        if let Some(Err(error)) = Component::here(source) {
+            more.push(Problem { message: format!("this is no plugin: {}", telemetry::chain(&error)), ..place.clone() });
         }
     }
     problems.and(more)
@@ -69,27 +88,14 @@ fn summed(text: &str, list: &[Problem]) -> String {
     format!("{}\n{}{warnings}", text.trim_end(), plural(errors, "error"))
 }
 
-async fn look(sources: &Sources, source: &config::ComponentSource, pinned: Option<&str>) -> Result<(Component, Descriptor, bool), String> {
-    described(Component::fetch(sources, source, pinned).await).await
-}
-
-async fn described(component: Result<Component, ComponentError>) -> Result<(Component, Descriptor, bool), String> {
-    let component = component.map_err(|error| telemetry::chain(&error))?;
-    if let Some(descriptor) = &component.inspection.descriptor {
-        let descriptor = descriptor.clone();
-        return Ok((component, descriptor, false));
-    }
-    let descriptor = super::plugin::describe(&component).await?;
-    Ok((component, descriptor, true))
-}
-
 fn report(loaded: &Loaded, plugins: &[(String, Component, Descriptor, bool)]) {
     for (name, component, descriptor, described) in plugins {
         let how = if *described { ", described by running it" } else { "" };
+        let signed = if component.inspection.signed_by.is_empty() { "" } else { ", signed" };
         anstream::println!(
-            "plugin {name}: {} {} ({} KiB, {}{how})",
-            plain(&descriptor.title),
-            plain(&descriptor.version),
+            "plugin {name}: {} {} ({} KiB, {}{signed}{how})",
+            one_line(&descriptor.title),
+            one_line(&descriptor.version),
             component.inspection.size >> 10,
             &component.digest[..19],
         );

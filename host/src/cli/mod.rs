@@ -169,3 +169,8 @@ fn sources(config: &Config) -> Sources {
     let tell = |what: &str, bytes: u64| anstream::eprintln!("{}: {} KiB so far", plain(what), bytes >> 10);
     Sources::new(config, None, Arc::new(tell))
 }
+
+/// On one line: a line break in it must not begin a line that looks like one of ours.
+fn one_line(text: &str) -> String {
+    plain(text)
+}

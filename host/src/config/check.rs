@@ -1,32 +1,28 @@
 //! Compares a valid file with what its plugins say of themselves. Runs no plugin code.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use serde_json::Value;
 
-use super::expectation::{covers, expected_host};
 use super::facts::PluginFacts;
-use super::model::{OnFailure, Plugin, RequestPattern, Route, Step, canary_of};
-use super::problems::{Problem, Severity, Source, did_you_mean, near};
+use super::model::{OnFailure, Plugin, Route, Step, canary_of};
+use super::problems::{Problem, Severity, did_you_mean, near};
+use super::report::Report;
 use super::{Loaded, canary, with};
 use crate::schema::{Schema, SchemaError};
 
-/// Finds actions that do not exist, configurations and inputs that do not fit their schemas, and grants that are
-/// missing. `facts` by the plugin's name in the file; a plugin without facts is not looked at.
+/// Finds actions that do not exist, and configurations and inputs that do not fit their schemas. `facts` by the plugin's
+/// name in the file; a plugin without facts is not looked at.
 pub fn check_plugins(loaded: &Loaded, facts: &BTreeMap<String, PluginFacts>) -> Vec<Problem> {
-    let source = Source::new(loaded.text.clone());
-    let mut check = Check { loaded, source, problems: Vec::new(), inputs: BTreeMap::new() };
+    let mut check = Check { report: Report::new(loaded), inputs: BTreeMap::new() };
     for (name, plugin) in &loaded.config.plugins {
         if let Some(facts) = facts.get(name) {
             check.config(plugin, facts);
-            check.hosts(plugin, facts);
-            check.read_only(plugin, facts);
         }
         if let (Some(stable), Some(canary)) = (facts.get(name), facts.get(&canary_of(name))) {
-            let place = check.place_or(&format!("plugins.{name}"), "canary");
+            let place = check.report.place_or(&format!("plugins.{name}"), "canary");
             for (severity, message) in canary::differences(loaded, plugin, stable, canary) {
-                check.report(&place, severity, message, None);
+                check.report.add(&place, severity, message, None);
             }
         }
     }
@@ -40,13 +36,11 @@ pub fn check_plugins(loaded: &Loaded, facts: &BTreeMap<String, PluginFacts>) -> 
             }
         }
     }
-    check.problems
+    check.report.problems
 }
 
 struct Check<'a> {
-    loaded: &'a Loaded,
-    source: Source,
-    problems: Vec<Problem>,
+    report: Report<'a>,
     /// What is wrong with the input schema of each plugin and action so far: many steps may use one.
     inputs: BTreeMap<(String, String), Option<SchemaError>>,
 }
@@ -57,82 +51,50 @@ impl Check<'_> {
         let schema = match Schema::compile(&facts.config_schema) {
             Ok(schema) => schema,
             Err(error) => {
-                let place = self.place(&format!("{plugin_path}.component"), "");
+                let place = self.report.place(&format!("{plugin_path}.component"), "");
                 let message = format!("the configuration schema of plugin `{}` can't be used: {error}", plugin.name);
-                self.report(&place, Severity::Error, message, Some("ask the plugin's author to mend it".to_owned()));
+                self.report.add(&place, Severity::Error, message, Some("ask the plugin's author to mend it".to_owned()));
                 return;
             }
         };
         let path = format!("{plugin_path}.config");
         for violation in schema.check(&plugin.config) {
-            let place = if self.loaded.positions.get(&path).is_some() {
-                self.place(&path, &violation.pointer)
+            let place = if self.report.loaded.positions.get(&path).is_some() {
+                self.report.place(&path, &violation.pointer)
             } else {
-                self.place(&plugin_path, "")
+                self.report.place(&plugin_path, "")
             };
             let help = unknown_member(&violation.pointer, &plugin.config, &violation.message)
                 .and_then(|name| did_you_mean(name, properties(&facts.config_schema)));
             let at = if violation.pointer.is_empty() { "config".to_owned() } else { dotted(&violation.pointer) };
             let message = format!("plugin `{}` does not take this as `{at}`: {}", plugin.name, violation.message);
-            self.report(&place, Severity::Error, message, help);
-        }
-    }
-
-    fn hosts(&mut self, plugin: &Plugin, facts: &PluginFacts) {
-        for template in &facts.hosts {
-            let Some(expected) = expected_host(template, &plugin.config, &facts.config_schema) else {
-                continue;
-            };
-            let covered = plugin.grants.hosts.iter().any(|granted| covers(granted, &expected));
-            if !covered {
-                let place = self.place_or(&format!("plugins.{}", plugin.name), "allow-hosts");
-                let message = format!("plugin `{}` expects to reach {expected}, which it is not allowed to", plugin.name);
-                let mut hosts: Vec<String> = plugin.grants.hosts.iter().map(ToString::to_string).collect();
-                hosts.push(expected.to_string());
-                self.report(&place, Severity::Warning, message, Some(line("allow-hosts", &hosts)));
-            }
-        }
-    }
-
-    fn read_only(&mut self, plugin: &Plugin, facts: &PluginFacts) {
-        for text in &facts.read_only {
-            let Ok(asked) = RequestPattern::parse(text) else {
-                continue;
-            };
-            if plugin.grants.read_only.contains(&asked) {
-                continue;
-            }
-            let place = self.place_or(&format!("plugins.{}", plugin.name), "read-only");
-            let message = format!("plugin `{}` says that `{asked}` only reads; unless you agree it counts as a write", plugin.name);
-            let mut patterns: Vec<String> = plugin.grants.read_only.iter().map(ToString::to_string).collect();
-            patterns.push(asked.to_string());
-            self.report(&place, Severity::Warning, message, Some(line("read-only", &patterns)));
+            self.report.add(&place, Severity::Error, message, help);
         }
     }
 
     fn step(&mut self, path: &str, step: &Step, facts: &PluginFacts) {
         let Some(action) = facts.actions.get(&step.action) else {
-            let place = self.place(&format!("{path}.uses"), "");
+            let place = self.report.place(&format!("{path}.uses"), "");
             let message = format!("plugin `{}` has no action `{}`", step.plugin, step.action);
             let help = did_you_mean(&step.action, facts.actions.keys().map(String::as_str));
-            self.report(&place, Severity::Error, message, help);
+            self.report.add(&place, Severity::Error, message, help);
             return;
         };
         let key = (step.plugin.clone(), step.action.clone());
         let unusable = self.inputs.entry(key).or_insert_with(|| Schema::compile(&action.input).err());
         if let Some(error) = unusable.clone() {
-            let place = self.place(&format!("{path}.uses"), "");
+            let place = self.report.place(&format!("{path}.uses"), "");
             let message = format!("the input schema of `{}.{}` can't be used: {error}", step.plugin, step.action);
-            self.report(&place, Severity::Error, message, Some("ask the plugin's author to mend it".to_owned()));
+            self.report.add(&place, Severity::Error, message, Some("ask the plugin's author to mend it".to_owned()));
             return;
         }
         let Some(value) = self.written_with(path) else {
             return;
         };
         for misfit in with::misfits(&value, &action.input) {
-            let place = self.place(&format!("{path}.with"), &misfit.pointer);
+            let place = self.report.place(&format!("{path}.with"), &misfit.pointer);
             let message = format!("`{}.{}` does not take this: {}", step.plugin, step.action, misfit.message);
-            self.report(&place, Severity::Error, message, misfit.help);
+            self.report.add(&place, Severity::Error, message, misfit.help);
         }
     }
 
@@ -151,11 +113,11 @@ impl Check<'_> {
         if left.is_empty() {
             return;
         }
-        let place = self.place(&format!("{path}.on-failure"), "");
+        let place = self.report.place(&format!("{path}.on-failure"), "");
         let steps: Vec<String> = left.iter().map(|step| format!("`{}` ({}.{})", step.name, step.plugin, step.action)).collect();
         let message = format!("not everything can be undone: no undo action is declared for {}", steps.join(", "));
         let help = "what these write stays if the run is undone, and the run says so; those that only read need no undo".to_owned();
-        self.report(&place, Severity::Warning, message, Some(help));
+        self.report.add(&place, Severity::Warning, message, Some(help));
     }
 
     /// `with` as it is written, its expressions not evaluated.
@@ -163,34 +125,8 @@ impl Check<'_> {
         let rest = path.strip_prefix("routes[")?;
         let (route, rest) = rest.split_once("].steps[")?;
         let pointer = format!("/routes/{route}/steps/{}/with", rest.strip_suffix(']')?);
-        self.loaded.revision_content().pointer(&pointer).cloned()
+        self.report.loaded.revision_content().pointer(&pointer).cloned()
     }
-
-    fn place(&self, path: &str, pointer: &str) -> Range<usize> {
-        let position = self.loaded.positions.locate(path, pointer);
-        // A value may span lines; the key is what people look for, and an item of a list is its own key.
-        position.map(|position| position.key.clone()).unwrap_or(0..0)
-    }
-
-    /// The place of a key of a table, or of the table where it lacks the key.
-    fn place_or(&self, table: &str, key: &str) -> Range<usize> {
-        let path = format!("{table}.{key}");
-        self.place(if self.loaded.positions.get(&path).is_some() { &path } else { table }, "")
-    }
-
-    fn report(&mut self, place: &Range<usize>, severity: Severity, message: String, help: Option<String>) {
-        let mut problem = Problem::at(&self.source, place, severity, message);
-        if let Some(help) = help {
-            problem.help(help);
-        }
-        self.problems.push(problem);
-    }
-}
-
-/// A line to write into the file.
-fn line(key: &str, values: &[String]) -> String {
-    let values: Vec<String> = values.iter().map(|value| format!("{value:?}")).collect();
-    format!("if you agree, write {key} = [{}]", values.join(", "))
 }
 
 /// The name that a violation calls unknown.

@@ -17,6 +17,10 @@ pub struct PluginFacts {
     pub hosts: Vec<String>,
     /// Requests that only read although their method does not say so: `METHOD /path`.
     pub read_only: Vec<String>,
+    /// Types of events that its actions may bring in, with `*`. `None`: it does not say.
+    pub emits: Option<Vec<String>>,
+    /// It imports `http`: without it nothing can leave.
+    pub sends: bool,
     /// Its actions by name.
     pub actions: BTreeMap<String, ActionFacts>,
 }

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use super::item::Item;
-use super::model::{Config, Route};
+use super::model::{Config, Plugin, Route};
 use super::position::Positions;
 use super::reader::{Reader, not_yet};
 use super::section::Section;
-use super::{coverage, credentials, engine, events, name, own_api, plugins, registries, routes, server, steps};
+use super::trust::Trust;
+use super::{coverage, credentials, engine, events, name, own_api, plugins, registries, routes, server, steps, trust};
 
 /// Reads all tables. `None`: there are mistakes, which the reader has.
 pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positions) -> Option<Config> {
@@ -22,11 +23,13 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
         let section = file.get(key).and_then(|item| item.table(r, label.clone()));
         section.unwrap_or_else(|| Section::new(&empty, 0..0, label))
     };
-    let (server, store, secrets, engine) = (own(r, "server"), own(r, "store"), own(r, "secrets"), own(r, "engine"));
+    let (server, store, secrets) = (own(r, "server"), own(r, "store"), own(r, "secrets"));
+    let (engine, trust) = (own(r, "engine"), own(r, "trust"));
     let server = server::server(r, server);
     let store = server::store(r, store);
     let secrets = server::secrets(r, secrets);
     let engine = engine::engine(r, engine);
+    let trust = trust::trust(r, trust);
 
     let mut complete = true;
     let mut known_registries = BTreeMap::new();
@@ -71,6 +74,7 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
     }
     file.finish(r);
     coverage::check(r, positions, &credentials, &plugins);
+    loosened(r, positions, &trust, &plugins);
     own_api::check(r, positions, &server, &plugins);
     let routes: Option<Vec<Arc<Route>>> = routes.into_iter().map(|route| route.map(Arc::new)).collect();
     let base = PathBuf::from(r.base);
@@ -79,6 +83,7 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
         store,
         secrets,
         engine,
+        trust,
         registries: known_registries,
         credentials,
         plugins,
@@ -96,4 +101,15 @@ fn named<'t>(r: &mut Reader<'_>, file: &mut Section<'t>, key: &'static str, what
         name::check(r, &member.key, what, &member.name);
     }
     members
+}
+
+/// A plugin's own `require-signature = false` can't take back what `[trust]` asks of it, and must not look as if it did.
+fn loosened(r: &mut Reader<'_>, positions: &Positions, trust: &Trust, plugins: &BTreeMap<String, Arc<Plugin>>) {
+    for plugin in plugins.values().filter(|plugin| !plugin.require_signature && trust.demands_signature(&plugin.name)) {
+        if let Some(position) = positions.get(&format!("plugins.{}.require-signature", plugin.name)) {
+            let why = if trust.require_signature { "of every plugin" } else { "of a plugin that a key is trusted for" };
+            r.error(&position.value, format!("[trust] requires a signature {why}, and a plugin can't lift that"))
+                .help("take the line out; or let [trust.keys] name the plugins that must be signed, instead of `require-signature` there");
+        }
+    }
 }

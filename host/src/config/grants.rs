@@ -34,6 +34,8 @@ pub(super) fn grants(r: &mut Reader<'_>, section: &mut Section<'_>, known: &BTre
     let emits =
         section.get("emits").map(|item| list(r, &item, |text| Pattern::parse(text).map_err(|error| error.to_string()))).unwrap_or_default();
     let read_only = section.get("read-only").map(|item| list(r, &item, RequestPattern::parse)).unwrap_or_default();
+    let declines = section.get("declines").map(|item| item.texts(r)).unwrap_or_default();
+    let declines = declines.iter().filter_map(|text| resolved(r, text)).collect();
     let authorities = section.get("ca-file").map(|item| authority::authorities(r, &item)).unwrap_or_default();
     let certificate = section.get("client-certificate").and_then(|item| authority::client_certificate(r, &item)).map(Arc::new);
     for (pattern, text) in &hosts {
@@ -47,6 +49,7 @@ pub(super) fn grants(r: &mut Reader<'_>, section: &mut Section<'_>, known: &BTre
         credentials: credentials.iter().map(|text| text.value.to_owned()).collect(),
         emits,
         read_only,
+        declines,
     }
 }
 

@@ -1,8 +1,9 @@
 //! The TOML file: parsed, checked as a whole, turned into domain types.
 //!
-//! [`load`] and [`parse`] find all mistakes in one pass, each with line, column and what to do; [`check_plugins`]
-//! compares the result with what the plugins say of themselves. Nobody else knows TOML.
+//! [`load`] and [`parse`] find all mistakes in one pass, each with line, column and what to do; [`check_plugins`] and
+//! [`check_grants`] compare the result with what the plugins say of themselves. Nobody else knows TOML.
 
+mod asked;
 mod authority;
 mod canary;
 mod check;
@@ -22,6 +23,7 @@ pub mod init;
 mod item;
 mod journal;
 mod limits;
+mod lock;
 mod model;
 mod name;
 mod needs;
@@ -31,24 +33,26 @@ mod origin;
 mod outside;
 mod own_api;
 mod path;
+mod permissions;
 mod plugins;
 mod position;
 mod problems;
 mod reader;
 mod reference;
 mod registries;
+mod report;
 mod revision;
 mod routes;
 mod section;
 mod server;
 mod steps;
+mod trust;
 mod units;
 mod with;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -56,16 +60,20 @@ use std::sync::Arc;
 use serde_json::Value;
 use toml::de::DeTable;
 
+pub use self::asked::check_grants;
 pub use self::check::check_plugins;
 pub use self::facts::{ActionFacts, PluginFacts};
 pub use self::journal::{JournalPolicy, OnUnrepeated};
+pub use self::lock::{Lock, Pin, Unapproved};
 pub use self::model::*;
 pub use self::oci::OciReference;
 pub(crate) use self::oci::{SCHEME as OCI, is_digest};
 pub use self::outside::Outside;
+pub use self::permissions::Permissions;
 pub use self::position::{Position, Positions};
-pub use self::problems::{Problem, Problems, Severity};
+pub use self::problems::{Problem, Problems, Severity, misleads};
 pub use self::reference::ReferenceError;
+pub use self::trust::{PublicKey, Signer, Trust};
 
 use self::outside::read_bounded;
 use self::problems::Source;
@@ -91,8 +99,8 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// What makes the revision, as JSON: everything but `[server]`, `[store]`, `[secrets]` and `[engine]`, references
-    /// unresolved, so that no secret is in it. [`parse_revision`] reads it back.
+    /// What makes the revision, as JSON: everything but `[server]`, `[store]`, `[secrets]`, `[engine]` and `[trust]`,
+    /// references unresolved, so that no secret is in it. [`parse_revision`] reads it back.
     pub fn revision_content(&self) -> &Value {
         &self.revision
     }
@@ -140,15 +148,7 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
 /// Everything that is wrong with it. Where the syntax is wrong, only that.
 pub fn parse(text: &str, file: &str, base: &Path, outside: &Outside<'_>) -> Result<Loaded, Problems> {
     let source = Source::new(text.into());
-    let mut reader = Reader {
-        source: &source,
-        base,
-        outside,
-        problems: Vec::new(),
-        hidden: Vec::new(),
-        components: Vec::new(),
-        schemas: BTreeMap::new(),
-    };
+    let mut reader = Reader::new(&source, base, outside);
     let r = &mut reader;
     let (root, syntax_errors) = DeTable::parse_recoverable(text);
     let readable = report_syntax(r, &syntax_errors);
@@ -174,7 +174,7 @@ pub fn parse(text: &str, file: &str, base: &Path, outside: &Outside<'_>) -> Resu
 }
 
 /// Reads back what [`Loaded::revision_content`] gave, perhaps long ago. Variables and files are looked up anew;
-/// `[server]`, `[store]`, `[secrets]` and `[engine]` have their defaults, since they are no part of it.
+/// `[server]`, `[store]`, `[secrets]`, `[engine]` and `[trust]` have their defaults, since they are no part of it.
 ///
 /// # Errors
 ///

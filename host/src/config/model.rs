@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::journal::JournalPolicy;
 use super::oci::OciReference;
+use super::trust::Trust;
 use crate::mapping::{Expr, Template};
 use crate::personal::FieldPath;
 use crate::schema::Schema;
@@ -30,6 +31,8 @@ pub struct Config {
     pub registries: BTreeMap<String, Arc<Registry>>,
     /// `[engine]`, this host's own.
     pub engine: Engine,
+    /// `[trust]`, this host's own.
+    pub trust: Trust,
     /// `[credentials.NAME]`.
     pub credentials: BTreeMap<String, Arc<Credential>>,
     /// `[plugins.NAME]`.
@@ -282,6 +285,8 @@ pub struct Plugin {
     pub component: ComponentSource,
     /// `digest`: `sha256:` and 64 hexadecimal digits.
     pub digest: Option<String>,
+    /// `require-signature`: a trusted key must have signed it, whatever `[trust]` says.
+    pub require_signature: bool,
     /// What it may reach.
     pub grants: Grants,
     /// `config`, as JSON.
@@ -363,6 +368,8 @@ pub struct Grants {
     pub emits: Vec<crate::router::Pattern>,
     /// `read-only`.
     pub read_only: Vec<RequestPattern>,
+    /// `declines`: what it asks for and goes without.
+    pub declines: Vec<String>,
 }
 
 /// A certificate of our own, with its key.

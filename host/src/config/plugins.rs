@@ -33,6 +33,7 @@ const LARGEST_ERROR_RATE: f64 = 0.99;
 pub(super) fn plugin(r: &mut Reader<'_>, name: &str, mut section: Section<'_>, credentials: &BTreeSet<String>) -> Option<Plugin> {
     let component = section.required(r, "component", &format!("\"plugins/{name}.wasm\"")).and_then(|item| component(r, &item));
     let digest = section.get("digest").map(|item| item.parsed(r, digest));
+    let require_signature = section.get("require-signature").and_then(|item| item.boolean(r));
     let grants = grants(r, &mut section, credentials);
     let config = section.get("config").map(|item| config(r, &item));
     let limits = section.get("limits").and_then(|item| limits(r, &item)).unwrap_or(DEFAULT_LIMITS);
@@ -52,6 +53,7 @@ pub(super) fn plugin(r: &mut Reader<'_>, name: &str, mut section: Section<'_>, c
             Some(digest) => Some(digest?),
             None => None,
         },
+        require_signature: require_signature.unwrap_or(false),
         grants,
         config: config.unwrap_or_else(|| Some(Value::Object(Map::new())))?,
         limits,
@@ -115,7 +117,7 @@ fn component(r: &mut Reader<'_>, item: &Item<'_>) -> Option<ComponentSource> {
     Some(source)
 }
 
-fn digest(text: &str) -> Result<String, String> {
+pub(super) fn digest(text: &str) -> Result<String, String> {
     if oci::is_digest(text) {
         return Ok(text.to_owned());
     }

@@ -121,9 +121,14 @@ fn excerpt(line: &str, column: usize) -> (String, usize) {
     (shown.trim_end().to_owned(), column - start)
 }
 
-/// Text from files and plugins with control characters escaped.
+/// Text from files and plugins with control characters escaped, and those that mislead.
 pub(super) fn printable(text: &str) -> String {
     plain(text)
+}
+
+/// Characters that are not seen, or that turn the order of others round (Unicode TR 36): what is read is not what is there.
+pub fn misleads(character: char) -> bool {
+    is_hidden(character) && !character.is_control()
 }
 
 /// A file's text with its lines found.

@@ -26,6 +26,12 @@ pub(super) struct Reader<'a> {
     pub(super) schemas: BTreeMap<String, String>,
 }
 
+impl<'a> Reader<'a> {
+    pub(super) fn new(source: &'a Source, base: &'a Path, outside: &'a Outside<'a>) -> Self {
+        Self { source, base, outside, problems: Vec::new(), hidden: Vec::new(), components: Vec::new(), schemas: BTreeMap::new() }
+    }
+}
+
 impl Reader<'_> {
     pub(super) fn error(&mut self, span: &Range<usize>, message: impl Into<String>) -> &mut Problem {
         self.problem(span, Severity::Error, message)

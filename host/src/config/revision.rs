@@ -1,4 +1,5 @@
-//! What of a file makes a revision: all but `[server]`, `[store]`, `[secrets]`, `[engine]` and `[registries]`, with references unresolved.
+//! What of a file makes a revision: all but `[server]`, `[store]`, `[secrets]`, `[engine]`,
+//! `[registries]` and `[trust]`, with references unresolved.
 //!
 //! The content is JSON with sorted keys, so that neither comments nor the order of tables make a new revision. It is
 //! written as TOML again to be read back, so that old revisions go through the same checks as files.
@@ -13,7 +14,7 @@ use toml::de::DeTable;
 use super::reader::{Reader, json};
 
 /// The tables that each host has for itself.
-const OWN: [&str; 5] = ["server", "store", "secrets", "engine", "registries"];
+const OWN: [&str; 6] = ["server", "store", "secrets", "engine", "registries", "trust"];
 
 /// Takes the content out of a file. Values that JSON can't hold are reported.
 pub(super) fn content(r: &mut Reader<'_>, root: &DeTable<'_>) -> Value {
@@ -113,6 +114,6 @@ fn inline(value: &Value) -> String {
 }
 
 /// A basic string. JSON's escapes are TOML's, except that TOML wants DEL escaped too.
-fn string(text: &str) -> String {
+pub(super) fn string(text: &str) -> String {
     Value::from(text).to_string().replace('\u{7f}', "\\u007f")
 }

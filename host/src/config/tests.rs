@@ -10,13 +10,16 @@ use serde_json::json;
 
 use super::*;
 
+mod asked;
 mod events;
 mod grants;
 mod journal;
 mod limits;
+mod lock;
 mod plugins;
 mod revisions;
 mod texts;
+mod trust;
 
 /// Parses in the folder `/etc/sangam`, where `TOKEN` is `t0p`, the file `/etc/sangam/pw` holds `hunter2`, and `ca.pem` an authority's certificate.
 fn read(text: &str) -> Result<Loaded, Problems> {

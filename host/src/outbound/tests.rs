@@ -157,6 +157,7 @@ fn judged(allow: &[&str], method: &str, url: &str) -> Result<(), HttpError> {
         private_addresses: Vec::new(),
         credentials: Vec::new(),
         emits: Vec::new(),
+        declines: Vec::new(),
         read_only: Vec::new(),
     };
     let prepared = Prepared::new(&Request { method: method.to_owned(), url: url.to_owned(), ..Request::default() })?;

@@ -13,6 +13,9 @@ const MAX_ENTRIES: usize = 256;
 const MAX_TEXT: usize = 4000;
 /// Longest name.
 const MAX_NAME: usize = 64;
+/// Longest origin, request or type of event that it asks for, and most of each.
+const MAX_ASKED: usize = 512;
+const MOST_ASKED: usize = 64;
 /// Longest descriptor: the contract says it.
 const MAX_DESCRIPTOR: usize = 1 << 20;
 
@@ -36,6 +39,9 @@ pub struct Descriptor {
     /// Requests that only read.
     #[serde(default)]
     pub read_only: Vec<String>,
+    /// Types of events that its actions may bring in, with `*`. `None`: it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emits: Option<Vec<String>>,
     /// What it can do.
     #[serde(default)]
     pub actions: Vec<Action>,
@@ -106,8 +112,13 @@ impl Descriptor {
                 && text.starts_with(|first: char| first.is_ascii_lowercase())
                 && text.chars().all(|character| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-')
         };
-        if self.actions.len() > MAX_ENTRIES || self.streams.len() > MAX_ENTRIES || self.hosts.len() > 64 || self.read_only.len() > 64 {
+        let emits = self.emits.as_deref().unwrap_or_default();
+        let asked = [&self.hosts[..], &self.read_only, emits].into_iter().chain(self.streams.iter().map(|stream| &stream.types[..]));
+        if self.actions.len() > MAX_ENTRIES || self.streams.len() > MAX_ENTRIES || asked.clone().any(|list| list.len() > MOST_ASKED) {
             return Err("it lists more than it may".to_owned());
+        }
+        if let Some(long) = asked.flatten().find(|text| text.is_empty() || text.len() > MAX_ASKED) {
+            return Err(format!("what it asks for has 1 to {MAX_ASKED} bytes each, and here are {}", long.len()));
         }
         let names = std::iter::once(&self.name)
             .chain(self.actions.iter().map(|action| &action.name))
@@ -139,8 +150,8 @@ impl Descriptor {
         Ok(())
     }
 
-    /// What a configuration is checked against.
-    pub fn facts(&self) -> PluginFacts {
+    /// What a configuration is checked against. `sends`: the component imports `http`.
+    pub(super) fn facts(&self, sends: bool) -> PluginFacts {
         let actions: BTreeMap<String, ActionFacts> = self
             .actions
             .iter()
@@ -155,6 +166,8 @@ impl Descriptor {
             config_schema: self.configuration.clone(),
             hosts: self.hosts.clone(),
             read_only: self.read_only.clone(),
+            emits: self.emits.clone(),
+            sends,
             actions,
         }
     }

@@ -4,6 +4,8 @@ use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
 use super::custom_section::SECTION;
 use super::descriptor::{Descriptor, DescriptorError};
+use super::signature::{self, SignatureError};
+use crate::config::PublicKey;
 
 /// The contract this host speaks: version and its compatible line.
 pub const CONTRACT: &str = "0.1.0";
@@ -28,8 +30,12 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// Core instances of one instantiation.
     pub core_instances: usize,
+    /// Memory that its core modules begin with, bytes.
+    pub memory: u64,
     /// Bytes.
     pub size: usize,
+    /// Keys that signed it; every signature fits. Whether they are trusted is another question.
+    pub signed_by: Vec<PublicKey>,
     /// The custom section.
     pub descriptor: Option<Descriptor>,
     /// As embedded.
@@ -73,6 +79,12 @@ pub enum InspectError {
     /// The section can't be read.
     #[error(transparent)]
     Descriptor(#[from] DescriptorError),
+    /// Who reads the first would see another plugin than who reads the last.
+    #[error("it has two descriptors (custom sections {SECTION}); build it again")]
+    TwoDescriptors,
+    /// Its signatures don't fit.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
 }
 
 impl Inspection {
@@ -111,13 +123,23 @@ impl Inspection {
                         found.core_instances += usize::from(instantiates);
                     }
                 }
+                Payload::MemorySection(section) => {
+                    for memory in section {
+                        let memory = memory.map_err(invalid)?;
+                        let page = 1_u64 << memory.page_size_log2.unwrap_or(16);
+                        found.memory = found.memory.saturating_add(memory.initial.saturating_mul(page));
+                    }
+                }
                 Payload::CustomSection(section) if depth == 1 && section.name() == SECTION => {
+                    if found.descriptor.is_some() {
+                        return Err(InspectError::TwoDescriptors);
+                    }
                     found.descriptor = Some(String::from_utf8_lossy(section.data()).into_owned());
                 }
                 _ => {}
             }
         }
-        found.judge(bytes.len())
+        found.judge(bytes)
     }
 }
 
@@ -127,11 +149,12 @@ struct Found {
     exports: Vec<String>,
     core_modules: usize,
     core_instances: usize,
+    memory: u64,
     descriptor: Option<String>,
 }
 
 impl Found {
-    fn judge(self, size: usize) -> Result<Inspection, InspectError> {
+    fn judge(self, bytes: &[u8]) -> Result<Inspection, InspectError> {
         let ours: Vec<(&str, &str)> =
             self.exports.iter().filter_map(|name| name.strip_prefix(PACKAGE)).filter_map(|name| name.split_once('@')).collect();
         let Some(&(_, contract)) = ours.first() else { return Err(InspectError::NotAPlugin) };
@@ -158,7 +181,9 @@ impl Found {
             exports: self.exports.clone(),
             imports: self.imports,
             core_instances: self.core_instances,
-            size,
+            memory: self.memory,
+            size: bytes.len(),
+            signed_by: signature::signers(bytes)?,
             descriptor,
             descriptor_text: self.descriptor,
         })

@@ -9,9 +9,14 @@ mod descriptor;
 mod inspection;
 mod login;
 mod manifest;
+mod permissions;
+mod signature;
+mod signing_key;
 mod sources;
+mod supply;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 pub use bundle::{Bundle, BundleError, Held, Packed, create as create_bundle, install as install_bundle, look as look_at_bundle};
 pub use client::RegistryError;
@@ -19,7 +24,11 @@ pub use custom_section::embed;
 pub use descriptor::{Action, Descriptor, DescriptorError, Stream};
 pub use inspection::{CONTRACT, InspectError, Inspection};
 pub use manifest::ManifestError;
+pub use signature::{SignatureError, sign};
+pub use signing_key::{SigningKey, SigningKeyError};
 pub use sources::{Progress, Pulled, Sources};
+pub use supply::{Supply, SupplyError};
+pub use trust::TrustError;
 
 use std::io::Read as _;
 use std::path::Path;
@@ -27,7 +36,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::config::ComponentSource;
+use crate::config::{ComponentSource, Permissions, Pin, PluginFacts};
 use crate::credentials::VaultError;
 use crate::store::StoreError;
 use crate::tls::TlsError;
@@ -154,6 +163,30 @@ impl Component {
     pub fn new(bytes: Vec<u8>) -> Result<Component, ComponentError> {
         let inspection = Inspection::of(&bytes)?;
         Ok(Component { digest: digest(&bytes), bytes: Arc::new(bytes), inspection: Arc::new(inspection) })
+    }
+
+    /// What it may ask for. `descriptor`: what it says of itself, where that was asked; otherwise what is embedded counts.
+    pub fn permissions(&self, descriptor: Option<&Descriptor>) -> Permissions {
+        permissions::permissions(&self.inspection, descriptor.or(self.inspection.descriptor.as_ref()))
+    }
+
+    /// What a configuration is checked against.
+    pub fn facts(&self, descriptor: &Descriptor) -> PluginFacts {
+        descriptor.facts(self.permissions(Some(descriptor)).sends())
+    }
+
+    /// What there is to pin of it. `source`: as the configuration writes it.
+    pub fn pin(&self, source: &str, descriptor: Option<&Descriptor>) -> Pin {
+        let said = descriptor.or(self.inspection.descriptor.as_ref());
+        Pin {
+            source: source.to_owned(),
+            digest: self.digest.clone(),
+            plugin: said.map(|said| said.name.clone()).unwrap_or_default(),
+            release: said.map(|said| said.version.clone()).unwrap_or_default(),
+            contract: self.inspection.contract.clone(),
+            signed_by: self.inspection.signed_by.clone(),
+            permissions: self.permissions(descriptor),
+        }
     }
 }
 

@@ -36,7 +36,7 @@ use crate::credentials::{Broker, TokenClient, Vault};
 use crate::engine::Engine;
 use crate::mapping::{self, Evaluator};
 use crate::outbound::Outbound;
-use crate::registry::{Component, Progress, Sources};
+use crate::registry::{Component, Progress, Sources, Supply};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{self, Metrics};
 use crate::tls;
@@ -146,6 +146,8 @@ pub struct Runtime {
     pub refusals: Refusals,
     tls: rustls::ClientConfig,
     present: RwLock<Arc<Present>>,
+    /// Which components this host takes: by its own files, whatever a revision in the store says.
+    supply: RwLock<Arc<Supply>>,
     revisions: Mutex<BTreeMap<i64, Arc<Revision>>>,
     reloading: tokio::sync::Mutex<()>,
     loading: tokio::sync::Mutex<()>,
@@ -195,6 +197,7 @@ impl Runtime {
             refusals: Refusals::default(),
             tls,
             present: RwLock::new(empty),
+            supply: RwLock::default(),
             revisions: Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
             loading: tokio::sync::Mutex::default(),
@@ -244,7 +247,7 @@ impl Runtime {
         if latest <= self.present().revision.number {
             return Ok(());
         }
-        let revision = self.stored_revision(latest).await?;
+        let revision = self.stored_revision(latest, &self.supply()).await?;
         self.install(revision).await?;
         tracing::info!(revision = latest, "took over the configuration that another host applied");
         self.due.notify_one();
@@ -272,7 +275,7 @@ impl Runtime {
         if let Some(revision) = known {
             return Ok(revision);
         }
-        let revision = Arc::new(self.stored_revision(number).await?);
+        let revision = Arc::new(self.stored_revision(number, &self.supply()).await?);
         let mut revisions = self.revisions.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         // Each holds components and perhaps instances: the oldest make room, and are loaded again if they are asked for.
         while revisions.len() >= MAX_REVISIONS {
@@ -283,10 +286,11 @@ impl Runtime {
     }
 
     async fn apply(&self, loaded: Loaded, when: Start, by: &By) -> Result<i64, ApplyError> {
+        let supply = Arc::new(Supply::of(&loaded)?);
         let progress: Progress = Arc::new(|what: &str, bytes: u64| tracing::info!(bytes, "{what}"));
         let sources = Sources::new(&loaded.config, Some(self.vault.clone()), progress);
-        let components = revision::fetch(&loaded, &sources).await?;
-        let revision = revision::build(&self.engine, &loaded, components).await?;
+        let components = revision::fetch(&loaded, &sources, &supply).await?;
+        let revision = revision::build(&self.engine, &loaded, components, Some(&supply)).await?;
         let digest = revision.digest(&loaded);
         let latest = self.store.revision(None).await?;
         let number = match latest {
@@ -296,8 +300,9 @@ impl Runtime {
                     revision = latest.number,
                     "the configuration file is an earlier revision; the host runs the latest one (`POST /v1/reload` goes back to the file)"
                 );
-                let revision = self.stored_revision(latest.number).await?;
+                let revision = self.stored_revision(latest.number, &supply).await?;
                 self.install(revision).await?;
+                self.set_supply(supply);
                 return Ok(latest.number);
             }
             _ => {
@@ -311,7 +316,18 @@ impl Runtime {
             }
         };
         self.install(Revision { number, ..revision }).await?;
+        self.set_supply(supply);
         Ok(number)
+    }
+
+    fn supply(&self) -> Arc<Supply> {
+        self.supply.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    fn set_supply(&self, supply: Arc<Supply>) {
+        // Earlier revisions are judged anew: a key may be revoked that signed something of them.
+        self.revisions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
+        *self.supply.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = supply;
     }
 
     async fn install(&self, revision: Revision) -> Result<(), ApplyError> {
@@ -338,7 +354,7 @@ impl Runtime {
         Ok(())
     }
 
-    async fn stored_revision(&self, number: i64) -> Result<Revision, ApplyError> {
+    async fn stored_revision(&self, number: i64, supply: &Supply) -> Result<Revision, ApplyError> {
         let failed = |why: String| ApplyError::Revision { number, why };
         let row = self.store.revision(Some(number)).await?.ok_or_else(|| failed("it is not in the store".to_owned()))?;
         let content = serde_json::from_str(&row.content).map_err(|error| failed(error.to_string()))?;
@@ -348,9 +364,14 @@ impl Runtime {
         let mut components = BTreeMap::new();
         for (plugin, digest) in digests {
             let bytes = self.store.component(&digest).await?.ok_or_else(|| failed(format!("component {digest} is not in the store")))?;
-            components.insert(plugin, Component::new(bytes).map_err(|error| failed(telemetry::chain(&error)))?);
+            let component = Component::new(bytes).map_err(|error| failed(telemetry::chain(&error)))?;
+            if component.digest != digest {
+                return Err(failed(format!("what the store has as component {digest} is another one ({})", component.digest)));
+            }
+            supply.trusted(&loaded.config, &plugin, &component).map_err(|error| failed(format!("plugin {plugin}: {error}")))?;
+            components.insert(plugin, component);
         }
-        let revision = revision::build(&self.engine, &loaded, components).await.map_err(|error| failed(error.to_string()))?;
+        let revision = revision::build(&self.engine, &loaded, components, None).await.map_err(|error| failed(error.to_string()))?;
         Ok(Revision { number, ..revision })
     }
 }

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::ApplyError;
 use crate::config::{self, Config, Loaded, PluginFacts, Problem, Route, Severity};
 use crate::engine::{Engine, EngineError, LoadedComponent};
-use crate::registry::{Component, ComponentError, Descriptor, DescriptorError, Sources};
+use crate::registry::{Component, ComponentError, Descriptor, DescriptorError, Sources, Supply};
 use crate::schema::{self, Schema, SchemaError};
 use crate::telemetry;
 
@@ -132,11 +132,12 @@ impl Revision {
     }
 }
 
-/// Fetches the components of a file side by side, those of canaries as `NAME/canary`. Nothing has changed if one can't be had.
-pub(super) async fn fetch(loaded: &Loaded, sources: &Sources) -> Result<BTreeMap<String, Component>, ApplyError> {
+/// Fetches the components of a file side by side, those of canaries as `NAME/canary`, and judges them: what is not taken is neither
+/// compiled nor run. Nothing has changed if one can't be had.
+pub(super) async fn fetch(loaded: &Loaded, sources: &Sources, supply: &Supply) -> Result<BTreeMap<String, Component>, ApplyError> {
     let mut fetches = Vec::new();
     for (name, source, pinned) in loaded.config.plugins.values().flat_map(|plugin| plugin.components()) {
-        let (source, pinned) = (source.clone(), pinned.map(str::to_owned));
+        let (source, pinned) = (source.clone(), supply.pinned(&name, source, pinned).map(str::to_owned));
         fetches.push(async move { (name, Component::fetch(sources, &source, pinned.as_deref()).await) });
     }
     let fetched: Vec<(String, Result<Component, ComponentError>)> =
@@ -145,29 +146,45 @@ pub(super) async fn fetch(loaded: &Loaded, sources: &Sources) -> Result<BTreeMap
     let mut problems = Vec::new();
     for (name, component) in fetched {
         match component {
-            Ok(component) => drop(components.insert(name, component)),
+            Ok(component) => match supply.judge(loaded, &name, &component, None) {
+                Ok(()) => drop(components.insert(name, component)),
+                Err(problem) => problems.push(problem),
+            },
             Err(error) => problems.push(problem(loaded, &name, &error.into())),
         }
     }
     if problems.is_empty() { Ok(components) } else { Err(loaded.problems(problems).into()) }
 }
 
-/// Loads the components of a configuration and checks it against what they say of themselves.
-pub(super) async fn build(engine: &Engine, loaded: &Loaded, components: BTreeMap<String, Component>) -> Result<Revision, ApplyError> {
+/// Loads the components of a configuration and checks it against what they say of themselves. `supply`: of a file that is to be applied;
+/// a stored revision was approved, and what it was granted is not asked again, since the present grants count.
+pub(super) async fn build(
+    engine: &Engine,
+    loaded: &Loaded,
+    components: BTreeMap<String, Component>,
+    supply: Option<&Supply>,
+) -> Result<Revision, ApplyError> {
     let mut loaded_plugins = BTreeMap::new();
     let mut problems = Vec::new();
     for (name, component) in components {
         let Some(config) = loaded.config.plugins.get(config::plugin_of(&name)) else { continue };
         match load(engine, config.clone(), component).await {
             Ok(plugin) => {
+                let judged = supply
+                    .filter(|_| plugin.described)
+                    .map(|supply| supply.judge(loaded, &name, &plugin.component, Some(&plugin.descriptor)));
+                problems.extend(judged.and_then(Result::err));
                 loaded_plugins.insert(name, plugin);
             }
             Err(error) => problems.push(problem(loaded, &name, &error)),
         }
     }
     let facts: BTreeMap<String, PluginFacts> =
-        loaded_plugins.iter().map(|(name, plugin)| (name.clone(), plugin.descriptor.facts())).collect();
-    let found = config::check_plugins(loaded, &facts);
+        loaded_plugins.iter().map(|(name, plugin)| (name.clone(), plugin.component.facts(&plugin.descriptor))).collect();
+    let mut found = config::check_plugins(loaded, &facts);
+    if supply.is_some() {
+        found.extend(config::check_grants(loaded, &facts));
+    }
     for warning in found.iter().filter(|problem| problem.severity == Severity::Warning) {
         tracing::warn!(file = loaded.file, line = warning.line, "{}", warning.message);
     }

@@ -44,6 +44,8 @@ struct Descriptor<'a> {
     hosts: &'static [&'static str],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     read_only: &'static [&'static str],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    emits: &'static [&'static str],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     actions: Vec<ActionEntry>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -110,6 +112,7 @@ fn text<P: Plugin>(version: &str, actions: Vec<ActionEntry>, streams: Vec<Stream
         configuration: schema::<P::Config>(settings().for_deserialize()),
         hosts: P::HOSTS,
         read_only: P::READ_ONLY,
+        emits: P::EMITS,
         actions,
         streams,
     };

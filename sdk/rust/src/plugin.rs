@@ -17,4 +17,7 @@ pub trait Plugin: Sized {
     /// Requests that only read although their method is a writing one: `POST /crm/*/search`, where `*` is one segment.
     /// They count as reads where the administrator lists them too.
     const READ_ONLY: &'static [&'static str] = &[];
+    /// Types of events that its actions bring in, with `*` for any characters. An event of a type that the administrator does not list
+    /// under `emits` too fails the action.
+    const EMITS: &'static [&'static str] = &[];
 }

@@ -45,7 +45,7 @@ impl Bundle {
 
 /// The lock beside a configuration.
 fn lock_of(config: &ConfigArg) -> PathBuf {
-    config.config.with_file_name("sangam.lock")
+    config.config.with_extension("lock")
 }
 
 async fn create(file: &Path, config: &ConfigArg) -> Result<(), Failure> {

@@ -27,6 +27,8 @@ fn facts() -> BTreeMap<String, PluginFacts> {
         }),
         hosts: vec!["${instance}/services".into(), "https://login.example.com".into()],
         read_only: vec!["POST /crm/*/search".into()],
+        emits: None,
+        sends: true,
         actions: BTreeMap::from([("resolve-case".to_owned(), action)]),
     };
     BTreeMap::from([("crm".to_owned(), facts)])
@@ -38,7 +40,9 @@ fn found(plugin: &str, step: &str) -> Vec<String> {
          read-only=['POST /crm/*/search']\n{plugin}\n[[routes]]\nname='r'\non={{type='a'}}\n[[routes.steps]]\nname='s'\n{step}\n"
     );
     let loaded = valid(&text);
-    let problems = loaded.problems(check_plugins(&loaded, &facts()));
+    let mut list = check_plugins(&loaded, &facts());
+    list.extend(check_grants(&loaded, &facts()));
+    let problems = loaded.problems(list);
     let show = |problem: &Problem| {
         let help = problem.help.as_ref().map(|help| format!(" / {help}")).unwrap_or_default();
         format!("{}:{} {}{help}", problem.line, problem.column, problem.message)
@@ -99,22 +103,6 @@ fn unknown_actions_are_found() {
         found(GOOD_PLUGIN, "uses='crm.resolv-case'"),
         ["11:1 plugin `crm` has no action `resolv-case` / did you mean `resolve-case`?"]
     );
-}
-
-#[test]
-fn missing_grants_come_with_the_line_to_add() {
-    assert_eq!(
-        found("config={instance='https://b.example.com/x'}", GOOD_STEP),
-        [
-            "3:1 plugin `crm` expects to reach https://b.example.com, which it is not allowed to / if you agree, write allow-hosts = [\"https://a.example.com\", \"https://login.example.com\", \"https://b.example.com\"]"
-        ]
-    );
-    let mut asking = facts();
-    asking.get_mut("crm").expect("the plugin").read_only = vec!["POST /query".into(), "nonsense".into()];
-    let loaded = valid("[plugins.crm]\ncomponent='c.wasm'\nallow-hosts=['https://login.example.com']\nconfig={instance=''}");
-    let problems = check_plugins(&loaded, &asking);
-    assert_eq!(problems.len(), 1, "{problems:?}");
-    assert_eq!(problems[0].help.as_deref(), Some("if you agree, write read-only = [\"POST /query\"]"));
 }
 
 #[test]
