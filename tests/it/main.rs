@@ -13,6 +13,7 @@ mod components;
 mod connectors;
 mod crash;
 mod crash_points;
+mod credentials;
 mod dead_letters;
 mod disasters;
 mod dry_run;

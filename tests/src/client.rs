@@ -37,13 +37,22 @@ pub struct Client {
 impl Client {
     /// A client of the host at an address.
     pub fn new(url: &str) -> Client {
+        Client::made(url, reqwest::redirect::Policy::default())
+    }
+
+    /// A client that shows redirects rather than following them.
+    pub fn unfollowing(url: &str) -> Client {
+        Client::made(url, reqwest::redirect::Policy::none())
+    }
+
+    fn made(url: &str, redirects: reqwest::redirect::Policy) -> Client {
         // Plain HTTP to loopback; the client still wants to know how TLS would be done.
         let tls = rustls::ClientConfig::builder_with_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("ring has the default versions")
             .with_root_certificates(rustls::RootCertStore::empty())
             .with_no_client_auth();
-        let http = reqwest::Client::builder().tls_backend_preconfigured(tls).build().expect("a client can be built");
+        let http = reqwest::Client::builder().tls_backend_preconfigured(tls).redirect(redirects).build().expect("a client can be built");
         Client { url: url.to_owned(), token: None, http }
     }
 

@@ -1,6 +1,7 @@
 //! A host under test: the real program in a folder of its own, started, asked, killed.
 
 pub mod authority;
+mod browser;
 pub mod campaign;
 mod client;
 pub mod company;
@@ -8,13 +9,16 @@ pub mod dns;
 mod hand;
 mod host;
 pub mod morning;
+pub mod oidc;
 mod paths;
 pub mod postgres;
 pub mod raw_registry;
 pub mod registry;
 pub mod wire;
 
+pub use browser::Browser;
 pub use client::{Answer, Client};
 pub use hand::Hand;
 pub use host::{Host, HostFolder, TestStore};
+pub use oidc::OpenIdProvider;
 pub use paths::{fresh_guest, guest, plugin, sangam};

@@ -2,6 +2,7 @@
 
 mod audit;
 mod bulk_replay;
+mod connect;
 mod data;
 mod dead_letters;
 mod decide;
@@ -58,6 +59,8 @@ pub fn router(runtime: Arc<Runtime>) -> Router {
     let administer = Router::new()
         .route("/v1/reload", post(overview::reload))
         .route("/v1/audit", get(audit::list))
+        .route("/v1/credentials/{name}/connect", post(connect::ask))
+        .route("/v1/credentials/{name}/connect/{id}", get(connect::ended).post(connect::answer))
         .route("/v1/events/{eid}/erase", post(data::erase_event))
         .route("/v1/data/find", post(data::find))
         .route("/v1/data/export", post(data::export))
@@ -65,12 +68,15 @@ pub fn router(runtime: Arc<Runtime>) -> Router {
         .route("/v1/data/erasures", get(data::erasures))
         .route("/v1/data/erasures/{id}", get(data::erasure))
         .layer(needs(Permission::Administer));
+    // Bound by what an administrator asked, and a browser of anybody's brings it: no token.
+    let callback = Router::new().route("/oauth/callback", get(connect::callback));
     let open = Router::new().route("/healthz", get(overview::healthz)).route("/readyz", get(overview::readyz));
     Router::new()
         .merge(send)
         .merge(read)
         .merge(operate)
         .merge(administer)
+        .merge(callback)
         .layer(from_fn_with_state(runtime.clone(), guard::same_site))
         .merge(open)
         .fallback(problem::not_found)

@@ -180,6 +180,8 @@ actions! {
     SecretRemoved => "secret.removed",
     /// Everything was sealed anew with another key.
     KeyRotated => "key.rotated",
+    /// Somebody's consent was asked for, to connect a credential.
+    ConsentAsked => "credential.consent-asked",
     /// A credential was connected at its vendor.
     CredentialConnected => "credential.connected",
     /// A plugin's component and permissions were accepted.

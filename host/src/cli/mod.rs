@@ -4,6 +4,8 @@ mod audit;
 mod check;
 mod client;
 mod compile;
+mod connect;
+mod credentials;
 mod data;
 mod dead_letters;
 mod decide;
@@ -69,6 +71,10 @@ enum Verb {
     Send(send::Send),
     /// Look at and handle events
     Events(Box<events::Events>),
+    /// Connect a credential: agree at the vendor, in the browser
+    Connect(connect::Connect),
+    /// See how credentials are doing
+    Credentials(credentials::Credentials),
     /// Find, export and erase a person's data
     Data(data::Data),
     /// Build and inspect plugins
@@ -134,6 +140,8 @@ pub async fn run() -> ExitCode {
         Verb::Check(verb) => verb.run().await,
         Verb::Send(verb) => verb.run().await,
         Verb::Events(verb) => verb.run().await,
+        Verb::Connect(verb) => verb.run().await,
+        Verb::Credentials(verb) => verb.run().await,
         Verb::Data(verb) => verb.run().await,
         Verb::Plugin(verb) => verb.run().await,
         Verb::Secret(verb) => verb.run().await,

@@ -47,6 +47,7 @@ impl Up {
         let worker = tokio::spawn(worker::work(runtime.clone()));
         let upkeep = tokio::spawn(upkeep(runtime.clone()));
         let tidy = tokio::spawn(tidy(runtime.clone()));
+        let credentials = tokio::spawn(credentials(runtime.clone()));
         let erasing = tokio::spawn(erasing(runtime.clone()));
         let peers = tokio::spawn(runtime::hear(runtime.clone()));
         // Until everything is drained the host answers: that it is not ready, and what becomes of its runs.
@@ -71,6 +72,7 @@ impl Up {
         worker.await.map_err(Failure::failed)?;
         upkeep.await.map_err(Failure::failed)?;
         tidy.await.map_err(Failure::failed)?;
+        credentials.await.map_err(Failure::failed)?;
         erasing.await.map_err(Failure::failed)?;
         peers.await.map_err(Failure::failed)?;
         runtime.drained.cancel();
@@ -115,20 +117,11 @@ fn start_failure(error: ApplyError) -> Failure {
 
 /// What has to be done from time to time.
 async fn upkeep(runtime: std::sync::Arc<Runtime>) {
-    let mut recheck = tokio::time::interval(RECHECK);
     let mut decided = tokio::time::interval(DECIDED);
     let mut changes = runtime.broker.changes();
-    let mut astray = false;
     loop {
         tokio::select! {
             () = runtime.stopping.cancelled() => return,
-            _ = recheck.tick() => {
-                follow_key(&runtime, &mut astray).await;
-                runtime.broker.recheck().await;
-                if let Err(error) = runtime.record_refusals().await {
-                    tracing::error!(error = telemetry::chain(&error), "refused requests could not be put on record");
-                }
-            }
             changed = changes.changed() => {
                 if changed.is_err() {
                     return;
@@ -159,6 +152,49 @@ async fn follow_key(runtime: &Runtime, astray: &mut bool) {
         );
     }
     *astray = error.is_some();
+}
+
+/// Keeps credentials well, and tells of those that turned: each on its own, since a vendor may take a while.
+async fn credentials(runtime: std::sync::Arc<Runtime>) {
+    tokio::select! {
+        () = runtime.stopping.cancelled() => {}
+        () = look_after_credentials(&runtime) => {}
+        () = tell_of_credentials(&runtime) => {}
+    }
+}
+
+/// Looks whether they have changed, and renews them before anybody waits for them.
+async fn look_after_credentials(runtime: &Runtime) {
+    let mut look = tokio::time::interval(RECHECK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut astray = false;
+    loop {
+        tokio::select! {
+            _ = look.tick() => {}
+            () = runtime.credentials.notified() => {}
+        }
+        follow_key(runtime, &mut astray).await;
+        runtime.broker.recheck().await;
+        runtime.broker.tend().await;
+    }
+}
+
+async fn tell_of_credentials(runtime: &Runtime) {
+    let mut look = tokio::time::interval(RECHECK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut changes = runtime.broker.changes();
+    loop {
+        tokio::select! {
+            _ = look.tick() => {}
+            () = runtime.broker.until_broken() => {}
+            // The broker lives as long as the runtime.
+            _ = changes.changed() => {}
+        }
+        runtime::tell(runtime).await;
+        if let Err(error) = runtime.record_refusals().await {
+            tracing::error!(error = telemetry::chain(&error), "refused requests could not be put on record");
+        }
+    }
 }
 
 /// Goes on with erasures: when one is asked for, and when what they wait for may be over.

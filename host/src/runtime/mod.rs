@@ -1,6 +1,7 @@
 //! One running host: the parts put together, the present configuration, and how it is replaced.
 
 mod canary;
+mod credential_events;
 mod erasure;
 mod identity;
 mod intake;
@@ -12,6 +13,7 @@ mod retention;
 mod revision;
 
 pub use canary::{Trial, TrialFigures};
+pub use credential_events::tell;
 pub use erasure::Wanted;
 pub use identity::Identity;
 pub use intake::{Cause, Intake, IntakeError, MAX_HOPS, judge_again};
@@ -126,6 +128,8 @@ pub struct Runtime {
     pub pressure: Pressure,
     /// Runs may be due.
     pub due: Notify,
+    /// Another host has changed a credential.
+    pub credentials: Notify,
     /// An erasure was asked for.
     pub erasing: Notify,
     /// Counts runs that ended.
@@ -169,9 +173,10 @@ impl Runtime {
         let tls = tls::client_config().map_err(|error| start(&error))?;
         let vault = Vault::open(store.clone(), &loaded.config.secrets, clock.clone()).await.map_err(|error| start(&error))?;
         let tokens = TokenClient::new(tls.clone()).map_err(|error| start(&error))?;
+        let identity = Identity::of(&loaded.config.base.join("data"));
         let cache_secret = vault.host_secret(CACHE_SECRET).await?;
         let random_secret = vault.host_secret(RANDOM_SECRET).await?;
-        let broker = Arc::new(Broker::new(vault.clone(), BTreeMap::new(), tokens));
+        let broker = Arc::new(Broker::new(vault.clone(), BTreeMap::new(), tokens, &identity.name));
         // Compiled code lives beside the database.
         let cache = loaded.config.store.folder(&loaded.config.base).join("cache");
         let engine = Engine::start(Some(cache), cache_secret, &loaded.config.engine).map_err(|error| start(&error))?;
@@ -186,13 +191,14 @@ impl Runtime {
             evaluator: Evaluator::new(mapping::Limits::default(), EVALUATIONS),
             metrics: Metrics::default(),
             due: Notify::new(),
+            credentials: Notify::new(),
             erasing: Notify::new(),
             ended: watch::Sender::new(0),
             stopping: CancellationToken::new(),
             drained: CancellationToken::new(),
             abandon: CancellationToken::new(),
             random_secret,
-            identity: Identity::of(&loaded.config.base.join("data")),
+            identity,
             unservable: Unservable::default(),
             refusals: Refusals::default(),
             tls,
@@ -213,6 +219,8 @@ impl Runtime {
             false => Some(None),
         };
         if let Some(owner) = former {
+            // What it had asked a vendor for will not come any more.
+            runtime.store.credential_release(owner).await?;
             let released = runtime.store.release(owner, now).await?;
             if released > 0 {
                 tracing::info!(runs = released, "runs that were under way when the host stopped go on");

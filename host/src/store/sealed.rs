@@ -34,22 +34,32 @@ const TABLES: &[Table] = &[
         purpose: Purpose::Secret,
         read: "select name, sealed from secret order by name",
         write: "update secret set sealed = ? where name = ?",
+        in_ledger: true,
     },
     Table {
         purpose: Purpose::Credential,
         // A row without content has been leased but never saved.
         read: "select name, sealed from credential where length(sealed) > 0 order by name",
         write: "update credential set sealed = ? where name = ?",
+        in_ledger: true,
+    },
+    Table {
+        purpose: Purpose::Credential,
+        read: "select 'consent/' || id as name, sealed from consent where length(sealed) > 0 order by id",
+        write: "update consent set sealed = ? where 'consent/' || id = ?",
+        in_ledger: false,
     },
     Table {
         purpose: Purpose::Erasure,
         read: "select id as name, sealed from erasure where sealed is not null order by id",
         write: "update erasure set sealed = ? where id = ?",
+        in_ledger: false,
     },
     Table {
         purpose: Purpose::Host,
         read: "select key as name, value as sealed from meta where key in ('random-secret', 'cache-secret') order by key",
         write: "update meta set value = ? where key = ?",
+        in_ledger: false,
     },
 ];
 
@@ -57,13 +67,8 @@ struct Table {
     purpose: Purpose,
     read: &'static str,
     write: &'static str,
-}
-
-impl Table {
-    /// What people and vendors gave. The hosts' own values and the marks of erasures are short-lived or made anew.
-    fn is_in_ledger(&self) -> bool {
-        matches!(self.purpose, Purpose::Secret | Purpose::Credential)
-    }
+    /// What people and vendors gave. The rest is short-lived or made anew.
+    in_ledger: bool,
 }
 
 /// Writes something sealed.
@@ -163,13 +168,13 @@ async fn reseal(
             let (name, sealed): (String, Vec<u8>) = (row.get("name"), row.get("sealed"));
             let opened = former.open(table.purpose, &name, &sealed);
             let value: Zeroizing<Vec<u8>> = match opened {
-                Ok(value) if !table.is_in_ledger() || before.has(table.purpose, &name, &sealed) => value,
-                Err(_) if !table.is_in_ledger() => continue,
+                Ok(value) if !table.in_ledger || before.has(table.purpose, &name, &sealed) => value,
+                Err(_) if !table.in_ledger => continue,
                 Ok(_) => return Err(unsealable(table, &name, "it is not the value that was kept last")),
                 Err(error) => return Err(unsealable(table, &name, &error.to_string())),
             };
             let sealed = present.seal(table.purpose, &name, &value);
-            if table.is_in_ledger() {
+            if table.in_ledger {
                 after.put(table.purpose, &name, Some(&sealed));
             }
             sql(table.write).bind(sealed).bind(&name).execute(&mut *connection).await.map_err(StoreError::doing("seal anew"))?;

@@ -213,6 +213,25 @@ impl Store {
             .await
     }
 
+    /// Ends the leases of a host that refreshes nothing any more, by the first part of their holders; of all hosts without one.
+    pub async fn credential_release(&self, host: Option<&str>) -> Result<(), StoreError> {
+        let holders = host.map(|host| format!("{host}/")).unwrap_or_default();
+        self.writer
+            .write(Terms::none().signal(Signal::Credential), move |connection| {
+                let holders = holders.clone();
+                Box::pin(async move {
+                    sql("update credential set lease_holder = null, lease_until = null \
+                         where lease_holder is not null and substr(lease_holder, 1, length(?1)) = ?1")
+                    .bind(holders)
+                    .execute(connection)
+                    .await
+                    .map_err(StoreError::doing("end the leases of credentials"))?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
     /// Keeps a new API token, and puts that on record.
     pub async fn token_insert(&self, token: ApiTokenRow, act: Act) -> Result<(), StoreError> {
         let note = self.note(act, token.created_at)?;
