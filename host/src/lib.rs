@@ -20,6 +20,7 @@ pub mod outbound;
 pub mod run;
 pub mod worker;
 
+pub mod access;
 pub mod audit;
 pub mod credentials;
 pub mod registry;
@@ -30,4 +31,5 @@ pub mod cli;
 pub mod clock;
 pub mod crash;
 pub mod runtime;
+pub mod server;
 pub mod telemetry;

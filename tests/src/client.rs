@@ -2,6 +2,8 @@
 
 use anyhow::Context as _;
 use reqwest::Method;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 
 /// An answer of whatever status.
@@ -54,6 +56,16 @@ impl Client {
             .with_no_client_auth();
         let http = reqwest::Client::builder().tls_backend_preconfigured(tls).redirect(redirects).build().expect("a client can be built");
         Client { url: url.to_owned(), token: None, http }
+    }
+
+    /// A client of the host at an https address, which trusts that authority (PEM) and perhaps shows a certificate with its key (PEM).
+    ///
+    /// # Errors
+    /// When a text is no PEM.
+    pub fn trusting(url: &str, authority: &str, identity: Option<(&str, &str)>) -> anyhow::Result<Client> {
+        let tls = tls_trusting(authority, identity)?;
+        let http = reqwest::Client::builder().tls_backend_preconfigured(tls).build()?;
+        Ok(Client { url: url.to_owned(), token: None, http })
     }
 
     /// Sends a request.
@@ -127,4 +139,23 @@ impl Client {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     }
+}
+
+/// TLS that trusts an authority (PEM) and perhaps shows a certificate with its key (PEM).
+///
+/// # Errors
+/// When a text is no PEM.
+pub fn tls_trusting(authority: &str, identity: Option<(&str, &str)>) -> anyhow::Result<rustls::ClientConfig> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.as_bytes())?)?;
+    let builder = rustls::ClientConfig::builder_with_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots);
+    Ok(match identity {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes())?];
+            builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes())?)?
+        }
+    })
 }

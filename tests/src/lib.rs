@@ -17,7 +17,7 @@ pub mod registry;
 pub mod wire;
 
 pub use browser::Browser;
-pub use client::{Answer, Client};
+pub use client::{Answer, Client, tls_trusting};
 pub use hand::Hand;
 pub use host::{Host, HostFolder, TestStore};
 pub use oidc::OpenIdProvider;

@@ -18,6 +18,7 @@ mod rotate_key;
 mod schema;
 mod secret;
 mod send;
+mod session;
 mod store;
 mod timeline;
 mod token;
@@ -87,6 +88,8 @@ enum Verb {
     Audit(audit::Audit),
     /// Make and revoke API tokens
     Token(token::Token),
+    /// List who is logged in, and end sessions
+    Session(session::Session),
     /// Print the published JSON Schemas
     Schema(schema::Schema),
     /// Compile a component: what a host starts to have it done apart
@@ -148,6 +151,7 @@ pub async fn run() -> ExitCode {
         Verb::Store(verb) => verb.run().await,
         Verb::Token(verb) => verb.run().await,
         Verb::Audit(verb) => verb.run().await,
+        Verb::Session(verb) => verb.run().await,
         Verb::Schema(verb) => verb.run(),
         Verb::Compile(verb) => verb.run(),
         Verb::Completions { shell } => {

@@ -11,8 +11,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::connections::Connections;
 use super::journal::JournalPolicy;
 use super::oci::OciReference;
+use super::oidc::Oidc;
+use super::tls::Tls;
 use super::trust::Trust;
 use crate::mapping::{Expr, Template};
 use crate::personal::FieldPath;
@@ -64,6 +67,19 @@ pub struct Server {
     pub shutdown_grace: Duration,
     /// How long a run belongs to this host without a sign of life of it.
     pub lease: Duration,
+    /// How many connections, how slow, through which proxies.
+    pub connections: Connections,
+    /// `[server.tls]`; `None`: plain HTTP.
+    pub tls: Option<Tls>,
+    /// `[server.oidc]`; `None`: nobody logs in.
+    pub oidc: Option<Oidc>,
+}
+
+impl Server {
+    /// Whether what passes between a browser and the host's outside is encrypted.
+    pub fn is_https(&self) -> bool {
+        self.tls.is_some() || self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
 }
 
 /// `[engine]`.

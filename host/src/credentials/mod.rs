@@ -42,6 +42,7 @@ pub use connect::{Answer, Asked, ConnectError, Connected, Ended};
 pub use endpoint::{EndpointError, MOST_ANSWER, REQUEST_TIME, TokenClient};
 pub use error::{CredentialError, Held, Remedy, Unreadable, VendorAnswer};
 pub use jwt::JwtError;
+pub(crate) use key::random;
 pub use key::{OpenError, Purpose, SealingKey};
 pub use key_source::{KeyError, Missing, load as load_key, next as next_key};
 pub use ledger::Ledger;

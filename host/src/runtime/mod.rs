@@ -30,6 +30,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Gate;
 use crate::audit::{Action, By};
 use crate::clock::Clock;
 use crate::config::{self, Loaded, Outside, Problems};
@@ -39,6 +40,7 @@ use crate::engine::Engine;
 use crate::mapping::{self, Evaluator};
 use crate::outbound::Outbound;
 use crate::registry::{Component, Progress, Sources, Supply};
+use crate::server::{Certificates, Prepared};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{self, Metrics};
 use crate::tls;
@@ -142,6 +144,10 @@ pub struct Runtime {
     pub abandon: CancellationToken,
     /// Secret that what plugins see as random derives from.
     pub random_secret: [u8; 32],
+    /// Who asks, and what this host knows of them.
+    pub gate: Gate,
+    /// What the listener shows, where it speaks TLS.
+    pub certificates: Option<Arc<Certificates>>,
     /// Who this host is in leases.
     pub identity: Identity,
     /// Configurations that are left to other hosts.
@@ -173,6 +179,14 @@ impl Runtime {
         let tls = tls::client_config().map_err(|error| start(&error))?;
         let vault = Vault::open(store.clone(), &loaded.config.secrets, clock.clone()).await.map_err(|error| start(&error))?;
         let tokens = TokenClient::new(tls.clone()).map_err(|error| start(&error))?;
+        let gate = Gate::new(&loaded.config.server, &vault, &tls).map_err(|error| start(&error))?;
+        let certificates = match &loaded.config.server.tls {
+            Some(source) => {
+                let certificates = Certificates::load(vault.clone(), source, clock.now()).await.map_err(|error| start(&error))?;
+                Some(Arc::new(certificates))
+            }
+            None => None,
+        };
         let identity = Identity::of(&loaded.config.base.join("data"));
         let cache_secret = vault.host_secret(CACHE_SECRET).await?;
         let random_secret = vault.host_secret(RANDOM_SECRET).await?;
@@ -198,6 +212,8 @@ impl Runtime {
             drained: CancellationToken::new(),
             abandon: CancellationToken::new(),
             random_secret,
+            gate,
+            certificates,
             identity,
             unservable: Unservable::default(),
             refusals: Refusals::default(),
@@ -236,10 +252,27 @@ impl Runtime {
         let _one_at_a_time = self.reloading.lock().await;
         let loaded = config::load(&self.config_file)?;
         warn(&loaded);
+        let certificates = self.prepare_certificates(&loaded).await?;
         let number = self.apply(loaded, Start::Reload, by).await?;
+        if let Some((certificates, prepared)) = certificates {
+            certificates.install(prepared);
+        }
         self.store.wake("credential", self.clock.now()).await?;
         self.due.notify_one();
         Ok(number)
+    }
+
+    /// The certificate that the file names now, judged but not shown yet: nothing of a file is applied unless all of it can be.
+    async fn prepare_certificates(&self, loaded: &Loaded) -> Result<Option<(&Certificates, Prepared)>, ApplyError> {
+        let (Some(certificates), Some(source)) = (&self.certificates, &loaded.config.server.tls) else {
+            if self.certificates.is_some() != loaded.config.server.tls.is_some() {
+                tracing::warn!("[server.tls] came or went; like the rest of [server] that counts after a restart");
+            }
+            return Ok(None);
+        };
+        let prepared = certificates.prepare(source, self.clock.now()).await;
+        let prepared = prepared.map_err(|error| ApplyError::Start(telemetry::chain(&error)))?;
+        Ok(Some((certificates, prepared)))
     }
 
     /// Takes over a revision that another host on the store has applied.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::audit::Act;
 use crate::credentials::{Purpose, Role, SealingKey};
+use crate::router::Pattern;
 
 use super::sealed::{Keeper, LEDGER, Sealed};
 use super::sql::{Row, sql};
@@ -49,6 +50,10 @@ pub struct ApiTokenRow {
     pub created_at: Timestamp,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
+    /// Sources of the events that it may send; none named: all.
+    pub sources: Vec<Pattern>,
+    /// When it was last used, to about half a minute.
+    pub used_at: Option<Timestamp>,
 }
 
 impl Store {
@@ -239,7 +244,7 @@ impl Store {
             .write(Terms::none().audit(), move |connection| {
                 let (token, note) = (token.clone(), note.clone());
                 Box::pin(async move {
-                    sql("insert into api_token (id, digest, name, role, personal, created_at, expires_at) values (?, ?, ?, ?, ?, ?, ?)")
+                    sql("insert into api_token (id, digest, name, role, personal, created_at, expires_at, sources) values (?, ?, ?, ?, ?, ?, ?, ?)")
                         .bind(token.id)
                         .bind(token.digest.as_slice())
                         .bind(token.name)
@@ -247,6 +252,7 @@ impl Store {
                         .bind(token.personal)
                         .bind(millis(token.created_at))
                         .bind(token.expires_at.map(millis))
+                        .bind(sources_json(&token.sources))
                         .execute(&mut *connection)
                         .await
                         .map_err(StoreError::doing("keep a token"))?;
@@ -275,7 +281,7 @@ impl Store {
 
     /// Ends a token, and puts that on record; says whether there was one.
     pub async fn token_revoke(&self, id: &str, act: Act, now: Timestamp) -> Result<bool, StoreError> {
-        self.remove("delete from api_token where id = ?", id, act, now).await
+        self.remove_on_record("delete from api_token where id = ?", id, act, now).await
     }
 
     /// One of the store's own values.
@@ -326,7 +332,7 @@ impl Store {
             .await
     }
 
-    async fn remove(&self, statement: &'static str, key: &str, act: Act, now: Timestamp) -> Result<bool, StoreError> {
+    pub(super) async fn remove_on_record(&self, statement: &'static str, key: &str, act: Act, now: Timestamp) -> Result<bool, StoreError> {
         let (key, note) = (key.to_owned(), self.note(act, now)?);
         self.writer
             .write(Terms::none().audit(), move |connection| {
@@ -353,5 +359,24 @@ fn token_row(row: &Row) -> Result<ApiTokenRow, StoreError> {
         personal: row.get("personal"),
         created_at: timestamp(row.get("created_at"))?,
         expires_at: optional_timestamp(row.get("expires_at"))?,
+        sources: sources(row.get("sources"))?,
+        used_at: optional_timestamp(row.get("used_at"))?,
     })
+}
+
+fn sources_json(sources: &[Pattern]) -> Option<String> {
+    let texts: Vec<String> = sources.iter().map(Pattern::to_string).collect();
+    (!texts.is_empty()).then(|| serde_json::to_string(&texts).expect("a list of texts is JSON"))
+}
+
+/// A list that can't be read must not become one that allows everything.
+fn sources(json: Option<String>) -> Result<Vec<Pattern>, StoreError> {
+    let Some(json) = json else { return Ok(Vec::new()) };
+    let invalid = |why: &dyn std::fmt::Display| StoreError::invalid("a token", format!("its sources: {why}"));
+    let texts: Vec<String> = serde_json::from_str(&json).map_err(|error| invalid(&error))?;
+    let sources: Vec<Pattern> = texts.iter().map(|text| Pattern::parse(text)).collect::<Result<_, _>>().map_err(|error| invalid(&error))?;
+    if sources.is_empty() {
+        return Err(invalid(&"none is named"));
+    }
+    Ok(sources)
 }

@@ -119,7 +119,7 @@ async fn a_run_that_waits_for_a_consent_goes_on_once_somebody_agrees() -> anyhow
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_vendor_answers_to_the_public_callback_of_any_host_once() -> anyhow::Result<()> {
     let vendor = vendor().await?;
-    let folder = folder_with(&vendor, "", "public-url = \"http://sangam.acme.example\"").await?;
+    let folder = folder_with(&vendor, "", "public-url = \"http://sangam.localhost\"").await?;
     let hosts = match TestStore::wanted()? {
         TestStore::Sqlite => vec![folder.start().await?],
         TestStore::Postgres => vec![folder.start().await?, folder.start().await?],
@@ -127,20 +127,20 @@ async fn a_vendor_answers_to_the_public_callback_of_any_host_once() -> anyhow::R
     let last = hosts.last().context("a host")?;
     let connecting = Connecting::start(&folder, &hosts[0], &["--public"])?;
     let back = agree(&connecting.address).await?;
-    let query = back.strip_prefix("http://sangam.acme.example/oauth/callback").context("the fixed callback")?.to_owned();
+    let query = back.strip_prefix("http://sangam.localhost/oauth/callback").context("the fixed callback")?.to_owned();
     let path = format!("/oauth/callback{query}");
     let call = async |host: &Host, path: &str, name: &str| host.client.ask(Method::GET, path, &[("host", name)], Vec::new()).await;
     // Not under another's name, and not with a state that is nearly right.
     assert_eq!(call(last, &path, "evil.example").await?.status, 403);
-    let forged = call(last, &path.replace("state=", "state=A"), "sangam.acme.example").await?;
+    let forged = call(last, &path.replace("state=", "state=A"), "sangam.localhost").await?;
     assert_eq!(forged.status, 400);
-    let answer = call(last, &path, "sangam.acme.example").await?;
+    let answer = call(last, &path, "sangam.localhost").await?;
     assert_eq!((answer.status, answer.header("referrer-policy")), (200, Some("no-referrer")), "{}", answer.text);
     assert!(answer.header("content-security-policy").is_some_and(|policy| policy.contains("default-src 'none'")));
     let (code, out, err) = connecting.end()?;
     assert_eq!(code, Some(0), "{out}{err}");
     // The same answer again, as somebody who saw the address would send it.
-    assert_eq!(call(last, &path, "sangam.acme.example").await?.status, 400);
+    assert_eq!(call(last, &path, "sangam.localhost").await?.status, 400);
     for host in &hosts {
         let document = host.client.send_and_wait(&read(&vendor, &host.client.url)).await?;
         assert_eq!(document["status"], "succeeded", "{document:#}");
@@ -155,7 +155,7 @@ async fn a_vendor_answers_to_the_public_callback_of_any_host_once() -> anyhow::R
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_vendor_refuses_or_another_answers_connects_nothing() -> anyhow::Result<()> {
     let vendor = vendor().await?;
-    let folder = folder_with(&vendor, "", "public-url = \"http://sangam.acme.example\"").await?;
+    let folder = folder_with(&vendor, "", "public-url = \"http://sangam.localhost\"").await?;
     let host = folder.start().await?;
     for (setting, value, status, says) in [
         ("refuse", json!("access_denied"), 422, "access_denied (&lt;b&gt;the owner&lt;/b&gt; said no)"),
@@ -165,8 +165,8 @@ async fn what_a_vendor_refuses_or_another_answers_connects_nothing() -> anyhow::
         let asked = host.client.post("/v1/credentials/books/connect", &json!({})).await?;
         assert_eq!(asked.status, 200, "{}", asked.text);
         let back = agree(asked.json["url"].as_str().context("a URL")?).await?;
-        let path = back.strip_prefix("http://sangam.acme.example").context("the callback")?.to_owned();
-        let answer = host.client.ask(Method::GET, &path, &[("host", "sangam.acme.example")], Vec::new()).await?;
+        let path = back.strip_prefix("http://sangam.localhost").context("the callback")?.to_owned();
+        let answer = host.client.ask(Method::GET, &path, &[("host", "sangam.localhost")], Vec::new()).await?;
         assert_eq!(answer.status, status, "{}", answer.text);
         assert!(answer.text.contains(says) && !answer.text.contains("<b>"), "{}", answer.text);
         let id = asked.json["id"].as_str().unwrap_or_default();
