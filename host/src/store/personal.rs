@@ -1,5 +1,7 @@
 //! Where a person's data may stand, looked for window by window; events whole, with all that belongs to them; and their rows rewritten.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::effect::effect_row;
@@ -200,10 +202,11 @@ impl Store {
     /// Puts rewritten rows in the place of an event's; says whether it could: `false` when a run of it has not ended (any more) or holds its order
     /// key, and nothing was written.
     pub async fn rewrite(&self, before: Group, after: Group, now: Timestamp) -> Result<bool, StoreError> {
+        let groups = Arc::new((before, after));
         self.writer
             .write(Terms::none().point(Point::Erasing), move |connection| {
-                let (before, after) = (before.clone(), after.clone());
-                Box::pin(async move { rewrite(connection, &before, &after, now).await })
+                let groups = Arc::clone(&groups);
+                Box::pin(async move { rewrite(connection, &groups.0, &groups.1, now).await })
             })
             .await
     }
