@@ -78,7 +78,7 @@ impl Token {
                     .did(Action::TokenCreated, &row.id)
                     .with("name", row.name.as_str())
                     .with("role", role.as_str())
-                    .with("expires_at", expires_at.map(|time| time.to_string()));
+                    .with("expires_at", row.expires_at.map(|time| time.to_string()));
                 store.token_insert(row, act).await.map_err(|error| Failure::error(&error))?;
                 store.close().await;
                 // Alone on standard output, so that a script can take it.

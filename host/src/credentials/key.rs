@@ -45,6 +45,7 @@ impl Purpose {
             Purpose::Erasure => "erasure",
             Purpose::Host => "host",
             Purpose::Ledger => "ledger",
+            Purpose::Login => "login",
         }
     }
 }

@@ -261,12 +261,12 @@ impl Vault {
 
     /// Seals what a browser keeps of a login under way: any host of the store opens it, and nobody else.
     pub fn seal_login(&self, plaintext: &[u8]) -> Vec<u8> {
-        self.key.seal(Purpose::Login, "", plaintext)
+        self.key().seal(Purpose::Login, "", plaintext)
     }
 
     /// Opens what [`Vault::seal_login`] made.
     pub fn open_login(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-        self.key.open(Purpose::Login, "", sealed)
+        self.key().open(Purpose::Login, "", sealed)
     }
 
     pub(super) fn store(&self) -> &Store {
