@@ -20,6 +20,7 @@ pub mod outbound;
 pub mod run;
 pub mod worker;
 
+pub mod access;
 pub mod credentials;
 pub mod registry;
 pub mod tls;
@@ -29,4 +30,5 @@ pub mod cli;
 pub mod clock;
 pub mod crash;
 pub mod runtime;
+pub mod server;
 pub mod telemetry;

@@ -100,8 +100,15 @@ fn only_the_engine_knows_wasmtime() {
 
 #[test]
 fn only_ingress_and_api_know_axum() {
-    // `cli/up.rs` opens the listener and hands it to `api::router`: one call of `axum::serve`.
-    none(&strays("axum", &["ingress", "api", "cli/up.rs"]), "axum is in `ingress` and `api`");
+    // `server` serves a router, and knows nothing of what is in it. `cli/connect.rs` waits for one request of the
+    // person's own browser.
+    none(&strays("axum", &["ingress", "api", "server", "cli/connect.rs"]), "axum is in `ingress` and `api`");
+}
+
+#[test]
+fn only_the_table_of_routes_makes_routes() {
+    // There every way in says what it needs; `every_route_needs_what_its_line_says` walks them.
+    none(&mentions("Router::new()", &["api/routes.rs", "cli/connect.rs"]), "routes are in the table of `api/routes.rs`");
 }
 
 #[test]
@@ -113,12 +120,16 @@ fn only_the_configuration_knows_toml() {
 fn sockets_open_in_few_places() {
     // `outbound` and `credentials` send on a plugin's behalf. `cli/client.rs` is the operator's own client of a host, and
     // `cli/send.rs` names its methods and statuses. `registry/client.rs` speaks to registries that the administrator wrote.
-    let clients = ["outbound", "credentials", "registry/client.rs", "cli/client.rs", "cli/send.rs"];
+    // `access/oidc/provider.rs` asks the provider where people log in, on nobody's behalf.
+    let clients = ["outbound", "credentials", "registry/client.rs", "access/oidc/provider.rs", "cli/client.rs", "cli/send.rs"];
     none(&strays("reqwest", &clients), "HTTP leaves through `outbound` and `credentials`");
-    // `outbound` resolves names, checked; `cli/up.rs` listens.
-    none(&strays("tokio::net", &["outbound/resolver.rs", "cli/up.rs"]), "nobody else resolves names or opens sockets");
+    // `outbound` resolves names, checked; `cli/up.rs` listens, `server` accepts, and `cli/connect.rs` listens on loopback for a vendor's answer.
+    none(
+        &strays("tokio::net", &["outbound/resolver.rs", "cli/up.rs", "server/connections.rs", "cli/connect.rs"]),
+        "nobody else resolves names or opens sockets",
+    );
     for raw in ["TcpStream", "TcpListener", "UdpSocket", "UnixStream"] {
-        none(&mentions(raw, &["cli/up.rs"]), "nobody opens a socket by hand");
+        none(&mentions(raw, &["cli/up.rs", "server/connections.rs", "cli/connect.rs"]), "nobody opens a socket by hand");
     }
 }
 

@@ -2,6 +2,8 @@
 
 use anyhow::Context as _;
 use reqwest::Method;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 
 /// An answer of whatever status.
@@ -37,14 +39,33 @@ pub struct Client {
 impl Client {
     /// A client of the host at an address.
     pub fn new(url: &str) -> Client {
+        Client::made(url, reqwest::redirect::Policy::default())
+    }
+
+    /// A client that shows redirects rather than following them.
+    pub fn unfollowing(url: &str) -> Client {
+        Client::made(url, reqwest::redirect::Policy::none())
+    }
+
+    fn made(url: &str, redirects: reqwest::redirect::Policy) -> Client {
         // Plain HTTP to loopback; the client still wants to know how TLS would be done.
         let tls = rustls::ClientConfig::builder_with_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("ring has the default versions")
             .with_root_certificates(rustls::RootCertStore::empty())
             .with_no_client_auth();
-        let http = reqwest::Client::builder().tls_backend_preconfigured(tls).build().expect("a client can be built");
+        let http = reqwest::Client::builder().tls_backend_preconfigured(tls).redirect(redirects).build().expect("a client can be built");
         Client { url: url.to_owned(), token: None, http }
+    }
+
+    /// A client of the host at an https address, which trusts that authority (PEM) and perhaps shows a certificate with its key (PEM).
+    ///
+    /// # Errors
+    /// When a text is no PEM.
+    pub fn trusting(url: &str, authority: &str, identity: Option<(&str, &str)>) -> anyhow::Result<Client> {
+        let tls = tls_trusting(authority, identity)?;
+        let http = reqwest::Client::builder().tls_backend_preconfigured(tls).build()?;
+        Ok(Client { url: url.to_owned(), token: None, http })
     }
 
     /// Sends a request.
@@ -118,4 +139,23 @@ impl Client {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     }
+}
+
+/// TLS that trusts an authority (PEM) and perhaps shows a certificate with its key (PEM).
+///
+/// # Errors
+/// When a text is no PEM.
+pub fn tls_trusting(authority: &str, identity: Option<(&str, &str)>) -> anyhow::Result<rustls::ClientConfig> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.as_bytes())?)?;
+    let builder = rustls::ClientConfig::builder_with_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots);
+    Ok(match identity {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes())?];
+            builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes())?)?
+        }
+    })
 }

@@ -1,18 +1,22 @@
 //! A host under test: the real program in a folder of its own, started, asked, killed.
 
 pub mod authority;
+mod browser;
 pub mod campaign;
 mod client;
 pub mod company;
 pub mod dns;
 mod host;
 pub mod morning;
+pub mod oidc;
 mod paths;
 pub mod postgres;
 pub mod raw_registry;
 pub mod registry;
 pub mod wire;
 
-pub use client::{Answer, Client};
+pub use browser::Browser;
+pub use client::{Answer, Client, tls_trusting};
 pub use host::{Host, HostFolder, TestStore};
+pub use oidc::OpenIdProvider;
 pub use paths::{fresh_guest, guest, plugin, sangam};

@@ -233,6 +233,19 @@ impl Database {
         self.cluster.client("psql", &["--dbname", "postgres", "--command", &set, "--command", &lose])
     }
 
+    /// What a statement answers, as lines of values with `|` between them.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn ask(&self, statement: &str) -> anyhow::Result<String> {
+        let port = self.cluster.port.to_string();
+        let mut command = as_servant(self.cluster.servant, &self.cluster.programs.join("psql"));
+        command.args(["--host", "127.0.0.1", "--port", &port, "--username", USER, "--dbname", &self.name, "--no-align", "--tuples-only"]);
+        let said = command.args(["--command", statement]).current_dir(self.cluster.folder.path()).stdin(Stdio::null()).output()?;
+        ensure!(said.status.success(), "{statement}: {}", String::from_utf8_lossy(&said.stderr));
+        Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned())
+    }
+
     /// A database of a cluster that nobody else uses, and that can be killed therefore.
     ///
     /// # Errors

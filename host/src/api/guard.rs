@@ -1,44 +1,153 @@
-//! Who may ask: tokens and roles, and requests that a web page of somebody else's made a browser send.
+//! Who may ask: tokens, sessions, roles, and how often somebody may be wrong.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use url::Url;
+use bytes::BytesMut;
+use futures::StreamExt as _;
+use serde_json::json;
+use tokio::time::timeout;
 
-use super::{Problem, Sees};
+use super::routes::Needs;
+use super::{Problem, Sees, cookie, site};
+use crate::access::{Attempts, Caller, Who, client_address, session};
 use crate::config::Access;
 use crate::credentials::api_token::{self, TokenError};
-use crate::credentials::{Permission, allows};
+use crate::credentials::{Permission, Role};
 use crate::runtime::Runtime;
+use crate::server::Peer;
 
-/// Lets a request through whose token's role includes what it needs.
+/// What a page of the host's sends with requests that change something. A form can't, and a script elsewhere would have to ask first.
+const OWN_PAGE: &str = "sangam-request";
+
+/// Bytes beyond what is taken that are read for the sake of an answer.
+const MOST_SURPLUS: usize = 8 << 20;
+
+/// Lets a request through whose sender may do what it asks for. Handlers find the [`Caller`] among its extensions.
 pub(super) async fn authorize(
-    State((runtime, permission)): State<(Arc<Runtime>, Permission)>,
-    mut request: Request,
+    State((runtime, needs)): State<(Arc<Runtime>, Needs)>,
+    request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let mut sees = Sees::All;
-    if runtime.server.access == Access::Tokens {
-        let token = bearer(request.headers()).ok_or_else(|| {
-            Problem::new(StatusCode::UNAUTHORIZED, "send an API token as `Authorization: Bearer …`; `sangam token create` makes one")
-        })?;
-        let row = api_token::verify(&runtime.store, token, runtime.clock.now()).await.map_err(|error| match error {
-            TokenError::Store(error) => Problem::from(error),
-            refused => Problem::new(StatusCode::UNAUTHORIZED, refused.to_string()),
-        })?;
-        if !allows(row.role, permission) {
-            return Err(Problem::new(StatusCode::FORBIDDEN, format!("the token's role {} does not include this", row.role.as_str())));
+    let (mut parts, body) = request.into_parts();
+    let caller = caller(&runtime, &parts).await?;
+    if let Needs::A(permission) = needs
+        && !caller.may(permission)
+    {
+        return Err(not_included(&caller, permission));
+    }
+    parts.extensions.insert(if caller.may(Permission::Personal) { Sees::All } else { Sees::Unmarked });
+    parts.extensions.insert(caller);
+    Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+fn not_included(caller: &Caller, permission: Permission) -> Problem {
+    let whose = if matches!(caller.who, Who::Token { .. }) { "the token's role" } else { "your role" };
+    let why = format!("{whose} {} does not include this ({})", caller.role.as_str(), permission.as_str());
+    Problem::new(StatusCode::FORBIDDEN, why)
+}
+
+/// Who asks.
+async fn caller(runtime: &Runtime, request: &Parts) -> Result<Caller, Problem> {
+    let address = address_of(runtime, &request.headers, &request.extensions);
+    if runtime.server.access == Access::Open {
+        return Ok(Caller { who: Who::Anyone, role: Role::Admin, personal: true, address, expires_at: None, sources: Vec::new() });
+    }
+    let headers = &request.headers;
+    if let Some(token) = bearer(headers) {
+        return by_token(runtime, token, address).await;
+    }
+    if let Some(cookie) = cookie::session(headers, &runtime.server)
+        && runtime.gate.login.is_some()
+    {
+        return by_session(runtime, cookie, address, request).await;
+    }
+    let how = match runtime.gate.login {
+        Some(_) => "log in at /login, or send an API token as `Authorization: Bearer …`; `sangam token create` makes one",
+        None => "send an API token as `Authorization: Bearer …`; `sangam token create` makes one",
+    };
+    Err(Problem::new(StatusCode::UNAUTHORIZED, how))
+}
+
+async fn by_token(runtime: &Runtime, token: &str, address: IpAddr) -> Result<Caller, Problem> {
+    let (now, gate) = (runtime.clock.now(), &runtime.gate);
+    let digest = api_token::digest(token);
+    // A token that was good before is looked up whatever others have tried from its address.
+    if !gate.uses.knows(&digest) {
+        wait(&gate.guesses, address, now)?;
+    }
+    match api_token::verify(&runtime.store, token, now).await {
+        Ok(row) => {
+            gate.uses.token(digest, &row.id, now);
+            let who = Who::Token { id: row.id, name: row.name };
+            let (role, personal) = (row.role, row.personal);
+            Ok(Caller { who, role, personal, address, expires_at: row.expires_at, sources: row.sources })
         }
-        if !row.personal && !allows(row.role, Permission::Personal) {
-            sees = Sees::Unmarked;
+        Err(TokenError::Store(error)) => Err(Problem::from(error)),
+        Err(refused) => {
+            gate.guesses.failed(address, now);
+            Err(Problem::new(StatusCode::UNAUTHORIZED, refused.to_string()))
         }
     }
-    request.extensions_mut().insert(sees);
-    Ok(next.run(request).await)
+}
+
+async fn by_session(runtime: &Runtime, text: &str, address: IpAddr, request: &Parts) -> Result<Caller, Problem> {
+    let (now, gate) = (runtime.clock.now(), &runtime.gate);
+    let Some(login) = &gate.login else {
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, "nobody can log in at this host"));
+    };
+    let digest = session::digest(text);
+    if !gate.uses.knows(&digest) {
+        wait(&gate.guesses, address, now)?;
+    }
+    let Some(row) = session::verify(&runtime.store, text, login.config(), now).await? else {
+        gate.guesses.failed(address, now);
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, "you are not logged in any more: log in at /login"));
+    };
+    gate.uses.session(digest, &row.id, now);
+    if !site::is_safe(&request.method) {
+        is_of_our_page(&request.headers)?;
+    }
+    let who = Who::Person { session: row.id, subject: row.subject, name: row.name };
+    Ok(Caller { who, role: row.role, personal: false, address, expires_at: Some(row.expires_at), sources: Vec::new() })
+}
+
+/// A browser sends the cookie by itself: what changes something must come from a page of ours. [`site::same_site`] has seen to it that an `Origin`,
+/// if there is one, is our own.
+fn is_of_our_page(headers: &HeaderMap) -> Result<(), Problem> {
+    let is_same_origin = headers.contains_key(header::ORIGIN) || headers.get("sec-fetch-site").is_some_and(|value| value == "same-origin");
+    if is_same_origin && headers.contains_key(OWN_PAGE) {
+        return Ok(());
+    }
+    let why =
+        "who is logged in changes something only from the host's own pages: they send their `Origin` and the header `Sangam-Request: 1`";
+    Err(Problem::new(StatusCode::FORBIDDEN, why))
+}
+
+/// Refuses somebody who has been wrong too often, for a while.
+pub(super) fn wait(attempts: &Attempts, address: IpAddr, now: jiff::Timestamp) -> Result<(), Problem> {
+    match attempts.wait(address, now) {
+        None => Ok(()),
+        Some(left) => {
+            let seconds = left.as_secs() + 1;
+            let why = format!("too many failed attempts from {address}: wait {seconds} s");
+            Err(Problem::too_much(&why, Duration::from_secs(seconds)))
+        }
+    }
+}
+
+/// The address that a request comes from.
+pub(super) fn address_of(runtime: &Runtime, headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
+    // Every request of a listener carries its peer.
+    let connection = extensions.get::<Peer>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.address.ip());
+    client_address(connection, headers, &runtime.server.connections)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -47,45 +156,57 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Refuses a `Host` that is a foreign name (it may have been rebound to this address) and an `Origin` that is another site's.
-pub(super) async fn same_site(State(runtime): State<Arc<Runtime>>, request: Request, next: Next) -> Result<Response, Problem> {
-    let host = request
-        .headers()
-        .get(header::HOST)
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned)
-        .or_else(|| request.uri().authority().map(ToString::to_string))
-        .unwrap_or_default();
-    let public = runtime.server.public_url.as_deref().and_then(|url| Url::parse(url).ok());
-    if !known_host(&host, public.as_ref()) {
-        let why = format!("host {host:?} is not this host's name; ask for localhost, an address, or set server.public-url");
-        return Err(Problem::new(StatusCode::FORBIDDEN, why));
-    }
-    if let Some(origin) = request.headers().get(header::ORIGIN) {
-        let origin = origin.to_str().unwrap_or("");
-        let own = [format!("http://{host}"), format!("https://{host}")];
-        let allowed = own.iter().any(|own| own.eq_ignore_ascii_case(origin))
-            || public.is_some_and(|public| public.origin().ascii_serialization() == origin);
-        if !allowed {
-            return Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                format!("requests of {origin:?} are refused: only the host's own pages may ask"),
-            ));
-        }
-    }
-    Ok(next.run(request).await)
+/// How much body, in which time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Body {
+    pub(super) most: usize,
+    pub(super) time: Duration,
 }
 
-fn known_host(host: &str, public: Option<&Url>) -> bool {
-    let Ok(url) = Url::parse(&format!("http://{host}/")) else { return false };
-    match url.host() {
-        Some(url::Host::Domain(name)) => {
-            let name = name.trim_end_matches('.');
-            name == "localhost" || public.and_then(Url::host_str).is_some_and(|public| public == name)
+/// Reads the whole body before the handler runs: a slow one holds nothing but its own connection, and that not for long.
+pub(super) async fn whole_body(State(bounds): State<Body>, request: Request, next: Next) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let body = match timeout(bounds.time, read(body, bounds.most)).await {
+        Ok(Ok(Some(body))) => body,
+        Ok(Ok(None)) => {
+            let why = "the body is larger than the host takes (server.max-event-size)";
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, why));
         }
-        // An address can't be rebound.
-        Some(url::Host::Ipv4(address)) => IpAddr::from(address).is_ipv4(),
-        Some(url::Host::Ipv6(_)) => true,
-        None => false,
+        Ok(Err(_)) => return Err(Problem::bad_request("the body is not whole")),
+        Err(_) => {
+            let why = format!("the body did not come within {} s (server.body-timeout)", bounds.time.as_secs());
+            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, why));
+        }
+    };
+    Ok(next.run(Request::from_parts(parts, body.into())).await)
+}
+
+/// A body; `None`: it is too large. The rest of such a one is read and thrown away, within bounds: who still sends when the connection ends never
+/// sees the answer.
+async fn read(body: axum::body::Body, most: usize) -> Result<Option<Bytes>, axum::Error> {
+    let mut stream = body.into_data_stream();
+    let (mut bytes, mut surplus) = (BytesMut::new(), 0);
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk?;
+        if surplus == 0 && bytes.len() + chunk.len() <= most {
+            bytes.extend_from_slice(&chunk);
+            continue;
+        }
+        bytes = BytesMut::new();
+        surplus += chunk.len();
+        if surplus > MOST_SURPLUS {
+            break;
+        }
     }
+    Ok((surplus == 0).then(|| bytes.freeze()))
+}
+
+/// Refuses events whose sources a caller may not send: the whole request, with each one's place.
+pub fn check_sources<'e>(caller: &Caller, sources: impl Iterator<Item = &'e str>) -> Result<(), Problem> {
+    let refused: Vec<(usize, &str)> = sources.enumerate().filter(|(_, source)| !caller.may_send_as(source)).collect();
+    let Some((_, first)) = refused.first() else { return Ok(()) };
+    let allowed: Vec<String> = caller.sources.iter().map(ToString::to_string).collect();
+    let why = |source: &str| format!("the token may not send events with source {source:?}, only with {}", allowed.join(", "));
+    let errors: Vec<_> = refused.iter().map(|(index, source)| json!({ "index": index, "detail": why(source) })).collect();
+    Err(Problem::new(StatusCode::FORBIDDEN, format!("{}; nothing was taken in", why(first))).with("errors", json!(errors)))
 }

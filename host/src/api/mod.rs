@@ -1,6 +1,8 @@
 //! The operators' HTTP API.
 
 mod bulk_replay;
+mod connect;
+mod cookie;
 mod data;
 mod dead_letters;
 mod decide;
@@ -8,70 +10,18 @@ mod document;
 mod dry_run;
 mod events;
 mod guard;
+mod headers;
+mod login;
+mod me;
 mod overview;
 mod problem;
 mod redaction;
 mod replay;
+mod routes;
+mod site;
 
 pub use document::event_document;
+pub use guard::check_sources;
 pub use problem::Problem;
 pub use redaction::Sees;
-
-use std::sync::Arc;
-
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
-
-use crate::credentials::Permission;
-use crate::ingress;
-use crate::runtime::Runtime;
-
-/// Everything the host answers.
-pub fn router(runtime: Arc<Runtime>) -> Router {
-    let needs = |permission: Permission| from_fn_with_state((runtime.clone(), permission), guard::authorize);
-    let send = Router::new()
-        .route("/v1/events", post(ingress::post_events))
-        .layer(DefaultBodyLimit::max(runtime.server.max_event_size))
-        .layer(from_fn_with_state(runtime.clone(), ingress::admit))
-        .layer(needs(Permission::Send));
-    let read = Router::new()
-        .route("/v1/events", get(events::list))
-        .route("/v1/events/{eid}", get(events::show))
-        .route("/v1/dead-letters", get(dead_letters::list))
-        .route("/v1/routes", get(overview::routes))
-        .route("/v1/plugins", get(overview::plugins))
-        .route("/v1/credentials", get(overview::credentials))
-        .route("/v1/sources", get(overview::sources))
-        .route("/metrics", get(overview::metrics))
-        .layer(needs(Permission::Read));
-    let operate = Router::new()
-        .route("/v1/events/{eid}/replay", post(replay::replay))
-        .route("/v1/events/{eid}/cancel", post(replay::cancel))
-        .route("/v1/runs/{id}/steps/{name}/effects/{seq}", post(decide::decide))
-        .route("/v1/dead-letters/replay", post(bulk_replay::replay_dead_letters))
-        .layer(needs(Permission::Operate));
-    let administer = Router::new()
-        .route("/v1/reload", post(overview::reload))
-        .route("/v1/events/{eid}/erase", post(data::erase_event))
-        .route("/v1/data/find", post(data::find))
-        .route("/v1/data/export", post(data::export))
-        .route("/v1/data/erase", post(data::erase))
-        .route("/v1/data/erasures", get(data::erasures))
-        .route("/v1/data/erasures/{id}", get(data::erasure))
-        .layer(needs(Permission::Administer));
-    let open = Router::new().route("/healthz", get(overview::healthz)).route("/readyz", get(overview::readyz));
-    Router::new()
-        .merge(send)
-        .merge(read)
-        .merge(operate)
-        .merge(administer)
-        .layer(from_fn_with_state(runtime.clone(), guard::same_site))
-        .merge(open)
-        .fallback(problem::not_found)
-        .method_not_allowed_fallback(problem::method_not_allowed)
-        // Errors of extractors become problem documents too.
-        .layer(from_fn(problem::explain))
-        .with_state(runtime)
-}
+pub use routes::router;

@@ -56,6 +56,11 @@ impl Problem {
         Problem { retry_after: Some(retry_after), ..Problem::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }
 
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// What was wrong.
     pub fn detail(&self) -> &str {
         &self.detail

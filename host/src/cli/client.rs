@@ -1,8 +1,11 @@
 //! Speaks to a running host.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use serde_json::Value;
 
 use super::Failure;
@@ -20,9 +23,23 @@ pub(super) struct Client {
     /// API token
     #[arg(long, env = "SANGAM_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
+    /// PEM file with the authority of the host's certificate, where the operating system does not know it
+    #[arg(long, env = "SANGAM_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
 }
 
 impl Client {
+    fn tls(&self) -> Result<rustls::ClientConfig, Failure> {
+        let Some(path) = &self.ca_file else { return tls::client_config().map_err(|error| Failure::error(&error)) };
+        let unreadable = |error: &dyn std::fmt::Display| Failure::Usage(format!("--ca-file {}: {error}", path.display()));
+        let pem = std::fs::read(path).map_err(|error| unreadable(&error))?;
+        let authorities: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().unwrap_or_default();
+        if authorities.is_empty() {
+            return Err(unreadable(&"there is no certificate in PEM in it"));
+        }
+        tls::client_config_trusting(&authorities).map_err(|error| Failure::error(&error))
+    }
+
     pub(super) async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value, Failure> {
         self.ask(Method::GET, path, query, None).await.map(|(_, value)| value)
     }
@@ -78,7 +95,7 @@ impl Client {
         body: Option<(&str, Vec<u8>)>,
         bounds: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
     ) -> Result<reqwest::Response, Failure> {
-        let tls = tls::client_config().map_err(|error| Failure::error(&error))?;
+        let tls = self.tls()?;
         let client = bounds(reqwest::Client::builder().tls_backend_preconfigured(tls)).build().map_err(|error| Failure::error(&error))?;
         let mut url = url::Url::parse(&self.url)
             .and_then(|url| url.join(path))

@@ -3,6 +3,8 @@
 mod check;
 mod client;
 mod compile;
+mod connect;
+mod credentials;
 mod data;
 mod dead_letters;
 mod decide;
@@ -13,6 +15,7 @@ mod plugin;
 mod schema;
 mod secret;
 mod send;
+mod session;
 mod store;
 mod timeline;
 mod token;
@@ -62,6 +65,10 @@ enum Verb {
     Send(send::Send),
     /// Look at and handle events
     Events(Box<events::Events>),
+    /// Connect a credential: agree at the vendor, in the browser
+    Connect(connect::Connect),
+    /// See how credentials are doing
+    Credentials(credentials::Credentials),
     /// Find, export and erase a person's data
     Data(data::Data),
     /// Build and inspect plugins
@@ -72,6 +79,8 @@ enum Verb {
     Store(store::Store),
     /// Make and revoke API tokens
     Token(token::Token),
+    /// List who is logged in, and end sessions
+    Session(session::Session),
     /// Print the published JSON Schemas
     Schema(schema::Schema),
     /// Compile a component: what a host starts to have it done apart
@@ -124,11 +133,14 @@ pub async fn run() -> ExitCode {
         Verb::Check(verb) => verb.run().await,
         Verb::Send(verb) => verb.run().await,
         Verb::Events(verb) => verb.run().await,
+        Verb::Connect(verb) => verb.run().await,
+        Verb::Credentials(verb) => verb.run().await,
         Verb::Data(verb) => verb.run().await,
         Verb::Plugin(verb) => verb.run().await,
         Verb::Secret(verb) => verb.run().await,
         Verb::Store(verb) => verb.run().await,
         Verb::Token(verb) => verb.run().await,
+        Verb::Session(verb) => verb.run().await,
         Verb::Schema(verb) => verb.run(),
         Verb::Compile(verb) => verb.run(),
         Verb::Completions { shell } => {

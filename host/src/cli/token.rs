@@ -1,12 +1,21 @@
 //! `sangam token`.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{ConfigArg, Failure};
 use crate::config;
 use crate::credentials::{Role, api_token};
-use crate::store::Store;
+use crate::router::Pattern;
+use crate::store::{ApiTokenRow, Store};
+
+/// Unless something else is said.
+const SENDERS: Duration = Duration::from_secs(365 * 24 * 3600);
+const OTHERS: Duration = Duration::from_secs(90 * 24 * 3600);
+/// What expires within this time is pointed out.
+const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// Makes and revokes API tokens.
 #[derive(Debug, clap::Args)]
@@ -25,10 +34,13 @@ enum Verb {
         /// admin, operator, sender or viewer
         #[arg(long, default_value = "admin")]
         role: String,
+        /// With --role sender: sources of the events that it may send, such as '/field-service/*'; may be repeated
+        #[arg(long = "source", value_name = "PATTERN")]
+        sources: Vec<String>,
         /// It also sees fields that are marked as personal data, as admin does
         #[arg(long)]
         personal: bool,
-        /// How long it is good for, such as 90d
+        /// How long it is good for, such as 30d, or never [default: 365d for senders, 90d for others]
         #[arg(long, value_name = "TIME")]
         expires: Option<String>,
         #[command(flatten)]
@@ -54,15 +66,11 @@ enum Verb {
 impl Token {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self.verb {
-            Verb::Create { name, role, personal, expires, config } => {
+            Verb::Create { name, role, sources, personal, expires, config } => {
                 let role: Role = role.parse().map_err(|error: api_token::UnknownRole| Failure::Usage(error.to_string()))?;
+                let sources = patterns(role, &sources)?;
                 let now = Timestamp::now();
-                let expires_at = expires
-                    .map(|text| config::parse_duration(&text).map_err(|error| Failure::Usage(format!("--expires: {error}"))))
-                    .transpose()?
-                    .and_then(|length| SignedDuration::try_from(length).ok())
-                    .and_then(|length| now.checked_add(length).ok());
-                let (token, mut row) = api_token::issue(&name, role, now, expires_at);
+                let (token, mut row) = api_token::issue(&name, role, sources, now, expiry(role, expires.as_deref(), now)?);
                 row.personal = personal;
                 let store = open(&config).await?;
                 store.token_insert(row).await.map_err(|error| Failure::error(&error))?;
@@ -75,6 +83,7 @@ impl Token {
                 let store = open(&config).await?;
                 let tokens = store.token_list().await.map_err(|error| Failure::error(&error))?;
                 store.close().await;
+                let now = Timestamp::now();
                 if json {
                     let list: Vec<_> = tokens
                         .iter()
@@ -86,20 +95,16 @@ impl Token {
                                 "personal": token.personal || token.role == Role::Admin,
                                 "created_at": token.created_at.to_string(),
                                 "expires_at": token.expires_at.map(|time| time.to_string()),
+                                "expired": token.expires_at.is_some_and(|at| at <= now),
+                                "sources": token.sources.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                                "used_at": token.used_at.map(|time| time.to_string()),
                             })
                         })
                         .collect();
                     anstream::println!("{:#}", json!({ "tokens": list }));
                 } else {
                     for token in &tokens {
-                        let expires = token.expires_at.map_or("never".to_owned(), |time| time.to_string());
-                        let sees = if token.personal { "  sees personal data" } else { "" };
-                        anstream::println!(
-                            "{}  {:20} {:9} expires {expires}{sees}",
-                            token.id,
-                            super::plain(&token.name),
-                            token.role.as_str()
-                        );
+                        anstream::println!("{}", line(token, now));
                     }
                 }
             }
@@ -115,6 +120,43 @@ impl Token {
         }
         Ok(())
     }
+}
+
+fn patterns(role: Role, texts: &[String]) -> Result<Vec<Pattern>, Failure> {
+    if !texts.is_empty() && role != Role::Sender {
+        return Err(Failure::Usage("--source goes with --role sender: who may do more than send would not be bound by it".to_owned()));
+    }
+    let parse = |text: &String| Pattern::parse(text).map_err(|error| Failure::Usage(format!("--source: {error}")));
+    texts.iter().map(parse).collect()
+}
+
+/// A token that was forgotten does not open the host for ever. A sender's lasts longer: when it ends, a business stands still.
+fn expiry(role: Role, text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
+    let length = match text {
+        Some("never") => return Ok(None),
+        Some(text) => config::parse_duration(text).map_err(|error| Failure::Usage(format!("--expires: {error}; or write never")))?,
+        None if role == Role::Sender => SENDERS,
+        None => OTHERS,
+    };
+    let too_long = || Failure::Usage("--expires is further away than times go; write never".to_owned());
+    let length = SignedDuration::try_from(length).map_err(|_| too_long())?;
+    now.checked_add(length).map(Some).map_err(|_| too_long())
+}
+
+/// One token, for people.
+fn line(token: &ApiTokenRow, now: Timestamp) -> String {
+    let day = |time: Timestamp| time.strftime("%Y-%m-%d").to_string();
+    let expires = match token.expires_at {
+        None => "never expires".to_owned(),
+        Some(at) if at <= now => format!("EXPIRED {}", day(at)),
+        Some(at) if at.duration_since(now) < SOON => format!("expires {} (in {} d)", day(at), at.duration_since(now).as_hours() / 24),
+        Some(at) => format!("expires {}", day(at)),
+    };
+    let used = token.used_at.map_or_else(|| "never used".to_owned(), |at| format!("used {}", day(at)));
+    let sources: Vec<String> = token.sources.iter().map(ToString::to_string).collect();
+    let sources = if sources.is_empty() { String::new() } else { format!("  from {}", super::plain(&sources.join(", "))) };
+    let sees = if token.personal { "  sees personal data" } else { "" };
+    format!("{}  {:20} {:9} {expires}  {used}{sources}{sees}", token.id, super::plain(&token.name), token.role.as_str())
 }
 
 async fn open(config: &ConfigArg) -> Result<Store, Failure> {

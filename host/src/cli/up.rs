@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{ConfigArg, Failure};
@@ -10,6 +11,7 @@ use crate::clock::{self, Clock};
 use crate::config;
 use crate::crash::Crash;
 use crate::runtime::{self, ApplyError, Runtime};
+use crate::server;
 use crate::store::StoreError;
 use crate::{telemetry, worker};
 
@@ -22,7 +24,14 @@ const ERASE: Duration = Duration::from_secs(1);
 /// How often runs are looked for that wait for a decision that was made.
 const DECIDED: Duration = Duration::from_secs(30);
 
-/// Runs the host. Prints one line, `listening on http://ADDR`, when it is ready. SIGTERM and SIGINT let it finish and exit 0; SIGHUP
+/// How often it is written down who was let in.
+const USES: Duration = Duration::from_secs(30);
+/// How often tokens and certificates are looked for that end soon.
+const EXPIRIES: Duration = Duration::from_secs(24 * 3600);
+/// How long before their end they are warned of.
+const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// Runs the host. Prints one line, `listening on http://ADDR` (or https), when it is ready. SIGTERM and SIGINT let it finish and exit 0; SIGHUP
 /// applies the configuration file again.
 #[derive(Debug, clap::Args)]
 pub(super) struct Up {
@@ -35,6 +44,7 @@ impl Up {
         telemetry::start_log();
         let crash = Crash::from_environment().map_err(|unknown| Failure::Usage(unknown.to_string()))?;
         let runtime = Runtime::start(&self.config.config, clock()?, crash).await.map_err(start_failure)?;
+        server::allow_many_files();
         let listener = tokio::net::TcpListener::bind(runtime.server.listen)
             .await
             .map_err(|error| Failure::failed(format!("can't listen on {}: {error} (server.listen)", runtime.server.listen)))?;
@@ -45,14 +55,16 @@ impl Up {
         let worker = tokio::spawn(worker::work(runtime.clone()));
         let upkeep = tokio::spawn(upkeep(runtime.clone()));
         let tidy = tokio::spawn(tidy(runtime.clone()));
+        let credentials = tokio::spawn(credentials(runtime.clone()));
         let erasing = tokio::spawn(erasing(runtime.clone()));
         let peers = tokio::spawn(runtime::hear(runtime.clone()));
         // Until everything is drained the host answers: that it is not ready, and what becomes of its runs.
         let drained = runtime.drained.clone();
-        let server = axum::serve(listener, api::router(runtime.clone())).with_graceful_shutdown(async move { drained.cancelled().await });
-        let server = tokio::spawn(server.into_future());
+        let (connections, certificates) = (runtime.server.connections.clone(), runtime.certificates.clone());
+        let scheme = if certificates.is_some() { "https" } else { "http" };
+        let server = tokio::spawn(server::serve(listener, api::router(runtime.clone()), connections, certificates, drained));
         // Scripts wait for this line.
-        println!("listening on http://{address}");
+        println!("listening on {scheme}://{address}");
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
@@ -68,9 +80,11 @@ impl Up {
         worker.await.map_err(Failure::failed)?;
         upkeep.await.map_err(Failure::failed)?;
         tidy.await.map_err(Failure::failed)?;
+        credentials.await.map_err(Failure::failed)?;
         erasing.await.map_err(Failure::failed)?;
         peers.await.map_err(Failure::failed)?;
         runtime.drained.cancel();
+        write_down(&runtime).await;
         // Answers that are still being written get no longer than that.
         let _ = tokio::time::timeout(Duration::from_secs(2), server).await;
         runtime.broker.close().await;
@@ -101,11 +115,15 @@ fn start_failure(error: ApplyError) -> Failure {
 async fn upkeep(runtime: std::sync::Arc<Runtime>) {
     let mut recheck = tokio::time::interval(RECHECK);
     let mut decided = tokio::time::interval(DECIDED);
+    let mut uses = tokio::time::interval(USES);
+    let mut expiries = tokio::time::interval(EXPIRIES);
     let mut changes = runtime.broker.changes();
     loop {
         tokio::select! {
             () = runtime.stopping.cancelled() => return,
-            _ = recheck.tick() => runtime.broker.recheck().await,
+            _ = recheck.tick() => renew_certificate(&runtime).await,
+            _ = uses.tick() => write_down(&runtime).await,
+            _ = expiries.tick() => warn_of_expiries(&runtime).await,
             changed = changes.changed() => {
                 if changed.is_err() {
                     return;
@@ -122,6 +140,81 @@ async fn upkeep(runtime: std::sync::Arc<Runtime>) {
                 runtime.due.notify_one();
             }
         }
+    }
+}
+
+/// Shows a certificate that was renewed.
+async fn renew_certificate(runtime: &Runtime) {
+    let Some(certificates) = &runtime.certificates else { return };
+    match certificates.recheck(runtime.clock.now()).await {
+        Ok(true) => tracing::info!(ends_at = %certificates.ends_at(), "new connections are shown the renewed certificate"),
+        Ok(false) => {}
+        Err(error) => tracing::error!(error = telemetry::chain(&error), "the changed certificate can't be used; the present one stays"),
+    }
+}
+
+/// Writes down who was let in.
+async fn write_down(runtime: &Runtime) {
+    let idle = runtime.server.oidc.as_ref().map(|oidc| oidc.session_idle);
+    if let Err(error) = runtime.gate.write_down(&runtime.store, idle, runtime.clock.now()).await {
+        tracing::warn!(error = telemetry::chain(&error), "it could not be written down when tokens were last used");
+    }
+}
+
+/// Warns of what stops working soon.
+async fn warn_of_expiries(runtime: &Runtime) {
+    let now = runtime.clock.now();
+    let is_soon = |at: jiff::Timestamp| at.duration_since(now) < SOON;
+    if let Some(ends_at) = runtime.certificates.as_ref().map(|certificates| certificates.ends_at()).filter(|at| is_soon(*at)) {
+        tracing::warn!(%ends_at, "the certificate ends soon: renew it");
+    }
+    match runtime.store.token_list().await {
+        Ok(tokens) => {
+            for token in tokens {
+                if let Some(at) = token.expires_at.filter(|at| *at > now && is_soon(*at)) {
+                    tracing::warn!(id = token.id, name = token.name, expires_at = %at, "an API token expires soon: make its bearer a new one");
+                }
+            }
+        }
+        Err(error) => tracing::warn!(error = telemetry::chain(&error), "it can't be told which tokens expire soon"),
+    }
+}
+
+/// Keeps credentials well, and tells of those that turned: each on its own, since a vendor may take a while.
+async fn credentials(runtime: std::sync::Arc<Runtime>) {
+    tokio::select! {
+        () = runtime.stopping.cancelled() => {}
+        () = look_after_credentials(&runtime) => {}
+        () = tell_of_credentials(&runtime) => {}
+    }
+}
+
+/// Looks whether they have changed, and renews them before anybody waits for them.
+async fn look_after_credentials(runtime: &Runtime) {
+    let mut look = tokio::time::interval(RECHECK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = look.tick() => {}
+            () = runtime.credentials.notified() => {}
+        }
+        runtime.broker.recheck().await;
+        runtime.broker.tend().await;
+    }
+}
+
+async fn tell_of_credentials(runtime: &Runtime) {
+    let mut look = tokio::time::interval(RECHECK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut changes = runtime.broker.changes();
+    loop {
+        tokio::select! {
+            _ = look.tick() => {}
+            () = runtime.broker.until_broken() => {}
+            // The broker lives as long as the runtime.
+            _ = changes.changed() => {}
+        }
+        runtime::tell(runtime).await;
     }
 }
 

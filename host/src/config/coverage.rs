@@ -16,7 +16,7 @@ pub(super) fn check(
     plugins: &BTreeMap<String, Arc<Plugin>>,
 ) {
     for plugin in plugins.values() {
-        // Header and origin of each credential so far, with its name.
+        // What each credential so far fills at which origin, with its name.
         let mut taken: BTreeMap<(String, &str), &str> = BTreeMap::new();
         for (index, name) in plugin.grants.credentials.iter().enumerate() {
             let Some(credential) = credentials.get(name) else {
@@ -31,11 +31,13 @@ pub(super) fn check(
                 r.warn(&place, message).help(format!("add \"{host}\" to `allow-hosts`, or take the credential away"));
             }
             for host in &credential.hosts {
-                let Some(other) = taken.insert((header(&credential.kind), host), name).filter(|other| other != name) else {
-                    continue;
-                };
-                let message = format!("credentials `{other}` and `{name}` both fill the header `{}` at {host}", header(&credential.kind));
-                r.error(&place, message).help("grant one of them; a second plugin can have the other");
+                for spot in spots(&credential.kind) {
+                    let Some(other) = taken.insert((spot.clone(), host), name).filter(|other| other != name) else {
+                        continue;
+                    };
+                    let message = format!("credentials `{other}` and `{name}` both fill the {spot} at {host}");
+                    r.error(&place, message).help("grant one of them; a second plugin can have the other");
+                }
             }
         }
     }
@@ -48,9 +50,22 @@ fn uncovered<'c>(credential: &'c Credential, allowed: &'c [Destination]) -> impl
     })
 }
 
-fn header(kind: &CredentialKind) -> String {
+/// What a credential fills. A placeholder fills what the plugin writes, and so comes in nobody's way.
+fn spots(kind: &CredentialKind) -> Vec<String> {
+    let header = |name: &str| format!("header `{}`", name.to_ascii_lowercase());
     match kind {
-        CredentialKind::Header { name, .. } => name.to_ascii_lowercase(),
-        _ => "authorization".to_owned(),
+        CredentialKind::Header { name, .. } => vec![header(name)],
+        CredentialKind::Query { name, .. } => vec![format!("query parameter `{name}`")],
+        CredentialKind::Hmac(hmac) => {
+            let more = [&hmac.key_id_header, &hmac.timestamp_header, &hmac.nonce_header];
+            std::iter::once(&hmac.header).chain(more.into_iter().flatten()).map(|name| header(name)).collect()
+        }
+        CredentialKind::Placeholder { .. } => Vec::new(),
+        CredentialKind::Bearer { .. }
+        | CredentialKind::Basic { .. }
+        | CredentialKind::OAuth2ClientCredentials(_)
+        | CredentialKind::OAuth2RefreshToken { .. }
+        | CredentialKind::OAuth2AuthorizationCode { .. }
+        | CredentialKind::OAuth2JwtBearer { .. } => vec![header("authorization")],
     }
 }

@@ -4,12 +4,14 @@ use super::clear_text::{plain, reference, secret};
 use super::header;
 use super::item::{Item, Text};
 use super::model::{Credential, CredentialKind, JwtAlgorithm};
-use super::oauth2::client;
+use super::oauth2::{AUTHORIZATION_KEYS, authorization_code, client, renewed_client};
 use super::origin::origin;
+use super::place::places;
 use super::problems::did_you_mean;
-use super::reader::{Reader, not_yet};
+use super::reader::Reader;
 use super::reference::{has_reference, resolved};
 use super::section::Section;
+use super::signing::{HMAC_KEYS, hmac};
 
 /// A type of credential and the keys that belong to it, besides `type` and `hosts`.
 struct Type {
@@ -20,12 +22,16 @@ struct Type {
 const BEARER: Type = Type { name: "bearer", keys: &["token"] };
 const BASIC: Type = Type { name: "basic", keys: &["username", "password"] };
 const HEADER: Type = Type { name: "header", keys: &["name", "value"] };
+const QUERY: Type = Type { name: "query", keys: &["name", "value"] };
+const HMAC: Type = Type { name: "hmac", keys: &HMAC_KEYS };
+const PLACEHOLDER: Type = Type { name: "placeholder", keys: &["value", "in"] };
 const CLIENT_CREDENTIALS: Type =
     Type { name: "oauth2-client-credentials", keys: &["token-url", "client-id", "client-secret", "client-auth", "scopes", "audience"] };
 const REFRESH_TOKEN: Type = Type {
     name: "oauth2-refresh-token",
-    keys: &["token-url", "client-id", "client-secret", "client-auth", "scopes", "audience", "refresh-token"],
+    keys: &["token-url", "client-id", "client-secret", "client-auth", "scopes", "audience", "refresh-token", "keep-alive"],
 };
+const AUTHORIZATION_CODE: Type = Type { name: "oauth2-authorization-code", keys: &AUTHORIZATION_KEYS };
 const JWT_BEARER: Type = Type {
     name: "oauth2-jwt-bearer",
     keys: &[
@@ -41,24 +47,18 @@ const JWT_BEARER: Type = Type {
         "algorithm",
     ],
 };
-const TYPES: [Type; 6] = [BEARER, BASIC, HEADER, CLIENT_CREDENTIALS, REFRESH_TOKEN, JWT_BEARER];
-
-/// Types of a later version, with what to use until then.
-const LATER: [(&str, &str); 4] = [
-    ("query", "use \"header\" or \"bearer\" if the system takes one: a secret in a URL ends up in logs"),
-    ("hmac", "use \"header\" with a key that the system takes as it is"),
-    ("placeholder", "use \"header\" or \"bearer\": the host puts the secret into a header"),
-    ("oauth2-authorization-code", "get a refresh token from the vendor once and use \"oauth2-refresh-token\""),
-];
+const TYPES: [Type; 10] =
+    [BEARER, BASIC, HEADER, QUERY, HMAC, PLACEHOLDER, CLIENT_CREDENTIALS, REFRESH_TOKEN, AUTHORIZATION_CODE, JWT_BEARER];
 
 /// Keys whose values people may see. Under any other, even a misspelt one, a literal text may be a secret.
-const PUBLIC: [&str; 13] = [
+const PUBLIC: [&str; 26] = [
     "type",
     "hosts",
     "name",
     "username",
     "token-url",
     "auth-url",
+    "auth-parameters",
     "client-id",
     "client-auth",
     "scopes",
@@ -66,6 +66,18 @@ const PUBLIC: [&str; 13] = [
     "issuer",
     "subject",
     "algorithm",
+    "keep-alive",
+    "in",
+    "key-encoding",
+    "signed",
+    "header",
+    "format",
+    "encoding",
+    "key-id",
+    "key-id-header",
+    "timestamp",
+    "timestamp-header",
+    "nonce-header",
 ];
 
 /// Reads one credential.
@@ -91,17 +103,13 @@ pub(super) fn credential(r: &mut Reader<'_>, name: &str, mut section: Section<'_
 }
 
 fn wrong_type(r: &mut Reader<'_>, text: &Text<'_>) {
-    if let Some((name, instead)) = LATER.iter().find(|(name, _)| *name == text.value) {
-        not_yet(r, &text.span, &format!("the credential type \"{name}\""), instead);
-        return;
-    }
     let names = TYPES.iter().map(|known| known.name);
     r.unknown(&text.span, format!("unknown credential type {:?}", text.value), text.value, names);
 }
 
 fn refuse_keys_of_other_types(r: &mut Reader<'_>, found: &Type, section: &mut Section<'_>) {
     let others = TYPES.iter().flat_map(|other| other.keys).filter(|key| !found.keys.contains(key));
-    for key in others.copied().chain(["auth-url"]).collect::<std::collections::BTreeSet<_>>() {
+    for key in others.copied().collect::<std::collections::BTreeSet<_>>() {
         // Asked for only where it is there, so that it is not offered as a near name.
         let Some(item) = section.table.contains_key(key).then(|| section.get(key)).flatten() else {
             continue;
@@ -146,11 +154,26 @@ fn kind(r: &mut Reader<'_>, name: &str, section: &mut Section<'_>) -> Option<Cre
         let (name, value) = (header_name(r, section), secret(r, section, "value"));
         return Some(CredentialKind::Header { name: name?, value: value? });
     }
+    if found(&QUERY) {
+        let name = section.required(r, "name", "\"api_key\"").and_then(|item| item.parsed(r, parameter_name));
+        let value = secret(r, section, "value");
+        return Some(CredentialKind::Query { name: name?, value: value? });
+    }
+    if found(&HMAC) {
+        return hmac(r, section).map(|hmac| CredentialKind::Hmac(Box::new(hmac)));
+    }
+    if found(&PLACEHOLDER) {
+        let (value, places) = (secret(r, section, "value"), places(r, section));
+        return Some(CredentialKind::Placeholder { value: value?, places: places? });
+    }
+    if found(&AUTHORIZATION_CODE) {
+        return authorization_code(r, section);
+    }
     if found(&CLIENT_CREDENTIALS) {
         return client(r, section, true).map(CredentialKind::OAuth2ClientCredentials);
     }
     if found(&REFRESH_TOKEN) {
-        let (client, refresh_token) = (client(r, section, false), secret(r, section, "refresh-token"));
+        let (client, refresh_token) = (renewed_client(r, section), secret(r, section, "refresh-token"));
         return Some(CredentialKind::OAuth2RefreshToken { client: client?, refresh_token: refresh_token? });
     }
     let client = client(r, section, false);
@@ -174,4 +197,12 @@ fn kind(r: &mut Reader<'_>, name: &str, section: &mut Section<'_>) -> Option<Cre
 fn header_name(r: &mut Reader<'_>, section: &mut Section<'_>) -> Option<String> {
     let item = section.required(r, "name", "\"X-Api-Key\"")?;
     item.parsed(r, header::header_name)
+}
+
+/// Anything can be the name of a parameter; nothing, or what only looks like a name, is a slip.
+fn parameter_name(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.chars().any(|c| c.is_control() || matches!(c, '&' | '=' | '#' | '?')) {
+        return Err(format!("{text:?} is not the name of a query parameter"));
+    }
+    Ok(text.to_owned())
 }

@@ -11,8 +11,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::connections::Connections;
 use super::journal::JournalPolicy;
 use super::oci::OciReference;
+use super::oidc::Oidc;
+use super::tls::Tls;
 use super::trust::Trust;
 use crate::mapping::{Expr, Template};
 use crate::personal::FieldPath;
@@ -64,6 +67,19 @@ pub struct Server {
     pub shutdown_grace: Duration,
     /// How long a run belongs to this host without a sign of life of it.
     pub lease: Duration,
+    /// How many connections, how slow, through which proxies.
+    pub connections: Connections,
+    /// `[server.tls]`; `None`: plain HTTP.
+    pub tls: Option<Tls>,
+    /// `[server.oidc]`; `None`: nobody logs in.
+    pub oidc: Option<Oidc>,
+}
+
+impl Server {
+    /// Whether what passes between a browser and the host's outside is encrypted.
+    pub fn is_https(&self) -> bool {
+        self.tls.is_some() || self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
 }
 
 /// `[engine]`.
@@ -217,6 +233,22 @@ pub enum CredentialKind {
         /// `value`
         value: Reference,
     },
+    /// A parameter of the URL's query.
+    Query {
+        /// `name` of the parameter.
+        name: String,
+        /// `value`
+        value: Reference,
+    },
+    /// A signature over the request (RFC 2104).
+    Hmac(Box<Hmac>),
+    /// The plugin writes `{{credential:NAME}}` where the system wants the secret.
+    Placeholder {
+        /// `value`
+        value: Reference,
+        /// `in`: where it is filled in, and nowhere else.
+        places: Vec<Place>,
+    },
     /// RFC 6749 section 4.4.
     OAuth2ClientCredentials(OAuth2Client),
     /// RFC 6749 section 6. The refresh token comes from the file once; what the server rotates it to is kept in the store.
@@ -225,6 +257,17 @@ pub enum CredentialKind {
         client: OAuth2Client,
         /// `refresh-token`: the first one.
         refresh_token: Reference,
+    },
+    /// RFC 6749 section 4.1 with PKCE (RFC 7636). What `sangam connect` got is kept in the store.
+    OAuth2AuthorizationCode {
+        /// The client.
+        client: OAuth2Client,
+        /// `auth-url`: where a person agrees.
+        auth_url: String,
+        /// `issuer`, which the answer has to name if it names one (RFC 9207).
+        issuer: Option<String>,
+        /// `auth-parameters` of the vendor's own.
+        parameters: BTreeMap<String, String>,
     },
     /// RFC 7523 section 2.1.
     OAuth2JwtBearer {
@@ -256,6 +299,122 @@ pub struct OAuth2Client {
     pub scopes: Vec<String>,
     /// `audience`
     pub audience: Option<String>,
+    /// `keep-alive`: a refresh token is used at least so often, so that it does not end for want of use.
+    pub keep_alive: Option<Duration>,
+}
+
+/// Where a placeholder is filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// `"path"`: of the URL.
+    Path,
+    /// `"query"` of the URL, anywhere or in one parameter: `"query:NAME"`.
+    Query(Option<String>),
+    /// `"body"`, anywhere or in one form field or JSON member: `"body:NAME"`, `"body:/pointer"`.
+    Body(Option<String>),
+    /// `"header:NAME"`, lower case.
+    Header(String),
+}
+
+/// `hmac`: what is signed, how, and where the signature goes.
+#[derive(Debug, Clone)]
+pub struct Hmac {
+    /// `key`
+    pub key: Reference,
+    /// `key-encoding`: how `key` is written.
+    pub key_encoding: Encoding,
+    /// `algorithm`
+    pub algorithm: HmacAlgorithm,
+    /// `signed`: the text that is signed.
+    pub signed: Vec<SignedPart>,
+    /// `header` of the signature.
+    pub header: String,
+    /// `format` of that header's value.
+    pub format: Vec<SignedPart>,
+    /// `encoding` of the signature.
+    pub encoding: Encoding,
+    /// `key-id`
+    pub key_id: Option<Reference>,
+    /// `key-id-header`
+    pub key_id_header: Option<String>,
+    /// `timestamp`: how the time is written.
+    pub timestamp: TimeForm,
+    /// `timestamp-header`
+    pub timestamp_header: Option<String>,
+    /// `nonce-header`
+    pub nonce_header: Option<String>,
+}
+
+/// `algorithm` of `hmac`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HmacAlgorithm {
+    /// Of older systems.
+    Sha1,
+    /// The default.
+    Sha256,
+    /// Rare.
+    Sha384,
+    /// Rare.
+    Sha512,
+}
+
+/// How bytes are written as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// As it is; of keys only.
+    Text,
+    /// Lower case.
+    Hex,
+    /// With padding.
+    Base64,
+}
+
+/// How the time of a signature is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeForm {
+    /// `"unix"`: seconds since 1970.
+    Seconds,
+    /// `"unix-ms"`: milliseconds since 1970.
+    Milliseconds,
+    /// `"rfc3339"`: `2026-03-01T10:00:00Z`.
+    Rfc3339,
+    /// `"http"`: `Sun, 01 Mar 2026 10:00:00 GMT`.
+    Http,
+}
+
+/// A piece of what is signed, or of the header that carries the signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignedPart {
+    /// As written.
+    Text(String),
+    /// `{method}`, upper case.
+    Method,
+    /// `{url}`, whole.
+    Url,
+    /// `{host}` with its port, if that is not the default.
+    Host,
+    /// `{path}` of the URL.
+    Path,
+    /// `{query}` without its question mark.
+    Query,
+    /// `{target}`: path and query.
+    Target,
+    /// `{body}`
+    Body,
+    /// `{body-sha256}`, hexadecimal.
+    BodySha256,
+    /// `{body-sha256-base64}`
+    BodySha256Base64,
+    /// `{header:NAME}` of the request, lower case.
+    Header(String),
+    /// `{timestamp}`
+    Timestamp,
+    /// `{nonce}`: a UUID for each request.
+    Nonce,
+    /// `{key-id}`
+    KeyId,
+    /// `{signature}`; in `format` only.
+    Signature,
 }
 
 /// How the client proves who it is at the token endpoint (RFC 6749 section 2.3.1).

@@ -100,6 +100,17 @@ pub(super) fn resolved(r: &mut Reader<'_>, text: &Text<'_>) -> Option<String> {
     resolve(r, text, false)
 }
 
+/// What a reference stands for, where no secret is needed to tell. What is missing was reported by [`kept`].
+pub(super) fn resolved_as_far_as_possible(r: &Reader<'_>, reference: &Reference) -> Option<String> {
+    let part = |part: &ReferencePart| match part {
+        ReferencePart::Text(text) => Some(text.clone()),
+        ReferencePart::Env(name) => (r.outside.env)(name),
+        ReferencePart::File(path) => (r.outside.file)(path).ok(),
+        ReferencePart::Secret(_) => None,
+    };
+    reference.parts.iter().map(part).collect()
+}
+
 /// Whether a text holds a reference, rather than a `${ … }` that means something else.
 pub(super) fn has_reference(text: &str) -> bool {
     KINDS.iter().any(|kind| text.contains(&format!("${{{kind}:")))

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::item::Item;
 use super::model::{Access, Retention, Secrets, Server, Store};
-use super::origin::public_url;
-use super::reader::{Reader, not_yet};
+use super::origin::{is_loopback, public_url};
+use super::reader::Reader;
 use super::reference::resolved;
 use super::section::Section;
 use super::units::{self, MAX_DURATION, duration_text};
+use super::{connections, oidc, tls};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const DEFAULT_LISTEN: &str = "127.0.0.1:7070";
@@ -35,16 +36,12 @@ const DEFAULT_DEDUP_WINDOW: Duration = DAY.saturating_mul(90);
 pub(super) fn server(r: &mut Reader<'_>, mut section: Section<'_>) -> Server {
     let listen_item = section.get("listen");
     let listen = listen_item.as_ref().and_then(|item| listen(r, item)).unwrap_or_else(default_listen);
-    let public_url = section.get("public-url").and_then(|item| {
+    let public_item = section.get("public-url");
+    let public_url = public_item.as_ref().and_then(|item| {
         let text = item.text(r)?;
         let value = resolved(r, &text)?;
         public_url(&value).map_err(|message| r.error(&text.span, message).help = None).ok()
     });
-    let proxies = section.get("trusted-proxies");
-    if let Some(item) = proxies.filter(|item| item.items(r).is_some_and(|list| !list.is_empty())) {
-        let instead = "leave it out; the address of the connection counts, not X-Forwarded-For";
-        not_yet(r, &item.key, "`trusted-proxies`", instead);
-    }
     let max_event_size = section
         .get("max-event-size")
         .and_then(|item| item.size(r, 1..=LARGEST_EVENT_SIZE))
@@ -55,10 +52,10 @@ pub(super) fn server(r: &mut Reader<'_>, mut section: Section<'_>) -> Server {
     let access_item = section.get("access");
     let choices = [("tokens", Access::Tokens), ("open", Access::Open)];
     let access = access_item.as_ref().and_then(|item| item.choice(r, &choices)).unwrap_or(Access::Tokens);
-    if let Some(item) = access_item.filter(|_| access == Access::Open && !listen.ip().is_loopback()) {
-        r.error(&item.span, format!("`access = \"open\"` on {listen} would let everyone in who reaches that address"))
-            .help("write access = \"tokens\" and make a token with `sangam token create`, or listen on 127.0.0.1");
-    }
+    let connections = connections::connections(r, &mut section);
+    let tls = section.get("tls").and_then(|item| item.table(r, "[server.tls]")).and_then(|table| tls::tls(r, table));
+    let oidc_item = section.get("oidc");
+    let oidc = oidc_item.as_ref().and_then(|item| item.table(r, "[server.oidc]")).and_then(|table| oidc::oidc(r, table));
     let shutdown_grace = section
         .get("shutdown-grace")
         .and_then(|item| item.duration(r, Duration::ZERO..=Duration::from_secs(3600)))
@@ -66,7 +63,70 @@ pub(super) fn server(r: &mut Reader<'_>, mut section: Section<'_>) -> Server {
     let lease = section.get("lease").and_then(|item| item.duration(r, LEASE)).unwrap_or(DEFAULT_LEASE);
     section.finish(r);
     let max_backlog = max_backlog.unwrap_or(DEFAULT_MAX_BACKLOG);
-    Server { listen, public_url, max_event_size, max_backlog, max_intake_memory, access, shutdown_grace, lease }
+    let server = Server {
+        listen,
+        public_url,
+        max_event_size,
+        max_backlog,
+        max_intake_memory,
+        access,
+        shutdown_grace,
+        lease,
+        connections,
+        tls,
+        oidc,
+    };
+    let items = Items { listen: listen_item, public_url: public_item, access: access_item, oidc: oidc_item };
+    reachable(r, &server, &items);
+    server
+}
+
+/// What of `[server]` says who can reach the host, with its places.
+struct Items<'t> {
+    listen: Option<Item<'t>>,
+    public_url: Option<Item<'t>>,
+    access: Option<Item<'t>>,
+    oidc: Option<Item<'t>>,
+}
+
+/// Nobody gets in, and nothing goes over the wire in clear text, because a setting was combined with another.
+fn reachable(r: &mut Reader<'_>, server: &Server, items: &Items<'_>) {
+    let instead = "write access = \"tokens\" and make a token with `sangam token create`";
+    if let Some(item) = items.access.as_ref().filter(|_| server.access == Access::Open) {
+        let public_name = server.public_url.as_deref().and_then(|url| Some(url::Url::parse(url).ok()?.host_str()?.to_owned()));
+        if !server.listen.ip().is_loopback() {
+            r.error(&item.span, format!("`access = \"open\"` on {} would let everyone in who reaches that address", server.listen))
+                .help(format!("{instead}, or listen on 127.0.0.1"));
+        } else if let Some(name) = public_name.filter(|name| !is_loopback(name.trim_matches(['[', ']']))) {
+            r.error(
+                &item.span,
+                format!("`access = \"open\"` would let everyone in who reaches {name}, which `public-url` says leads here"),
+            )
+            .help(format!("{instead}, or leave `public-url` out"));
+        } else if !server.connections.trusted_proxies.is_empty() {
+            r.error(&item.span, "`access = \"open\"` would let everyone in who reaches the proxies of `trusted-proxies`").help(instead);
+        }
+    }
+    let is_local = server.listen.ip().is_loopback();
+    if let (true, Some(item)) = (server.oidc.is_some(), &items.oidc) {
+        if server.access == Access::Open {
+            r.warn(&item.key, "nobody needs to log in where `access` is \"open\"").help("write access = \"tokens\"");
+        }
+        if server.public_url.is_none() && !is_local {
+            r.error(&item.key, "`[server.oidc]` needs `public-url`: the provider sends browsers back to it")
+                .help("write public-url = \"https://sangam.example.com\", and register its /login/callback with the provider");
+        } else if !server.is_https() && !is_local {
+            let place = items.public_url.as_ref().map_or(&item.key, |item| &item.span);
+            r.error(place, "who logs in here would show the session to everyone on the way: this is not https")
+                .help("add [server.tls], or put a proxy with TLS in front and write public-url = \"https://…\"");
+        }
+    }
+    let is_plain = !is_local && !server.is_https() && server.connections.trusted_proxies.is_empty();
+    if let Some(item) = items.listen.as_ref().filter(|_| is_plain && server.access == Access::Tokens) {
+        r.warn(&item.span, "API tokens and events pass over the network in clear text").help(
+            "add [server.tls], or put a proxy with TLS in front and write its address into `trusted-proxies` or public-url = \"https://…\"",
+        );
+    }
 }
 
 /// At least one event of the largest size must fit, or none of that size would ever be taken in.

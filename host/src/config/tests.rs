@@ -94,6 +94,11 @@ fn an_empty_file_has_the_documented_defaults() {
     assert_eq!(config.server.max_intake_memory, 64 << 20);
     assert_eq!(config.store.min_free_space, 64 << 20);
     assert_eq!(config.server.shutdown_grace, Duration::from_secs(20));
+    let connections = &config.server.connections;
+    assert_eq!((connections.most, connections.most_per_address, connections.max_header_size), (4096, 1024, 32 << 10));
+    assert_eq!((connections.header_timeout, connections.body_timeout), (Duration::from_secs(30), Duration::from_secs(60)));
+    assert_eq!((connections.wrong_tokens, connections.wrong_tokens_overall), (50, 1000));
+    assert!(config.server.tls.is_none() && config.server.oidc.is_none() && connections.trusted_proxies.is_empty());
     assert_eq!(config.server.lease, Duration::from_secs(15));
     assert_eq!(config.store.url, "sqlite:///etc/sangam/data/sangam.db");
     assert_eq!(config.store.retention, Retention::For(Duration::from_secs(30 * 86_400)));
@@ -125,6 +130,17 @@ fn the_files_of_init_work() {
 }
 
 #[test]
+fn people_log_in_with_the_documented_defaults() {
+    let oidc = valid("[server.oidc]\nissuer='https://l.example/realms/a'\nclient-id='s'\nroles={viewer='*',admin=['realm.roles:a:b']}\n");
+    let oidc = oidc.config.server.oidc.expect("it is there");
+    assert_eq!(oidc.issuer, "https://l.example/realms/a", "as it is written");
+    assert_eq!(oidc.scopes, ["openid", "profile", "email"]);
+    assert_eq!((oidc.session_idle, oidc.session_lifetime), (Duration::from_secs(8 * 3600), Duration::from_secs(24 * 3600)));
+    let roles: Vec<String> = oidc.roles.iter().map(|(role, rules)| format!("{role} {}", rules[0])).collect();
+    assert_eq!(roles, ["admin realm.roles:a:b", "viewer *"]);
+}
+
+#[test]
 fn a_route_has_the_documented_defaults() {
     let loaded = valid(
         "[plugins.p]\ncomponent='builtin:http'\n[[routes]]\nname='r'\non={type=['a','b.*']}\n\
@@ -151,9 +167,52 @@ fn mistakes_have_their_place() {
             "[server]\nlisten='0.0.0.0:80'\naccess='open'",
             &["3:8 `access = \"open\"` on 0.0.0.0:80 would let everyone in who reaches that address"],
         ),
-        ("[server]\nlisten='0.0.0.0:80'", &[]),
+        ("[server]\nlisten='0.0.0.0:80'", &["2:8 API tokens and events pass over the network in clear text"]),
+        ("[server]\nlisten='0.0.0.0:80'\npublic-url='https://sangam.example'", &[]),
+        ("[server]\nlisten='0.0.0.0:80'\ntrusted-proxies=['10.0.0.5']", &[]),
+        (
+            "[server]\naccess='open'\npublic-url='https://sangam.example'",
+            &["2:8 `access = \"open\"` would let everyone in who reaches sangam.example, which `public-url` says leads here"],
+        ),
+        ("[server]\nforwarded-header='forwarded'", &["2:1 `forwarded-header` is read from trusted proxies only, and there are none"]),
+        (
+            "[server]\nheader-timeout='10ms'\nmax-header-size='1KiB'\nmax-connections=0",
+            &[
+                "2:16 `header-timeout` is 10ms, but must be from 1s to 1h",
+                "3:17 `max-header-size` is 1KiB, but must be from 8KiB to 1MiB",
+                "4:17 `max-connections` is 0, but must be from 1 to 1000000",
+            ],
+        ),
+        (
+            "[server.tls]\ncertificate='c.pem'",
+            &["1:1 `key` is missing in [server.tls]", "2:13 can't read /etc/sangam/c.pem: entity not found"],
+        ),
+        (
+            "[server.oidc]\nissuer='http://login.example'\nclient-id='sangam'\nclient-secret='hunter2'\nroles={admn=['*'],admin='groups'}",
+            &[
+                "2:8 `http://login.example` would send a secret unencrypted: write https://",
+                "4:15 `client-secret` is a secret and can't stand in the file in clear text",
+                "5:8 unknown key `admn` in `roles`",
+                "5:25 `groups` says neither \"*\" nor claim and value, such as \"groups:sangam-admins\" or \"email:ann@acme.example\"",
+            ],
+        ),
+        (
+            "[server]\nlisten='0.0.0.0:80'\npublic-url='http://sangam.example'\n[server.oidc]\nissuer='https://l.example'\nclient-id='s'\nroles={admin='*'}",
+            &[
+                "2:8 API tokens and events pass over the network in clear text",
+                "3:12 who logs in here would show the session to everyone on the way: this is not https",
+                "7:8 everybody whom the provider lets in becomes an administrator",
+            ],
+        ),
         ("[server]\ntrusted-proxies=[]", &[]),
-        ("[server]\ntrusted-proxies=['10.0.0.1']", &["2:1 `trusted-proxies` is not offered by this version of Sangam yet"]),
+        ("[server]\ntrusted-proxies=['10.0.0.1', '10.1.0.0/16', 'fd00::/8']", &[]),
+        (
+            "[server]\ntrusted-proxies=['proxy', '0.0.0.0/0']",
+            &[
+                "2:18 `proxy` is no address or block of addresses: write \"10.0.0.5\" or \"10.0.0.0/24\"",
+                "2:27 `0.0.0.0/0` trusts the whole world to say who it is",
+            ],
+        ),
         (
             "[server]\nmax-event-size='2MiB'\nmax-intake-memory='1MiB'",
             &["3:19 `max-intake-memory` is smaller than one event may be (2MiB)"],

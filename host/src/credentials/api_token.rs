@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::key::random;
 use super::secret::Secret;
+use crate::router::Pattern;
 use crate::store::{ApiTokenRow, Store, StoreError};
 
 /// What every token begins with, so that scanners find leaked ones.
@@ -50,6 +51,22 @@ pub enum Permission {
     Administer,
     /// See fields that are marked as personal data. A token may have it beyond its role.
     Personal,
+}
+
+impl Permission {
+    /// All permissions.
+    pub const ALL: [Self; 5] = [Self::Send, Self::Read, Self::Operate, Self::Administer, Self::Personal];
+
+    /// The name that people and programs use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Read => "read",
+            Self::Operate => "operate",
+            Self::Administer => "administer",
+            Self::Personal => "personal",
+        }
+    }
 }
 
 /// Whether `role` includes `permission`.
@@ -116,14 +133,24 @@ pub enum TokenError {
 }
 
 /// Makes a token: the text to show once, and what the store keeps.
-pub fn issue(name: &str, role: Role, created_at: Timestamp, expires_at: Option<Timestamp>) -> (Secret, ApiTokenRow) {
+pub fn issue(name: &str, role: Role, sources: Vec<Pattern>, created_at: Timestamp, expires_at: Option<Timestamp>) -> (Secret, ApiTokenRow) {
     let mut bytes = Zeroizing::new([0; RANDOM_BYTES]);
     random(&mut *bytes);
     let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + ENCODED));
     text.push_str(PREFIX);
     URL_SAFE_NO_PAD.encode_string(*bytes, &mut text);
     let id = Uuid::new_v4().to_string();
-    let row = ApiTokenRow { id, digest: digest(&text), name: name.to_owned(), role, personal: false, created_at, expires_at };
+    let row = ApiTokenRow {
+        id,
+        digest: digest(&text),
+        name: name.to_owned(),
+        role,
+        personal: false,
+        created_at,
+        expires_at,
+        sources,
+        used_at: None,
+    };
     (Secret::from(text), row)
 }
 
@@ -151,6 +178,7 @@ fn well_formed(presented: &str) -> bool {
     presented.strip_prefix(PREFIX).is_some_and(|rest| rest.len() == ENCODED)
 }
 
-fn digest(token: &str) -> [u8; 32] {
+/// What the store knows a token by.
+pub fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }

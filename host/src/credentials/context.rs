@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 
 use super::endpoint::TokenClient;
@@ -17,11 +17,19 @@ pub(super) struct Context {
     pub(super) tasks: TaskTracker,
     pub(super) redactor: Redactor,
     changes: watch::Sender<u64>,
+    breaks: Notify,
 }
 
 impl Context {
     pub(super) fn new(vault: Vault, client: TokenClient) -> Self {
-        Self { vault, client, tasks: TaskTracker::new(), redactor: Redactor::default(), changes: watch::Sender::new(0) }
+        Self {
+            vault,
+            client,
+            tasks: TaskTracker::new(),
+            redactor: Redactor::default(),
+            changes: watch::Sender::new(0),
+            breaks: Notify::new(),
+        }
     }
 
     /// Gives a credential that is another one now, or works again, the next epoch, and tells those who wait.
@@ -32,6 +40,15 @@ impl Context {
             *count += 1;
             epoch.store(*count, Ordering::Release);
         });
+    }
+
+    /// Somebody should hear soon that a credential broke.
+    pub(super) fn broke(&self) {
+        self.breaks.notify_one();
+    }
+
+    pub(super) async fn until_broken(&self) {
+        self.breaks.notified().await;
     }
 
     pub(super) fn changes(&self) -> watch::Receiver<u64> {

@@ -34,13 +34,27 @@ pub enum CredentialError {
         /// Where the request was going.
         origin: String,
     },
-    /// The value, its parts or the header's name can't be written in a header.
-    #[error("credential `{credential}` can't be written as a header: {reason}")]
+    /// The value, its parts or a header's name can't be written where they belong.
+    #[error("credential `{credential}` can't be put onto a request: {reason}")]
     Unwritable {
         /// The credential.
         credential: String,
         /// What is in the way.
         reason: &'static str,
+    },
+    /// The request is not one to fill a placeholder in.
+    #[error("credential `{credential}`: {reason}")]
+    Placeholder {
+        /// The credential.
+        credential: String,
+        /// What is in the way.
+        reason: &'static str,
+    },
+    /// Nobody has connected it yet.
+    #[error("credential `{credential}` is not connected: run `sangam connect {credential}`")]
+    NotConnected {
+        /// The credential.
+        credential: String,
     },
     /// `token-url` is no address that a secret may be sent to.
     #[error("credential `{credential}`: `token-url` must be an https address (http only to this machine), without user name")]
@@ -57,7 +71,7 @@ pub enum CredentialError {
         source: JwtError,
     },
     /// The vendor judged the credential: asking again with the same one can't help.
-    #[error("credential `{credential}`: {host} refused it{}; {}", said(.answer), advice(.answer, *.renewable))]
+    #[error("credential `{credential}`: {host} refused it{}; {}", said(.answer), advice(.answer, *.held, .credential))]
     Refused {
         /// The credential.
         credential: String,
@@ -65,8 +79,8 @@ pub enum CredentialError {
         host: String,
         /// What the vendor said.
         answer: VendorAnswer,
-        /// It is the refresh token that has to be replaced.
-        renewable: bool,
+        /// What was shown to the vendor.
+        held: Held,
     },
     /// The vendor answered without a token; this may pass.
     #[error("credential `{credential}`: no token from {host}{}; next try not before {retry_at}", said(.answer))]
@@ -144,6 +158,17 @@ pub struct VendorAnswer {
     pub description: Option<String>,
 }
 
+/// What a token was asked for with, besides the client's own word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// Nothing that the vendor gave.
+    Nothing,
+    /// A refresh token of the configuration, or what became of it.
+    RefreshToken,
+    /// What a person agreed to.
+    Consent,
+}
+
 /// Again, or never?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
@@ -165,6 +190,8 @@ impl CredentialError {
             Self::Unresolved { .. }
             | Self::Exposed { .. }
             | Self::Unwritable { .. }
+            | Self::Placeholder { .. }
+            | Self::NotConnected { .. }
             | Self::TokenUrl { .. }
             | Self::Signing { .. }
             | Self::Refused { .. }
@@ -197,12 +224,16 @@ fn said(answer: &VendorAnswer) -> impl fmt::Display {
     text
 }
 
-fn advice(answer: &VendorAnswer, renewable: bool) -> &'static str {
-    match answer.error.as_deref() {
-        Some("invalid_grant") if renewable => "get a new refresh token from the vendor and set it in place of the old one",
-        Some("invalid_grant") => "check that the vendor lets this client act for this subject, and the clock of this machine; then reload",
-        Some("invalid_client") => "check `client-id`, `client-secret` and `client-auth`; then set the right secret or reload",
-        Some("invalid_scope") => "check `scopes`; then reload",
+fn advice(answer: &VendorAnswer, held: Held, credential: &str) -> String {
+    let advice = match (answer.error.as_deref(), held) {
+        (Some("invalid_grant"), Held::Consent) => return format!("connect it again: `sangam connect {credential}`"),
+        (Some("invalid_grant"), Held::RefreshToken) => "get a new refresh token from the vendor and set it in place of the old one",
+        (Some("invalid_grant"), Held::Nothing) => {
+            "check that the vendor lets this client act for this subject, and the clock of this machine; then reload"
+        }
+        (Some("invalid_client"), _) => "check `client-id`, `client-secret` and `client-auth`; then set the right secret or reload",
+        (Some("invalid_scope"), _) => "check `scopes`; then reload",
         _ => "check what the vendor allows this client; then reload",
-    }
+    };
+    advice.to_owned()
 }

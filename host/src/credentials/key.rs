@@ -24,6 +24,8 @@ pub enum Purpose {
     Secret,
     /// The tokens of a credential.
     Credential,
+    /// A login under way, kept in the browser.
+    Login,
     /// Whose personal data an erasure is to erase, until it is done.
     Erasure,
 }
@@ -110,7 +112,7 @@ impl std::fmt::Debug for SealingKey {
 }
 
 /// Fills `bytes` from the operating system's generator.
-pub(super) fn random(bytes: &mut [u8]) {
+pub(crate) fn random(bytes: &mut [u8]) {
     SystemRandom::new().fill(bytes).expect("the operating system has a random number generator");
 }
 
@@ -127,6 +129,7 @@ fn bound_to(purpose: Purpose, name: &str) -> Vec<u8> {
     let tag = match purpose {
         Purpose::Secret => b's',
         Purpose::Credential => b'c',
+        Purpose::Login => b'l',
         Purpose::Erasure => b'e',
     };
     [&[VERSION, tag], name.as_bytes()].concat()

@@ -41,6 +41,10 @@ pub(super) fn request(sources: &Sources, refresh: Option<&Secret>, origin: &str,
             fields.push(("grant_type", "refresh_token"));
             fields.push(("refresh_token", refresh.unwrap_or(first).expose()));
         }
+        Grant::AuthorizationCode => {
+            fields.push(("grant_type", "refresh_token"));
+            fields.push(("refresh_token", refresh.map(Secret::expose).unwrap_or_default()));
+        }
         Grant::JwtBearer { issuer, subject, private_key, algorithm } => {
             let claims = Claims {
                 issuer: issuer.as_ref().unwrap_or(&sources.client_id).expose(),
@@ -54,18 +58,34 @@ pub(super) fn request(sources: &Sources, refresh: Option<&Secret>, origin: &str,
             fields.push(("assertion", signed.expose()));
         }
     }
-    if !scopes.is_empty() {
+    // What a person agreed to stays in force; some vendors refuse to hear it again.
+    if !scopes.is_empty() && !matches!(sources.grant, Grant::AuthorizationCode) {
         fields.push(("scope", &scopes));
     }
     let by_assertion = matches!(sources.grant, Grant::JwtBearer { .. });
     if let Some(audience) = client.audience.as_deref().filter(|_| !by_assertion) {
         fields.push(("audience", audience));
     }
-    let mut authorization = None;
+    let authorization = identify(sources, by_assertion, &mut fields);
+    Ok(TokenRequest { authorization, form: written(fields), assertion })
+}
+
+/// Writes the request that trades a person's consent for tokens (section 4.1.3, RFC 7636 section 4.5).
+pub(super) fn exchange(sources: &Sources, code: &Secret, verifier: &Secret, redirect_uri: &str) -> TokenRequest {
+    let mut fields = vec![
+        ("grant_type", "authorization_code"),
+        ("code", code.expose()),
+        ("redirect_uri", redirect_uri),
+        ("code_verifier", verifier.expose()),
+    ];
+    let authorization = identify(sources, false, &mut fields);
+    TokenRequest { authorization, form: written(fields), assertion: None }
+}
+
+/// How the client says who it is: in the form, or by the header that is given.
+fn identify<'a>(sources: &'a Sources, by_assertion: bool, fields: &mut Vec<(&'a str, &'a str)>) -> Option<Secret> {
     match &sources.client_secret {
-        Some(secret) if client.client_auth == ClientAuth::Basic => {
-            authorization = Some(basic(&sources.client_id, secret));
-        }
+        Some(secret) if sources.client.client_auth == ClientAuth::Basic => return Some(basic(&sources.client_id, secret)),
         Some(secret) => {
             fields.push(("client_id", sources.client_id.expose()));
             fields.push(("client_secret", secret.expose()));
@@ -74,8 +94,11 @@ pub(super) fn request(sources: &Sources, refresh: Option<&Secret>, origin: &str,
         None if by_assertion => {}
         None => fields.push(("client_id", sources.client_id.expose())),
     }
-    let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    Ok(TokenRequest { authorization, form: Secret::new(form), assertion })
+    None
+}
+
+fn written(fields: Vec<(&str, &str)>) -> Secret {
+    Secret::new(form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish())
 }
 
 /// Section 2.3.1: both are form-encoded before they are joined.
@@ -164,7 +187,7 @@ fn lifetime(value: &Value) -> Option<i64> {
     (seconds >= 1.0).then(|| seconds.min(LONGEST_LIFE as f64) as i64)
 }
 
-fn printable(patterns: &Patterns, text: &str) -> Option<String> {
+pub(super) fn printable(patterns: &Patterns, text: &str) -> Option<String> {
     let clean = patterns.redact(text.as_bytes());
     let clean = String::from_utf8_lossy(&clean);
     let mut shown = String::new();

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use zeroize::Zeroizing;
 
+use super::escape;
 use super::secret::Secret;
 
 /// What stands in the place of a secret.
@@ -13,17 +14,23 @@ pub const MASK: &[u8] = b"[redacted]";
 /// Shorter values are left alone, in bytes: they would shred innocent text and are no secrets worth the name.
 pub(super) const SHORTEST: usize = 6;
 
-/// A set of values to look for. Each is also found percent-encoded and as a JSON string spells it.
+/// A set of values to look for, each in all its [spellings](escape::spellings).
 #[derive(Default)]
 pub(super) struct Patterns {
     /// By first byte; the longest first, so that a value that begins with another is taken out whole.
     by_first: BTreeMap<u8, Vec<Zeroizing<Vec<u8>>>>,
 }
 
+impl std::fmt::Debug for Patterns {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Patterns(…)")
+    }
+}
+
 impl Patterns {
     pub(super) fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
         let mut by_first = BTreeMap::<u8, Vec<Zeroizing<Vec<u8>>>>::new();
-        let spellings = secrets.into_iter().map(Secret::expose).filter(|text| text.len() >= SHORTEST).flat_map(spellings);
+        let spellings = secrets.into_iter().map(Secret::expose).filter(|text| text.len() >= SHORTEST).flat_map(escape::spellings);
         for spelling in spellings {
             if let Some(&first) = spelling.first() {
                 let list = by_first.entry(first).or_default();
@@ -68,16 +75,6 @@ impl Patterns {
         let list = self.by_first.get(bytes.first()?)?;
         list.iter().find(|spelling| bytes.starts_with(spelling)).map(|spelling| spelling.len())
     }
-}
-
-fn spellings(text: &str) -> [Zeroizing<Vec<u8>>; 3] {
-    let percent: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
-    let json = serde_json::Value::from(text).to_string();
-    [
-        Zeroizing::new(text.as_bytes().to_vec()),
-        Zeroizing::new(percent.into_bytes()),
-        Zeroizing::new(json.as_bytes()[1..json.len() - 1].to_vec()),
-    ]
 }
 
 /// The values in use now, by credential.
@@ -129,6 +126,12 @@ mod tests {
             ("s3cr3t-abs3cr3t-abc", "s3cr3t-ab[redacted]"),
             ("?token=a%2Fb%22c%2Bd&x", "?token=[redacted]&x"),
             (r#"{"t":"a/b\"c+d"}"#, r#"{"t":"[redacted]"}"#),
+            (r#"{"t":"a\/b\"c+d"}"#, r#"{"t":"[redacted]"}"#),
+            ("?token=a%2fb%22c%2bd&x", "?token=[redacted]&x"),
+            ("<p>a/b&quot;c+d</p>", "<p>[redacted]</p>"),
+            ("612f6222632b64", "[redacted]"),
+            // `user:s3cr3t-abc` in base64: what the user's name decides stays.
+            ("Basic dXNlcjpzM2NyM3QtYWJj", "Basic dXNlcjp[redacted]"),
             ("tiny stays", "tiny stays"),
             ("", ""),
         ] {

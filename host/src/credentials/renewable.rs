@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::context::Context;
 use super::error::{CredentialError, Remedy};
+use super::oauth2::Granted;
 use super::renewal;
 use super::sources::{Fingerprint, Sources};
 use super::status::{State, Status};
@@ -36,6 +37,8 @@ pub(super) struct Renewable {
     credential: Arc<Credential>,
     /// Under which the store knows this one's lease.
     holder: String,
+    /// Of refreshes ahead of time, 0 to 1: see [`Token::due_ahead`].
+    spread: f64,
     epoch: AtomicU64,
     inner: Mutex<Inner>,
 }
@@ -52,6 +55,12 @@ struct Inner {
     unsaved: Option<Token>,
     flight: Option<Flight>,
     source: Option<Fingerprint>,
+    /// When the store's token was fetched.
+    obtained_at: Option<Timestamp>,
+    /// Requests have carried the present token.
+    used: bool,
+    /// Since when nothing but a change helps.
+    broken_at: Option<Timestamp>,
     refreshes: u64,
     failures: u64,
 }
@@ -76,8 +85,11 @@ impl Inner {
 }
 
 impl Renewable {
-    pub(super) fn new(credential: Arc<Credential>) -> Self {
-        Self { credential, holder: Uuid::new_v4().to_string(), epoch: AtomicU64::new(0), inner: Mutex::default() }
+    /// `host`: whose leases its refreshes take.
+    pub(super) fn new(credential: Arc<Credential>, host: &str) -> Self {
+        let id = Uuid::new_v4();
+        let spread = f64::from(id.as_bytes()[0]) / 255.0;
+        Self { credential, holder: format!("{host}/{id}"), spread, epoch: AtomicU64::new(0), inner: Mutex::default() }
     }
 
     /// A token to use now, fetched where there is none or its end is near.
@@ -85,6 +97,7 @@ impl Renewable {
         let now = cx.vault.clock().now();
         let flight = {
             let mut inner = self.lock();
+            inner.used = true;
             if let Some(token) = inner.usable(now) {
                 let in_trouble = inner.trouble.as_ref().is_some_and(|t| t.holds(&t.source, t.version, now));
                 if !token.due(now) || in_trouble {
@@ -144,6 +157,33 @@ impl Renewable {
         }
     }
 
+    /// Takes over what other hosts got, and fetches the next token before a request has to wait for it: where the present one is in use and
+    /// nears its end, and where the refresh token would end for want of use.
+    pub(super) async fn tend(self: &Arc<Self>, cx: &Arc<Context>) {
+        let Ok(Some(sources)) = Sources::resolve(&cx.vault, &self.credential.kind).await else { return };
+        self.made_of(cx, sources.fingerprint);
+        renewal::look(self, cx, &sources).await;
+        let now = cx.vault.clock().now();
+        let flight = {
+            let mut inner = self.lock();
+            let nears_its_end = inner.used && inner.token.as_ref().is_some_and(|token| token.due_ahead(now, self.spread));
+            let unused = inner.obtained_at.is_some_and(|at| self.overdue(at, now));
+            let in_trouble = inner.trouble.as_ref().is_some_and(|t| t.holds(&t.source, t.version, now));
+            if !(nears_its_end || unused) || in_trouble {
+                return;
+            }
+            self.join(&mut inner, cx)
+        };
+        let _ = self.land(flight).await; // kept as its last error
+    }
+
+    /// Keeps what a person agreed to; requests carry it from now on.
+    pub(super) async fn keep(&self, cx: &Context, sources: &Sources, granted: Granted, asked_at: Timestamp) -> Outcome {
+        let kept = renewal::keep(self, cx, sources, granted, asked_at).await?;
+        cx.changed(&self.epoch);
+        Ok(kept)
+    }
+
     /// Tries once more to save what is not yet in the store. `true` once nothing is left to save.
     pub(super) async fn flush(self: &Arc<Self>, cx: &Arc<Context>) -> bool {
         let flight = {
@@ -175,6 +215,7 @@ impl Renewable {
         };
         let state = match remedy {
             _ if inner.flight().is_some() => State::Refreshing,
+            Some(Remedy::Change) if matches!(inner.error, Some(CredentialError::NotConnected { .. })) => State::NotConnected,
             Some(Remedy::Change) => State::Broken,
             _ if retry_at.is_some() => State::CoolingDown,
             _ if inner.token.is_some() => State::Ok,
@@ -186,6 +227,8 @@ impl Renewable {
             state,
             expires_at: inner.token.as_ref().and_then(|token| token.expires_at),
             retry_at,
+            broken_at: inner.broken_at,
+            works_at: inner.token.as_ref().filter(|_| remedy != Some(Remedy::Change)).map(|token| token.obtained_at),
             last_error: inner.error.as_ref().map(CredentialError::in_full),
             refreshes: inner.refreshes,
             failures: inner.failures,
@@ -207,7 +250,12 @@ impl Renewable {
             let mut inner = this.lock();
             inner.flight = None;
             inner.error = outcome.as_ref().err().cloned();
+            let is_broken = inner.error.as_ref().is_some_and(|error| error.remedy() == Remedy::Change);
+            inner.broken_at = is_broken.then(|| inner.broken_at.unwrap_or_else(|| cx.vault.clock().now()));
             drop(inner);
+            if is_broken {
+                cx.broke();
+            }
             landing.send_replace(Some(outcome));
         });
         flight

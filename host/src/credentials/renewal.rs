@@ -13,11 +13,12 @@ use url::Url;
 
 use super::context::Context;
 use super::endpoint::REQUEST_TIME;
-use super::error::CredentialError;
-use super::oauth2;
+use super::error::{CredentialError, Held};
+use super::oauth2::{self, Granted};
 use super::origin;
 use super::renewable::{Outcome, Renewable};
-use super::sources::{Grant, Sources, digest};
+use super::secret::Secret;
+use super::sources::{Fingerprint, Grant, Sources};
 use super::token::{self, Token};
 use super::trouble::{Trouble, pause};
 use crate::clock::later;
@@ -53,7 +54,7 @@ pub(super) async fn run(slot: &Renewable, cx: &Context) -> Outcome {
         let stored = match (opened, &sources.grant) {
             (Ok(stored), _) => stored,
             // It may hold the only valid refresh token: not to be written over.
-            (Err(reason), Grant::RefreshToken { .. }) => {
+            (Err(reason), Grant::RefreshToken { .. } | Grant::AuthorizationCode) => {
                 return Err(CredentialError::Unreadable { credential: name.to_owned(), reason });
             }
             (Err(_), Grant::ClientCredentials | Grant::JwtBearer { .. }) => None,
@@ -66,6 +67,9 @@ pub(super) async fn run(slot: &Renewable, cx: &Context) -> Outcome {
                 return Ok(slot.adopt(cx, stored, &sources));
             }
             refresh_with = Some(stored);
+        }
+        if !unsaved && matches!(sources.grant, Grant::AuthorizationCode) && consent(refresh_with.as_ref(), &sources).is_none() {
+            return Err(CredentialError::NotConnected { credential: name.to_owned() });
         }
         if !unsaved && let Some(error) = slot.held_back(&source, version, now) {
             return Err(error);
@@ -116,16 +120,12 @@ async fn fetch(slot: &Renewable, cx: &Context, sources: &Sources, version: i64, 
     let (name, clock) = (slot.name().to_owned(), cx.vault.clock());
     let url = token_url(&sources.client.token_url).ok_or_else(|| CredentialError::TokenUrl { credential: name.clone() })?;
     let host = origin::authority(&url);
-    let first_refresh = match &sources.grant {
-        Grant::RefreshToken { first } => Some(digest(first)),
-        Grant::ClientCredentials | Grant::JwtBearer { .. } => None,
-    };
-    let refresh = match &sources.grant {
+    let lineage = sources.lineage();
+    let (refresh, held) = match &sources.grant {
         // What the vendor rotated it to, unless somebody has configured another one since.
-        Grant::RefreshToken { first } => {
-            stored.filter(|stored| stored.first_refresh == first_refresh).and_then(|stored| stored.refresh.as_ref()).or(Some(first))
-        }
-        Grant::ClientCredentials | Grant::JwtBearer { .. } => None,
+        Grant::RefreshToken { first } => (consent(stored, sources).or(Some(first)), Held::RefreshToken),
+        Grant::AuthorizationCode => (consent(stored, sources), Held::Consent),
+        Grant::ClientCredentials | Grant::JwtBearer { .. } => (None, Held::Nothing),
     };
     let asked_at = clock.now();
     let request = oauth2::request(sources, refresh, &url.origin().ascii_serialization(), asked_at)
@@ -142,20 +142,10 @@ async fn fetch(slot: &Renewable, cx: &Context, sources: &Sources, version: i64, 
             Ok(granted) => {
                 slot.fetched();
                 info!(credential = name, host, lifetime_s = granted.lifetime, "token fetched");
-                return Ok(Token {
-                    version: version + 1,
-                    access: granted.access_token,
-                    refresh: granted.refresh_token.filter(|_| refresh.is_some()).or_else(|| refresh.cloned()),
-                    first_refresh,
-                    source: sources.fingerprint,
-                    obtained_at: asked_at,
-                    // Counted from the question: never later than the vendor counts.
-                    expires_at: granted.lifetime.map(|seconds| token::end(asked_at, seconds)),
-                });
+                let refresh = granted.refresh_token.filter(|_| refresh.is_some()).or_else(|| refresh.cloned());
+                return Ok(made(version + 1, granted.access_token, refresh, granted.lifetime, sources, lineage, asked_at));
             }
-            Err(refusal) if refusal.is_final => {
-                CredentialError::Refused { credential: name, host, answer: refusal.answer, renewable: refresh.is_some() }
-            }
+            Err(refusal) if refusal.is_final => CredentialError::Refused { credential: name, host, answer: refusal.answer, held },
             Err(refusal) => {
                 CredentialError::NoToken { credential: name, host, answer: refusal.answer, retry_at: cooled(reply.retry_after) }
             }
@@ -167,7 +157,74 @@ async fn fetch(slot: &Renewable, cx: &Context, sources: &Sources, version: i64, 
     Err(error)
 }
 
+/// The stored refresh token, if it goes back to what is configured.
+fn consent<'a>(stored: Option<&'a Token>, sources: &Sources) -> Option<&'a Secret> {
+    stored.filter(|stored| stored.first_refresh == sources.lineage()).and_then(|stored| stored.refresh.as_ref())
+}
+
+fn made(
+    version: i64,
+    access: Secret,
+    refresh: Option<Secret>,
+    lifetime: Option<i64>,
+    sources: &Sources,
+    lineage: Option<Fingerprint>,
+    asked_at: Timestamp,
+) -> Token {
+    Token {
+        version,
+        access,
+        refresh,
+        first_refresh: lineage,
+        source: sources.fingerprint,
+        obtained_at: asked_at,
+        // Counted from the question: never later than the vendor counts.
+        expires_at: lifetime.map(|seconds| token::end(asked_at, seconds)),
+    }
+}
+
+/// Takes over what is in the store, where another host or an earlier life got it. Asks no vendor.
+pub(super) async fn look(slot: &Renewable, cx: &Context, sources: &Sources) {
+    let (name, now) = (slot.name(), cx.vault.clock().now());
+    // Whoever needs the token meets the store's error, too, and then it counts.
+    let Ok(Some(row)) = cx.vault.store().credential_state(name).await else { return };
+    if row.sealed.is_empty() || !slot.is_news(row.version) {
+        return;
+    }
+    let Ok(stored) = Token::open(cx.vault.key(), name, row.version, &row.sealed) else { return };
+    slot.seen(&stored);
+    if slot.accepts(&stored, &sources.fingerprint, now) {
+        slot.adopt(cx, stored, sources);
+    }
+}
+
+/// Puts what a person agreed to in the place of whatever the store holds.
+pub(super) async fn keep(slot: &Renewable, cx: &Context, sources: &Sources, granted: Granted, asked_at: Timestamp) -> Outcome {
+    let (name, clock) = (slot.name(), cx.vault.clock());
+    let store = |source: StoreError| CredentialError::Store { credential: name.to_owned(), source: Arc::new(source) };
+    // Not the holder of this host's refreshes: one that is under way has to end first.
+    let holder = format!("{}/consent", slot.holder());
+    let give_up = later(clock.now(), PATIENCE);
+    slot.made_of(cx, sources.fingerprint);
+    loop {
+        let now = clock.now();
+        let version = cx.vault.store().credential_state(name).await.map_err(store)?.map_or(0, |row| row.version);
+        if cx.vault.store().credential_lease(name, version, &holder, later(now, LEASE), now).await.map_err(store)? {
+            let refresh = granted.refresh_token.clone();
+            let token = made(version + 1, granted.access_token.clone(), refresh, granted.lifetime, sources, sources.lineage(), asked_at);
+            let sealed = token.seal(cx.vault.key(), name);
+            if cx.vault.store().credential_save(name, version, &holder, &sealed).await.map_err(store)? {
+                return Ok(slot.adopt(cx, token, sources));
+            }
+        }
+        if give_up <= now {
+            return Err(CredentialError::Busy { credential: name.to_owned() });
+        }
+        clock.sleep(LOOK).await;
+    }
+}
+
 /// An address that secrets may be sent to.
-fn token_url(text: &str) -> Option<Url> {
+pub(super) fn token_url(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(|url| origin::is_protected(url) && url.username().is_empty() && url.password().is_none())
 }

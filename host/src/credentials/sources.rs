@@ -21,8 +21,17 @@ pub(super) struct Sources {
 /// What the client shows to get a token.
 pub(super) enum Grant {
     ClientCredentials,
-    RefreshToken { first: Secret },
-    JwtBearer { issuer: Option<Secret>, subject: Secret, private_key: Secret, algorithm: JwtAlgorithm },
+    RefreshToken {
+        first: Secret,
+    },
+    /// The refresh token of what a person agreed to, which is in the store.
+    AuthorizationCode,
+    JwtBearer {
+        issuer: Option<Secret>,
+        subject: Secret,
+        private_key: Secret,
+        algorithm: JwtAlgorithm,
+    },
 }
 
 impl Sources {
@@ -33,6 +42,7 @@ impl Sources {
             CredentialKind::OAuth2RefreshToken { client, refresh_token } => {
                 (client, Grant::RefreshToken { first: vault.resolve(refresh_token).await? })
             }
+            CredentialKind::OAuth2AuthorizationCode { client, .. } => (client, Grant::AuthorizationCode),
             CredentialKind::OAuth2JwtBearer { client, issuer, subject, private_key, algorithm } => {
                 let grant = Grant::JwtBearer {
                     issuer: optional(vault, issuer.as_ref()).await?,
@@ -42,9 +52,12 @@ impl Sources {
                 };
                 (client, grant)
             }
-            CredentialKind::Bearer { .. } | CredentialKind::Basic { .. } | CredentialKind::Header { .. } => {
-                return Ok(None);
-            }
+            CredentialKind::Bearer { .. }
+            | CredentialKind::Basic { .. }
+            | CredentialKind::Header { .. }
+            | CredentialKind::Query { .. }
+            | CredentialKind::Hmac(_)
+            | CredentialKind::Placeholder { .. } => return Ok(None),
         };
         let client_id = vault.resolve(&client.client_id).await?;
         let client_secret = optional(vault, client.client_secret.as_ref()).await?;
@@ -56,9 +69,26 @@ impl Sources {
     pub(super) fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let granted = match &self.grant {
             Grant::RefreshToken { first } => Some(first),
-            Grant::ClientCredentials | Grant::JwtBearer { .. } => None, // a private key is never sent anywhere
+            // A private key is never sent anywhere.
+            Grant::ClientCredentials | Grant::AuthorizationCode | Grant::JwtBearer { .. } => None,
         };
         self.client_secret.iter().chain(granted)
+    }
+
+    /// What a stored refresh token goes back to: the configured one, or the client that a person agreed to. With another one it is not used.
+    pub(super) fn lineage(&self) -> Option<Fingerprint> {
+        match &self.grant {
+            Grant::RefreshToken { first } => Some(digest(first)),
+            Grant::AuthorizationCode => Some(
+                Sha256::new()
+                    .chain_update(&self.client.token_url)
+                    .chain_update([0])
+                    .chain_update(self.client_id.expose())
+                    .finalize()
+                    .into(),
+            ),
+            Grant::ClientCredentials | Grant::JwtBearer { .. } => None,
+        }
     }
 }
 
@@ -98,6 +128,7 @@ fn fingerprint(client: &OAuth2Client, id: &Secret, secret: Option<&Secret>, gran
             field(Some("refresh-token"));
             field(Some(first.expose()));
         }
+        Grant::AuthorizationCode => field(Some("authorization-code")),
         Grant::JwtBearer { issuer, subject, private_key, algorithm } => {
             field(Some("jwt-bearer"));
             field(issuer.as_ref().map(Secret::expose));

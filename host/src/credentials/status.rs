@@ -17,6 +17,8 @@ pub enum State {
     CoolingDown,
     /// Nothing but a changed secret or configuration helps.
     Broken,
+    /// Nobody has agreed to it yet: `sangam connect`.
+    NotConnected,
     /// No request has needed it since this host started.
     Unused,
 }
@@ -37,6 +39,12 @@ pub struct Status {
     /// When the cool-down ends.
     #[serde(serialize_with = "time")]
     pub retry_at: Option<Timestamp>,
+    /// Since when nothing but a changed secret or configuration helps.
+    #[serde(serialize_with = "time")]
+    pub broken_at: Option<Timestamp>,
+    /// When it was last seen to work: its token fetched, or a request answered that carried it.
+    #[serde(serialize_with = "time")]
+    pub works_at: Option<Timestamp>,
     /// What went wrong last, if nothing has gone right since.
     pub last_error: Option<String>,
     /// Tokens fetched since this host started.
@@ -51,8 +59,12 @@ pub(super) fn kind(kind: &CredentialKind) -> &'static str {
         CredentialKind::Bearer { .. } => "bearer",
         CredentialKind::Basic { .. } => "basic",
         CredentialKind::Header { .. } => "header",
+        CredentialKind::Query { .. } => "query",
+        CredentialKind::Hmac(_) => "hmac",
+        CredentialKind::Placeholder { .. } => "placeholder",
         CredentialKind::OAuth2ClientCredentials(_) => "oauth2-client-credentials",
         CredentialKind::OAuth2RefreshToken { .. } => "oauth2-refresh-token",
+        CredentialKind::OAuth2AuthorizationCode { .. } => "oauth2-authorization-code",
         CredentialKind::OAuth2JwtBearer { .. } => "oauth2-jwt-bearer",
     }
 }
@@ -63,4 +75,9 @@ fn time<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok,
         Some(time) => serializer.collect_str(time),
         None => serializer.serialize_none(),
     }
+}
+
+/// RFC 3339.
+pub(super) fn moment<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
 }

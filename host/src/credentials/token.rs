@@ -28,7 +28,7 @@ pub(super) struct Token {
     pub(super) access: Secret,
     /// What gets the next one, where the credential is a refresh token.
     pub(super) refresh: Option<Secret>,
-    /// SHA-256 of the configured refresh token at the time: another one in the configuration wins over `refresh`.
+    /// What `refresh` goes back to (`Sources::lineage`): where the configuration has another one, that wins.
     pub(super) first_refresh: Option<Fingerprint>,
     /// What the credential was made of at the time.
     pub(super) source: Fingerprint,
@@ -45,10 +45,20 @@ impl Token {
 
     /// Whether it is time to fetch the next one.
     pub(super) fn due(&self, now: Timestamp) -> bool {
+        self.due_by(now, 0.0)
+    }
+
+    /// Whether it is time to fetch the next one so that no request waits for it: up to half as early again, by `spread` from 0 to 1, so that
+    /// hosts and credentials that got their tokens together don't ask together.
+    pub(super) fn due_ahead(&self, now: Timestamp, spread: f64) -> bool {
+        self.due_by(now, 0.25 + spread / 4.0)
+    }
+
+    fn due_by(&self, now: Timestamp, more: f64) -> bool {
         self.expires_at.is_some_and(|end| {
             let life = end.duration_since(self.obtained_at);
             let early = (life / EARLY_SHARE).max(EARLY_TIME.min(life / NEVER_BEFORE));
-            end.duration_since(now) < early
+            end.duration_since(now).as_secs_f64() < early.as_secs_f64() * (1.0 + more)
         })
     }
 
@@ -145,6 +155,10 @@ mod tests {
             assert!(!token.expired(at(lifetime - 1)) && token.expired(at(lifetime)));
         }
         assert!(!token(None).due(Timestamp::MAX) && !token(None).expired(Timestamp::MAX));
+        for (spread, due_from) in [(0.0, 2700), (1.0, 2520)] {
+            let at = |second| Timestamp::from_second(second).expect("a time");
+            assert!(!token(Some(3600)).due_ahead(at(due_from), spread) && token(Some(3600)).due_ahead(at(due_from + 1), spread));
+        }
     }
 
     #[test]

@@ -152,6 +152,16 @@ impl Vault {
         self.key.digest(text)
     }
 
+    /// Seals what a browser keeps of a login under way: any host of the store opens it, and nobody else.
+    pub fn seal_login(&self, plaintext: &[u8]) -> Vec<u8> {
+        self.key.seal(Purpose::Login, "", plaintext)
+    }
+
+    /// Opens what [`Vault::seal_login`] made.
+    pub fn open_login(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        self.key.open(Purpose::Login, "", sealed)
+    }
+
     pub(super) fn store(&self) -> &Store {
         &self.store
     }

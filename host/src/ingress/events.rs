@@ -12,7 +12,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::content;
-use crate::api::{Problem, Sees, event_document};
+use crate::access::Caller;
+use crate::api::{Problem, Sees, check_sources, event_document};
 use crate::crash::Point;
 use crate::runtime::{Admission, Intake, IntakeError, Runtime};
 use crate::store::Accepted;
@@ -31,6 +32,7 @@ pub struct Wait {
 pub async fn post_events(
     State(runtime): State<Arc<Runtime>>,
     Extension(admission): Extension<Admission>,
+    Extension(caller): Extension<Caller>,
     Extension(sees): Extension<Sees>,
     Query(query): Query<Wait>,
     headers: HeaderMap,
@@ -42,6 +44,7 @@ pub async fn post_events(
     }
     runtime.pressure.check(&runtime.store).await?;
     let events = content::events(&headers, &body)?;
+    check_sources(&caller, events.iter().map(|event| event.source.as_str()))?;
     let intake = Intake::new(&runtime);
     let mut rows = Vec::with_capacity(events.len());
     let mut unfit = Vec::new();

@@ -180,6 +180,32 @@ fn what_reaches_outside_is_refused_with_the_reason() {
     assert_eq!(eval("def now: 1; now").as_deref(), Ok("1"));
 }
 
+#[test]
+fn what_reaches_outside_is_refused_wherever_it_stands() {
+    for source in [
+        "try env catch 1",
+        "if false then halt else 1 end",
+        "[limit(1; inputs)]",
+        "first(input)",
+        "reduce inputs as $x (0; .)",
+        "def f(g): g; f(halt_error)",
+        "path(env)",
+        "{a: $ENV}",
+        r#""\(now)""#,
+        r#"@json "\(env)""#,
+        ".a |= now",
+        "label $x | debug",
+        "$ENV as $x | $x",
+    ] {
+        let message = Expr::compile(source).expect_err(source).message;
+        assert!(message.contains("not allowed: "), "{source}: {message}");
+    }
+    // These only make text, whatever the text says.
+    assert_eq!(eval(r#""a'; rm -rf / #" | @sh"#).as_deref(), Ok(r#""'a'\\''; rm -rf / #'""#));
+    assert_eq!(eval(r#"{"env": 1} | .env, getpath(["env"]) | select(. == 1) | 1"#).map_err(|_| ()), Err(()), "two outputs");
+    assert_eq!(eval(r#"{"env": 1, "now": 2} | .env + .now"#).as_deref(), Ok("3"), "members may be called like them");
+}
+
 /// Each would spin, grow or overflow the stack. That the test process survives is part of the test.
 #[test]
 fn runaway_expressions_end_in_an_error() {

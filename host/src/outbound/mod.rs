@@ -34,7 +34,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::config;
-use crate::credentials::{Attached, Broker};
+use crate::credentials::{Attached, Broker, CredentialError, Outgoing};
 use crate::store::{BreakerRow, Store};
 use breaker::{Breaker, Pass, Went};
 use failure::failed;
@@ -141,10 +141,13 @@ impl Outbound {
                 }
             };
             let left = timeout.saturating_sub(started.elapsed());
-            let result = match tokio::time::timeout(left, self.send(request, exchange.host())).await {
+            let result = match tokio::time::timeout(left, self.send(request, exchange.host(), sent.attached.as_ref())).await {
                 Ok(result) => result,
                 Err(_) => Err(HttpError::Timeout(format!("{} did not answer completely within {timeout:?}", exchange.host()))),
             };
+            if let (Some(attached), Ok(response)) = (&sent.attached, &result) {
+                self.broker.answered(attached, response.status);
+            }
             if let Some(pass) = pass {
                 let change = pass.tell(told(&result), Timestamp::now());
                 if let Some(shared) = &self.shared {
@@ -220,26 +223,33 @@ impl Outbound {
             // Without it some servers answer 411: they expect a body of these (RFC 9110 section 8.6).
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        sent.attached = self
-            .broker
-            .attach(&self.credentials, &prepared.url, &mut headers)
-            .await
-            .map_err(|error| HttpError::Credential(crate::telemetry::chain(&error), error.remedy()))?;
-        let request = self.pool.client(&prepared.url).request(prepared.method.clone(), prepared.url.clone()).headers(headers);
-        Ok(if prepared.body.is_empty() && exchange.reads { request } else { request.body(prepared.body.clone()) })
+        // From here on it may hold secrets: journal, log and errors know the exchange as the plugin made it.
+        let mut outgoing = Outgoing { method: prepared.method.clone(), url: prepared.url.clone(), headers, body: prepared.body.clone() };
+        sent.attached = self.broker.attach(&self.credentials, &mut outgoing).await.map_err(|error| match error {
+            CredentialError::Placeholder { .. } => HttpError::Denied(error.to_string()),
+            error => HttpError::Credential(crate::telemetry::chain(&error), error.remedy()),
+        })?;
+        let Outgoing { method, url, mut headers, body } = outgoing;
+        if sent.attached.is_some() {
+            // An answer that echoes a secret is read before the plugin gets it; it has to be readable.
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        let request = self.pool.client(&url).request(method, url).headers(headers);
+        Ok(if prepared.body.is_empty() && exchange.reads { request } else { request.body(body) })
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder, host: &str) -> Result<Response, HttpError> {
-        let response = request.send().await.map_err(|error| failed(&error, host))?;
-        self.collect(response, host).await
+    async fn send(&self, request: reqwest::RequestBuilder, host: &str, attached: Option<&Attached>) -> Result<Response, HttpError> {
+        let response = request.send().await.map_err(|error| failed(&error.without_url(), host))?;
+        self.collect(response, host, attached).await
     }
 
-    async fn collect(&self, response: reqwest::Response, host: &str) -> Result<Response, HttpError> {
+    async fn collect(&self, response: reqwest::Response, host: &str, attached: Option<&Attached>) -> Result<Response, HttpError> {
         let status = response.status().as_u16();
         if status == 101 {
             return Err(HttpError::Connection(format!("{host} went over to another protocol, which nobody had asked for")));
         }
-        let headers = self.headers(response.headers());
+        let is_opaque = attached.is_some() && is_encoded(response.headers());
+        let headers = self.headers(response.headers(), attached);
         let mut body = BytesMut::new();
         if let Some(length) = response.content_length() {
             if length > self.response_size as u64 {
@@ -249,17 +259,22 @@ impl Outbound {
         }
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|error| failed(&error, host))?;
+            let chunk = chunk.map_err(|error| failed(&error.without_url(), host))?;
             if body.len() + chunk.len() > self.response_size {
                 return Err(HttpError::ResponseTooLarge(self.response_size as u64));
             }
             body.extend_from_slice(&chunk);
         }
-        let body = self.broker.redact(&body).into_owned();
+        if is_opaque && !body.is_empty() {
+            return Err(HttpError::Connection(format!(
+                "the answer of {host} is compressed, though it was asked not to be, so that a credential in it could not be masked"
+            )));
+        }
+        let body = self.broker.redact_answer(attached, &body).into_owned();
         Ok(Response { status, headers, body })
     }
 
-    fn headers(&self, headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+    fn headers(&self, headers: &HeaderMap, attached: Option<&Attached>) -> Vec<(String, Vec<u8>)> {
         let mut left = MAX_RESPONSE_HEADERS;
         headers
             .iter()
@@ -269,7 +284,7 @@ impl Outbound {
                 left = left.saturating_sub(size);
                 fits
             })
-            .map(|(name, value)| (name.as_str().to_owned(), self.broker.redact(value.as_bytes()).into_owned()))
+            .map(|(name, value)| (name.as_str().to_owned(), self.broker.redact_answer(attached, value.as_bytes()).into_owned()))
             .collect()
     }
 }
@@ -282,4 +297,12 @@ fn told(result: &Result<Response, HttpError>) -> Went {
         // An address that may not be dialled, an answer that is too large: says nothing about the host.
         Err(_) => Went::Nowhere,
     }
+}
+
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    codings.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).any(|coding| {
+        let coding = coding.trim_ascii();
+        !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
+    })
 }

@@ -1,6 +1,7 @@
 //! One running host: the parts put together, the present configuration, and how it is replaced.
 
 mod canary;
+mod credential_events;
 mod erasure;
 mod identity;
 mod intake;
@@ -11,6 +12,7 @@ mod retention;
 mod revision;
 
 pub use canary::{Trial, TrialFigures};
+pub use credential_events::tell;
 pub use erasure::Wanted;
 pub use identity::Identity;
 pub use intake::{Cause, Intake, IntakeError, MAX_HOPS, judge_again};
@@ -26,6 +28,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Gate;
 use crate::clock::Clock;
 use crate::config::{self, Loaded, Outside, Problems};
 use crate::crash::{Crash, Point};
@@ -34,6 +37,7 @@ use crate::engine::Engine;
 use crate::mapping::{self, Evaluator};
 use crate::outbound::Outbound;
 use crate::registry::{Component, Progress, Sources, Supply};
+use crate::server::{Certificates, Prepared};
 use crate::store::{Store, StoreError};
 use crate::telemetry::{self, Metrics};
 use crate::tls;
@@ -123,6 +127,8 @@ pub struct Runtime {
     pub pressure: Pressure,
     /// Runs may be due.
     pub due: Notify,
+    /// Another host has changed a credential.
+    pub credentials: Notify,
     /// An erasure was asked for.
     pub erasing: Notify,
     /// Counts runs that ended.
@@ -135,6 +141,10 @@ pub struct Runtime {
     pub abandon: CancellationToken,
     /// Secret that what plugins see as random derives from.
     pub random_secret: [u8; 32],
+    /// Who asks, and what this host knows of them.
+    pub gate: Gate,
+    /// What the listener shows, where it speaks TLS.
+    pub certificates: Option<Arc<Certificates>>,
     /// Who this host is in leases.
     pub identity: Identity,
     /// Configurations that are left to other hosts.
@@ -164,7 +174,16 @@ impl Runtime {
         let tls = tls::client_config().map_err(|error| start(&error))?;
         let vault = Vault::open(store.clone(), &loaded.config.secrets, clock.clone()).await.map_err(|error| start(&error))?;
         let tokens = TokenClient::new(tls.clone()).map_err(|error| start(&error))?;
-        let broker = Arc::new(Broker::new(vault.clone(), BTreeMap::new(), tokens));
+        let gate = Gate::new(&loaded.config.server, &vault, &tls).map_err(|error| start(&error))?;
+        let certificates = match &loaded.config.server.tls {
+            Some(source) => {
+                let certificates = Certificates::load(vault.clone(), source, clock.now()).await.map_err(|error| start(&error))?;
+                Some(Arc::new(certificates))
+            }
+            None => None,
+        };
+        let identity = Identity::of(&loaded.config.base.join("data"));
+        let broker = Arc::new(Broker::new(vault.clone(), BTreeMap::new(), tokens, &identity.name));
         let cache_secret = store_secret(&store, CACHE_SECRET).await?;
         // Compiled code lives beside the database.
         let cache = loaded.config.store.folder(&loaded.config.base).join("cache");
@@ -181,13 +200,16 @@ impl Runtime {
             evaluator: Evaluator::new(mapping::Limits::default(), EVALUATIONS),
             metrics: Metrics::default(),
             due: Notify::new(),
+            credentials: Notify::new(),
             erasing: Notify::new(),
             ended: watch::Sender::new(0),
             stopping: CancellationToken::new(),
             drained: CancellationToken::new(),
             abandon: CancellationToken::new(),
             random_secret,
-            identity: Identity::of(&loaded.config.base.join("data")),
+            gate,
+            certificates,
+            identity,
             unservable: Unservable::default(),
             tls,
             present: RwLock::new(empty),
@@ -207,6 +229,8 @@ impl Runtime {
             false => Some(None),
         };
         if let Some(owner) = former {
+            // What it had asked a vendor for will not come any more.
+            runtime.store.credential_release(owner).await?;
             let released = runtime.store.release(owner, now).await?;
             if released > 0 {
                 tracing::info!(runs = released, "runs that were under way when the host stopped go on");
@@ -222,10 +246,27 @@ impl Runtime {
         let _one_at_a_time = self.reloading.lock().await;
         let loaded = config::load(&self.config_file)?;
         warn(&loaded);
+        let certificates = self.prepare_certificates(&loaded).await?;
         let number = self.apply(loaded, Start::Reload).await?;
+        if let Some((certificates, prepared)) = certificates {
+            certificates.install(prepared);
+        }
         self.store.wake("credential", self.clock.now()).await?;
         self.due.notify_one();
         Ok(number)
+    }
+
+    /// The certificate that the file names now, judged but not shown yet: nothing of a file is applied unless all of it can be.
+    async fn prepare_certificates(&self, loaded: &Loaded) -> Result<Option<(&Certificates, Prepared)>, ApplyError> {
+        let (Some(certificates), Some(source)) = (&self.certificates, &loaded.config.server.tls) else {
+            if self.certificates.is_some() != loaded.config.server.tls.is_some() {
+                tracing::warn!("[server.tls] came or went; like the rest of [server] that counts after a restart");
+            }
+            return Ok(None);
+        };
+        let prepared = certificates.prepare(source, self.clock.now()).await;
+        let prepared = prepared.map_err(|error| ApplyError::Start(telemetry::chain(&error)))?;
+        Ok(Some((certificates, prepared)))
     }
 
     /// Takes over a revision that another host on the store has applied.

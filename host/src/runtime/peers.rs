@@ -82,7 +82,8 @@ async fn heed(runtime: &Runtime, signal: Signal) {
         Signal::Due => runtime.due.notify_one(),
         Signal::Ended => runtime.ended.send_modify(|count| *count += 1),
         Signal::Revision => follow(runtime).await,
-        Signal::Credential => runtime.broker.recheck().await,
+        // A vendor may have to be asked, and the signs of life must not wait for that.
+        Signal::Credential => runtime.credentials.notify_one(),
         Signal::Limits => learn_limits(runtime).await,
     }
 }

@@ -12,6 +12,8 @@ use super::StoreError;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "foundation", include_str!("migrations/0001_foundation.sql")),
     (2, "durable", include_str!("migrations/0002_durable.sql")),
+    (3, "connections", include_str!("migrations/0003_connections.sql")),
+    (4, "access", include_str!("migrations/0004_access.sql")),
     (5, "personal", include_str!("migrations/0005_personal.sql")),
 ];
 

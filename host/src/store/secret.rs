@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::credentials::Role;
+use crate::router::Pattern;
 
 use super::sql::{Row, sql};
 use super::terms::{Signal, Terms};
@@ -45,6 +46,10 @@ pub struct ApiTokenRow {
     pub created_at: Timestamp,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
+    /// Sources of the events that it may send; none named: all.
+    pub sources: Vec<Pattern>,
+    /// When it was last used, to about half a minute.
+    pub used_at: Option<Timestamp>,
 }
 
 impl Store {
@@ -174,13 +179,32 @@ impl Store {
             .await
     }
 
+    /// Ends the leases of a host that refreshes nothing any more, by the first part of their holders; of all hosts without one.
+    pub async fn credential_release(&self, host: Option<&str>) -> Result<(), StoreError> {
+        let holders = host.map(|host| format!("{host}/")).unwrap_or_default();
+        self.writer
+            .write(Terms::none().signal(Signal::Credential), move |connection| {
+                let holders = holders.clone();
+                Box::pin(async move {
+                    sql("update credential set lease_holder = null, lease_until = null \
+                         where lease_holder is not null and substr(lease_holder, 1, length(?1)) = ?1")
+                    .bind(holders)
+                    .execute(connection)
+                    .await
+                    .map_err(StoreError::doing("end the leases of credentials"))?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
     /// Keeps a new API token.
     pub async fn token_insert(&self, token: ApiTokenRow) -> Result<(), StoreError> {
         self.writer
             .write(Terms::none(), move |connection| {
                 let token = token.clone();
                 Box::pin(async move {
-                    sql("insert into api_token (id, digest, name, role, personal, created_at, expires_at) values (?, ?, ?, ?, ?, ?, ?)")
+                    sql("insert into api_token (id, digest, name, role, personal, created_at, expires_at, sources) values (?, ?, ?, ?, ?, ?, ?, ?)")
                         .bind(token.id)
                         .bind(token.digest.as_slice())
                         .bind(token.name)
@@ -188,6 +212,7 @@ impl Store {
                         .bind(token.personal)
                         .bind(millis(token.created_at))
                         .bind(token.expires_at.map(millis))
+                        .bind(sources_json(&token.sources))
                         .execute(connection)
                         .await
                         .map_err(StoreError::doing("keep a token"))?;
@@ -267,7 +292,7 @@ impl Store {
             .await
     }
 
-    async fn remove(&self, statement: &'static str, key: &str) -> Result<bool, StoreError> {
+    pub(super) async fn remove(&self, statement: &'static str, key: &str) -> Result<bool, StoreError> {
         let key = key.to_owned();
         self.writer
             .write(Terms::none(), move |connection| {
@@ -291,5 +316,24 @@ fn token_row(row: &Row) -> Result<ApiTokenRow, StoreError> {
         personal: row.get("personal"),
         created_at: timestamp(row.get("created_at"))?,
         expires_at: optional_timestamp(row.get("expires_at"))?,
+        sources: sources(row.get("sources"))?,
+        used_at: optional_timestamp(row.get("used_at"))?,
     })
+}
+
+fn sources_json(sources: &[Pattern]) -> Option<String> {
+    let texts: Vec<String> = sources.iter().map(Pattern::to_string).collect();
+    (!texts.is_empty()).then(|| serde_json::to_string(&texts).expect("a list of texts is JSON"))
+}
+
+/// A list that can't be read must not become one that allows everything.
+fn sources(json: Option<String>) -> Result<Vec<Pattern>, StoreError> {
+    let Some(json) = json else { return Ok(Vec::new()) };
+    let invalid = |why: &dyn std::fmt::Display| StoreError::invalid("a token", format!("its sources: {why}"));
+    let texts: Vec<String> = serde_json::from_str(&json).map_err(|error| invalid(&error))?;
+    let sources: Vec<Pattern> = texts.iter().map(|text| Pattern::parse(text)).collect::<Result<_, _>>().map_err(|error| invalid(&error))?;
+    if sources.is_empty() {
+        return Err(invalid(&"none is named"));
+    }
+    Ok(sources)
 }

@@ -6,6 +6,7 @@ mod difference;
 mod drive;
 mod dry_run;
 mod hold;
+mod mask;
 mod outputs;
 mod recover;
 mod share;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{drive, outputs};
+use super::{drive, mask, outputs};
 use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Conduct, NewAttempt, ShownEffect};
 use crate::config::{self, OnDoubt, Step};
 use crate::credentials::Remedy;
@@ -349,6 +349,10 @@ impl StepCall {
                 "key-value writes take effect with the success of the step, and this attempt failed",
             );
         }
+        if let Some(failure) = &mut failure {
+            mask::failure(&self.runtime.broker, failure);
+        }
+        mask::log(&self.runtime.broker, &mut record.log);
         let kept_until = self.step.journal.record_reads.map(|age| crate::clock::later(self.runtime.clock.now(), age));
         let attempt = AttemptEnd {
             step: self.step.name.clone(),

@@ -29,6 +29,8 @@ pub mod quickbooks;
 
 pub mod hr;
 
+pub mod oauth;
+
 pub mod sink;
 
 use std::net::{Ipv4Addr, SocketAddr};

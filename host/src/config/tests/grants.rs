@@ -2,6 +2,8 @@
 
 use super::*;
 
+const HMAC: &str = "type='hmac'\nkey='${secret:k}'\n";
+const CODE: &str = "type='oauth2-authorization-code'\n";
 const CREDENTIAL: &str = "[credentials.c]\nhosts=['https://api.example.com']\n";
 
 #[test]
@@ -27,7 +29,57 @@ fn each_type_of_credential_has_its_keys() {
             "type='bearer'\ntoken='${secret:t}'\ntoken-url='x'".into(),
             &["5:1 `token-url` does not belong to a credential of type \"bearer\""],
         ),
-        ("type='hmac'".into(), &["3:6 the credential type \"hmac\" is not offered by this version of Sangam yet"]),
+        ("type='query'\nname='api_key'\nvalue='${secret:k}'".into(), &[]),
+        ("type='query'\nname='a&b'\nvalue='${secret:k}'".into(), &["4:6 \"a&b\" is not the name of a query parameter"]),
+        ("type='query'\nname='key'\nvalue='abc'".into(), &["5:7 `value` is a secret and can't stand in the file in clear text"]),
+        ("type='placeholder'\nvalue='${secret:k}'\nin=['path','query','query:a','body','body:/a/b','header:X-Key']".into(), &[]),
+        ("type='placeholder'\nvalue='${secret:k}'".into(), &["1:1 `in` is missing in [credentials.c]"]),
+        (
+            "type='placeholder'\nvalue='${secret:k}'\nin=['header','path:x','body:','heder:X']".into(),
+            &[
+                "5:5 \"header\" is not a place of a request",
+                "5:14 \"path:x\" is not a place of a request",
+                "5:23 \"body:\" names nothing after the colon",
+                "5:31 \"heder:X\" is not a place of a request",
+            ],
+        ),
+        (
+            "type='placeholder'\nvalue='${secret:k}'\nin=[]".into(),
+            &["5:4 `in` names no place, so that the secret would never be filled in"],
+        ),
+        (format!("{HMAC}signed='{{method}}{{url}}{{body}}'\nheader='X-Signature'"), &[]),
+        (
+            format!(
+                "{HMAC}signed='{{timestamp}}.{{nonce}}.{{target}}.{{header:Date}}.{{body-sha256}}'\nheader='Authorization'\n\
+                 format='HMAC {{key-id}}:{{signature}}'\nkey-id='k7'\nkey-encoding='base64'\nencoding='base64'\nalgorithm='sha512'\n\
+                 timestamp='http'\ntimestamp-header='Date'\nnonce-header='X-Nonce'"
+            ),
+            &[],
+        ),
+        (format!("{HMAC}header='X-Signature'"), &["1:1 `signed` is missing in [credentials.c]"]),
+        (format!("{HMAC}signed='{{bdy}}'\nheader='X'"), &["5:8 `{bdy}` is no part of a request"]),
+        (format!("{HMAC}signed='{{timestamp}}'\nheader='X'"), &["5:8 `{timestamp}` is signed, but the other side is not told it"]),
+        (format!("{HMAC}signed='{{key-id}}'\nheader='X'"), &["5:8 `key-id` is missing, and its header or `{key-id}` is there"]),
+        (
+            format!("{HMAC}signed='{{signature}}'\nheader='X'\nformat='{{body}}'"),
+            &[
+                "5:8 `signed` can't hold `{signature}`, which is made of it",
+                "7:8 `format` lacks `{signature}`",
+                "7:8 `format` takes `{signature}`, `{timestamp}`, `{nonce}` and `{key-id}` only",
+            ],
+        ),
+        (format!("{HMAC}signed='{{body}}'\nheader='X'\nencoding='text'"), &["7:10 `encoding` can't be \"text\""]),
+        (format!("{CODE}{oauth}auth-url='https://l.example.com/a'\nscopes=['a']\nissuer='https://l.example.com'\nkeep-alive='1d'"), &[]),
+        (format!("{CODE}{oauth}auth-url='https://l.example.com/a'\nauth-parameters={{access_type='offline'}}\nkeep-alive=false"), &[]),
+        (
+            format!("{CODE}{oauth}auth-url='http://l.example.com/a'\nauth-parameters={{state='x'}}\nkeep-alive='1s'"),
+            &[
+                "6:10 `http://l.example.com/a` would send a secret unencrypted: write https://",
+                "7:18 `state` is set by the host",
+                "8:12 `keep-alive` is 1s, but must be from 1m to 365d",
+            ],
+        ),
+        (format!("{CODE}{oauth}"), &["1:1 `auth-url` is missing in [credentials.c]"]),
         ("type='beaerr'".into(), &["3:6 unknown credential type \"beaerr\""]),
     ];
     for (text, expected) in cases {
@@ -72,6 +124,13 @@ fn grants_fit_one_another() {
     assert_eq!(mistakes(&unknown), ["3:14 there is no credential `d`"]);
     let two = format!("{covered}\n[credentials.d]\nhosts=['https://api.example.com']\n{bearer}").replace("['c']", "['c','d']");
     assert_eq!(mistakes(&two), ["7:18 credentials `c` and `d` both fill the header `authorization` at https://api.example.com"]);
+    let query = "type='query'\nname='key'\nvalue='${secret:k}'\n";
+    let apart = two.replacen(bearer, query, 1);
+    assert_eq!(mistakes(&apart), Vec::<String>::new());
+    let same = two.replace(bearer, query);
+    assert_eq!(mistakes(&same), ["8:18 credentials `c` and `d` both fill the query parameter `key` at https://api.example.com"]);
+    let placeholder = "type='placeholder'\nvalue='${secret:k}'\nin=['path']\n";
+    assert_eq!(mistakes(&two.replace(bearer, placeholder)), Vec::<String>::new());
     let private = format!("{plugin}allow-hosts=['http://10.0.0.7']");
     assert_eq!(mistakes(&private), ["3:14 10.0.0.7 is a private address, which the address check stops"]);
     let let_through = format!("{private}\nallow-private-addresses=['10.0.0.0/8']");

@@ -16,6 +16,7 @@ fn sources(grant: Grant, client_secret: Option<&str>, client_auth: ClientAuth) -
             client_auth,
             scopes: vec!["read".into(), "write".into()],
             audience: Some("https://api.vendor.example".into()),
+            keep_alive: None,
         },
         client_id: secret("id:1"),
         client_secret: client_secret.map(secret),

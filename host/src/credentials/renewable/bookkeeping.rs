@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Renewable;
-use crate::config::Credential;
+use crate::clock;
+use crate::config::{Credential, CredentialKind};
 use crate::credentials::context::Context;
 use crate::credentials::error::{CredentialError, Remedy};
 use crate::credentials::secret::Secret;
@@ -51,7 +52,31 @@ impl Renewable {
 
     /// Whether the store's token saves a refresh.
     pub(in crate::credentials) fn accepts(&self, stored: &Token, source: &Fingerprint, now: Timestamp) -> bool {
-        stored.source == *source && !stored.due(now) && !stored.expired(now) && stored.version > self.lock().refused
+        stored.source == *source && !self.due_ahead(stored, now) && !stored.expired(now) && stored.version > self.lock().refused
+    }
+
+    /// Whether the next token is to be fetched before anybody waits for it.
+    pub(in crate::credentials) fn due_ahead(&self, token: &Token, now: Timestamp) -> bool {
+        token.due_ahead(now, self.spread) || self.overdue(token.obtained_at, now)
+    }
+
+    /// Whether the refresh token has not been used for too long.
+    pub(super) fn overdue(&self, obtained_at: Timestamp, now: Timestamp) -> bool {
+        let client = match &self.credential.kind {
+            CredentialKind::OAuth2RefreshToken { client, .. } | CredentialKind::OAuth2AuthorizationCode { client, .. } => client,
+            _ => return false,
+        };
+        client.keep_alive.is_some_and(|every| clock::later(obtained_at, every) <= now)
+    }
+
+    /// Whether the store's token is another than the one in use.
+    pub(in crate::credentials) fn is_news(&self, version: i64) -> bool {
+        self.lock().token.as_ref().is_none_or(|token| token.version < version)
+    }
+
+    /// Notes when the stored token was fetched, be it of use now or not.
+    pub(in crate::credentials) fn seen(&self, stored: &Token) {
+        self.lock().obtained_at = Some(stored.obtained_at);
     }
 
     /// The reason not to ask the vendor now, if there is one.
@@ -99,11 +124,14 @@ impl Renewable {
         let mended = {
             let mut inner = self.lock();
             let before = inner.token.replace(token.clone());
+            inner.obtained_at = Some(token.obtained_at);
+            inner.used = false;
             // Answers to requests with the token before may still be on their way.
             let tokens = [Some(&token), before.as_ref()].into_iter().flatten();
             let secrets = tokens.flat_map(|token| [Some(&token.access), token.refresh.as_ref()]).flatten();
             cx.redactor.set(self.name(), secrets.chain(sources.secrets()).cloned().collect::<Vec<Secret>>());
             inner.trouble = None;
+            inner.broken_at = None;
             inner.error.take().is_some_and(|error| error.remedy() == Remedy::Change)
         };
         if mended {

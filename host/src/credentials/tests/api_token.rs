@@ -8,7 +8,7 @@ use crate::credentials::{Permission, Role, allows};
 async fn a_token_is_shown_once_kept_as_a_digest_and_good_until_it_expires_or_is_revoked() {
     let (store, clock) = (store().await, clock());
     let end = crate::clock::later(clock.now(), Duration::from_secs(60));
-    let (token, row) = api_token::issue("ci", Role::Sender, clock.now(), Some(end));
+    let (token, row) = api_token::issue("ci", Role::Sender, Vec::new(), clock.now(), Some(end));
     assert!(token.expose().starts_with("sgm_") && token.expose().len() == 47, "{}", token.expose());
     assert!(!format!("{row:?} {token:?}").contains(&token.expose()[4..]));
     store.token_insert(row.clone()).await.expect("inserted");
@@ -25,9 +25,9 @@ async fn a_token_is_shown_once_kept_as_a_digest_and_good_until_it_expires_or_is_
 #[tokio::test]
 async fn what_was_never_issued_is_unknown() {
     let (store, clock) = (store().await, clock());
-    let (token, row) = api_token::issue("ci", Role::Admin, clock.now(), None);
+    let (token, row) = api_token::issue("ci", Role::Admin, Vec::new(), clock.now(), None);
     store.token_insert(row.clone()).await.expect("inserted");
-    let (other, _) = api_token::issue("ci", Role::Admin, clock.now(), None);
+    let (other, _) = api_token::issue("ci", Role::Admin, Vec::new(), clock.now(), None);
     let truncated = &token.expose()[..46];
     for presented in ["", "sgm_", truncated, &token.expose()[4..], other.expose(), &format!("{} ", token.expose())] {
         let error = api_token::verify(&store, presented, clock.now()).await.expect_err("not a token");

@@ -1,9 +1,9 @@
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderValue, header};
 use url::Url;
 
-use super::support::{Vendor, assert_no_secret, attach, broker, clock, credential, secret, store, text, vault};
-use crate::config::CredentialKind;
-use crate::credentials::{CredentialError, Remedy, Secret, State};
+use super::support::{API, Vendor, assert_no_secret, attach, broker, clock, credential, request, secret, store, text, vault};
+use crate::config::{CredentialKind, Place};
+use crate::credentials::{Attached, CredentialError, Remedy, Secret, State};
 
 fn bearer(name: &str, hosts: &[&str], token: &str) -> (String, std::sync::Arc<crate::config::Credential>) {
     credential(name, hosts, CredentialKind::Bearer { token: text(token) })
@@ -37,12 +37,39 @@ async fn the_first_granted_credential_of_the_exact_origin_is_attached() {
         (all, "data:text/plain,x", None),
     ] {
         let granted = granted.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        let mut headers = HeaderMap::new();
-        let url = Url::parse(url).expect("a URL");
-        let attached = broker.attach(&granted, &url, &mut headers).await.expect("attaches");
-        assert_eq!(attached.as_ref().map(|attached| attached.credential()), expected, "{url}");
-        assert_eq!(headers.is_empty(), expected.is_none(), "{url}");
+        let mut request = request(url);
+        let attached = broker.attach(&granted, &mut request).await.expect("attaches");
+        assert_eq!(attached.iter().flat_map(Attached::credentials).next(), expected, "{url}");
+        let value = request.headers.get(header::AUTHORIZATION).map(|value| value.to_str().expect("ascii").to_owned());
+        let token = |name: &str| format!("Bearer token-{}", &name[..1]);
+        assert_eq!(value, expected.map(token), "{url}");
     }
+}
+
+#[tokio::test]
+async fn credentials_that_fill_different_places_go_together() {
+    let credentials = [
+        bearer("a", &[API], "token-a"),
+        credential("b", &[API], CredentialKind::Header { name: "X-App".into(), value: text("app-key-1") }),
+        credential("c", &[API], CredentialKind::Query { name: "key".into(), value: text("query-key-1") }),
+        credential("d", &[API], CredentialKind::Placeholder { value: text("path/key"), places: vec![Place::Path] }),
+        bearer("z", &[API], "token-z"),
+    ];
+    let store = store().await;
+    let broker = broker(&store, &clock(), credentials).await;
+    let granted = ["a", "b", "c", "d", "z"].map(String::from);
+    let mut sent = request(&format!("{API}/x/{{{{credential:d}}}}?q=1"));
+    let attached = broker.attach(&granted, &mut sent).await.expect("attaches").expect("belongs there");
+    assert_eq!(sent.url.as_str(), format!("{API}/x/path%2Fkey?q=1&key=query-key-1"));
+    assert_eq!(
+        (&sent.headers["authorization"], &sent.headers["x-app"]),
+        (&HeaderValue::from_static("Bearer token-a"), &HeaderValue::from_static("app-key-1"))
+    );
+    assert_eq!(attached.credentials().filter(|name| *name != "z").count(), 4);
+
+    // Without its placeholder there is nothing to fill in.
+    let attached = broker.attach(&["d".into()], &mut request(API)).await.expect("attaches");
+    assert!(attached.is_none());
 }
 
 #[tokio::test]
@@ -50,16 +77,16 @@ async fn nothing_goes_out_in_the_clear_and_what_the_plugin_set_is_replaced() {
     let credentials = [bearer("a", &["http://erp.example", "https://erp.example"], "token-a")];
     let store = store().await;
     let broker = broker(&store, &clock(), credentials).await;
-    let mut headers = HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static("mine"))]);
-    let plain = Url::parse("http://erp.example/").expect("a URL");
-    let error = broker.attach(&["a".into()], &plain, &mut headers).await.expect_err("in the clear");
+    let mut request = request("http://erp.example/");
+    request.headers.insert(header::AUTHORIZATION, HeaderValue::from_static("mine"));
+    let error = broker.attach(&["a".into()], &mut request).await.expect_err("in the clear");
     assert!(matches!(error, CredentialError::Exposed { .. }), "{error}");
-    assert_eq!(headers[header::AUTHORIZATION], "mine");
+    assert_eq!(request.headers[header::AUTHORIZATION], "mine");
 
-    headers.append(header::AUTHORIZATION, HeaderValue::from_static("another"));
-    let tls = Url::parse("https://erp.example/").expect("a URL");
-    broker.attach(&["a".into()], &tls, &mut headers).await.expect("attaches").expect("belongs there");
-    let values = headers.get_all(header::AUTHORIZATION).iter().collect::<Vec<_>>();
+    request.headers.append(header::AUTHORIZATION, HeaderValue::from_static("another"));
+    request.url = Url::parse("https://erp.example/").expect("a URL");
+    broker.attach(&["a".into()], &mut request).await.expect("attaches").expect("belongs there");
+    let values = request.headers.get_all(header::AUTHORIZATION).iter().collect::<Vec<_>>();
     assert_eq!(values, ["Bearer token-a"]);
 }
 

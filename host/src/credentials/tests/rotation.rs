@@ -282,3 +282,60 @@ async fn an_answer_that_comes_after_the_lease_gives_way_to_what_the_next_host_sa
     let row = store.credential_state("books").await.expect("the store answers").expect("saved");
     assert_eq!((row.version, vendor.asked()), (1, 2));
 }
+
+#[tokio::test]
+async fn what_is_in_use_is_renewed_before_a_request_has_to_wait() {
+    let (store, clock, vendor) = (store().await, clock(), Vendor::open().await);
+    let broker = broker(&store, &clock, [vendor.refreshing(text("refresh-0"))]).await;
+    broker.tend().await;
+    assert_eq!(vendor.asked(), 0, "nobody needs it");
+    attach(&broker).await.expect("a token");
+    clock.advance(Duration::from_secs(2_500));
+    broker.tend().await;
+    assert_eq!(vendor.asked(), 1, "not yet");
+    attach(&broker).await.expect("a token");
+    // Requests would have it renewed from 2880 s on.
+    clock.advance(Duration::from_secs(205));
+    broker.tend().await;
+    assert_eq!(vendor.asked(), 2);
+    assert_eq!(attach(&broker).await.expect("a token").0, "Bearer access-2");
+    assert_eq!(vendor.asked(), 2);
+
+    // Nobody has used the third one.
+    clock.advance(Duration::from_secs(3_500));
+    broker.tend().await;
+    assert_eq!(vendor.asked(), 3);
+    clock.advance(Duration::from_secs(3_500));
+    broker.tend().await;
+    assert_eq!(vendor.asked(), 3);
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_nobody_needs_is_kept_alive_also_over_a_restart() {
+    let (store, clock, vendor) = (store().await, clock(), Vendor::open().await);
+    let credentials = |keep_alive: Option<u64>| {
+        let client = crate::config::OAuth2Client { keep_alive: keep_alive.map(Duration::from_secs), ..vendor.client() };
+        [credential("books", &[API], CredentialKind::OAuth2RefreshToken { client, refresh_token: text("refresh-0") })]
+    };
+    let day = 24 * 3600;
+    let first = broker(&store, &clock, credentials(Some(day))).await;
+    attach(&first).await.expect("a token");
+    clock.advance(Duration::from_secs(day - 10));
+    first.tend().await;
+    assert_eq!(vendor.asked(), 1);
+    drop(first);
+    clock.advance(Duration::from_secs(10));
+    let never = broker(&store, &clock, credentials(None)).await;
+    never.tend().await;
+    assert_eq!(vendor.asked(), 1);
+    let second = broker(&store, &clock, credentials(Some(day))).await;
+    for asked in [2, 2] {
+        second.tend().await;
+        assert_eq!(vendor.asked(), asked);
+    }
+    assert_eq!(vendor.forms()[1]["refresh_token"], "refresh-1");
+    // Another host hears of it, and does not ask for itself.
+    never.tend().await;
+    assert_eq!(never.status()[0].state, State::Ok);
+    assert_eq!((vendor.asked(), vendor.saw_reuse()), (2, false));
+}

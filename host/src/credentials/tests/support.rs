@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::json;
 use tempfile::TempDir;
@@ -17,7 +18,7 @@ use url::{Url, form_urlencoded};
 
 use crate::clock::Clock;
 use crate::config::{ClientAuth, Credential, CredentialKind, OAuth2Client, Reference, ReferencePart, Secrets};
-use crate::credentials::{Attached, Broker, CredentialError, TokenClient, Vault};
+use crate::credentials::{Attached, Broker, CredentialError, Outgoing, TokenClient, Vault};
 use crate::store::Store;
 
 /// A store in a folder of its own, which goes with it.
@@ -67,17 +68,21 @@ pub(super) const API: &str = "https://api.vendor.example";
 
 pub(super) async fn broker<const N: usize>(store: &House, clock: &Clock, credentials: [(String, Arc<Credential>); N]) -> Arc<Broker> {
     let client = TokenClient::new(crate::tls::client_config().expect("roots")).expect("a client");
-    Arc::new(Broker::new(vault(store, clock).await, BTreeMap::from(credentials), client))
+    Arc::new(Broker::new(vault(store, clock).await, BTreeMap::from(credentials), client, "host"))
 }
 
 /// Attaches the credential `books` to a request to [`API`]: the header's value and what was attached.
 pub(super) async fn attach(broker: &Broker) -> Result<(String, Attached), CredentialError> {
-    let mut headers = HeaderMap::new();
-    let url = Url::parse(API).expect("a URL");
-    let attached = broker.attach(&["books".into()], &url, &mut headers).await?.expect("belongs there");
-    let value = &headers[attached.header()];
+    let mut request = request(API);
+    let attached = broker.attach(&["books".into()], &mut request).await?.expect("belongs there");
+    let value = request.headers.values().next().expect("a header");
     assert!(value.is_sensitive());
     Ok((value.to_str().expect("text").to_owned(), attached))
+}
+
+/// A request without headers or body.
+pub(super) fn request(url: &str) -> Outgoing {
+    Outgoing { method: Method::GET, url: Url::parse(url).expect(url), headers: HeaderMap::new(), body: Bytes::new() }
 }
 
 /// A vendor that rotates refresh tokens: each is good once.
@@ -175,6 +180,7 @@ impl Vendor {
             client_auth: ClientAuth::Basic,
             scopes: Vec::new(),
             audience: None,
+            keep_alive: None,
         }
     }
 

@@ -1,0 +1,48 @@
+//! What a host knows of those who ask it, put together.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Attempts, Login, Uses};
+use crate::config::Server;
+use crate::credentials::Vault;
+use crate::store::{Store, StoreError};
+
+/// What a host knows of those who ask it.
+#[derive(Debug)]
+pub struct Gate {
+    /// Wrong tokens and sessions.
+    pub guesses: Attempts,
+    /// Logins that failed.
+    pub logins: Attempts,
+    /// Who was let in.
+    pub uses: Uses,
+    /// How people log in, where they can.
+    pub login: Option<Login>,
+}
+
+impl Gate {
+    /// As `[server]` says.
+    pub fn new(server: &Server, vault: &Vault, tls: &rustls::ClientConfig) -> Result<Gate, super::LoginError> {
+        let attempts = || Attempts::new(server.connections.wrong_tokens, server.connections.wrong_tokens_overall);
+        let login = match &server.oidc {
+            Some(oidc) => Some(Login::new(oidc.clone(), vault.clone(), tls.clone())?),
+            None => None,
+        };
+        Ok(Gate { guesses: attempts(), logins: attempts(), uses: Uses::default(), login })
+    }
+
+    /// Writes down who was let in since the last time, and forgets sessions that are over.
+    pub async fn write_down(&self, store: &Store, idle: Option<Duration>, now: Timestamp) -> Result<(), StoreError> {
+        let since = self.uses.take();
+        if !since.tokens.is_empty() || !since.sessions.is_empty() {
+            store.used(since.tokens.into_iter().collect(), since.sessions.into_iter().collect()).await?;
+        }
+        if let Some(idle) = idle {
+            let since = jiff::SignedDuration::try_from(idle).ok().and_then(|idle| now.checked_sub(idle).ok());
+            store.sessions_prune(since.unwrap_or(Timestamp::MIN), now).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! Connecting credentials: an administrator asks, a person agrees at the vendor, the vendor's answer comes to the fixed
+//! `/oauth/callback` or is brought by `sangam connect`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Problem;
+use crate::credentials::{Answer, Asked, ConnectError, Connected, Ended, Remedy};
+use crate::runtime::Runtime;
+use crate::telemetry;
+
+/// Where vendors send people, under `server.public-url`.
+const CALLBACK: &str = "/oauth/callback";
+
+/// What to ask with.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ask {
+    /// An address on the loopback interface; without it the callback under `server.public-url`.
+    redirect_uri: Option<String>,
+}
+
+/// Asks for a consent: the answer holds the address at which a person gives it.
+pub(super) async fn ask(
+    State(runtime): State<Arc<Runtime>>,
+    Path(name): Path<String>,
+    body: Option<Json<Ask>>,
+) -> Result<Json<Asked>, Problem> {
+    let asked = match body.and_then(|Json(ask)| ask.redirect_uri) {
+        Some(redirect) => runtime.broker.ask_consent(&name, &redirect, false).await,
+        None => {
+            let public = runtime.server.public_url.as_deref().ok_or_else(|| {
+                let why =
+                    "vendors answer to server.public-url, which is not set; set it, or run `sangam connect` on the machine of the browser";
+                Problem::conflict(why)
+            })?;
+            runtime.broker.ask_consent(&name, &format!("{public}{CALLBACK}"), true).await
+        }
+    };
+    Ok(Json(asked?))
+}
+
+/// How one ended.
+pub(super) async fn ended(State(runtime): State<Arc<Runtime>>, Path((name, id)): Path<(String, String)>) -> Result<Json<Value>, Problem> {
+    Ok(Json(match runtime.broker.consent_ended(&name, &id).await? {
+        None => json!({ "state": "pending" }),
+        Some(Ended::Well(connected)) => connected_json(&connected),
+        Some(Ended::Badly(why)) => json!({ "state": "failed", "detail": why }),
+    }))
+}
+
+/// The vendor's answer, brought by who asked.
+pub(super) async fn answer(
+    State(runtime): State<Arc<Runtime>>,
+    Json(pairs): Json<BTreeMap<String, String>>,
+) -> Result<Json<Value>, Problem> {
+    let connected = runtime.broker.take_answer(Answer::new(pairs)).await?;
+    Ok(Json(connected_json(&connected)))
+}
+
+/// The vendor's answer, brought by the browser. Needs no token: its `state` is good for one answer to what an administrator asked.
+pub(super) async fn callback(State(runtime): State<Arc<Runtime>>, Query(pairs): Query<Vec<(String, String)>>) -> Response {
+    let result = runtime.broker.take_answer(Answer::new(pairs)).await;
+    match result {
+        Ok(connected) => page(StatusCode::OK, "Connected", &format!("{} is connected. You can close this window.", connected.credential)),
+        Err(error) => {
+            tracing::warn!(error = telemetry::chain(&error), "a vendor's answer connected nothing");
+            page(status(&error), "Not connected", &telemetry::chain(&error))
+        }
+    }
+}
+
+fn connected_json(connected: &Connected) -> Value {
+    json!({ "state": "connected", "credential": connected.credential, "renewable": connected.renewable, "said": connected.said })
+}
+
+/// A page without anything to load or run; the address it came by, which held a code, goes nowhere.
+fn page(status: StatusCode, title: &str, text: &str) -> Response {
+    let (title, text) = (escaped(title), escaped(text));
+    let html =
+        format!("<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title><h1>{title}</h1><p>{text}</p></html>\n");
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (status, headers, html).into_response()
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn status(error: &ConnectError) -> StatusCode {
+    match error {
+        ConnectError::Unknown(_) => StatusCode::NOT_FOUND,
+        ConnectError::NotByConsent { .. } => StatusCode::CONFLICT,
+        ConnectError::Redirect | ConnectError::State | ConnectError::NoCode(_) | ConnectError::Issuer { .. } => StatusCode::BAD_REQUEST,
+        ConnectError::Vendor { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        ConnectError::Credential(error) if error.remedy() == Remedy::Change => StatusCode::UNPROCESSABLE_ENTITY,
+        ConnectError::Credential(_) | ConnectError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+impl From<ConnectError> for Problem {
+    fn from(error: ConnectError) -> Problem {
+        match error {
+            ConnectError::Store(error) => Problem::from(error),
+            error => Problem::new(status(&error), telemetry::chain(&error)),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Every way in, with what it needs. The router is made from this table and from nothing else, so that no route can be without a permission.
+
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{MethodFilter, MethodRouter, get, on, post};
+use axum::{Router, handler::Handler};
+
+use super::site::{self, Site};
+use super::{bulk_replay, connect, data, dead_letters, decide, events, guard, headers, login, me, overview, problem, replay};
+use crate::credentials::Permission;
+use crate::ingress;
+use crate::runtime::Runtime;
+
+/// Bodies of requests that are not events: orders of a few lines.
+const MAX_ORDER: usize = 1 << 20;
+
+/// What a request needs to be let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// Nothing, whatever it calls the host: for programs that only watch whether it lives.
+    Nothing,
+    /// Nothing but to be asked of this host, by its own pages or from nowhere: logging in.
+    SameSite,
+    /// To be somebody, whatever they may do.
+    Somebody,
+    /// A permission.
+    A(Permission),
+}
+
+/// One way in.
+struct Way {
+    path: &'static str,
+    needs: Needs,
+    handler: MethodRouter<Arc<Runtime>>,
+}
+
+fn way(path: &'static str, needs: Needs, handler: MethodRouter<Arc<Runtime>>) -> Way {
+    Way { path, needs, handler }
+}
+
+/// The table. One line a way: a test reads them, and walks each with every role.
+#[rustfmt::skip]
+fn ways(runtime: &Arc<Runtime>) -> Vec<Way> {
+    use Needs::{A, Nothing, SameSite, Somebody};
+    use Permission::{Administer, Operate, Read, Send};
+    vec![
+        way("/healthz", Nothing, get(overview::healthz)),
+        way("/readyz", Nothing, get(overview::readyz)),
+        way("/login", SameSite, get(login::begin)),
+        way("/login/callback", SameSite, get(login::finish)),
+        // Bound by what an administrator asked, and a browser of anybody's brings it.
+        way("/oauth/callback", SameSite, get(connect::callback)),
+        way("/logout", Somebody, post(login::logout)),
+        way("/v1/me", Somebody, get(me::me)),
+        way("/v1/events", A(Send), events_in(runtime)),
+        way("/v1/events", A(Read), get(events::list)),
+        way("/v1/events/{eid}", A(Read), get(events::show)),
+        way("/v1/events/{eid}/replay", A(Operate), post(replay::replay)),
+        way("/v1/events/{eid}/cancel", A(Operate), post(replay::cancel)),
+        way("/v1/runs/{id}/steps/{name}/effects/{seq}", A(Operate), post(decide::decide)),
+        way("/v1/dead-letters", A(Read), get(dead_letters::list)),
+        way("/v1/dead-letters/replay", A(Operate), post(bulk_replay::replay_dead_letters)),
+        way("/v1/routes", A(Read), get(overview::routes)),
+        way("/v1/plugins", A(Read), get(overview::plugins)),
+        way("/v1/credentials", A(Read), get(overview::credentials)),
+        way("/v1/sources", A(Read), get(overview::sources)),
+        way("/v1/reload", A(Administer), post(overview::reload)),
+        way("/v1/credentials/{name}/connect", A(Administer), post(connect::ask)),
+        way("/v1/credentials/{name}/connect/{id}", A(Administer), get(connect::ended)),
+        way("/v1/credentials/{name}/connect/{id}", A(Administer), post(connect::answer)),
+        way("/v1/events/{eid}/erase", A(Administer), post(data::erase_event)),
+        way("/v1/data/find", A(Administer), post(data::find)),
+        way("/v1/data/export", A(Administer), post(data::export)),
+        way("/v1/data/erase", A(Administer), post(data::erase)),
+        way("/v1/data/erasures", A(Administer), get(data::erasures)),
+        way("/v1/data/erasures/{id}", A(Administer), get(data::erasure)),
+        way("/metrics", A(Read), get(overview::metrics)),
+    ]
+}
+
+/// `POST /v1/events`: room is made before a body is read, and given back by the handler.
+fn events_in(runtime: &Arc<Runtime>) -> MethodRouter<Arc<Runtime>> {
+    let body = guard::Body { most: runtime.server.max_event_size, time: runtime.server.connections.body_timeout };
+    whole(ingress::post_events, body).route_layer(from_fn_with_state(runtime.clone(), ingress::admit))
+}
+
+fn whole<H, T>(handler: H, body: guard::Body) -> MethodRouter<Arc<Runtime>>
+where
+    H: Handler<T, Arc<Runtime>>,
+    T: 'static,
+{
+    on(MethodFilter::POST, handler).route_layer(from_fn_with_state(body, guard::whole_body))
+}
+
+/// Everything the host answers.
+pub fn router(runtime: Arc<Runtime>) -> Router {
+    let order = guard::Body { most: MAX_ORDER, time: runtime.server.connections.body_timeout };
+    let site = Arc::new(Site::of(&runtime.server));
+    let mut router = Router::new();
+    for Way { path, needs, handler } in ways(&runtime) {
+        let mut handler = handler;
+        // Events come with a limit of their own, within which this one is not reached.
+        if path != "/v1/events" {
+            handler = handler.route_layer(from_fn_with_state(order, guard::whole_body));
+        }
+        if !matches!(needs, Needs::Nothing | Needs::SameSite) {
+            handler = handler.route_layer(from_fn_with_state((runtime.clone(), needs), guard::authorize));
+        }
+        if needs != Needs::Nothing {
+            handler = handler.route_layer(from_fn_with_state(site.clone(), site::same_site));
+        }
+        router = router.route(path, handler);
+    }
+    router
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        // Bodies are bounded above, with their time.
+        .layer(DefaultBodyLimit::disable())
+        // Errors of extractors become problem documents too.
+        .layer(from_fn(problem::explain))
+        .layer(from_fn_with_state(headers::Headers::of(&runtime.server), headers::add))
+        .with_state(runtime)
+}
