@@ -8,7 +8,7 @@ use super::effect::effect_row;
 use super::recorded::RecordedRead;
 use super::sql::{Connection, Dialect, Row, Statement, sql};
 use super::terms::Terms;
-use super::{Store, StoreError, millis, timestamp};
+use super::{Store, StoreError, key_value, millis, timestamp};
 use crate::crash::Point;
 use crate::personal::Group;
 
@@ -372,6 +372,7 @@ async fn rewrite_key(connection: &mut Connection, row: &KeyRow, value: Option<Ve
         }
         None => sql("delete from key_value where plugin = ? and key = ? and version = ?"),
     };
-    let done = write.bind(&row.plugin).bind(&row.key).bind(row.version).execute(connection).await.map_err(doing())?;
+    let done = write.bind(&row.plugin).bind(&row.key).bind(row.version).execute(&mut *connection).await.map_err(doing())?;
+    key_value::forget_size(connection, &row.plugin).await?;
     Ok(done > 0)
 }
