@@ -470,6 +470,8 @@ async fn only_what_was_approved_runs() -> anyhow::Result<()> {
     // A person accepts it.
     let out = must(folder, &["plugin", "approve", "mine", "--yes"])?;
     assert!(out.contains("mine: misbehaving 0.1.0 -> scripted 0.1.0") && out.contains("+ keep values"), "{out}");
+    let out = must(folder, &["audit", "list", "--json"])?;
+    assert!(out.contains("plugin.approved") && out.contains(&good) && out.contains("keep values in a space of its own"), "{out}");
     assert_eq!(scene.reload().await?.status, 200);
     assert_ne!(digest(&scene).await?, good);
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::audit::{Action, By};
 use crate::cli::events::confirmed;
 use crate::cli::{ConfigArg, Failure, one_line, sources};
 use crate::config::{self, ComponentSource, Loaded, Lock, Pin, Problem, plugin_of};
@@ -57,6 +59,7 @@ impl Approve {
         if approved {
             let failed = |error: std::io::Error| Failure::failed(format!("can't write {}: {error}", file.display()));
             after(&before, &changes).write(&file).map_err(failed)?;
+            self.record(&loaded, &changes).await;
         }
         match (self.json, approved) {
             (true, _) => anstream::println!("{:#}", document(&changes, approved)),
@@ -64,6 +67,34 @@ impl Approve {
             (false, false) => return Err(Failure::Usage("nothing was approved; --yes goes on without asking".to_owned())),
         }
         Ok(())
+    }
+}
+
+impl Approve {
+    /// Puts it on record where a store of this configuration is at hand. An approval may be given where none is, such as beside a version
+    /// control: there the file's own history says who gave it.
+    async fn record(&self, loaded: &Loaded, changes: &[Change]) {
+        let url = &loaded.config.store.url;
+        if url.strip_prefix("sqlite://").is_some_and(|file| !std::path::Path::new(file).exists()) {
+            return;
+        }
+        let recorded = async {
+            let (store, _vault) = crate::cli::vault(&self.config).await.map_err(|failure| failure.to_string())?;
+            for change in changes.iter().filter(|change| change.kind() != "same") {
+                let digest = |pin: &Option<Pin>| pin.as_ref().map(|pin| pin.digest.clone());
+                let act = By::shell()
+                    .did(Action::PluginApproved, &change.component)
+                    .with("was", digest(&change.was))
+                    .with("is", digest(&change.is))
+                    .with("more", change.difference().0);
+                store.audit(act, Timestamp::now()).await.map_err(|error| telemetry::chain(&error))?;
+            }
+            store.close().await;
+            Ok::<_, String>(())
+        };
+        if let Err(why) = recorded.await {
+            anstream::eprintln!("the approval is not in the audit log: {why}");
+        }
     }
 }
 
