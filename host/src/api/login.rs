@@ -66,7 +66,7 @@ pub(super) async fn finish(
     })?;
     let (text, row) = session::begin(&person, login.config(), now);
     let lifetime = login.config().session_lifetime.as_secs();
-    tracing::info!(role = person.role.as_str(), session = row.id, "a person logged in");
+    tracing::info!(%address, subject = person.subject, role = person.role.as_str(), session = row.id, "a person logged in");
     runtime.store.session_insert(row).await.map_err(|error| Problem::from(error).into_response())?;
     let mut response = (StatusCode::SEE_OTHER, [(header::LOCATION, return_to)]).into_response();
     // What the browser was before it is no longer: a session that somebody put there ends here.
