@@ -6,6 +6,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use anyhow::ensure;
+use sangam_tests::registry::{self, OciRegistry};
 use sangam_tests::{Host, HostFolder, TestStore, fresh_guest, guest, plugin, postgres};
 use serde_json::{Value, json};
 
@@ -696,5 +697,65 @@ async fn a_component_without_a_descriptor_is_judged_by_what_it_answers() -> anyh
     key(folder, "acme.pem")?;
     let (code, out) = run(folder, &["plugin", "sign", "mine.wasm", "--key", "acme.pem"])?;
     assert_eq!((code, out.contains("sangam plugin embed")), (Some(2), true), "{out}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_tag_runs_as_it_was_approved_and_not_as_it_moved() -> anyhow::Result<()> {
+    if !registry::is_there()? {
+        return Ok(());
+    }
+    let oci = OciRegistry::open()?;
+    let folder = HostFolder::new("")?;
+    let acme = key(&folder, "acme.pem")?;
+    let tag = format!("{}/team/mine:1", oci.host());
+    put(&folder, "signed.wasm", &fresh_guest("scripted"))?;
+    sign(&folder, "signed.wasm", "acme.pem")?;
+    must(&folder, &["plugin", "push", "signed.wasm", &tag])?;
+    let sink = sink().await?;
+    let trust = format!("[trust.keys.acme]\nkey = {acme:?}\nplugins = [\"mine\"]\n");
+    folder.configure(&configuration(&sink.url(), "", &mine(&trust).replace("mine.wasm", &format!("oci://{tag}"))))?;
+    let (code, out) = run(&folder, &["check"])?;
+    assert_eq!((code, out.contains("no digest pin")), (Some(2), true), "{out}");
+    // The signature has come through the registry; the lock stands for the pin.
+    let out = must(&folder, &["plugin", "approve", "--yes"])?;
+    assert!(out.contains(&acme) && out.contains(&format!("oci://{tag}")), "{out}");
+    must(&folder, &["check"])?;
+    let host = folder.start().await?;
+    results(&host.client.send_and_wait(&event("1", "mine", json!({ "lines": [] }))).await?)?;
+    // The tag moves. What is kept here is still what was approved; from an empty cache it is refused.
+    must(&folder, &["plugin", "push", guest("misbehaving").to_str().unwrap_or(""), &tag])?;
+    assert_eq!(host.client.post("/v1/reload", &json!({})).await?.status, 200);
+    std::fs::remove_dir_all(folder.path().join("data/components"))?;
+    let answer = host.client.post("/v1/reload", &json!({})).await?;
+    assert!(answer.status == 422 && answer.text.contains("not the pinned one"), "{}", answer.text);
+    results(&host.client.send_and_wait(&event("2", "mine", json!({ "lines": [] }))).await?)?;
+    // Nobody approves what nobody signed.
+    let (code, out) = run(&folder, &["plugin", "approve", "mine", "--yes"])?;
+    assert_eq!((code, out.contains("plugin mine: it is not signed")), (Some(2), true), "{out}");
+    host.kill().await
+}
+
+#[test]
+fn what_was_approved_travels_in_a_bundle() -> anyhow::Result<()> {
+    let folder = HostFolder::new("[plugins.mine]\ncomponent = \"mine.wasm\"\n")?;
+    put(&folder, "mine.wasm", &fresh_guest("scripted"))?;
+    let out = must(&folder, &["plugin", "bundle", "create", "first.tar"])?;
+    assert!(out.contains("sangam plugin approve"), "{out}");
+    must(&folder, &["plugin", "approve", "--yes"])?;
+    let out = must(&folder, &["plugin", "bundle", "create", "all.tar"])?;
+    assert!(!out.contains("without a pin"), "{out}");
+    // On the other machine there is the configuration and the bundle, and no component.
+    let other = HostFolder::new("[plugins.mine]\ncomponent = \"mine.wasm\"\n[trust]\nrequire-lock = true\n")?;
+    put(&other, "all.tar", &bytes(&folder, "all.tar")?)?;
+    let (code, out) = run(&other, &["check"])?;
+    assert_eq!((code, out.contains("can't read")), (Some(2), true), "{out}");
+    must(&other, &["plugin", "bundle", "install", "all.tar", "--lock"])?;
+    let out = must(&other, &["check"])?;
+    assert!(out.contains("plugin mine: Scripted"), "{out}");
+    // A file that is there is judged, whatever the bundle had.
+    put(&other, "mine.wasm", &fresh_guest("misbehaving"))?;
+    let (code, out) = run(&other, &["check"])?;
+    assert_eq!((code, out.contains("it is not the component that was approved")), (Some(2), true), "{out}");
     Ok(())
 }

@@ -86,7 +86,7 @@ pub enum ComponentError {
     },
     /// A tag alone, that leads to another component tomorrow.
     #[error(
-        "{reference} has no digest pin, and a tag can lead to another component tomorrow; today it is {pinned}: look at it with `sangam plugin inspect`, and write that"
+        "{reference} has no digest pin, and a tag can lead to another component tomorrow; today it is {pinned}: look at it with `sangam plugin inspect`, and write that, or let `sangam plugin approve` pin it"
     )]
     Unpinned {
         /// As written.

@@ -295,6 +295,17 @@ pub(super) async fn apply(connection: &mut Connection, settlement: &KeySettlemen
     Ok(())
 }
 
+/// Somebody else than a step has written or removed values: the next settlement counts the space anew.
+pub(super) async fn forget_size(connection: &mut Connection, plugin: &str) -> Result<(), StoreError> {
+    sql("delete from key_value where plugin = ? and key = ?")
+        .bind(OWN_SPACE)
+        .bind(size_key(plugin))
+        .execute(connection)
+        .await
+        .map_err(StoreError::doing("measure a key-value space"))?;
+    Ok(())
+}
+
 /// Ends the claims of a step that settled, or of all steps of a run that ended.
 pub(super) async fn release(connection: &mut Connection, run: &str, step: Option<&str>) -> Result<(), StoreError> {
     sql("delete from key_claim where run = ?1 and (?2 is null or step = ?2)")

@@ -1,12 +1,14 @@
 //! Where a person's data may stand, looked for window by window; events whole, with all that belongs to them; and their rows rewritten.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::effect::effect_row;
 use super::recorded::RecordedRead;
 use super::sql::{Connection, Dialect, Row, Statement, sql};
 use super::terms::Terms;
-use super::{Store, StoreError, millis, timestamp};
+use super::{Store, StoreError, key_value, millis, timestamp};
 use crate::crash::Point;
 use crate::personal::Group;
 
@@ -200,10 +202,11 @@ impl Store {
     /// Puts rewritten rows in the place of an event's; says whether it could: `false` when a run of it has not ended (any more) or holds its order
     /// key, and nothing was written.
     pub async fn rewrite(&self, before: Group, after: Group, now: Timestamp) -> Result<bool, StoreError> {
+        let groups = Arc::new((before, after));
         self.writer
             .write(Terms::none().point(Point::Erasing), move |connection| {
-                let (before, after) = (before.clone(), after.clone());
-                Box::pin(async move { rewrite(connection, &before, &after, now).await })
+                let groups = Arc::clone(&groups);
+                Box::pin(async move { rewrite(connection, &groups.0, &groups.1, now).await })
             })
             .await
     }
@@ -369,6 +372,7 @@ async fn rewrite_key(connection: &mut Connection, row: &KeyRow, value: Option<Ve
         }
         None => sql("delete from key_value where plugin = ? and key = ? and version = ?"),
     };
-    let done = write.bind(&row.plugin).bind(&row.key).bind(row.version).execute(connection).await.map_err(doing())?;
+    let done = write.bind(&row.plugin).bind(&row.key).bind(row.version).execute(&mut *connection).await.map_err(doing())?;
+    key_value::forget_size(connection, &row.plugin).await?;
     Ok(done > 0)
 }

@@ -4,7 +4,12 @@ mod simulation;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{AttemptEnd, Claim, ClaimedRun, KeySettlement, NewEvent, NewRun, RunSettlement, SeenValue, StepValue, Store, StoreError};
+use crate::audit::{Act, Action, AuditKey, By};
+
+use super::{
+    AttemptEnd, Claim, ClaimedRun, KeyRow, KeySettlement, NewEvent, NewRun, RunSettlement, SeenValue, StepValue, Store, StoreError,
+    key_size,
+};
 
 /// A store in a folder of its own.
 struct House {
@@ -16,8 +21,16 @@ async fn house() -> House {
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("sqlite://{}", folder.path().join("s.db").display());
     let store = Store::open(&url).await.expect("the store opens");
-    store.revise("{}".to_owned(), "d".to_owned(), "{}".to_owned(), Vec::new(), start()).await.expect("a first revision");
+    store.sign_audit_with(AuditKey::new(&[7; 32], [8; 32]));
+    store
+        .revise("{}".to_owned(), "d".to_owned(), "{}".to_owned(), Vec::new(), act(Action::ConfigurationApplied), start())
+        .await
+        .expect("a first revision");
     House { store, _folder: folder }
+}
+
+fn act(action: Action) -> Act {
+    By::host("h").did(action, "test")
 }
 
 fn start() -> Timestamp {
@@ -134,6 +147,32 @@ async fn a_settlement_whose_answer_was_lost_is_known_again() {
     assert_eq!(counter(&store).await, 1, "and was not done twice");
     let other = RunSettlement { id: "two".to_owned(), again: true, ..settlement };
     assert!(matches!(store.settle(other).await, Err(StoreError::Fenced)), "another one is not");
+}
+
+#[tokio::test]
+async fn the_size_of_a_key_value_space_is_kept_and_held_to_also_after_an_erasure() {
+    let House { store, _folder } = house().await;
+    store.accept(vec![event(1, None, start()), event(2, None, start())]).await.expect("the store works");
+    let runs = claim(&store, "a", start(), 2).await;
+    store.settle(counted(&runs[0], seen(&store).await, start(), "one")).await.expect("it is settled");
+    // One byte of key, one of value, and what a key takes.
+    let one = key_size(1, 1);
+    assert_eq!(store.key_space("p").await.expect("the store works"), one);
+    let mut large = counted(&runs[1], seen(&store).await, start(), "two");
+    let keys = large.keys.as_mut().expect("it writes keys");
+    keys.writes.push(("m".to_owned(), Some(vec![0; 100])));
+    keys.space = 2 * one;
+    let (would, most) = (one + key_size(1, 100), 2 * one);
+    let refused = store.settle(large.clone()).await;
+    assert!(
+        matches!(&refused, Err(StoreError::KeySpaceFull { plugin, would: w, most: m }) if (plugin.as_str(), *w, *m) == ("p", would, most)),
+        "{refused:?}"
+    );
+    assert_eq!(counter(&store).await, 1, "nothing of it was written");
+    let Some((value, version)) = store.key_get("p", "n").await.expect("the store works") else { panic!("the counter is there") };
+    let row = KeyRow { plugin: "p".to_owned(), key: "n".to_owned(), value, version };
+    assert!(store.rewrite_key(row, None, version + 1).await.expect("the store works"), "it is erased");
+    assert_eq!(store.key_space("p").await.expect("the store works"), 0);
 }
 
 #[tokio::test]

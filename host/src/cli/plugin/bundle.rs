@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::{ConfigArg, Failure, plain, sources};
 use crate::config::{self, ComponentSource};
-use crate::registry::{Bundle as Contents, create_bundle, install_bundle, look_at_bundle};
+use crate::registry::{Bundle as Contents, Supply, create_bundle, install_bundle, look_at_bundle};
 
 /// Carries components to machines without a network, in one file that is verified as a whole.
 #[derive(Debug, clap::Args)]
@@ -53,16 +53,19 @@ async fn create(file: &Path, config: &ConfigArg) -> Result<(), Failure> {
         return Err(Failure::Usage(format!("{} is there already; nothing was written", file.display())));
     }
     let loaded = config::load(&config.config).map_err(|problems| Failure::Usage(problems.to_string()))?;
+    let supply = Supply::of(&loaded).map_err(|problems| Failure::Usage(problems.to_string()))?;
     let sources = sources(&loaded.config);
     let (mut packed, mut problems) = (Vec::new(), Vec::new());
-    for (name, source, pinned) in loaded.config.plugins.values().flat_map(|plugin| plugin.components()) {
+    for (name, source, written) in loaded.config.plugins.values().flat_map(|plugin| plugin.components()) {
+        let pinned = supply.pinned(&name, source, written);
         match sources.pack(&name, source, pinned).await {
             Ok(Some(component)) => {
                 anstream::println!("{name}: {}, {}", component.source, component.digest());
-                if matches!(source, ComponentSource::Path(_)) && pinned.is_none() {
+                let approved = supply.lock().is_some_and(|lock| lock.pins.contains_key(&name));
+                if matches!(source, ComponentSource::Path(_)) && written.is_none() && !approved {
                     let digest = component.digest();
                     anstream::eprintln!(
-                        "{name}: a file without a pin is not looked for in a bundle; write digest = {digest:?} in [plugins.{name}]"
+                        "{name}: a file without a pin is not looked for in a bundle; approve it (`sangam plugin approve`), or write digest = {digest:?} in [plugins.{name}]"
                     );
                 }
                 packed.push(component);

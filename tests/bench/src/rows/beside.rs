@@ -128,7 +128,7 @@ impl Scene {
     }
 }
 
-/// One plugin that behaves, and one for each attack, with limits as they come.
+/// One plugin that behaves, and one for each attack, with limits and retries as they come.
 fn configuration(sink: SocketAddr) -> String {
     let mut text = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\naccess = \"open\"\n\n[plugins.http]\ncomponent = \"builtin:http\"\nallow-hosts = [\"http://{sink}\"]\n\
@@ -140,7 +140,7 @@ fn configuration(sink: SocketAddr) -> String {
     for (action, _) in ATTACKS {
         text += &format!(
             "\n[plugins.{action}]\ncomponent = {component:?}\n\n[[routes]]\nname = \"{action}\"\non = {{ type = \"{action}\" }}\n\n[[routes.steps]]\n\
-             name = \"attack\"\nuses = \"{action}.{action}\"\nretry = {{ max-attempts = 1000, initial = \"1ms\", factor = 1, jitter = 0 }}\n"
+             name = \"attack\"\nuses = \"{action}.{action}\"\n"
         );
     }
     text
