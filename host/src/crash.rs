@@ -1,7 +1,7 @@
 //! Crash points: named places at which a tester has the host killed, to see that what follows loses and doubles nothing.
 //!
 //! `SANGAM_CRASH_AT=NAME` kills the process at the first passage of a point, `NAME:N` at the N-th, with SIGKILL to itself: nothing is
-//! flushed, nobody is told. The variable is read once, by `sangam up`, into a [`Crash`] that travels with the store, since there is
+//! flushed, nobody is told. The variable is read once, by `sangam up` and `sangam secret rotate-key`, into a [`Crash`] that travels with the store, since there is
 //! a point wherever something becomes durable or is about to be done because something is. A host that is not armed pays for a look
 //! at an empty option.
 
@@ -59,11 +59,15 @@ pub enum Point {
     Erasing,
     /// It is erased; how far the erasure has come is not known yet.
     Erased,
+    /// Everything is being sealed with another key.
+    Rekeying,
+    /// Everything is sealed with another key; the former one is still where the key is looked for.
+    Rekeyed,
 }
 
 impl Point {
     /// All of them, by name.
-    pub const ALL: [(&str, Point); 22] = [
+    pub const ALL: [(&str, Point); 24] = [
         ("accepting", Point::Accepting),
         ("accepted", Point::Accepted),
         ("claiming", Point::Claiming),
@@ -86,6 +90,8 @@ impl Point {
         ("pruning", Point::Pruning),
         ("erasing", Point::Erasing),
         ("erased", Point::Erased),
+        ("rekeying", Point::Rekeying),
+        ("rekeyed", Point::Rekeyed),
     ];
 }
 

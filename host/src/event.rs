@@ -6,6 +6,7 @@
 mod attributes;
 mod binary;
 mod digest;
+mod reserved;
 mod structured;
 
 #[cfg(test)]
@@ -111,6 +112,16 @@ pub enum EventError {
     /// The body of a binary-mode request is not the JSON that its content type says.
     #[error("the data is not JSON: {0}")]
     Json(String),
+    /// It says what only the host may.
+    #[error(
+        "the attribute `{name}` is {value:?}, which only the host itself says: sources /plugins/…, /sources/… and /sangam, types sangam.…, attributes sangam…"
+    )]
+    Reserved {
+        /// The attribute.
+        name: String,
+        /// What it says.
+        value: String,
+    },
     /// Levels within one another are more than [`MAX_DATA_DEPTH`].
     #[error("`data` has more than {MAX_DATA_DEPTH} levels of arrays and objects within one another")]
     TooDeep,

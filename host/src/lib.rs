@@ -21,6 +21,7 @@ pub mod run;
 pub mod worker;
 
 pub mod access;
+pub mod audit;
 pub mod credentials;
 pub mod registry;
 pub mod tls;

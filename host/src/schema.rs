@@ -18,6 +18,8 @@ use serde_json::Value;
 pub use self::marks::{Marked, Unknown};
 use self::shape::Shape;
 
+use crate::telemetry::is_hidden;
+
 /// Largest schema, in bytes of JSON text.
 pub const MAX_SIZE: usize = 256 << 10;
 /// Most arrays and objects within one another, in a schema and in what it checks.
@@ -174,7 +176,7 @@ pub(crate) fn escaped(name: &str) -> String {
 /// Text of a plugin's making, bounded and with control characters escaped.
 fn shortened(message: &str) -> String {
     let mut text: String =
-        message.chars().take(MAX_MESSAGE).flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
+        message.chars().take(MAX_MESSAGE).flat_map(|c| if is_hidden(c) { c.escape_default().collect() } else { vec![c] }).collect();
     if message.chars().nth(MAX_MESSAGE).is_some() {
         text.push('…');
     }

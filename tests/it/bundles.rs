@@ -28,10 +28,12 @@ async fn a_bundle_makes_a_configuration_run_where_there_is_no_network() -> anyho
     let other = digest(&fresh_guest("misbehaving"));
     std::fs::write(near.path().join("m.wasm"), fresh_guest("misbehaving"))?;
     let configuration = format!(
-        "{SERVER}[plugins.s]\ncomponent = {reference:?}\n[plugins.m]\ncomponent = \"m.wasm\"\ndigest = {other:?}\n\
+        "{SERVER}[plugins.s]\ncomponent = {reference:?}\n[plugins.m]\ncomponent = \"m.wasm\"\n\
          [plugins.h]\ncomponent = \"builtin:http\"\n{SCRIPT}"
     );
     near.configure(&configuration)?;
+    let (code, text) = said(&near, &["plugin", "approve", "--yes"])?;
+    assert_eq!(code, Some(0), "{text}");
     let (code, text) = said(&near, &["plugin", "bundle", "create", "all.tar"])?;
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("2 component(s)") && text.contains("h: travels in the binary"), "{text}");
@@ -48,6 +50,13 @@ async fn a_bundle_makes_a_configuration_run_where_there_is_no_network() -> anyho
     let (code, text) = said(&far, &["plugin", "bundle", "install", "all.tar"])?;
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains(&other) && text.contains(reference), "{text}");
+    assert!(!far.path().join("sangam.lock").exists(), "nobody asked for what others have approved");
+    // The file is not here, and only the lock says which it was.
+    let (code, text) = said(&far, &["check"])?;
+    assert!(code == Some(2) && text.contains("plugin m: ") && !text.contains("plugin s: "), "{text}");
+    let (code, text) = said(&far, &["plugin", "bundle", "install", "all.tar", "--lock"])?;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(std::fs::read(far.path().join("sangam.lock"))? == std::fs::read(near.path().join("sangam.lock"))?);
     let host = far.start().await?;
     results(&host.client.send_and_wait(&script("far", json!([]))).await?)?;
     Ok(())

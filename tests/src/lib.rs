@@ -6,6 +6,7 @@ pub mod campaign;
 mod client;
 pub mod company;
 pub mod dns;
+mod hand;
 mod host;
 pub mod morning;
 pub mod oidc;
@@ -17,6 +18,7 @@ pub mod wire;
 
 pub use browser::Browser;
 pub use client::{Answer, Client, tls_trusting};
+pub use hand::Hand;
 pub use host::{Host, HostFolder, TestStore};
 pub use oidc::OpenIdProvider;
 pub use paths::{fresh_guest, guest, plugin, sangam};

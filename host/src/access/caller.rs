@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
+use crate::audit::{Actor, By};
 use crate::credentials::{Permission, Role, allows};
 use crate::router::Pattern;
 
@@ -49,6 +50,16 @@ pub enum Who {
 }
 
 impl Caller {
+    /// Who they are for the audit log.
+    pub fn by(&self) -> By {
+        let actor = match &self.who {
+            Who::Anyone => Actor::Anyone,
+            Who::Token { id, name } => Actor::Token { id: id.clone(), name: name.clone() },
+            Who::Person { subject, name, .. } => Actor::Person { id: subject.clone(), name: name.clone() },
+        };
+        By::request(actor, Some(self.address))
+    }
+
     /// Whether they may do this.
     pub fn may(&self, permission: Permission) -> bool {
         allows(self.role, permission) || (permission == Permission::Personal && self.personal)

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::dead_letters::DeadLetters;
 use super::replay::{Plugins, Replay, added, new_replay, parse, plan};
 use super::{Problem, Sees};
+use crate::audit::{Action, By};
 use crate::crash::Point;
 use crate::runtime::Runtime;
 use crate::store::{DeadLetter, DeadLetterFilter, NewReplay, Store, StoreError};
@@ -44,6 +45,7 @@ struct Group<'a> {
 
 pub(super) async fn replay_dead_letters(
     State(runtime): State<Arc<Runtime>>,
+    Extension(by): Extension<By>,
     Extension(sees): Extension<Sees>,
     body: Bytes,
 ) -> Result<Json<Value>, Problem> {
@@ -52,6 +54,11 @@ pub(super) async fn replay_dead_letters(
         let why = "\"q\" would look into fields that are hidden from you: choose by route, plugin, type, kind or time";
         return Err(Problem::new(StatusCode::FORBIDDEN, why));
     }
+    let act = by
+        .did(Action::DeadLettersReplayed, wish.route.as_deref().unwrap_or_default())
+        .with("plugin", wish.plugin.as_deref())
+        .with("type", wish.event_type.as_deref())
+        .with("kind", wish.kind.as_deref());
     let filter = DeadLetters {
         route: wish.route,
         plugin: wish.plugin,
@@ -79,7 +86,7 @@ pub(super) async fn replay_dead_letters(
         }
     }
     // All lines of an event, or none if one of them was replayed by somebody else meanwhile.
-    let outcomes = runtime.store.replay(replays.clone(), runtime.clock.now()).await?;
+    let outcomes = runtime.store.replay(replays.clone(), act, runtime.clock.now()).await?;
     runtime.store.crash().at(Point::Replayed);
     let mut replayed = Vec::new();
     for ((group, replays), outcome) in planned.iter().zip(&replays).zip(outcomes) {

@@ -4,14 +4,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Problem;
+use crate::audit::{Action, Actor, By};
 use crate::credentials::{Answer, Asked, ConnectError, Connected, Ended, Remedy};
 use crate::runtime::Runtime;
 use crate::telemetry;
@@ -30,6 +31,7 @@ pub(super) struct Ask {
 /// Asks for a consent: the answer holds the address at which a person gives it.
 pub(super) async fn ask(
     State(runtime): State<Arc<Runtime>>,
+    Extension(by): Extension<By>,
     Path(name): Path<String>,
     body: Option<Json<Ask>>,
 ) -> Result<Json<Asked>, Problem> {
@@ -44,7 +46,9 @@ pub(super) async fn ask(
             runtime.broker.ask_consent(&name, &format!("{public}{CALLBACK}"), true).await
         }
     };
-    Ok(Json(asked?))
+    let asked = asked?;
+    runtime.store.audit(by.did(Action::ConsentAsked, name), runtime.clock.now()).await?;
+    Ok(Json(asked))
 }
 
 /// How one ended.
@@ -59,21 +63,39 @@ pub(super) async fn ended(State(runtime): State<Arc<Runtime>>, Path((name, id)):
 /// The vendor's answer, brought by who asked.
 pub(super) async fn answer(
     State(runtime): State<Arc<Runtime>>,
+    Extension(by): Extension<By>,
     Json(pairs): Json<BTreeMap<String, String>>,
 ) -> Result<Json<Value>, Problem> {
     let connected = runtime.broker.take_answer(Answer::new(pairs)).await?;
+    on_record(&runtime, &by, &connected).await;
     Ok(Json(connected_json(&connected)))
 }
 
 /// The vendor's answer, brought by the browser. Needs no token: its `state` is good for one answer to what an administrator asked.
 pub(super) async fn callback(State(runtime): State<Arc<Runtime>>, Query(pairs): Query<Vec<(String, String)>>) -> Response {
     let result = runtime.broker.take_answer(Answer::new(pairs)).await;
+    if let Ok(connected) = &result {
+        // The browser has no token; whoever asked for the consent is on record, too.
+        on_record(&runtime, &By::request(Actor::Anyone, None), connected).await;
+    }
     match result {
         Ok(connected) => page(StatusCode::OK, "Connected", &format!("{} is connected. You can close this window.", connected.credential)),
         Err(error) => {
             tracing::warn!(error = telemetry::chain(&error), "a vendor's answer connected nothing");
             page(status(&error), "Not connected", &telemetry::chain(&error))
         }
+    }
+}
+
+/// It is connected already: that it can't be put on record does not undo that.
+async fn on_record(runtime: &Runtime, by: &By, connected: &Connected) {
+    let act = by.did(Action::CredentialConnected, connected.credential.as_str());
+    if let Err(error) = runtime.store.audit(act, runtime.clock.now()).await {
+        tracing::error!(
+            error = telemetry::chain(&error),
+            credential = connected.credential,
+            "that it was connected could not be put on record"
+        );
     }
 }
 

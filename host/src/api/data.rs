@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
@@ -18,6 +18,7 @@ use super::Problem;
 use super::document::whole_document;
 use super::events::time;
 use super::replay::parse;
+use crate::audit::{Act, Action, By};
 use crate::personal::Mask;
 use crate::runtime::{Member, Runtime, Search, Step, Wanted};
 use crate::store::{Erasure, StoreError};
@@ -65,19 +66,31 @@ impl Asked {
     }
 }
 
-pub(super) async fn find(State(runtime): State<Arc<Runtime>>, body: Bytes) -> Result<Response, Problem> {
-    let search = parse::<Asked>(&body)?.search()?;
+pub(super) async fn find(State(runtime): State<Arc<Runtime>>, Extension(by): Extension<By>, body: Bytes) -> Result<Response, Problem> {
+    let asked = parse::<Asked>(&body)?;
+    let act = by.did(Action::DataFound, subjects(&runtime, &asked.subjects));
+    let search = asked.search()?;
+    runtime.store.audit(act, runtime.clock.now()).await?;
     Ok(lines(runtime, search, Form::Places))
 }
 
-pub(super) async fn export(State(runtime): State<Arc<Runtime>>, body: Bytes) -> Result<Response, Problem> {
-    let search = parse::<Asked>(&body)?.search()?;
+pub(super) async fn export(State(runtime): State<Arc<Runtime>>, Extension(by): Extension<By>, body: Bytes) -> Result<Response, Problem> {
+    let asked = parse::<Asked>(&body)?;
+    let act = by.did(Action::DataExported, subjects(&runtime, &asked.subjects));
+    let search = asked.search()?;
+    runtime.store.audit(act, runtime.clock.now()).await?;
     Ok(lines(runtime, search, Form::Documents))
 }
 
-pub(super) async fn erase(State(runtime): State<Arc<Runtime>>, body: Bytes) -> Result<Response, Problem> {
+pub(super) async fn erase(State(runtime): State<Arc<Runtime>>, Extension(by): Extension<By>, body: Bytes) -> Result<Response, Problem> {
     let wanted = parse::<Asked>(&body)?.wanted()?;
-    asked(&runtime, &wanted).await
+    let act = by.did(Action::DataErased, subjects(&runtime, &wanted.subjects));
+    asked(&runtime, &wanted, act).await
+}
+
+/// Who is meant, for the audit log: a digest, the same that the erasure shows. The log outlives what is erased.
+fn subjects(runtime: &Runtime, subjects: &[String]) -> String {
+    runtime.vault.digest(&subjects.join("\n"))
 }
 
 /// Body of `POST /v1/events/{eid}/erase`.
@@ -88,15 +101,23 @@ struct OfEvent {
     cancel: bool,
 }
 
-pub(super) async fn erase_event(State(runtime): State<Arc<Runtime>>, Path(eid): Path<String>, body: Bytes) -> Result<Response, Problem> {
+pub(super) async fn erase_event(
+    State(runtime): State<Arc<Runtime>>,
+    Extension(by): Extension<By>,
+    Path(eid): Path<String>,
+    body: Bytes,
+) -> Result<Response, Problem> {
     let OfEvent { cancel } = parse(&body)?;
     if runtime.store.event(&eid).await?.is_none() {
         return Err(Problem::not_found(format!("there is no event {eid}")));
     }
-    asked(&runtime, &Wanted { eid: Some(eid), whole: true, cancel, ..Wanted::default() }).await
+    let act = by.did(Action::DataErased, eid.as_str());
+    asked(&runtime, &Wanted { eid: Some(eid), whole: true, cancel, ..Wanted::default() }, act).await
 }
 
-async fn asked(runtime: &Runtime, wanted: &Wanted) -> Result<Response, Problem> {
+async fn asked(runtime: &Runtime, wanted: &Wanted, act: Act) -> Result<Response, Problem> {
+    // On record before it begins: what is erased can't be looked up afterwards.
+    runtime.store.audit(act, runtime.clock.now()).await?;
     let id = runtime.ask_erasure(wanted).await?;
     let location = format!("/v1/data/erasures/{id}");
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(json!({ "erasure": id }))).into_response())

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Problem;
+use crate::audit::{Action, By};
 use crate::run::RunState;
 use crate::runtime::Runtime;
 use crate::store::{Decision, DecisionRefused, DoubtId};
@@ -48,6 +49,7 @@ const fn ok() -> u16 {
 
 pub(super) async fn decide(
     State(runtime): State<Arc<Runtime>>,
+    Extension(by): Extension<By>,
     Path((id, step, seq)): Path<(String, String, u32)>,
     body: Bytes,
 ) -> Result<Json<Value>, Problem> {
@@ -67,7 +69,10 @@ pub(super) async fn decide(
         return Err(Problem::conflict(format!("step {step} is {}, not held; there is nothing to decide", known.status.as_str())));
     }
     let doubt = DoubtId { run: id, root: run.root, step, seq, attempt, key };
-    let effect = runtime.store.decide(doubt.clone(), decision, runtime.clock.now()).await?.map_err(|refusal| refused(&refusal))?;
+    let outcome = if decision == Decision::NotDone { "not-done" } else { "done" };
+    let act =
+        by.did(Action::WriteDecided, doubt.run.as_str()).with("step", doubt.step.as_str()).with("effect", seq).with("outcome", outcome);
+    let effect = runtime.store.decide(doubt.clone(), decision, act, runtime.clock.now()).await?.map_err(|refusal| refused(&refusal))?;
     tracing::info!(run = doubt.run, step = doubt.step, seq, state = effect.state.as_str(), "a person decided on a write in doubt");
     runtime.due.notify_one();
     let left = runtime.store.doubts(&doubt.root, &doubt.step).await?.len();

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::{Problem, cookie, guard};
 use crate::access::{Answer, Caller, Login, LoginError, Who, session};
+use crate::audit::{Action, Actor, By};
 use crate::runtime::Runtime;
 use crate::server::Peer;
 use crate::telemetry;
@@ -60,6 +61,7 @@ pub(super) async fn finish(
         let problem = problem(&error);
         if problem.status() != StatusCode::SERVICE_UNAVAILABLE {
             runtime.gate.logins.failed(address, now);
+            runtime.refusals.note(Some(address));
         }
         tracing::warn!(%address, error = telemetry::chain(&error), "a login failed");
         ([(header::SET_COOKIE, over.clone())], problem).into_response()
@@ -67,7 +69,10 @@ pub(super) async fn finish(
     let (text, row) = session::begin(&person, login.config(), now);
     let lifetime = login.config().session_lifetime.as_secs();
     tracing::info!(%address, subject = person.subject, role = person.role.as_str(), session = row.id, "a person logged in");
+    let by = By::request(Actor::Person { id: person.subject.clone(), name: row.name.clone() }, Some(address));
+    let act = by.did(Action::Login, row.id.as_str()).with("role", person.role.as_str());
     runtime.store.session_insert(row).await.map_err(|error| Problem::from(error).into_response())?;
+    runtime.store.audit(act, now).await.map_err(|error| Problem::from(error).into_response())?;
     let mut response = (StatusCode::SEE_OTHER, [(header::LOCATION, return_to)]).into_response();
     // What the browser was before it is no longer: a session that somebody put there ends here.
     response.headers_mut().append(header::SET_COOKIE, cookie::set_session(&runtime.server, Some((text.expose(), lifetime))));
@@ -80,7 +85,8 @@ pub(super) async fn logout(State(runtime): State<Arc<Runtime>>, Extension(caller
     let Who::Person { session, .. } = &caller.who else {
         return Err(Problem::conflict("only who has logged in can log out; `sangam token revoke` ends a token"));
     };
-    runtime.store.session_revoke(session).await?;
+    let act = caller.by().did(Action::Logout, session.as_str());
+    runtime.store.session_revoke(session, act, runtime.clock.now()).await?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie::set_session(&runtime.server, None))]).into_response())
 }
 

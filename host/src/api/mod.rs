@@ -1,5 +1,6 @@
 //! The operators' HTTP API.
 
+mod audit;
 mod bulk_replay;
 mod connect;
 mod cookie;

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde_json::{Value, json};
 
 use super::Problem;
+use crate::audit::By;
 use crate::config::{Instances, OnDoubt, OnFailure, OrderOnDead};
 use crate::outbound::BreakerState;
 use crate::run::LEAST_CALLS;
@@ -218,8 +219,8 @@ pub(super) async fn metrics(State(runtime): State<Arc<Runtime>>, headers: Header
 }
 
 /// Applies the file as it is now, or refuses it whole.
-pub(super) async fn reload(State(runtime): State<Arc<Runtime>>) -> Result<Json<Value>, Problem> {
-    match runtime.reload().await {
+pub(super) async fn reload(State(runtime): State<Arc<Runtime>>, Extension(by): Extension<By>) -> Result<Json<Value>, Problem> {
+    match runtime.reload(&by).await {
         Ok(number) => Ok(Json(json!({ "revision": number }))),
         Err(ApplyError::Problems(problems)) => {
             let list: Vec<Value> = problems

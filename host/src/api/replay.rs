@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::Problem;
 use super::dry_run::dry_run;
 use super::redaction::{Redaction, Sees};
+use crate::audit::{Action, By};
 use crate::config::{OnDoubt, OrderOnDead, Route};
 use crate::crash::Point;
 use crate::run::{self, RunState, Task};
@@ -99,6 +100,7 @@ pub(super) struct Plan {
 
 pub(super) async fn replay(
     State(runtime): State<Arc<Runtime>>,
+    Extension(by): Extension<By>,
     Extension(sees): Extension<Sees>,
     Path(eid): Path<String>,
     body: Bytes,
@@ -130,11 +132,21 @@ pub(super) async fn replay(
         planned.push((run, plan(&runtime, run, &event.body, &wish).await?));
     }
     if wish.dry_run {
+        // With recorded reads nobody outside learns of it.
+        if wish.reads == Some(ReadsFrom::Live) {
+            let routes: Vec<&str> = planned.iter().map(|(run, _)| run.route.as_str()).collect();
+            let act = by.did(Action::EventTried, event.eid.as_str()).with("routes", routes);
+            runtime.store.audit(act, runtime.clock.now()).await?;
+        }
         return dry_run(&runtime, &event, planned, &wish).await.map(Json);
     }
     let replays: Vec<NewReplay> = planned.iter().map(|(run, plan)| new_replay(run, plan, &wish)).collect();
     let added: Vec<Value> = replays.iter().map(added).collect();
-    let mut outcome = runtime.store.replay(vec![replays], runtime.clock.now()).await?;
+    let act = by
+        .did(Action::EventReplayed, event.eid.as_str())
+        .with("from", if wish.is_from_start() { "start" } else { "failed" })
+        .with("keys", if wish.has_new_keys() { "new" } else { "same" });
+    let mut outcome = runtime.store.replay(vec![replays], act, runtime.clock.now()).await?;
     outcome.remove(0).map_err(|refused| Problem::conflict(refused.to_string()))?;
     runtime.store.crash().at(Point::Replayed);
     runtime.due.notify_one();
@@ -272,11 +284,15 @@ async fn start_state(
     Ok((Some(state), keep))
 }
 
-pub(super) async fn cancel(State(runtime): State<Arc<Runtime>>, Path(eid): Path<String>) -> Result<Json<Value>, Problem> {
+pub(super) async fn cancel(
+    State(runtime): State<Arc<Runtime>>,
+    Extension(by): Extension<By>,
+    Path(eid): Path<String>,
+) -> Result<Json<Value>, Problem> {
     if runtime.store.event(&eid).await?.is_none() {
         return Err(Problem::not_found(format!("there is no event {eid}")));
     }
-    let cancelled = runtime.store.cancel(&eid, runtime.clock.now()).await?;
+    let cancelled = runtime.store.cancel(&eid, by.did(Action::EventCancelled, eid.as_str()), runtime.clock.now()).await?;
     if cancelled.runs.is_empty() && cancelled.released.is_empty() {
         return Err(Problem::conflict(format!("all runs of event {eid} have ended")));
     }

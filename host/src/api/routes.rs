@@ -8,7 +8,7 @@ use axum::routing::{MethodFilter, MethodRouter, get, on, post};
 use axum::{Router, handler::Handler};
 
 use super::site::{self, Site};
-use super::{bulk_replay, connect, data, dead_letters, decide, events, guard, headers, login, me, overview, problem, replay};
+use super::{audit, bulk_replay, connect, data, dead_letters, decide, events, guard, headers, login, me, overview, problem, replay};
 use crate::credentials::Permission;
 use crate::ingress;
 use crate::runtime::Runtime;
@@ -66,6 +66,7 @@ fn ways(runtime: &Arc<Runtime>) -> Vec<Way> {
         way("/v1/plugins", A(Read), get(overview::plugins)),
         way("/v1/credentials", A(Read), get(overview::credentials)),
         way("/v1/sources", A(Read), get(overview::sources)),
+        way("/v1/audit", A(Administer), get(audit::list)),
         way("/v1/reload", A(Administer), post(overview::reload)),
         way("/v1/credentials/{name}/connect", A(Administer), post(connect::ask)),
         way("/v1/credentials/{name}/connect/{id}", A(Administer), get(connect::ended)),

@@ -125,7 +125,7 @@ impl Client {
 /// A problem document as text.
 fn refused(status: StatusCode, bytes: &[u8], value: &Value) -> Failure {
     let detail = value["detail"].as_str().map_or_else(|| String::from_utf8_lossy(bytes).into_owned(), str::to_owned);
-    let mut text = format!("{}: {}", status.as_u16(), super::plain(&detail));
+    let mut text = format!("{}: {}", status.as_u16(), super::plain_lines(&detail));
     for error in value["errors"].as_array().into_iter().flatten() {
         text.push_str(&format!("\n  event {}: {}", error["index"], super::plain(error["detail"].as_str().unwrap_or(""))));
     }

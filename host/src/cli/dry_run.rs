@@ -98,7 +98,7 @@ fn draw_request(text: &mut String, request: &Value, rail: &str) {
     }
     let body = match &request["body"] {
         Value::Null => return,
-        Value::String(body) => plain(body),
+        Value::String(body) => super::plain_lines(body),
         body => format!("{body:#}"),
     };
     let lines = body.lines().count();

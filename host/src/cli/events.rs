@@ -222,7 +222,7 @@ impl Events {
 }
 
 pub(super) fn print_json(value: &Value) {
-    anstream::println!("{value:#}");
+    anstream::println!("{}", super::plain_json(&format!("{value:#}")));
 }
 
 pub(super) fn segment(text: &str) -> String {

@@ -1,5 +1,6 @@
 //! The command line: one file per verb.
 
+mod audit;
 mod check;
 mod client;
 mod compile;
@@ -11,7 +12,9 @@ mod decide;
 mod dry_run;
 mod events;
 mod init;
+mod memory;
 mod plugin;
+mod rotate_key;
 mod schema;
 mod secret;
 mod send;
@@ -29,8 +32,12 @@ use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::config::{Config, misleads};
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::credentials::Vault;
 use crate::registry::Sources;
+use crate::store::Store;
+use crate::telemetry::{plain, plain_json, plain_lines};
 
 /// Integration runtime: takes business events in, keeps them safely, and routes each through sandboxed connectors.
 #[derive(Debug, Parser)]
@@ -77,6 +84,8 @@ enum Verb {
     Secret(secret::Secret),
     /// Measure, back up and verify the store
     Store(store::Store),
+    /// Look at, verify and export the audit log
+    Audit(audit::Audit),
     /// Make and revoke API tokens
     Token(token::Token),
     /// List who is logged in, and end sessions
@@ -127,6 +136,7 @@ impl Failure {
 
 /// Does what the command line asks for.
 pub async fn run() -> ExitCode {
+    memory::keep_private();
     let done = match Cli::parse().verb {
         Verb::Init(verb) => verb.run(),
         Verb::Up(verb) => verb.run().await,
@@ -140,6 +150,7 @@ pub async fn run() -> ExitCode {
         Verb::Secret(verb) => verb.run().await,
         Verb::Store(verb) => verb.run().await,
         Verb::Token(verb) => verb.run().await,
+        Verb::Audit(verb) => verb.run().await,
         Verb::Session(verb) => verb.run().await,
         Verb::Schema(verb) => verb.run(),
         Verb::Compile(verb) => verb.run(),
@@ -157,19 +168,21 @@ pub async fn run() -> ExitCode {
     }
 }
 
+/// The store of a configuration beside a running host, with the vault that opens what is sealed in it and signs what is put on record.
+async fn vault(config: &ConfigArg) -> Result<(Store, Vault), Failure> {
+    let loaded = config::load(&config.config).map_err(|problems| Failure::Usage(problems.to_string()))?;
+    let store = Store::open_beside(&loaded.config.store.url).await.map_err(|error| Failure::error(&error))?;
+    let vault = Vault::open(store.clone(), &loaded.config.secrets, Clock::system()).await.map_err(|error| Failure::error(&error))?;
+    Ok((store, vault))
+}
+
 /// Where components come from; people who wait are told for what.
 fn sources(config: &Config) -> Sources {
     let tell = |what: &str, bytes: u64| anstream::eprintln!("{}: {} KiB so far", plain(what), bytes >> 10);
     Sources::new(config, None, Arc::new(tell))
 }
 
-/// Text of a plugin or a sender, safe for a terminal: control characters are shown, not obeyed.
-fn plain(text: &str) -> String {
-    let obeyed = |character: char| (character.is_control() && character != '\n') || misleads(character);
-    text.chars().map(|character| if obeyed(character) { character.escape_default().to_string() } else { character.to_string() }).collect()
-}
-
-/// The same on one line: a line break in it must not begin a line that looks like one of ours.
+/// On one line: a line break in it must not begin a line that looks like one of ours.
 fn one_line(text: &str) -> String {
-    plain(text).replace('\n', "\\n")
+    plain(text)
 }

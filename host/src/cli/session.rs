@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{ConfigArg, Failure, plain};
 use crate::access::session;
+use crate::audit::{Action, By};
 use crate::config;
 use crate::store::Store;
 
@@ -78,12 +79,13 @@ impl Session {
                 }
             }
             Verb::Revoke { id, subject, config } => {
-                let (store, _) = open(&config).await?;
+                let (store, _) = super::vault(&config).await?;
+                let did = |whose: &str| By::shell().did(Action::Logout, whose);
                 let (revoked, whose) = match (id, subject) {
-                    (Some(id), _) => (store.session_revoke(&id).await, format!("session {id:?}")),
+                    (Some(id), _) => (store.session_revoke(&id, did(&id), Timestamp::now()).await, format!("session {id:?}")),
                     (None, subject) => {
                         let subject = subject.unwrap_or_default();
-                        (store.sessions_revoke_of(&subject).await, format!("session of {subject:?}"))
+                        (store.sessions_revoke_of(&subject, did(&subject), Timestamp::now()).await, format!("session of {subject:?}"))
                     }
                 };
                 store.close().await;

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{ConfigArg, Failure};
+use crate::audit::{Action, By};
 use crate::config;
 use crate::credentials::{Role, api_token};
 use crate::router::Pattern;
@@ -73,7 +74,12 @@ impl Token {
                 let (token, mut row) = api_token::issue(&name, role, sources, now, expiry(role, expires.as_deref(), now)?);
                 row.personal = personal;
                 let store = open(&config).await?;
-                store.token_insert(row).await.map_err(|error| Failure::error(&error))?;
+                let act = By::shell()
+                    .did(Action::TokenCreated, &row.id)
+                    .with("name", row.name.as_str())
+                    .with("role", role.as_str())
+                    .with("expires_at", row.expires_at.map(|time| time.to_string()));
+                store.token_insert(row, act).await.map_err(|error| Failure::error(&error))?;
                 store.close().await;
                 // Alone on standard output, so that a script can take it.
                 anstream::println!("{}", token.expose());
@@ -110,7 +116,10 @@ impl Token {
             }
             Verb::Revoke { id, config } => {
                 let store = open(&config).await?;
-                let revoked = store.token_revoke(&id).await.map_err(|error| Failure::error(&error))?;
+                let revoked = store
+                    .token_revoke(&id, By::shell().did(Action::TokenRevoked, &id), Timestamp::now())
+                    .await
+                    .map_err(|error| Failure::error(&error))?;
                 store.close().await;
                 if !revoked {
                     return Err(Failure::Failed(format!("there is no token {id:?}")));
@@ -160,6 +169,5 @@ fn line(token: &ApiTokenRow, now: Timestamp) -> String {
 }
 
 async fn open(config: &ConfigArg) -> Result<Store, Failure> {
-    let loaded = config::load(&config.config).map_err(|problems| Failure::Usage(problems.to_string()))?;
-    Store::open_beside(&loaded.config.store.url).await.map_err(|error| Failure::error(&error))
+    super::vault(config).await.map(|(store, _)| store)
 }

@@ -7,9 +7,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{ConfigArg, Failure};
 use crate::api;
+use crate::audit::{Action, By};
 use crate::clock::{self, Clock};
 use crate::config;
 use crate::crash::Crash;
+use crate::credentials::VaultError;
 use crate::runtime::{self, ApplyError, Runtime};
 use crate::server;
 use crate::store::StoreError;
@@ -63,13 +65,14 @@ impl Up {
         let (connections, certificates) = (runtime.server.connections.clone(), runtime.certificates.clone());
         let scheme = if certificates.is_some() { "https" } else { "http" };
         let server = tokio::spawn(server::serve(listener, api::router(runtime.clone()), connections, certificates, drained));
+        on_record(&runtime, Action::HostStarted).await;
         // Scripts wait for this line.
         println!("listening on {scheme}://{address}");
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                _ = hangup.recv() => match runtime.reload().await {
+                _ = hangup.recv() => match runtime.reload(&By::host(&runtime.identity.name)).await {
                     Ok(revision) => tracing::info!(revision, "the configuration file was applied"),
                     Err(error) => tracing::error!(error = telemetry::chain(&error), "the configuration file is refused; the present one stays"),
                 },
@@ -88,9 +91,22 @@ impl Up {
         // Answers that are still being written get no longer than that.
         let _ = tokio::time::timeout(Duration::from_secs(2), server).await;
         runtime.broker.close().await;
+        on_record(&runtime, Action::HostStopped).await;
         runtime.store.clone().close().await;
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+/// A host that begins or ends says so in the audit log. That it can't is no reason not to serve.
+async fn on_record(runtime: &Runtime, action: Action) {
+    let by = By::host(&runtime.identity.name);
+    let act = by
+        .did(action, runtime.identity.name.as_str())
+        .with("version", env!("CARGO_PKG_VERSION"))
+        .with("revision", runtime.present().revision.number);
+    if let Err(error) = runtime.store.audit(act, runtime.clock.now()).await {
+        tracing::error!(error = telemetry::chain(&error), action = action.as_str(), "the audit log could not be written");
     }
 }
 
@@ -143,6 +159,19 @@ async fn upkeep(runtime: std::sync::Arc<Runtime>) {
     }
 }
 
+/// Takes up a key that was changed. A host that can't get it says so once, and goes on with what it has in memory.
+async fn follow_key(runtime: &Runtime, astray: &mut bool) {
+    let followed = runtime.vault.follow().await;
+    let error = followed.err().filter(|error| !matches!(error, VaultError::Store(_)));
+    if let Some(error) = error.as_ref().filter(|_| !*astray) {
+        tracing::error!(
+            error = telemetry::chain(error),
+            "the sealing key was changed, and this host has not got the new one: give it that and restart it"
+        );
+    }
+    *astray = error.is_some();
+}
+
 /// Shows a certificate that was renewed.
 async fn renew_certificate(runtime: &Runtime) {
     let Some(certificates) = &runtime.certificates else { return };
@@ -193,11 +222,13 @@ async fn credentials(runtime: std::sync::Arc<Runtime>) {
 async fn look_after_credentials(runtime: &Runtime) {
     let mut look = tokio::time::interval(RECHECK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut astray = false;
     loop {
         tokio::select! {
             _ = look.tick() => {}
             () = runtime.credentials.notified() => {}
         }
+        follow_key(runtime, &mut astray).await;
         runtime.broker.recheck().await;
         runtime.broker.tend().await;
     }
@@ -215,6 +246,9 @@ async fn tell_of_credentials(runtime: &Runtime) {
             _ = changes.changed() => {}
         }
         runtime::tell(runtime).await;
+        if let Err(error) = runtime.record_refusals().await {
+            tracing::error!(error = telemetry::chain(&error), "refused requests could not be put on record");
+        }
     }
 }
 

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use super::model::ComponentSource;
 
+use crate::telemetry::{is_hidden, plain};
+
 /// How bad a [`Problem`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -113,7 +115,7 @@ const MAX_SHOWN: usize = 160;
 /// The part of a line to show, one character for one, and how many characters of it stand before `column`.
 fn excerpt(line: &str, column: usize) -> (String, usize) {
     // A tab would move the carets, a control character could rule the terminal.
-    let clean = line.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let clean = line.chars().map(|c| if is_hidden(c) { ' ' } else { c });
     let start = if column < MAX_SHOWN { 0 } else { column - MAX_SHOWN / 4 };
     let shown: String = clean.skip(start).take(MAX_SHOWN).collect();
     (shown.trim_end().to_owned(), column - start)
@@ -121,12 +123,12 @@ fn excerpt(line: &str, column: usize) -> (String, usize) {
 
 /// Text from files and plugins with control characters escaped, and those that mislead.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() || misleads(c) { c.escape_default().collect() } else { vec![c] }).collect()
+    plain(text)
 }
 
 /// Characters that are not seen, or that turn the order of others round (Unicode TR 36): what is read is not what is there.
 pub fn misleads(character: char) -> bool {
-    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    is_hidden(character) && !character.is_control()
 }
 
 /// A file's text with its lines found.

@@ -201,7 +201,7 @@ fn mistakes_have_their_place() {
             &[
                 "2:8 API tokens and events pass over the network in clear text",
                 "3:12 who logs in here would show the session to everyone on the way: this is not https",
-                "7:8 everybody whom the provider lets in becomes an administrator",
+                "7:14 everybody whom the provider lets in becomes an administrator",
             ],
         ),
         ("[server]\ntrusted-proxies=[]", &[]),

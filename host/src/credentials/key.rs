@@ -10,6 +10,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 use ring::{hkdf, hmac};
 use zeroize::Zeroizing;
 
+use crate::audit::{AuditKey, hex};
+
 /// Length of the key, in bytes.
 pub const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 24;
@@ -28,6 +30,24 @@ pub enum Purpose {
     Login,
     /// Whose personal data an erasure is to erase, until it is done.
     Erasure,
+    /// A random value of the hosts' own.
+    Host,
+    /// The list of the present values.
+    Ledger,
+}
+
+impl Purpose {
+    /// Its name, for the ledger.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Purpose::Secret => "secret",
+            Purpose::Credential => "credential",
+            Purpose::Erasure => "erasure",
+            Purpose::Host => "host",
+            Purpose::Ledger => "ledger",
+            Purpose::Login => "login",
+        }
+    }
 }
 
 /// Why a sealed value does not open. Trying again can't help.
@@ -39,11 +59,15 @@ pub enum OpenError {
     /// Authentication failed.
     #[error("sealed with another key or for another name, or damaged: restore the store and the key that belong together")]
     Refused,
+    /// It opens, and is not the value that was kept last.
+    #[error("it is not the value that was kept last: somebody put an earlier one back in the store; set it again")]
+    Stale,
 }
 
 /// The key that seals secrets at rest. Wiped when dropped.
 pub struct SealingKey {
     cipher: Zeroizing<[u8; KEY_BYTES]>,
+    audit: Zeroizing<[u8; KEY_BYTES]>,
     check: [u8; KEY_BYTES],
 }
 
@@ -55,7 +79,9 @@ impl SealingKey {
         derive(master, b"check v1", &mut check);
         let mut cipher = Zeroizing::new([0; KEY_BYTES]);
         derive(master, b"seal v1", &mut cipher);
-        Self { cipher, check }
+        let mut audit = Zeroizing::new([0; KEY_BYTES]);
+        derive(master, b"audit v1", &mut audit);
+        Self { cipher, audit, check }
     }
 
     /// A fresh random key's bytes.
@@ -69,6 +95,16 @@ impl SealingKey {
     /// start.
     pub fn fingerprint(&self) -> [u8; KEY_BYTES] {
         self.check
+    }
+
+    /// The key that signs the audit log.
+    pub fn audit_key(&self) -> AuditKey {
+        AuditKey::new(&self.audit, self.check)
+    }
+
+    /// What people call the key: the first eight digits of its fingerprint.
+    pub fn id(&self) -> String {
+        key_id(&self.check)
     }
 
     /// Seals `plaintext` under its purpose and name. Sealing the same twice gives different bytes.
@@ -111,6 +147,11 @@ impl std::fmt::Debug for SealingKey {
     }
 }
 
+/// What people call the key with that fingerprint.
+pub(super) fn key_id(fingerprint: &[u8]) -> String {
+    hex(&fingerprint[..fingerprint.len().min(4)])
+}
+
 /// Fills `bytes` from the operating system's generator.
 pub(crate) fn random(bytes: &mut [u8]) {
     SystemRandom::new().fill(bytes).expect("the operating system has a random number generator");
@@ -131,6 +172,8 @@ fn bound_to(purpose: Purpose, name: &str) -> Vec<u8> {
         Purpose::Credential => b'c',
         Purpose::Login => b'l',
         Purpose::Erasure => b'e',
+        Purpose::Host => b'h',
+        Purpose::Ledger => b'l',
     };
     [&[VERSION, tag], name.as_bytes()].concat()
 }

@@ -88,6 +88,10 @@ pub enum KeyError {
 
 /// Reads the key, making its file at first use where `missing` allows.
 pub async fn load(secrets: &Secrets, missing: Missing) -> Result<SealingKey, KeyError> {
+    load_within(secrets, missing, COMMAND_TIME).await
+}
+
+async fn load_within(secrets: &Secrets, missing: Missing, time: Duration) -> Result<SealingKey, KeyError> {
     let (text, origin) = match secrets {
         // A few bytes, once, before the host serves anyone: not worth a blocking thread.
         Secrets::File(path) => (from_file(path, missing)?, format!("the key file {}", path.display())),
@@ -97,16 +101,71 @@ pub async fn load(secrets: &Secrets, missing: Missing) -> Result<SealingKey, Key
         }
         Secrets::Command(command) => {
             let program = command.first().map_or("", String::as_str);
-            let text = match tokio::time::timeout(COMMAND_TIME, from_command(program, command)).await {
+            let text = match tokio::time::timeout(time, from_command(program, command)).await {
                 Ok(text) => text?,
                 Err(_) => {
-                    return Err(failed(program, format!("gave no key within {} s", COMMAND_TIME.as_secs())));
+                    return Err(failed(program, format!("gave no key within {time:?}")));
                 }
             };
             (text, format!("the output of the key command `{program}`"))
         }
     };
     parse(&text).ok_or(KeyError::Malformed { origin })
+}
+
+/// Where the next key is put before everything is sealed with it: beside the present one. A command has no such place.
+pub fn next(secrets: &Secrets) -> Option<Secrets> {
+    match secrets {
+        Secrets::File(path) => Some(Secrets::File(beside(path, "next"))),
+        Secrets::Env(name) => Some(Secrets::Env(format!("{name}_NEXT"))),
+        Secrets::Command(_) => None,
+    }
+}
+
+/// The key with that fingerprint: the present one as it is now, or the next one. A next one in a file takes the place of the present one, which is kept
+/// aside; that can be broken off at any moment, and be done by several processes at the same time.
+pub async fn matching(secrets: &Secrets, fingerprint: &[u8]) -> Result<Option<SealingKey>, KeyError> {
+    let present = load(secrets, Missing::Refuse).await?;
+    if present.fingerprint() == fingerprint {
+        return Ok(Some(present));
+    }
+    let Some(next) = next(secrets) else { return Ok(None) };
+    let Ok(key) = load(&next, Missing::Refuse).await else { return Ok(None) };
+    if key.fingerprint() != fingerprint {
+        return Ok(None);
+    }
+    if let (Secrets::File(path), Secrets::File(next)) = (secrets, &next) {
+        promote(path, next, &present.id()).map_err(|source| KeyError::File { path: path.clone(), source })?;
+    }
+    Ok(Some(key))
+}
+
+/// Puts the next key in the place of the present one, which stays beside it under its id: for backups from before.
+fn promote(path: &Path, next: &Path, former: &str) -> io::Result<()> {
+    match fs::hard_link(path, beside(path, former)) {
+        Ok(()) => {}
+        // Kept by an earlier try, or by another process.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    match fs::rename(next, path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    sync(folder(path))
+}
+
+/// A file beside another: its name with a word at the end.
+fn beside(path: &Path, word: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(word);
+    PathBuf::from(name)
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn parse(text: &[u8]) -> Option<SealingKey> {
@@ -146,7 +205,7 @@ fn from_file(path: &Path, missing: Missing) -> Result<Zeroizing<Vec<u8>>, KeyErr
 /// Makes the file, which must not exist, so that no two processes use different keys. On disk when this returns: a key
 /// that is lost after a power cut would take every secret with it.
 fn create(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder(path);
     fs::create_dir_all(folder)?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -207,4 +266,36 @@ async fn from_command(program: &str, command: &[String]) -> Result<Zeroizing<Vec
 
 fn failed(program: &str, problem: String) -> KeyError {
     KeyError::CommandFailed { program: program.to_owned(), problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_key_command_that_hangs_is_given_up_and_ended() {
+        let command = Secrets::Command(["sleep", "600"].map(str::to_owned).to_vec());
+        let error = load_within(&command, Missing::Refuse, Duration::from_millis(50)).await.expect_err("no key").to_string();
+        assert_eq!(error, "the key command `sleep` gave no key within 50ms");
+    }
+
+    #[tokio::test]
+    async fn a_key_command_that_never_stops_talking_is_cut_off() {
+        let command = Secrets::Command(["yes", "QUJD"].map(str::to_owned).to_vec());
+        let error = load(&command, Missing::Refuse).await.expect_err("no key").to_string();
+        assert!(error.contains("the key command `yes`"), "{error}");
+    }
+
+    #[test]
+    fn the_next_key_takes_the_place_of_the_present_one_which_is_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, next) = (folder.path().join("k"), folder.path().join("k.next"));
+        fs::write(&path, "former").expect("written");
+        fs::write(&next, "next").expect("written");
+        for _ in 0..2 {
+            promote(&path, &next, "0011").expect("done, or done before");
+            let read = |name: &str| fs::read_to_string(folder.path().join(name)).expect("it is there");
+            assert_eq!((read("k").as_str(), read("k.0011").as_str(), next.exists()), ("next", "former", false));
+        }
+    }
 }

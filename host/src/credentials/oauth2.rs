@@ -15,6 +15,7 @@ use super::redact::Patterns;
 use super::secret::Secret;
 use super::sources::{Grant, Sources};
 use crate::config::ClientAuth;
+use crate::telemetry::is_hidden;
 
 /// Most characters of a text from the vendor that an error repeats.
 const MOST_TEXT: usize = 300;
@@ -192,7 +193,7 @@ pub(super) fn printable(patterns: &Patterns, text: &str) -> Option<String> {
     let clean = String::from_utf8_lossy(&clean);
     let mut shown = String::new();
     for c in clean.trim().chars().take(MOST_TEXT) {
-        if c.is_control() { shown.extend(c.escape_debug()) } else { shown.push(c) }
+        if is_hidden(c) { shown.extend(c.escape_debug()) } else { shown.push(c) }
     }
     (!shown.is_empty()).then_some(shown)
 }

@@ -13,7 +13,8 @@ use url::Url;
 
 use super::context::Context;
 use super::endpoint::REQUEST_TIME;
-use super::error::{CredentialError, Held};
+use super::error::{CredentialError, Held, Unreadable};
+use super::key::Purpose;
 use super::oauth2::{self, Granted};
 use super::origin;
 use super::renewable::{Outcome, Renewable};
@@ -50,7 +51,16 @@ pub(super) async fn run(slot: &Renewable, cx: &Context) -> Outcome {
         let version = row.as_ref().map_or(0, |row| row.version);
         let lease_until = row.as_ref().and_then(|row| row.lease_until);
         // A row without content has been leased but never saved.
-        let opened = row.filter(|row| !row.sealed.is_empty()).map(|row| Token::open(vault.key(), name, version, &row.sealed)).transpose();
+        let opened = row.filter(|row| !row.sealed.value.is_empty()).map(|row| {
+            let token = Token::open(&vault.key(), name, version, &row.sealed.value)?;
+            vault.present(Purpose::Credential, name, &row.sealed)?;
+            Ok(token)
+        });
+        let opened: Result<Option<Token>, Unreadable> = opened.transpose();
+        // The key may have been changed between two looks.
+        if opened.is_err() && matches!(vault.follow().await, Ok(true)) {
+            continue;
+        }
         let stored = match (opened, &sources.grant) {
             (Ok(stored), _) => stored,
             // It may hold the only valid refresh token: not to be written over.
@@ -99,8 +109,9 @@ pub(super) async fn run(slot: &Renewable, cx: &Context) -> Outcome {
                 }
             },
         };
-        let sealed = token.seal(vault.key(), name);
-        match vault.store().credential_save(name, version, slot.holder(), &sealed).await {
+        let key = vault.key();
+        let sealed = token.seal(&key, name);
+        match vault.store().credential_save(name, version, slot.holder(), &sealed, key).await {
             Ok(true) => return Ok(slot.adopt(cx, token, &sources)),
             Ok(false) => {
                 // The lease was over and another host took it. If that one fails, this token is still the newest.
@@ -188,10 +199,13 @@ pub(super) async fn look(slot: &Renewable, cx: &Context, sources: &Sources) {
     let (name, now) = (slot.name(), cx.vault.clock().now());
     // Whoever needs the token meets the store's error, too, and then it counts.
     let Ok(Some(row)) = cx.vault.store().credential_state(name).await else { return };
-    if row.sealed.is_empty() || !slot.is_news(row.version) {
+    if row.sealed.value.is_empty() || !slot.is_news(row.version) {
         return;
     }
-    let Ok(stored) = Token::open(cx.vault.key(), name, row.version, &row.sealed) else { return };
+    let Ok(stored) = Token::open(&cx.vault.key(), name, row.version, &row.sealed.value) else { return };
+    if cx.vault.present(Purpose::Credential, name, &row.sealed).is_err() {
+        return;
+    }
     slot.seen(&stored);
     if slot.accepts(&stored, &sources.fingerprint, now) {
         slot.adopt(cx, stored, sources);
@@ -212,8 +226,9 @@ pub(super) async fn keep(slot: &Renewable, cx: &Context, sources: &Sources, gran
         if cx.vault.store().credential_lease(name, version, &holder, later(now, LEASE), now).await.map_err(store)? {
             let refresh = granted.refresh_token.clone();
             let token = made(version + 1, granted.access_token.clone(), refresh, granted.lifetime, sources, sources.lineage(), asked_at);
-            let sealed = token.seal(cx.vault.key(), name);
-            if cx.vault.store().credential_save(name, version, &holder, &sealed).await.map_err(store)? {
+            let key = cx.vault.key();
+            let sealed = token.seal(&key, name);
+            if cx.vault.store().credential_save(name, version, &holder, &sealed, key).await.map_err(store)? {
                 return Ok(slot.adopt(cx, token, sources));
             }
         }

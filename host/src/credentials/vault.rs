@@ -1,24 +1,29 @@
 //! The vault: named secrets, sealed in the store, and the values that the configuration's references stand for.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::io::AsyncReadExt;
 use zeroize::Zeroizing;
 
-use super::key::{OpenError, Purpose, SealingKey};
+use super::key::{OpenError, Purpose, SealingKey, key_id};
 use super::key_source::{self, KeyError, Missing};
+use super::ledger::Ledger;
 use super::secret::Secret;
+use crate::audit::{Action, By};
 use crate::clock::Clock;
 use crate::config::{Reference, ReferencePart, Secrets};
-use crate::store::{SecretInfo, Store, StoreError};
+use crate::crash::Point;
+use crate::store::{FINGERPRINT, Sealed, SecretInfo, Store, StoreError};
+use crate::telemetry;
 
 /// Largest secret, in bytes: many times the longest private key.
 pub const MOST_SECRET: usize = 64 * 1024;
+/// So many changes of the ledger may overtake a look at it.
+const EDITIONS: u64 = 64;
 /// Longest name of a secret, in characters.
 const MOST_NAME: usize = 128;
-/// Where the store keeps the fingerprint of the key that sealed what is in it.
-const FINGERPRINT: &str = "sealing-key-fingerprint";
 
 /// Why the vault can't be opened. Trying again helps only with [`VaultError::Store`].
 #[derive(Debug, thiserror::Error)]
@@ -28,10 +33,15 @@ pub enum VaultError {
     Key(#[from] KeyError),
     /// The store was sealed with another key.
     #[error(
-        "this host's sealing key is not the one that sealed the secrets in the store: hosts on one store share the \
+        "this host's sealing key {own} is not the one that sealed the secrets in the store, {store}: hosts on one store share the \
          key; check `[secrets]`, or restore the right key"
     )]
-    OtherKey,
+    OtherKey {
+        /// Id of this host's.
+        own: String,
+        /// Id of the store's.
+        store: String,
+    },
     /// The store did not answer.
     #[error("comparing the sealing key with the store's")]
     Store(#[from] StoreError),
@@ -83,25 +93,94 @@ pub enum SecretError {
 #[derive(Clone)]
 pub struct Vault {
     store: Store,
-    key: Arc<SealingKey>,
+    /// Where the key comes from: read again when it was changed.
+    secrets: Arc<Secrets>,
+    key: Arc<RwLock<Arc<SealingKey>>>,
+    /// The highest edition of the ledger that was seen: a lower one was put back.
+    edition: Arc<AtomicU64>,
     clock: Clock,
 }
 
 impl Vault {
-    /// Reads the key, made at first use, and makes sure that it is the one that this store was sealed with.
+    /// Reads the key, made at first use, and makes sure that it is the one that this store was sealed with. A change of keys that was broken off
+    /// before the new one was in its place is completed.
     pub async fn open(store: Store, secrets: &Secrets, clock: Clock) -> Result<Self, VaultError> {
-        let known = store.meta_get(FINGERPRINT).await?;
-        let missing = if known.is_none() { Missing::Create } else { Missing::Refuse };
-        let key = key_source::load(secrets, missing).await?;
-        // Another host may have started at the same time with another key.
-        match store.meta_once(FINGERPRINT, &key.fingerprint()).await? {
-            kept if kept == key.fingerprint() => Ok(Self { store, key: Arc::new(key), clock }),
-            _ => Err(VaultError::OtherKey),
+        let key = match store.meta_get(FINGERPRINT).await? {
+            Some(known) => known_key(secrets, &known).await?,
+            None => {
+                let key = key_source::load(secrets, Missing::Create).await?;
+                // Another host may have started at the same time with another key.
+                let kept = store.meta_once(FINGERPRINT, &key.fingerprint()).await?;
+                if kept == key.fingerprint() { key } else { known_key(secrets, &kept).await? }
+            }
+        };
+        store.sign_audit_with(key.audit_key());
+        let key = Arc::new(RwLock::new(Arc::new(key)));
+        Ok(Self { store, secrets: Arc::new(secrets.clone()), key, edition: Arc::default(), clock })
+    }
+
+    /// Reads the key anew if the store's was changed; says whether it was. To be called every few seconds.
+    ///
+    /// # Errors
+    /// [`VaultError::OtherKey`] when this host has not got the new one: until it has, nothing sealed opens for it.
+    pub async fn follow(&self) -> Result<bool, VaultError> {
+        let Some(known) = self.store.meta_get(FINGERPRINT).await? else { return Ok(false) };
+        if known == self.key().fingerprint() {
+            return Ok(false);
+        }
+        let key = known_key(&self.secrets, &known).await?;
+        tracing::info!(key = key.id(), "the sealing key of the store was changed; this host uses the new one");
+        self.take(key);
+        Ok(true)
+    }
+
+    fn take(&self, key: SealingKey) {
+        self.store.sign_audit_with(key.audit_key());
+        *self.key.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
+    }
+
+    /// Seals everything in the store anew with the key that is found there, which counts from then on. Gives the number of values.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] names a value that does not open: nothing was changed then.
+    pub async fn rotate(&self, present: SealingKey, by: &By) -> Result<usize, StoreError> {
+        let act = by.did(Action::KeyRotated, "sealing key");
+        let sealed_anew = self.store.reseal(self.key(), Arc::new(present), act, self.clock.now()).await?;
+        self.store.crash().at(Point::Rekeyed);
+        Ok(sealed_anew)
+    }
+
+    /// Whether a sealed value is the one that was kept last.
+    pub(super) fn present(&self, purpose: Purpose, name: &str, sealed: &Sealed) -> Result<(), OpenError> {
+        let ledger = Ledger::open(&self.key(), sealed.ledger.as_deref())?;
+        let seen = self.edition.fetch_max(ledger.edition(), Ordering::Relaxed);
+        // Reads may overtake each other by a moment; by more than the ledger can have moved meanwhile they don't.
+        if ledger.edition() + EDITIONS < seen || !ledger.has(purpose, name, &sealed.value) {
+            return Err(OpenError::Stale);
+        }
+        Ok(())
+    }
+
+    /// A random value of the hosts' own, made once for each store.
+    pub async fn host_secret(&self, name: &str) -> Result<[u8; 32], StoreError> {
+        let key = self.key();
+        let fresh = key.seal(Purpose::Host, name, &*SealingKey::generate());
+        let kept = self.store.meta_once(name, &fresh).await?;
+        let opened = key.open(Purpose::Host, name, &kept).ok().and_then(|value| value.as_slice().try_into().ok());
+        match opened {
+            Some(value) => Ok(value),
+            None => {
+                // Whatever is there was not written by a host with this key: nothing may be derived from it.
+                tracing::warn!(name, "a value of the hosts' own in the store does not open; it is made anew");
+                self.store.meta_put(name, &fresh).await?;
+                let value = key.open(Purpose::Host, name, &fresh).expect("what was just sealed opens");
+                Ok(value.as_slice().try_into().expect("it has 32 bytes"))
+            }
         }
     }
 
     /// Keeps a secret under a name, in place of what it held. One line end at the end of `value` is not part of it.
-    pub async fn put(&self, name: &str, value: &Secret) -> Result<(), SecretError> {
+    pub async fn put(&self, name: &str, value: &Secret, by: &By) -> Result<(), SecretError> {
         check_name(name)?;
         let origin = || format!("the secret `{name}`");
         let text = without_line_end(value.expose());
@@ -110,16 +189,44 @@ impl Vault {
             1..=MOST_SECRET => {}
             _ => return Err(SecretError::TooLarge(origin())),
         }
-        let sealed = self.key.seal(Purpose::Secret, name, text.as_bytes());
-        Ok(self.store.secret_put(name, &sealed, self.clock.now()).await?)
+        let key = self.key();
+        let sealed = key.seal(Purpose::Secret, name, text.as_bytes());
+        Ok(self.store.secret_put(name, &sealed, key, by.did(Action::SecretSet, name), self.clock.now()).await?)
     }
 
     /// The secret of that name.
     pub async fn get(&self, name: &str) -> Result<Secret, SecretError> {
-        let sealed = self.store.secret_get(name).await?.ok_or_else(|| SecretError::Absent(name.to_owned()))?;
-        let bytes =
-            self.key.open(Purpose::Secret, name, &sealed).map_err(|source| SecretError::Sealed { name: name.to_owned(), source })?;
-        text(&bytes).ok_or_else(|| SecretError::NotText(format!("the secret `{name}`")))
+        let refused = |source| SecretError::Sealed { name: name.to_owned(), source };
+        loop {
+            let sealed = self.store.secret_get(name).await?.ok_or_else(|| SecretError::Absent(name.to_owned()))?;
+            let opened = self.key().open(Purpose::Secret, name, &sealed.value);
+            match opened.and_then(|bytes| self.present(Purpose::Secret, name, &sealed).map(|()| bytes)) {
+                Ok(bytes) => return text(&bytes).ok_or_else(|| SecretError::NotText(format!("the secret `{name}`"))),
+                // The key may have been changed between two looks.
+                Err(error) => match self.follow().await {
+                    Ok(true) => {}
+                    Ok(false) | Err(_) => return Err(refused(error)),
+                },
+            }
+        }
+    }
+
+    /// What in the store does not open with this key, or is not what was kept last, by name.
+    pub async fn closed(&self) -> Result<Vec<String>, SecretError> {
+        let mut closed = Vec::new();
+        for secret in self.list().await? {
+            if let Err(error) = self.get(&secret.name).await {
+                closed.push(telemetry::chain(&error));
+            }
+        }
+        for name in self.store.credential_names().await? {
+            let Some(row) = self.store.credential_state(&name).await?.filter(|row| !row.sealed.value.is_empty()) else { continue };
+            let opened = self.key().open(Purpose::Credential, &name, &row.sealed.value);
+            if let Err(error) = opened.and_then(|_| self.present(Purpose::Credential, &name, &row.sealed)) {
+                closed.push(format!("the state of the credential `{name}` does not open: {error}"));
+            }
+        }
+        Ok(closed)
     }
 
     /// Names of all secrets and when they were set; never a value.
@@ -128,8 +235,8 @@ impl Vault {
     }
 
     /// Forgets a secret; `false` if there was none.
-    pub async fn remove(&self, name: &str) -> Result<bool, SecretError> {
-        Ok(self.store.secret_remove(name).await?)
+    pub async fn remove(&self, name: &str, by: &By) -> Result<bool, SecretError> {
+        Ok(self.store.secret_remove(name, self.key(), by.did(Action::SecretRemoved, name), self.clock.now()).await?)
     }
 
     /// The value a reference stands for at this moment.
@@ -139,35 +246,40 @@ impl Vault {
 
     /// Seals what an erasure has to look for.
     pub fn seal_erasure(&self, id: &str, wanted: &[u8]) -> Vec<u8> {
-        self.key.seal(Purpose::Erasure, id, wanted)
+        self.key().seal(Purpose::Erasure, id, wanted)
     }
 
     /// Opens it.
     pub fn open_erasure(&self, id: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-        self.key.open(Purpose::Erasure, id, sealed)
+        self.key().open(Purpose::Erasure, id, sealed)
     }
 
     /// Stands for a person in records that stay: the same for the same text and key.
     pub fn digest(&self, text: &str) -> String {
-        self.key.digest(text)
+        self.key().digest(text)
     }
 
     /// Seals what a browser keeps of a login under way: any host of the store opens it, and nobody else.
     pub fn seal_login(&self, plaintext: &[u8]) -> Vec<u8> {
-        self.key.seal(Purpose::Login, "", plaintext)
+        self.key().seal(Purpose::Login, "", plaintext)
     }
 
     /// Opens what [`Vault::seal_login`] made.
     pub fn open_login(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-        self.key.open(Purpose::Login, "", sealed)
+        self.key().open(Purpose::Login, "", sealed)
     }
 
     pub(super) fn store(&self) -> &Store {
         &self.store
     }
 
-    pub(super) fn key(&self) -> &SealingKey {
-        &self.key
+    pub(super) fn key(&self) -> Arc<SealingKey> {
+        self.key.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Id of the present key.
+    pub fn key_id(&self) -> String {
+        self.key().id()
     }
 
     pub(super) fn clock(&self) -> &Clock {
@@ -178,6 +290,17 @@ impl Vault {
 impl std::fmt::Debug for Vault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Vault(…)")
+    }
+}
+
+/// The key with that fingerprint, from where this host's comes from.
+async fn known_key(secrets: &Secrets, fingerprint: &[u8]) -> Result<SealingKey, VaultError> {
+    match key_source::matching(secrets, fingerprint).await? {
+        Some(key) => Ok(key),
+        None => {
+            let own = key_source::load(secrets, Missing::Refuse).await?.id();
+            Err(VaultError::OtherKey { own, store: key_id(fingerprint) })
+        }
     }
 }
 

@@ -4,29 +4,45 @@ use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::json;
 
 use crate::api::Problem;
-use crate::event::Event;
+use crate::event::{Event, EventError};
 
-/// Reads the events of a request.
+/// Reads the events of a request. Of a batch none is taken that says what only the host may.
 pub(super) fn events(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Event>, Problem> {
+    let (events, is_batch) = read(headers, body)?;
+    let reserved = events.iter().enumerate().filter_map(|(index, event)| event.check_sent().err().map(|error| (index, error)));
+    let errors: Vec<(usize, EventError)> = reserved.collect();
+    match errors.first() {
+        None => Ok(events),
+        Some(_) if is_batch => Err(batch_refused(&errors)),
+        Some((_, error)) => Err(Problem::bad_request(error.to_string())),
+    }
+}
+
+fn batch_refused(errors: &[(usize, EventError)]) -> Problem {
+    let detail = match errors {
+        [(index, error)] => format!("event {index} of the batch is refused, and with it the whole batch: {error}"),
+        errors => format!("{} events of the batch are refused, and with them the whole batch", errors.len()),
+    };
+    let errors: Vec<_> = errors.iter().map(|(index, error)| json!({ "index": index, "detail": error.to_string() })).collect();
+    Problem::bad_request(detail).with("errors", json!(errors))
+}
+
+/// The events, and whether they are a batch.
+fn read(headers: &HeaderMap, body: &[u8]) -> Result<(Vec<Event>, bool), Problem> {
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let media = media.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     match media.as_str() {
         "application/cloudevents+json" => {
             let event = Event::from_structured(&parse(body)?).map_err(|error| Problem::bad_request(error.to_string()))?;
-            Ok(vec![event])
+            Ok((vec![event], false))
         }
-        "application/cloudevents-batch+json" => Event::from_batch(&parse(body)?).map_err(|errors| {
-            let detail = match errors.as_slice() {
-                [(index, error)] => format!("event {index} of the batch is refused, and with it the whole batch: {error}"),
-                errors => format!("{} events of the batch are refused, and with them the whole batch", errors.len()),
-            };
-            let errors: Vec<_> = errors.iter().map(|(index, error)| json!({ "index": index, "detail": error.to_string() })).collect();
-            Problem::bad_request(detail).with("errors", json!(errors))
-        }),
+        "application/cloudevents-batch+json" => {
+            Event::from_batch(&parse(body)?).map(|events| (events, true)).map_err(|errors| batch_refused(&errors))
+        }
         _ if headers.contains_key("ce-specversion") || headers.contains_key("ce-id") => {
             let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
             let event = Event::from_binary(pairs, body).map_err(|error| Problem::bad_request(error.to_string()))?;
-            Ok(vec![event])
+            Ok((vec![event], false))
         }
         other => Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -234,7 +234,7 @@ mod tests {
         for (change, expected) in cases {
             assert_eq!(read(change, None), Err(expected));
         }
-        assert_eq!(read(|_| {}, Some(INDEXES[0])).unwrap_err().to_string().split(' ').nth(3), Some("calls"));
+        assert!(matches!(read(|_| {}, Some(INDEXES[0])), Err(E::TwoTypes { .. })));
         assert!(matches!(read(|m| m["schemaVersion"] = 1.into(), None), Err(E::Unreadable(_))));
         assert!(matches!(read(|m| m["layers"][0]["size"] = json!(-1), None), Err(E::Unreadable(_))));
         assert!(matches!(Manifest::read(&b"[".repeat(100_000), None), Err(E::Unreadable(_))));

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::{LoadedPlugin, PresentPlugin, Runtime};
+use crate::audit::{Action, By};
 use crate::config;
 use crate::run::{self, Outcome};
 use crate::store::{CanaryRollback, StoreError};
@@ -114,7 +115,9 @@ impl Runtime {
         let Some(rollback) = trial.note(plugin, digest, failed, self.clock.now()) else { return };
         tracing::warn!(plugin, digest, reason = rollback.reason, "the canary is rolled back: all runs use the other component");
         self.metrics.canary_rolled_back(plugin);
-        if let Err(error) = self.store.roll_back_canary(rollback).await {
+        let by = By::host(&self.identity.name);
+        let act = by.did(Action::CanaryRolledBack, plugin).with("digest", digest).with("reason", rollback.reason.as_str());
+        if let Err(error) = self.store.roll_back_canary(rollback, act).await {
             // On this host it stays ended; another, or a restart, would have to find out again.
             tracing::error!(plugin, error = telemetry::chain(&error), "that a canary was rolled back could not be made durable");
         }

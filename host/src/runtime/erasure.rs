@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::personal::key_values;
 use super::{How, Member, Runtime};
+use crate::audit::{Action, By};
 use crate::clock::later;
 use crate::crash::Point;
 use crate::personal::{FieldPath, Hit, Mask, Sought, Values, forms};
@@ -201,7 +202,9 @@ impl Runtime {
             if !wanted.cancel {
                 return Ok(Done::Waits);
             }
-            let cancelled = self.store.cancel(&member.eid, self.clock.now()).await?;
+            // Who asked for the erasure is on record; this is the host doing it.
+            let act = By::host(&self.identity.name).did(Action::EventCancelled, member.eid.as_str()).with("for", "an erasure");
+            let cancelled = self.store.cancel(&member.eid, act, self.clock.now()).await?;
             for (_, route) in &cancelled.runs {
                 self.metrics.run_ended(route, "cancelled");
             }

@@ -8,6 +8,7 @@ mod intake;
 mod peers;
 mod personal;
 mod pressure;
+mod refusals;
 mod retention;
 mod revision;
 
@@ -19,6 +20,7 @@ pub use intake::{Cause, Intake, IntakeError, MAX_HOPS, judge_again};
 pub use peers::{Unservable, hear};
 pub use personal::{How, Member, Search, Step};
 pub use pressure::{Admission, Pressed, Pressure, Reservation};
+pub use refusals::Refusals;
 pub use revision::{ActionSchemas, BuildError, LoadedPlugin, Revision};
 
 use std::collections::BTreeMap;
@@ -29,6 +31,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Gate;
+use crate::audit::{Action, By};
 use crate::clock::Clock;
 use crate::config::{self, Loaded, Outside, Problems};
 use crate::crash::{Crash, Point};
@@ -149,6 +152,8 @@ pub struct Runtime {
     pub identity: Identity,
     /// Configurations that are left to other hosts.
     pub unservable: Unservable,
+    /// Requests refused since they were last put on record.
+    pub refusals: Refusals,
     tls: rustls::ClientConfig,
     present: RwLock<Arc<Present>>,
     /// Which components this host takes: by its own files, whatever a revision in the store says.
@@ -183,12 +188,12 @@ impl Runtime {
             None => None,
         };
         let identity = Identity::of(&loaded.config.base.join("data"));
+        let cache_secret = vault.host_secret(CACHE_SECRET).await?;
+        let random_secret = vault.host_secret(RANDOM_SECRET).await?;
         let broker = Arc::new(Broker::new(vault.clone(), BTreeMap::new(), tokens, &identity.name));
-        let cache_secret = store_secret(&store, CACHE_SECRET).await?;
         // Compiled code lives beside the database.
         let cache = loaded.config.store.folder(&loaded.config.base).join("cache");
         let engine = Engine::start(Some(cache), cache_secret, &loaded.config.engine).map_err(|error| start(&error))?;
-        let random_secret = store_secret(&store, RANDOM_SECRET).await?;
         let empty = Arc::new(Present { revision: Arc::new(Revision::empty(&loaded.config)), plugins: BTreeMap::new() });
         let runtime = Arc::new(Runtime {
             config_file: config_file.to_owned(),
@@ -211,6 +216,7 @@ impl Runtime {
             certificates,
             identity,
             unservable: Unservable::default(),
+            refusals: Refusals::default(),
             tls,
             present: RwLock::new(empty),
             supply: RwLock::default(),
@@ -221,7 +227,7 @@ impl Runtime {
             store,
             clock,
         });
-        runtime.apply(loaded, Start::AtStart).await?;
+        runtime.apply(loaded, Start::AtStart, &By::host(&runtime.identity.name)).await?;
         let now = runtime.clock.now();
         // On a shared store others hold leases too: those of hosts that don't come back end by themselves.
         let former = match runtime.store.is_shared() {
@@ -242,12 +248,12 @@ impl Runtime {
     }
 
     /// Applies the configuration file as it is now, or refuses it whole. Gives the revision's number.
-    pub async fn reload(&self) -> Result<i64, ApplyError> {
+    pub async fn reload(&self, by: &By) -> Result<i64, ApplyError> {
         let _one_at_a_time = self.reloading.lock().await;
         let loaded = config::load(&self.config_file)?;
         warn(&loaded);
         let certificates = self.prepare_certificates(&loaded).await?;
-        let number = self.apply(loaded, Start::Reload).await?;
+        let number = self.apply(loaded, Start::Reload, by).await?;
         if let Some((certificates, prepared)) = certificates {
             certificates.install(prepared);
         }
@@ -320,7 +326,7 @@ impl Runtime {
         Ok(revision)
     }
 
-    async fn apply(&self, loaded: Loaded, when: Start) -> Result<i64, ApplyError> {
+    async fn apply(&self, loaded: Loaded, when: Start, by: &By) -> Result<i64, ApplyError> {
         let supply = Arc::new(Supply::of(&loaded)?);
         let progress: Progress = Arc::new(|what: &str, bytes: u64| tracing::info!(bytes, "{what}"));
         let sources = Sources::new(&loaded.config, Some(self.vault.clone()), progress);
@@ -344,7 +350,8 @@ impl Runtime {
                 let components = revision.component_digests();
                 let bytes = revision.component_bytes();
                 let content = loaded.revision_content().to_string();
-                let number = self.store.revise(content, digest, components, bytes, self.clock.now()).await?;
+                let act = by.did(Action::ConfigurationApplied, self.config_file.display().to_string());
+                let number = self.store.revise(content, digest, components, bytes, act, self.clock.now()).await?;
                 self.store.crash().at(Point::Revised);
                 number
             }
@@ -423,13 +430,4 @@ fn warn(loaded: &Loaded) {
     for problem in &loaded.warnings {
         tracing::warn!(file = loaded.file, line = problem.line, "{}", problem.message);
     }
-}
-
-/// A random value made once for each store.
-async fn store_secret(store: &Store, name: &str) -> Result<[u8; 32], StoreError> {
-    let mut secret = [0; 32];
-    secret[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-    secret[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-    let kept = store.meta_once(name, &secret).await?;
-    kept.try_into().map_err(|_| StoreError::Invalid { what: "a secret", why: "it is not 32 bytes".to_owned() })
 }

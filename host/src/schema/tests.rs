@@ -127,3 +127,61 @@ fn recursive_schemas_and_deep_values_are_checked_on_a_small_stack() {
     assert_eq!(found, []);
     assert_eq!(too_deep, [("".to_owned(), "the value is nested too deeply to be checked".to_owned())]);
 }
+
+/// What a check comes to, if it ends within a time that no fast machine needs.
+fn in_time(schema: Value, value: Value) -> Option<Vec<Violation>> {
+    let (done, checked) = std::sync::mpsc::channel();
+    // Left to itself where it never ends: the test is over then.
+    std::thread::spawn(move || done.send(Schema::compile(&schema).map_or_else(|_| Vec::new(), |schema| schema.check(&value))));
+    checked.recv_timeout(std::time::Duration::from_secs(20)).ok()
+}
+
+#[test]
+fn numbers_that_no_memory_holds_are_checked_in_time() {
+    let number = |text: &str| serde_json::from_str::<Value>(text).expect("JSON has such numbers");
+    let huge = ["1e999999999", "-1e999999999", "1e-999999999", "0.1e999999999", "123456789e999999", "1e99999999999999999999"];
+    for text in huge {
+        for keyword in ["multipleOf", "maximum", "exclusiveMinimum", "const"] {
+            for (schema, value) in [
+                (json!({ keyword: 3 }), number(text)),
+                (json!({ keyword: number("0.01") }), number(text)),
+                (json!({ keyword: number(text) }), json!(7)),
+                (json!({ keyword: number(text) }), number("0.5")),
+                (json!({ keyword: number(text) }), number(text)),
+            ] {
+                assert!(in_time(schema.clone(), value.clone()).is_some(), "{schema} {value}");
+            }
+        }
+        for schema in [json!({ "type": "integer" }), json!({ "enum": [1, number("1e5")] }), json!({ "maxLength": number(text) })] {
+            assert!(in_time(schema.clone(), number(text)).is_some(), "{schema} {text}");
+        }
+        let twice = json!([number(text), number(text), 1]);
+        assert!(in_time(json!({ "uniqueItems": true }), twice).is_some(), "{text}");
+    }
+}
+
+#[test]
+fn large_lists_and_large_enumerations_are_checked_in_time() {
+    let items: Vec<Value> = (0..60_000).map(|n| json!({ "a": [n, { "b": n }] })).collect();
+    assert!(in_time(json!({ "uniqueItems": true }), Value::Array(items)).is_some(), "unique objects");
+    let lists: Vec<Value> = (0..20_000).map(|n| json!([[n]])).collect();
+    assert!(in_time(json!({ "uniqueItems": true }), Value::Array(lists)).is_some(), "unique lists");
+    let words: Vec<String> = (0..20_000).map(|n| format!("w{n}")).collect();
+    let absent: Vec<Value> = (0..60_000).map(|n| json!(format!("x{n}"))).collect();
+    assert!(in_time(json!({ "items": { "enum": words } }), Value::Array(absent)).is_some(), "absent words");
+    let contains: Vec<Value> = (0..60_000).map(Value::from).collect();
+    assert!(in_time(json!({ "contains": { "const": "x" }, "minContains": 3 }), Value::Array(contains)).is_some(), "contains");
+}
+
+#[test]
+fn formats_are_no_way_to_the_outside() {
+    // They are not asserted, so that none can be slow, and none is looked up.
+    for format in ["email", "uri", "regex", "hostname", "nonsense", "idn-email", "json-pointer"] {
+        let schema = Schema::compile(&json!({ "format": format })).expect("an unknown format is none of our business");
+        assert_eq!(schema.check(&Value::from("(".repeat(100_000))), [], "{format}");
+    }
+    for keyword in ["$recursiveRef", "$dynamicRef", "$id", "$vocabulary"] {
+        let refused = Schema::compile(&json!({ "properties": { "a": { keyword: "https://evil.example/x" } } }));
+        assert!(refused.is_err(), "{keyword}");
+    }
+}

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::sql::sql;
 use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis, timestamp};
+use crate::audit::Act;
 
 /// The end of a canary.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,23 +23,25 @@ pub struct CanaryRollback {
 }
 
 impl Store {
-    /// Makes the end of a canary durable, and tells the other hosts.
-    pub async fn roll_back_canary(&self, rollback: CanaryRollback) -> Result<(), StoreError> {
+    /// Makes the end of a canary durable, puts it on record, and tells the other hosts.
+    pub async fn roll_back_canary(&self, rollback: CanaryRollback, act: Act) -> Result<(), StoreError> {
+        let note = self.note(act, rollback.at)?;
         self.writer
-            .write(Terms::none().signal(Signal::Limits), move |connection| {
-                let rollback = rollback.clone();
+            .write(Terms::none().audit().signal(Signal::Limits), move |connection| {
+                let (rollback, note) = (rollback.clone(), note.clone());
                 Box::pin(async move {
-                    sql("insert into canary_rollback (trial, plugin, digest, rolled_back_at, reason) values (?, ?, ?, ?, ?) \
+                    let done = sql("insert into canary_rollback (trial, plugin, digest, rolled_back_at, reason) values (?, ?, ?, ?, ?) \
                          on conflict (trial) do nothing")
                     .bind(rollback.trial)
                     .bind(rollback.plugin)
                     .bind(rollback.digest)
                     .bind(millis(rollback.at))
                     .bind(rollback.reason)
-                    .execute(connection)
+                    .execute(&mut *connection)
                     .await
                     .map_err(StoreError::doing("roll back a canary"))?;
-                    Ok(())
+                    // Another host may have been first.
+                    if done > 0 { note.append(connection).await } else { Ok(()) }
                 })
             })
             .await

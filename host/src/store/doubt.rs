@@ -6,6 +6,7 @@ use super::effect::{EffectRow, EffectState, effect_row};
 use super::sql::{Connection, sql};
 use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis};
+use crate::audit::Act;
 
 /// What a person says of a write in doubt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,12 +92,25 @@ impl Store {
             .await
     }
 
-    /// Takes in what a person says, and makes the run go on. Gives the write.
-    pub async fn decide(&self, id: DoubtId, decision: Decision, now: Timestamp) -> Result<Result<EffectRow, DecisionRefused>, StoreError> {
+    /// Takes in what a person says, puts it on record, and makes the run go on. Gives the write.
+    pub async fn decide(
+        &self,
+        id: DoubtId,
+        decision: Decision,
+        act: Act,
+        now: Timestamp,
+    ) -> Result<Result<EffectRow, DecisionRefused>, StoreError> {
+        let note = self.note(act, now)?;
         self.writer
-            .write(Terms::none().line(&id.root).signal(Signal::Due), move |connection| {
-                let (id, decision) = (id.clone(), decision.clone());
-                Box::pin(async move { decide(connection, &id, &decision, now).await })
+            .write(Terms::none().line(&id.root).audit().signal(Signal::Due), move |connection| {
+                let (id, decision, note) = (id.clone(), decision.clone(), note.clone());
+                Box::pin(async move {
+                    let decided = decide(connection, &id, &decision, now).await?;
+                    if let Ok(effect) = &decided {
+                        note.with("key", effect.key.clone()).append(connection).await?;
+                    }
+                    Ok(decided)
+                })
             })
             .await
     }

@@ -7,6 +7,7 @@
 //! several hosts share a store: [`terms`] says what a write needs then.
 
 mod accept;
+mod audit;
 mod backup;
 mod canary;
 mod claim;
@@ -29,6 +30,7 @@ mod registry;
 mod replay;
 mod retention;
 mod run;
+mod sealed;
 mod secret;
 mod session;
 mod size;
@@ -41,6 +43,7 @@ mod verify;
 mod writer;
 
 pub use accept::{Accepted, NewEvent, NewRun};
+pub use audit::AuditFilter;
 pub use backup::BackupError;
 pub use canary::CanaryRollback;
 pub use claim::ClaimedRun;
@@ -62,6 +65,7 @@ pub use registry::RevisionRow;
 pub use replay::{NewReplay, ReplayRefused};
 pub use retention::{Over, OverBefore, PrunedUpTo};
 pub use run::{AttemptEnd, RunSettlement, StepValue, Woken};
+pub use sealed::{FINGERPRINT, Sealed};
 pub use secret::{ApiTokenRow, CredentialRow, SecretInfo};
 pub use session::SessionRow;
 pub use size::StoreSize;
@@ -150,6 +154,12 @@ pub enum StoreError {
     /// The store is closing.
     #[error("the store is shutting down")]
     Closed,
+    /// What was written is sealed or signed with a key that no longer counts.
+    #[error("the sealing key of the store was changed meanwhile")]
+    OtherKey,
+    /// An act can't be put on record.
+    #[error("the audit log can't be written or verified without the sealing key")]
+    NoKey,
 }
 
 impl StoreError {
@@ -189,6 +199,7 @@ impl StoreError {
 pub struct Store {
     readers: Pool,
     writer: Writer,
+    signer: audit::Signer,
 }
 
 impl Store {
@@ -209,6 +220,11 @@ impl Store {
     /// Opens the database beside a running host, for the verbs that look after secrets, tokens and the store itself.
     pub async fn open_beside(url: &str) -> Result<Store, StoreError> {
         Store::connect(url, false, Crash::default()).await
+    }
+
+    /// The same, for a verb that a tester may have killed at a crash point.
+    pub async fn open_beside_armed(url: &str, crash: Crash) -> Result<Store, StoreError> {
+        Store::connect(url, false, crash).await
     }
 
     async fn connect(url: &str, host: bool, crash: Crash) -> Result<Store, StoreError> {
@@ -250,7 +266,7 @@ impl Store {
             .await
             .map_err(open)?;
         migration::run_sqlite(&readers).await?;
-        Ok(Store { readers: Pool::Sqlite(readers), writer })
+        Ok(Store { readers: Pool::Sqlite(readers), writer, signer: audit::Signer::default() })
     }
 
     async fn connect_server(url: &str, crash: Crash) -> Result<Store, StoreError> {
@@ -271,7 +287,7 @@ impl Store {
             .map_err(open)?;
         migration::run_postgres(&readers).await?;
         let writer = Writer::start(Target::Postgres(Box::new(writing)), None, crash).await.map_err(open)?;
-        Ok(Store { readers: Pool::Postgres(readers), writer })
+        Ok(Store { readers: Pool::Postgres(readers), writer, signer: audit::Signer::default() })
     }
 
     /// Whether several hosts may share it.

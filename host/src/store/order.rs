@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::sql::{Connection, sql};
 use super::terms::{Signal, Terms};
 use super::{Store, StoreError, key_value, millis};
+use crate::audit::Act;
 use crate::crash::Point;
 
 /// The run that holds an order key.
@@ -59,17 +60,24 @@ impl Store {
     }
 
     /// Cancels the runs of an event that have not ended; a running step's outcome is then discarded by its fence. Dead ones that keep their
-    /// order key give it up.
-    pub async fn cancel(&self, eid: &str, now: Timestamp) -> Result<Cancelled, StoreError> {
-        let mut terms = Terms::none().signal(Signal::Ended).signal(Signal::Due);
+    /// order key give it up. Puts that on record, if there was anything to end.
+    pub async fn cancel(&self, eid: &str, act: Act, now: Timestamp) -> Result<Cancelled, StoreError> {
+        let mut terms = Terms::none().audit().signal(Signal::Ended).signal(Signal::Due);
         for run in self.runs(eid).await? {
             terms = terms.order(&run.route, run.order_key.as_deref());
         }
-        let eid = eid.to_owned();
+        let (eid, note) = (eid.to_owned(), self.note(act, now)?);
         self.writer
             .write(terms.point(Point::Cancelling), move |connection| {
-                let eid = eid.clone();
-                Box::pin(async move { cancel(connection, &eid, now).await })
+                let (eid, note) = (eid.clone(), note.clone());
+                Box::pin(async move {
+                    let cancelled = cancel(connection, &eid, now).await?;
+                    if !cancelled.runs.is_empty() || !cancelled.released.is_empty() {
+                        let runs: Vec<String> = cancelled.runs.iter().map(|(id, _)| id.clone()).collect();
+                        note.with("runs", runs).with("released", cancelled.released.clone()).append(connection).await?;
+                    }
+                    Ok(cancelled)
+                })
             })
             .await
     }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::sql::sql;
 use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis, timestamp};
+use crate::audit::Act;
 use crate::crash::Point;
 
 /// An applied configuration.
@@ -56,18 +57,21 @@ impl Store {
             .map_err(StoreError::doing("look for a revision"))
     }
 
-    /// Applies a configuration: the next number, with the components it needs.
+    /// Applies a configuration: the next number, with the components it needs. Puts it on record, unless another host has just applied the same.
     pub async fn revise(
         &self,
         content: String,
         digest: String,
         components: String,
         bytes: Vec<(String, std::sync::Arc<Vec<u8>>)>,
+        act: Act,
         now: Timestamp,
     ) -> Result<i64, StoreError> {
+        let note = self.note(act, now)?;
         self.writer
-            .write(Terms::none().revisions().signal(Signal::Revision).point(Point::Revising), move |connection| {
+            .write(Terms::none().revisions().audit().signal(Signal::Revision).point(Point::Revising), move |connection| {
                 let (content, digest, components, bytes) = (content.clone(), digest.clone(), components.clone(), bytes.clone());
+                let note = note.clone();
                 Box::pin(async move {
                     let doing = || StoreError::doing("apply a configuration");
                     for (digest, bytes) in bytes {
@@ -86,15 +90,17 @@ impl Store {
                     if let Some(latest) = latest.filter(|latest| latest.get::<String>("digest") == digest) {
                         return Ok(latest.get("number"));
                     }
-                    sql("insert into revision (number, content, digest, components, applied_at) \
+                    let number: i64 = sql("insert into revision (number, content, digest, components, applied_at) \
                          values ((select coalesce(max(number), 0) + 1 from revision), ?, ?, ?, ?) returning number")
                     .bind(content)
-                    .bind(digest)
+                    .bind(&digest)
                     .bind(components)
                     .bind(millis(now))
                     .scalar(&mut *connection)
                     .await
-                    .map_err(doing())
+                    .map_err(doing())?;
+                    note.with("revision", number).with("digest", digest).append(connection).await?;
+                    Ok(number)
                 })
             })
             .await

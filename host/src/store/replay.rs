@@ -3,6 +3,7 @@
 use super::sql::{Connection, Dialect, sql};
 use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis, order};
+use crate::audit::Act;
 use crate::crash::Point;
 use jiff::Timestamp;
 
@@ -54,15 +55,30 @@ pub enum ReplayRefused {
 
 impl Store {
     /// Adds replays to the lines of runs that ended, in one transaction: of each group all or none. Gives the outcome of every group.
-    pub async fn replay(&self, groups: Vec<Vec<NewReplay>>, now: Timestamp) -> Result<Vec<Result<(), ReplayRefused>>, StoreError> {
-        let mut terms = Terms::none().signal(Signal::Due);
+    /// Puts on record which runs were added, if any were.
+    pub async fn replay(
+        &self,
+        groups: Vec<Vec<NewReplay>>,
+        act: Act,
+        now: Timestamp,
+    ) -> Result<Vec<Result<(), ReplayRefused>>, StoreError> {
+        let mut terms = Terms::none().audit().signal(Signal::Due);
         for replay in groups.iter().flatten() {
             terms = terms.line(&replay.line).order(&replay.route, replay.order_key.as_deref());
         }
+        let note = self.note(act, now)?;
         self.writer
             .write(terms.point(Point::Replaying), move |connection| {
-                let groups = groups.clone();
-                Box::pin(async move { insert(connection, &groups, now).await })
+                let (groups, note) = (groups.clone(), note.clone());
+                Box::pin(async move {
+                    let outcomes = insert(connection, &groups, now).await?;
+                    let added = groups.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok()).flat_map(|(group, _)| group);
+                    let runs: Vec<String> = added.map(|replay| replay.id.clone()).collect();
+                    if !runs.is_empty() {
+                        note.with("count", runs.len()).with("runs", runs).append(connection).await?;
+                    }
+                    Ok(outcomes)
+                })
             })
             .await
     }

@@ -1,10 +1,14 @@
 //! Sealed secrets, credentials' states, API tokens, and the store's own few values. Everything secret comes sealed.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
-use crate::credentials::Role;
+use crate::audit::Act;
+use crate::credentials::{Purpose, Role, SealingKey};
 use crate::router::Pattern;
 
+use super::sealed::{Keeper, LEDGER, Sealed};
 use super::sql::{Row, sql};
 use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis, optional_timestamp, timestamp};
@@ -23,8 +27,8 @@ pub struct SecretInfo {
 pub struct CredentialRow {
     /// Raised with every change.
     pub version: i64,
-    /// Sealed.
-    pub sealed: Vec<u8>,
+    /// Sealed; empty until it was saved for the first time.
+    pub sealed: Sealed,
     /// Somebody is refreshing it until then.
     pub lease_until: Option<Timestamp>,
 }
@@ -53,34 +57,29 @@ pub struct ApiTokenRow {
 }
 
 impl Store {
-    /// Sets a secret.
-    pub async fn secret_put(&self, name: &str, sealed: &[u8], now: Timestamp) -> Result<(), StoreError> {
-        let (name, sealed) = (name.to_owned(), sealed.to_vec());
+    /// Sets a secret, and puts that on record.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherKey`] when it is sealed with a key that no longer counts.
+    pub async fn secret_put(&self, name: &str, sealed: &[u8], key: Arc<SealingKey>, act: Act, now: Timestamp) -> Result<(), StoreError> {
+        let (name, sealed, note, keeper) = (name.to_owned(), sealed.to_vec(), self.note(act, now)?, Keeper(key));
         self.writer
-            .write(Terms::none(), move |connection| {
-                let (name, sealed) = (name.clone(), sealed.clone());
+            .write(Terms::none().sealed().audit(), move |connection| {
+                let (name, sealed, note, keeper) = (name.clone(), sealed.clone(), note.clone(), keeper.clone());
                 Box::pin(async move {
+                    keeper.keep(connection, Purpose::Secret, &name, Some(&sealed)).await?;
                     sql("insert into secret (name, sealed, updated_at) values (?, ?, ?) \
                          on conflict (name) do update set sealed = excluded.sealed, updated_at = excluded.updated_at")
                     .bind(name)
                     .bind(sealed)
                     .bind(millis(now))
-                    .execute(connection)
+                    .execute(&mut *connection)
                     .await
                     .map_err(StoreError::doing("set a secret"))?;
-                    Ok(())
+                    note.append(connection).await
                 })
             })
             .await
-    }
-
-    /// A secret, sealed.
-    pub async fn secret_get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        sql("select sealed from secret where name = ?")
-            .bind(name)
-            .scalar_optional(&self.readers)
-            .await
-            .map_err(StoreError::doing("read a secret"))
     }
 
     /// Names of all secrets.
@@ -92,20 +91,47 @@ impl Store {
         rows.iter().map(|row| Ok(SecretInfo { name: row.get(0), updated_at: timestamp(row.get(1))? })).collect()
     }
 
-    /// Removes a secret; says whether there was one.
-    pub async fn secret_remove(&self, name: &str) -> Result<bool, StoreError> {
-        self.remove("delete from secret where name = ?", name).await
+    /// Removes a secret, and puts that on record; says whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherKey`] when `key` no longer counts.
+    pub async fn secret_remove(&self, name: &str, key: Arc<SealingKey>, act: Act, now: Timestamp) -> Result<bool, StoreError> {
+        let (name, note, keeper) = (name.to_owned(), self.note(act, now)?, Keeper(key));
+        self.writer
+            .write(Terms::none().sealed().audit(), move |connection| {
+                let (name, note, keeper) = (name.clone(), note.clone(), keeper.clone());
+                Box::pin(async move {
+                    let statement = sql("delete from secret where name = ?").bind(&name);
+                    let done = statement.execute(&mut *connection).await.map_err(StoreError::doing("remove a secret"))?;
+                    if done > 0 {
+                        keeper.keep(connection, Purpose::Secret, &name, None).await?;
+                        note.append(connection).await?;
+                    }
+                    Ok(done > 0)
+                })
+            })
+            .await
+    }
+
+    /// Names of all credentials that have a state.
+    pub async fn credential_names(&self) -> Result<Vec<String>, StoreError> {
+        sql("select name from credential order by name").scalars(&self.readers).await.map_err(StoreError::doing("list credentials"))
     }
 
     /// State of a credential.
     pub async fn credential_state(&self, name: &str) -> Result<Option<CredentialRow>, StoreError> {
-        let row = sql("select version, sealed, lease_until from credential where name = ?")
-            .bind(name)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(StoreError::doing("read a credential"))?;
-        row.map(|row| Ok(CredentialRow { version: row.get(0), sealed: row.get(1), lease_until: optional_timestamp(row.get(2))? }))
-            .transpose()
+        let row =
+            sql("select version, sealed, lease_until, (select value from meta where key = ?) as ledger from credential where name = ?")
+                .bind(LEDGER)
+                .bind(name)
+                .fetch_optional(&self.readers)
+                .await
+                .map_err(StoreError::doing("read a credential"))?;
+        row.map(|row| {
+            let sealed = Sealed { value: row.get("sealed"), ledger: row.get("ledger") };
+            Ok(CredentialRow { version: row.get("version"), sealed, lease_until: optional_timestamp(row.get("lease_until"))? })
+        })
+        .transpose()
     }
 
     /// Takes the right to refresh a credential, if its version is still that and nobody else has it. Version 0: no state yet.
@@ -158,21 +184,34 @@ impl Store {
     }
 
     /// Keeps a new state of a credential if its version is still the expected one; ends the lease.
-    pub async fn credential_save(&self, name: &str, expected_version: i64, holder: &str, sealed: &[u8]) -> Result<bool, StoreError> {
-        let (name, holder, sealed) = (name.to_owned(), holder.to_owned(), sealed.to_vec());
+    ///
+    /// # Errors
+    /// [`StoreError::OtherKey`] when it is sealed with a key that no longer counts.
+    pub async fn credential_save(
+        &self,
+        name: &str,
+        expected_version: i64,
+        holder: &str,
+        sealed: &[u8],
+        key: Arc<SealingKey>,
+    ) -> Result<bool, StoreError> {
+        let (name, holder, sealed, keeper) = (name.to_owned(), holder.to_owned(), sealed.to_vec(), Keeper(key));
         self.writer
-            .write(Terms::none().signal(Signal::Credential), move |connection| {
-                let (name, holder, sealed) = (name.clone(), holder.clone(), sealed.clone());
+            .write(Terms::none().sealed().signal(Signal::Credential), move |connection| {
+                let (name, holder, sealed, keeper) = (name.clone(), holder.clone(), sealed.clone(), keeper.clone());
                 Box::pin(async move {
                     let done = sql("update credential set version = version + 1, sealed = ?, lease_holder = null, lease_until = null \
                          where name = ? and version = ? and (lease_holder is null or lease_holder = ?)")
-                    .bind(sealed)
-                    .bind(name)
+                    .bind(&sealed)
+                    .bind(&name)
                     .bind(expected_version)
                     .bind(holder)
-                    .execute(connection)
+                    .execute(&mut *connection)
                     .await
                     .map_err(StoreError::doing("keep a credential"))?;
+                    if done > 0 {
+                        keeper.keep(connection, Purpose::Credential, &name, Some(&sealed)).await?;
+                    }
                     Ok(done > 0)
                 })
             })
@@ -198,11 +237,12 @@ impl Store {
             .await
     }
 
-    /// Keeps a new API token.
-    pub async fn token_insert(&self, token: ApiTokenRow) -> Result<(), StoreError> {
+    /// Keeps a new API token, and puts that on record.
+    pub async fn token_insert(&self, token: ApiTokenRow, act: Act) -> Result<(), StoreError> {
+        let note = self.note(act, token.created_at)?;
         self.writer
-            .write(Terms::none(), move |connection| {
-                let token = token.clone();
+            .write(Terms::none().audit(), move |connection| {
+                let (token, note) = (token.clone(), note.clone());
                 Box::pin(async move {
                     sql("insert into api_token (id, digest, name, role, personal, created_at, expires_at, sources) values (?, ?, ?, ?, ?, ?, ?, ?)")
                         .bind(token.id)
@@ -213,10 +253,10 @@ impl Store {
                         .bind(millis(token.created_at))
                         .bind(token.expires_at.map(millis))
                         .bind(sources_json(&token.sources))
-                        .execute(connection)
+                        .execute(&mut *connection)
                         .await
                         .map_err(StoreError::doing("keep a token"))?;
-                    Ok(())
+                    note.append(connection).await
                 })
             })
             .await
@@ -239,9 +279,9 @@ impl Store {
         rows.iter().map(token_row).collect()
     }
 
-    /// Ends a token; says whether there was one.
-    pub async fn token_revoke(&self, id: &str) -> Result<bool, StoreError> {
-        self.remove("delete from api_token where id = ?", id).await
+    /// Ends a token, and puts that on record; says whether there was one.
+    pub async fn token_revoke(&self, id: &str, act: Act, now: Timestamp) -> Result<bool, StoreError> {
+        self.remove_on_record("delete from api_token where id = ?", id, act, now).await
     }
 
     /// One of the store's own values.
@@ -292,13 +332,16 @@ impl Store {
             .await
     }
 
-    pub(super) async fn remove(&self, statement: &'static str, key: &str) -> Result<bool, StoreError> {
-        let key = key.to_owned();
+    pub(super) async fn remove_on_record(&self, statement: &'static str, key: &str, act: Act, now: Timestamp) -> Result<bool, StoreError> {
+        let (key, note) = (key.to_owned(), self.note(act, now)?);
         self.writer
-            .write(Terms::none(), move |connection| {
-                let key = key.clone();
+            .write(Terms::none().audit(), move |connection| {
+                let (key, note) = (key.clone(), note.clone());
                 Box::pin(async move {
-                    let done = sql(statement).bind(key).execute(connection).await.map_err(StoreError::doing("remove a row"))?;
+                    let done = sql(statement).bind(key).execute(&mut *connection).await.map_err(StoreError::doing("remove a row"))?;
+                    if done > 0 {
+                        note.append(connection).await?;
+                    }
                     Ok(done > 0)
                 })
             })

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::audit::Act;
 use crate::credentials::Role;
 
 use super::sql::{Row, sql};
@@ -75,14 +76,14 @@ impl Store {
         rows.iter().map(session_row).collect()
     }
 
-    /// Ends a session; says whether there was one.
-    pub async fn session_revoke(&self, id: &str) -> Result<bool, StoreError> {
-        self.remove("delete from session where id = ?", id).await
+    /// Ends a session, and puts that on record; says whether there was one.
+    pub async fn session_revoke(&self, id: &str, act: Act, now: Timestamp) -> Result<bool, StoreError> {
+        self.remove_on_record("delete from session where id = ?", id, act, now).await
     }
 
-    /// Ends all sessions of a person; says whether there was one.
-    pub async fn sessions_revoke_of(&self, subject: &str) -> Result<bool, StoreError> {
-        self.remove("delete from session where subject = ?", subject).await
+    /// Ends all sessions of a person, and puts that on record; says whether there was one.
+    pub async fn sessions_revoke_of(&self, subject: &str, act: Act, now: Timestamp) -> Result<bool, StoreError> {
+        self.remove_on_record("delete from session where subject = ?", subject, act, now).await
     }
 
     /// Forgets sessions that were last heard of before a time, or that are over.

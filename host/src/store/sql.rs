@@ -298,6 +298,13 @@ impl Row {
     }
 }
 
+impl Row {
+    /// A column, if it holds what it should: for tables that are read to find out whether somebody changed them by hand.
+    pub(super) fn readable<T: FromColumn>(&self, column: impl Column) -> Option<T> {
+        T::from_column(self, column).ok()
+    }
+}
+
 /// The name or place of a column.
 pub(super) trait Column: ColumnIndex<SqliteRow> + ColumnIndex<PgRow> + Copy {}
 

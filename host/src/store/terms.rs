@@ -89,6 +89,18 @@ impl Terms {
         self
     }
 
+    /// Appends to the audit log: one entry at a time follows the last.
+    pub(super) fn audit(mut self) -> Terms {
+        self.locks.push(lock(Kind::Audit, &[]));
+        self
+    }
+
+    /// Writes something sealed: the ledger of all that is sealed changes with it, and the key must not change meanwhile.
+    pub(super) fn sealed(mut self) -> Terms {
+        self.locks.push(lock(Kind::Sealed, &[]));
+        self
+    }
+
     /// Takes in events: each of their runs joins the queue of its order key.
     pub(super) fn events(mut self, events: &[NewEvent]) -> Terms {
         for run in events.iter().flat_map(|event| &event.runs) {
@@ -163,4 +175,6 @@ enum Kind {
     Keys = 2,
     Line = 3,
     Revisions = 4,
+    Audit = 5,
+    Sealed = 6,
 }

@@ -4,6 +4,8 @@ mod simulation;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::audit::{Act, Action, AuditKey, By};
+
 use super::{
     AttemptEnd, Claim, ClaimedRun, KeyRow, KeySettlement, NewEvent, NewRun, RunSettlement, SeenValue, StepValue, Store, StoreError,
     key_size,
@@ -19,8 +21,16 @@ async fn house() -> House {
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("sqlite://{}", folder.path().join("s.db").display());
     let store = Store::open(&url).await.expect("the store opens");
-    store.revise("{}".to_owned(), "d".to_owned(), "{}".to_owned(), Vec::new(), start()).await.expect("a first revision");
+    store.sign_audit_with(AuditKey::new(&[7; 32], [8; 32]));
+    store
+        .revise("{}".to_owned(), "d".to_owned(), "{}".to_owned(), Vec::new(), act(Action::ConfigurationApplied), start())
+        .await
+        .expect("a first revision");
     House { store, _folder: folder }
+}
+
+fn act(action: Action) -> Act {
+    By::host("h").did(action, "test")
 }
 
 fn start() -> Timestamp {

@@ -1,8 +1,10 @@
 //! What the host tells of itself: names of metrics, the log, and errors with their causes.
 
 mod metrics;
+mod plain;
 
 pub use metrics::Metrics;
+pub use plain::{is_hidden, plain, plain_json, plain_lines};
 
 use std::error::Error;
 

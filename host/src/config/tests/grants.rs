@@ -198,7 +198,7 @@ fn a_certificate_of_our_own_has_a_file_and_a_secret_key() {
     assert_eq!((certificate.chain.len(), certificate.key.parts.clone()), (1, vec![ReferencePart::Secret("k".into())]));
     assert_eq!(
         mistakes(&plugin("{file='pw'}")),
-        ["3:26 /etc/sangam/pw: there is no certificate in it", "3:20 `key` is missing in `client-certificate`"]
+        ["3:20 `key` is missing in `client-certificate`", "3:26 /etc/sangam/pw: there is no certificate in it"]
     );
     let shown = read(&plugin("{file='ca.pem',key='hunter3'}")).expect_err("a key in clear text").to_string();
     assert!(shown.contains("can't stand in the file in clear text") && !shown.contains("hunter3"), "{shown}");

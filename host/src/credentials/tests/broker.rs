@@ -1,7 +1,7 @@
 use http::{HeaderValue, header};
 use url::Url;
 
-use super::support::{API, Vendor, assert_no_secret, attach, broker, clock, credential, request, secret, store, text, vault};
+use super::support::{API, Vendor, assert_no_secret, attach, broker, by, clock, credential, request, secret, store, text, vault};
 use crate::config::{CredentialKind, Place};
 use crate::credentials::{Attached, CredentialError, Remedy, Secret, State};
 
@@ -128,7 +128,7 @@ async fn a_new_configuration_counts_at_once_and_keeps_the_stored_token() {
 async fn a_bad_credential_is_broken_until_its_secret_changes() {
     let (store, clock, vendor) = (store().await, clock(), Vendor::open().await);
     let vault = vault(&store, &clock).await;
-    vault.put("first", &Secret::new("refresh-stale".into())).await.expect("kept");
+    vault.put("first", &Secret::new("refresh-stale".into()), &by()).await.expect("kept");
     let broker = broker(&store, &clock, [vendor.refreshing(secret("first"))]).await;
     assert_eq!(broker.status()[0].state, State::Unused);
 
@@ -152,7 +152,7 @@ async fn a_bad_credential_is_broken_until_its_secret_changes() {
     assert!(status.last_error.as_ref().is_some_and(|error| error.contains("invalid_grant")));
 
     let mut changes = broker.changes();
-    vault.put("first", &Secret::new("refresh-0".into())).await.expect("kept");
+    vault.put("first", &Secret::new("refresh-0".into()), &by()).await.expect("kept");
     broker.recheck().await;
     assert!(changes.has_changed().expect("the broker lives"), "who waits for a change is woken");
     changes.mark_unchanged();
@@ -169,7 +169,7 @@ async fn a_secret_that_is_missing_breaks_its_credential_until_it_is_set() {
     assert_eq!(error.in_full(), "credential `books` is incomplete: there is no secret `first`: set it with `sangam secret set first`");
     assert_eq!((error.remedy(), broker.status()[0].state), (Remedy::Change, State::Broken));
     let changes = broker.changes();
-    vault(&store, &clock).await.put("first", &Secret::new("refresh-0".into())).await.expect("kept");
+    vault(&store, &clock).await.put("first", &Secret::new("refresh-0".into()), &by()).await.expect("kept");
     broker.recheck().await;
     assert!(changes.has_changed().expect("the broker lives"));
     assert_eq!(attach(&broker).await.expect("a token").0, "Bearer access-1");
@@ -179,7 +179,7 @@ async fn a_secret_that_is_missing_breaks_its_credential_until_it_is_set() {
 async fn no_secret_shows_in_debug_output_status_or_errors() {
     let (store, clock, vendor) = (store().await, clock(), Vendor::open().await);
     let vault = vault(&store, &clock).await;
-    vault.put("first", &Secret::new("refresh-0".into())).await.expect("kept");
+    vault.put("first", &Secret::new("refresh-0".into()), &by()).await.expect("kept");
     let broker = broker(&store, &clock, [vendor.refreshing(secret("first"))]).await;
     let (_, attached) = attach(&broker).await.expect("a token");
     assert_no_secret(&format!("{attached:?} {:?} {vault:?}", broker.status()));

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::support::{API, assert_no_secret, attach, broker, clock, credential, secret, store, text, vault};
+use super::support::{API, assert_no_secret, attach, broker, by, clock, credential, secret, store, text, vault};
 use crate::config::{Credential, CredentialKind};
 use crate::credentials::{CredentialError, Remedy, Secret, State};
 
@@ -56,14 +56,14 @@ async fn values_are_masked_in_the_forms_they_are_sent_in() {
 async fn a_secret_set_by_another_process_counts_within_seconds_and_wakes_who_waits() {
     let (store, clock) = (store().await, clock());
     let vault = vault(&store, &clock).await;
-    vault.put("key", &Secret::new("hunter2-old".into())).await.expect("kept");
+    vault.put("key", &Secret::new("hunter2-old".into()), &by()).await.expect("kept");
     let broker = broker(&store, &clock, books(CredentialKind::Bearer { token: secret("key") })).await;
     let (_, old) = attach(&broker).await.expect("attaches");
     let mut changes = broker.changes();
     broker.recheck().await;
     assert!(!changes.has_changed().expect("the broker lives"));
 
-    vault.put("key", &Secret::new("hunter2-new".into())).await.expect("kept");
+    vault.put("key", &Secret::new("hunter2-new".into()), &by()).await.expect("kept");
     assert_eq!(attach(&broker).await.expect("attaches").0, "Bearer hunter2-old", "fresh enough");
     clock.advance(Duration::from_secs(6));
     let (value, new) = attach(&broker).await.expect("attaches");
@@ -79,10 +79,10 @@ async fn a_secret_set_by_another_process_counts_within_seconds_and_wakes_who_wai
 async fn after_a_refusal_a_new_value_is_found_at_once() {
     let (store, clock) = (store().await, clock());
     let vault = vault(&store, &clock).await;
-    vault.put("key", &Secret::new("hunter2-old".into())).await.expect("kept");
+    vault.put("key", &Secret::new("hunter2-old".into()), &by()).await.expect("kept");
     let broker = broker(&store, &clock, books(CredentialKind::Bearer { token: secret("key") })).await;
     let (_, old) = attach(&broker).await.expect("attaches");
-    vault.put("key", &Secret::new("hunter2-new".into())).await.expect("kept");
+    vault.put("key", &Secret::new("hunter2-new".into()), &by()).await.expect("kept");
     assert!(broker.refused(&old).await.expect("looked"));
     assert_eq!(attach(&broker).await.expect("attaches").0, "Bearer hunter2-new");
 }

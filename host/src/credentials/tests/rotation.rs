@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use jiff::Timestamp;
 
-use super::support::{API, Vendor, attach, broker, clock, credential, secret, store, text, vault};
+use super::support::{API, Vendor, attach, broker, by, clock, credential, secret, store, text, vault};
 use crate::clock::Clock;
 use crate::config::CredentialKind;
 use crate::credentials::{Remedy, Secret, State};
@@ -144,12 +144,12 @@ async fn a_lease_that_a_dead_host_left_ends_by_itself() {
 async fn a_refresh_token_newly_configured_wins_over_the_rotated_one() {
     let (store, clock, vendor) = (store().await, clock(), Vendor::open().await);
     let vault = vault(&store, &clock).await;
-    vault.put("first", &Secret::new("refresh-0".into())).await.expect("kept");
+    vault.put("first", &Secret::new("refresh-0".into()), &by()).await.expect("kept");
     let broker = broker(&store, &clock, [vendor.refreshing(secret("first"))]).await;
     attach(&broker).await.expect("a token");
 
     vendor.accept("refresh-by-hand");
-    vault.put("first", &Secret::new("refresh-by-hand".into())).await.expect("kept");
+    vault.put("first", &Secret::new("refresh-by-hand".into()), &by()).await.expect("kept");
     broker.recheck().await;
     assert_eq!(attach(&broker).await.expect("a token").0, "Bearer access-2");
     assert_eq!(vendor.forms()[1]["refresh_token"], "refresh-by-hand");

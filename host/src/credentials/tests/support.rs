@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tokio::sync::Semaphore;
 use url::{Url, form_urlencoded};
 
+use crate::audit::By;
 use crate::clock::Clock;
 use crate::config::{ClientAuth, Credential, CredentialKind, OAuth2Client, Reference, ReferencePart, Secrets};
 use crate::credentials::{Attached, Broker, CredentialError, Outgoing, TokenClient, Vault};
@@ -49,6 +50,10 @@ pub(super) async fn vault(store: &House, clock: &Clock) -> Vault {
     // Any 32 bytes.
     let command = ["echo", "c2FuZ2FtIHNhbmdhbSBzYW5nYW0gc2FuZ2FtIHNhbmc="].map(String::from).to_vec();
     Vault::open(store.store.clone(), &Secrets::Command(command), clock.clone()).await.expect("the vault opens")
+}
+
+pub(super) fn by() -> By {
+    By::host("test")
 }
 
 pub(super) fn text(text: &str) -> Reference {

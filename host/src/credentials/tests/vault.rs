@@ -1,4 +1,5 @@
-use super::support::{clock, secret, store, text, vault};
+use super::support::{by, clock, secret, store, text, vault};
+use crate::audit::Action;
 use crate::config::{Reference, ReferencePart, Secrets};
 use crate::credentials::{KeyError, Secret, SecretError, Vault, VaultError};
 
@@ -11,7 +12,7 @@ async fn the_key_file_is_made_once_for_its_owner_only_and_an_exposed_one_is_refu
     let secrets = Secrets::File(path.clone());
     let store = store().await;
     let vault = Vault::open(store.clone(), &secrets, clock()).await.expect("made");
-    vault.put("crm", &Secret::new("hunter2\n".into())).await.expect("kept");
+    vault.put("crm", &Secret::new("hunter2\n".into()), &by()).await.expect("kept");
     let mode = std::fs::metadata(&path).expect("there").permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
     let again = Vault::open(store.clone(), &secrets, clock()).await.expect("read");
@@ -37,7 +38,7 @@ async fn a_lost_key_file_is_not_made_anew_and_another_key_does_not_open_the_stor
 
     let command = ["echo", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="].map(String::from).to_vec();
     let error = Vault::open(store.clone(), &Secrets::Command(command), clock()).await.expect_err("another key");
-    assert!(matches!(error, VaultError::OtherKey), "{error}");
+    assert!(matches!(error, VaultError::OtherKey { .. }), "{error}");
 }
 
 #[tokio::test]
@@ -62,18 +63,18 @@ async fn what_is_no_key_is_said_so_without_showing_it() {
 async fn secrets_are_kept_sealed_listed_by_name_and_removed() {
     let store = store().await;
     let vault = vault(&store, &clock()).await;
-    vault.put("crm-key", &Secret::new("hunter2".into())).await.expect("kept");
-    let sealed = store.secret_get("crm-key").await.expect("the store answers").expect("there");
+    vault.put("crm-key", &Secret::new("hunter2".into()), &by()).await.expect("kept");
+    let sealed = store.secret_get("crm-key").await.expect("the store answers").expect("there").value;
     assert!(!sealed.windows(7).any(|window| window == b"hunter2"));
     let names = vault.list().await.expect("listed").into_iter().map(|info| info.name).collect::<Vec<_>>();
     assert_eq!(names, ["crm-key"]);
 
     // Moved to another name by somebody with the store in hand.
-    store.secret_put("other", &sealed, clock().now()).await.expect("put");
+    store.secret_put("other", &sealed, vault.key(), by().did(Action::SecretSet, "other"), clock().now()).await.expect("put");
     assert!(matches!(vault.get("other").await, Err(SecretError::Sealed { .. })));
 
-    assert!(vault.remove("crm-key").await.expect("removed"));
-    assert!(!vault.remove("crm-key").await.expect("nothing to remove"));
+    assert!(vault.remove("crm-key", &by()).await.expect("removed"));
+    assert!(!vault.remove("crm-key", &by()).await.expect("nothing to remove"));
     let error = vault.get("crm-key").await.expect_err("gone");
     assert_eq!(error.to_string(), "there is no secret `crm-key`: set it with `sangam secret set crm-key`");
 }
@@ -83,11 +84,11 @@ async fn names_and_sizes_are_checked() {
     let store = store().await;
     let vault = vault(&store, &clock()).await;
     for name in ["", "a b", "a/b", "ä", &"x".repeat(129)] {
-        let error = vault.put(name, &Secret::new("x".into())).await.expect_err(name);
+        let error = vault.put(name, &Secret::new("x".into()), &by()).await.expect_err(name);
         assert!(matches!(error, SecretError::Name(_)), "{error}");
     }
     for (value, expected) in [("", "is empty"), ("\n", "is empty"), (&*"x".repeat(65_537), "larger")] {
-        let error = vault.put("n", &Secret::new(value.into())).await.expect_err(expected).to_string();
+        let error = vault.put("n", &Secret::new(value.into()), &by()).await.expect_err(expected).to_string();
         assert!(error.contains(expected), "{error}");
     }
 }
@@ -102,7 +103,7 @@ async fn references_are_put_together_from_their_parts() {
     };
     let store = store().await;
     let vault = vault(&store, &clock()).await;
-    vault.put("part", &Secret::new("s3".into())).await.expect("kept");
+    vault.put("part", &Secret::new("s3".into()), &by()).await.expect("kept");
     let path = std::env::var("PATH").expect("there is a PATH");
     for (parts, expected) in [
         (vec![], String::new()),

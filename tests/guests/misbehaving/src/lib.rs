@@ -9,7 +9,7 @@ mod contract {
 
 use contract::exports::sangam::connector::{actions, plugin};
 use contract::sangam::connector::types::{Failure, Problem};
-use contract::sangam::connector::{http, log};
+use contract::sangam::connector::{http, key_value, log};
 
 /// What it does, one action each.
 const ACTIONS: &[&str] = &[
@@ -23,11 +23,19 @@ const ACTIONS: &[&str] = &[
     "many-calls",
     "request",
     "bad-event",
+    "emit",
+    "keys",
+    "context",
+    "remember",
+    "deep-event",
     "escapes",
     "fine",
     // An action that `scripted` has too: a new version of it, with a mistake.
     "run",
 ];
+
+/// Calls of this instance.
+static CALLS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
 
 struct Misbehaving;
 
@@ -46,7 +54,7 @@ impl plugin::Guest for Misbehaving {
 }
 
 impl actions::Guest for Misbehaving {
-    fn invoke(action: String, input: String, _context: String) -> Result<actions::Output, Failure> {
+    fn invoke(action: String, input: String, context: String) -> Result<actions::Output, Failure> {
         let input: Value = serde_json::from_str(&input).unwrap_or_default();
         let number = |name: &str| input[name].as_u64().and_then(|number| usize::try_from(number).ok()).unwrap_or(0);
         let output = |data: String| actions::Output { data, events: Vec::new() };
@@ -75,6 +83,35 @@ impl actions::Guest for Misbehaving {
             "many-calls" => output(json!((0..number("count")).map(|_| request(&input)).collect::<Vec<_>>()).to_string()),
             "request" => output(request(&input).to_string()),
             "bad-event" => actions::Output { data: "null".to_owned(), events: vec!["{ this is not JSON".to_owned()] },
+            // Events as the input has them, text for text, as often as it says.
+            "emit" => {
+                let texts = input["events"].as_array().into_iter().flatten().map(|event| match event {
+                    Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                });
+                let texts: Vec<String> = texts.collect();
+                let events = (0..number("times").max(1)).flat_map(|_| texts.iter().cloned()).collect();
+                actions::Output { data: "null".to_owned(), events }
+            }
+            // What can be seen of a key: `{"value", "keys"}`, after writing it where there is something to write.
+            "keys" => {
+                let key = input["key"].as_str().unwrap_or_default();
+                if let Some(value) = input["set"].as_str() {
+                    let _ = key_value::set(key, value.as_bytes());
+                }
+                let value = key_value::get(key).ok().flatten().map(|value| String::from_utf8_lossy(&value).into_owned());
+                let keys = key_value::list("", None, 1000).map(|page| page.keys).unwrap_or_default();
+                output(json!({ "value": value, "keys": keys }).to_string())
+            }
+            // All that it is told.
+            "context" => output(json!({ "context": serde_json::from_str::<Value>(&context).unwrap_or_default() }).to_string()),
+            // What is left of the calls before.
+            "remember" => output(CALLS.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_string()),
+            "deep-event" => {
+                let depth = number("depth");
+                let event = format!("{{\"type\":\"t\",\"data\":{}1{}}}", "[".repeat(depth), "]".repeat(depth));
+                actions::Output { data: "null".to_owned(), events: vec![event] }
+            }
             "escapes" => {
                 return Err(Failure::Rejected(Problem {
                     reason: "\u{1b}[31mred\u{1b}[0m\u{7}".to_owned(),
