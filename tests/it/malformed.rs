@@ -58,8 +58,11 @@ fn with(sections: &[Vec<u8>]) -> anyhow::Result<Vec<u8>> {
     Ok([vec![small()?], sections.to_vec()].concat().concat())
 }
 
+/// Its name, its bytes, and words of the sentence that refuses it; without any it may be taken.
+type Malformed = (String, Vec<u8>, Option<&'static str>);
+
 /// Each with its name. What is merely odd may be taken; what is broken may not, and is told apart by `words`.
-fn corpus() -> anyhow::Result<Vec<(String, Vec<u8>, Option<&'static str>)>> {
+fn corpus() -> anyhow::Result<Vec<Malformed>> {
     let whole = small()?;
     let mut files = Vec::new();
     for at in (0..24).map(|step| 8 + step * (whole.len() - 8) / 24) {

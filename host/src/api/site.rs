@@ -49,7 +49,7 @@ pub(super) async fn same_site(State(site): State<Arc<Site>>, request: Request, n
         return Err(forbidden("requests that another site's page makes a browser send are refused (Sec-Fetch-Site)"));
     }
     if is_form(&request) {
-        let why = "a web page elsewhere could send this content type: send application/json, or an API token";
+        let why = "a web page elsewhere could send this content type: send application/json (events: application/cloudevents+json), or an API token";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
     }
     Ok(next.run(request).await)
