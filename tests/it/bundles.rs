@@ -118,8 +118,11 @@ fn without(mut entries: Vec<Vec<u8>>, which: usize) -> Vec<Vec<u8>> {
     entries
 }
 
-/// Files that are no bundle to be trusted, and words of the sentence that says so.
-fn impostors() -> Vec<(&'static str, Vec<Vec<u8>>, &'static [&'static str])> {
+/// What is wrong with a bundle, its entries, and words of the sentence that says so.
+type Impostor = (&'static str, Vec<Vec<u8>>, &'static [&'static str]);
+
+/// Files that are no bundle to be trusted.
+fn impostors() -> Vec<Impostor> {
     let guest = fresh_guest("scripted");
     let good = || honest(&guest);
     let mut flipped = good();

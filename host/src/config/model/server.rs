@@ -1,0 +1,62 @@
+//! What concerns the host that reads the file: `[server]` and `[engine]`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::config::connections::Connections;
+use crate::config::oidc::Oidc;
+use crate::config::tls::Tls;
+
+/// `[server]`.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// What the outside sees, without a trailing slash.
+    pub public_url: Option<String>,
+    /// Largest event taken in, in bytes.
+    pub max_event_size: usize,
+    /// Most runs that may wait; beyond it events are refused with 503.
+    pub max_backlog: u64,
+    /// Most bytes of request bodies in hand at once; beyond it events are refused with 429.
+    pub max_intake_memory: usize,
+    /// Who may ask.
+    pub access: Access,
+    /// How long a shutdown waits for running steps.
+    pub shutdown_grace: Duration,
+    /// How long a run belongs to this host without a sign of life of it.
+    pub lease: Duration,
+    /// How many connections, how slow, through which proxies.
+    pub connections: Connections,
+    /// `[server.tls]`; `None`: plain HTTP.
+    pub tls: Option<Tls>,
+    /// `[server.oidc]`; `None`: nobody logs in.
+    pub oidc: Option<Oidc>,
+}
+
+impl Server {
+    /// Whether what passes between a browser and the host's outside is encrypted.
+    pub fn is_https(&self) -> bool {
+        self.tls.is_some() || self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+}
+
+/// `[engine]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Engine {
+    /// Largest component, bytes.
+    pub component_size: u64,
+    /// How long compiling one may take.
+    pub compile_time: Duration,
+    /// Memory that compiling one may take, bytes.
+    pub compile_memory: u64,
+}
+
+/// `access`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Every request carries an API token.
+    Tokens,
+    /// Nobody is asked; only on a loopback address.
+    Open,
+}
