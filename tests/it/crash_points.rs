@@ -19,6 +19,9 @@ const COUNT: u64 = 4;
 const OFTEN: &[&str] =
     &["accepting", "accepted", "claiming", "intending", "intended", "answered", "recorded", "recording", "returned", "settling", "settled"];
 
+/// Points that no host passes, but `sangam secret rotate-key`: `secrets.rs` has it killed there.
+const OF_A_VERB: &[&str] = &["rekeying", "rekeyed"];
+
 const ROUTES: &str = r#"
 [[routes]]
 name = "chain"
@@ -267,7 +270,7 @@ async fn killed_at_every_point_everything_is_done_once_and_in_order() -> anyhow:
     let folder = HostFolder::new(&configuration(&sink.url(), "emits = [\"child\"]", &routes(0)))?;
     let points = points(&folder)?;
     ensure!(points.len() >= 20, "{points:?}");
-    let first = points.iter().map(String::clone);
+    let first = points.iter().filter(|point| !OF_A_VERB.contains(&point.as_str())).map(String::clone);
     let later = OFTEN.iter().map(|point| format!("{point}:4"));
     for (number, at) in first.chain(later).enumerate() {
         killed_at(&folder, &sink, number + 1, &at).await.with_context(|| format!("killed at {at}, round {}", number + 1))?;
