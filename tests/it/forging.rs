@@ -193,8 +193,8 @@ async fn plugins_see_nothing_of_each_other() -> anyhow::Result<()> {
     };
     // The same component, twice: each has a space of its own, whatever keys it names.
     run("1", "a.keys", json!({ "key": "cursor", "set": "a's" })).await?;
-    for key in ["cursor", "a/cursor", "a:cursor", "../a/cursor", "a\u{1f}cursor", "%61/cursor"] {
-        assert_eq!(run(key, "b.keys", json!({ "key": key })).await?, json!({ "value": null, "keys": [] }), "{key}");
+    for (number, key) in ["cursor", "a/cursor", "a:cursor", "../a/cursor", "a\u{1f}cursor", "%61/cursor"].iter().enumerate() {
+        assert_eq!(run(&format!("1-{number}"), "b.keys", json!({ "key": key })).await?, json!({ "value": null, "keys": [] }), "{key}");
     }
     run("2", "b.keys", json!({ "key": "cursor", "set": "b's" })).await?;
     assert_eq!(run("3", "a.keys", json!({ "key": "cursor" })).await?, json!({ "value": "a's", "keys": ["cursor"] }));

@@ -14,7 +14,8 @@ use crate::scene::{configuration, event, script, sink};
 const NAME: &str = "Ann Özdemir";
 const EMAIL: &str = "ann.oezdemir@acme.example";
 const PHONE: &str = "+49 30 1234567";
-const NUMBER: &str = "c-17";
+/// No part of it can stand in a UUID by chance.
+const NUMBER: &str = "cust-17";
 const ALL: [&str; 4] = [NAME, EMAIL, PHONE, NUMBER];
 
 /// Of another one.
@@ -227,12 +228,12 @@ async fn no_byte_of_a_person_is_left_after_an_erasure_and_everything_goes_on() -
     let dead = about("dead", &ann(), json!([{ "do": "fail", "kind": "rejected", "key": reason }]));
     let dead_eid = client.send(&dead).await?;
     client.until(&dead_eid, "dead").await?;
-    let bob = json!({ "id": "c-171", "name": "Bob Stone", "email": OTHER });
+    let bob = json!({ "id": "cust-171", "name": "Bob Stone", "email": OTHER });
     let others = about("bob", &bob, json!([{ "do": "write", "name": "x", "url": format!("{url}/bob"), "body": { "mail": OTHER } }]));
     let others_eid = client.send(&others).await?;
     client.until(&others_eid, "succeeded").await?;
     // Not hers by any mark, and it names her.
-    let mention = event("mention", "plain", json!({ "lines": [], "echo": { "ref": NUMBER, "next": "c-171" } }));
+    let mention = event("mention", "plain", json!({ "lines": [], "echo": { "ref": NUMBER, "next": "cust-171" } }));
     let mention_eid = client.send(&mention).await?;
     client.until(&mention_eid, "succeeded").await?;
     // Its run goes on in a while.
@@ -284,7 +285,7 @@ async fn no_byte_of_a_person_is_left_after_an_erasure_and_everything_goes_on() -
     assert_eq!(of_kind(&lines(client, "/v1/data/find", &json!({ "subjects": ALL })).await?, "end")[0]["records"], 0);
     let untouched = client.event(&others_eid).await?;
     assert_eq!(untouched["event"]["data"], others["data"], "another customer's event is as it was");
-    assert_eq!(client.event(&mention_eid).await?["event"]["data"]["echo"], json!({ "ref": "[erased]", "next": "c-171" }));
+    assert_eq!(client.event(&mention_eid).await?["event"]["data"]["echo"], json!({ "ref": "[erased]", "next": "cust-171" }));
     let echo = client.event(&done_eid).await?["event"]["data"]["echo"].clone();
     assert_eq!(echo["technician"]["name"], "Tom Field", "what is another's stays");
 

@@ -179,8 +179,7 @@ fn text(stands: &[Stand; 5], key_file: &Path) -> String {
          [credentials.client]\ntype = \"oauth2-client-credentials\"\nhosts = [\"{client}\"]\ntoken-url = \"{client}/token\"\nclient-id = \"id\"\n\
          client-secret = \"${{secret:client}}\"\nclient-auth = \"body\"\n\
          [credentials.refresh]\ntype = \"oauth2-refresh-token\"\nhosts = [\"{refresh}\"]\ntoken-url = \"{refresh}/token\"\nclient-id = \"id\"\n\
-         refresh-token = \"${{secret:refresh}}\"\n\
-         [credentials.clear]\ntype = \"bearer\"\nhosts = [\"https://nowhere.invalid\"]\ntoken = \"{IN_CLEAR}\"\n",
+         refresh-token = \"${{secret:refresh}}\"\n",
         plugin("s", "scripted"),
         plugin("m", "misbehaving"),
         crate::scene::SCRIPT,
@@ -374,6 +373,7 @@ async fn no_secret_is_anywhere_but_where_it_belongs() -> anyhow::Result<()> {
     // Mistakes beside secrets, told by `check`, by a reload and at the start.
     let mistaken = format!(
         "{}\n[credentials.more]\ntype = \"bearer\"\nhosts = [\"https://a.invalid/path\"]\ntoken = \"{IN_A_MISTAKE}\"\ntokn = \"{IN_A_MISTAKE}\"\n\
+         [credentials.clear]\ntype = \"bearer\"\nhosts = [\"https://nowhere.invalid\"]\ntoken = \"{IN_CLEAR}\"\n\
          [credentials.other]\ntype = \"nothing\"\npassword = \"{IN_A_MISTAKE}\"\n[server2]\nx = 1\n",
         std::fs::read_to_string(folder.path().join("sangam.toml"))?
     );
