@@ -324,8 +324,11 @@ async fn no_secret_is_anywhere_but_where_it_belongs() -> anyhow::Result<()> {
     let end = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
     for eid in &eids {
         loop {
-            let status = host.client.event(eid).await?["status"].clone();
-            if status == "dead" || status == "succeeded" || status == "waiting" {
+            let document = host.client.event(eid).await?;
+            let status = document["status"].clone();
+            // Whether it waits for a credential that is cooling down makes no difference to what is written where.
+            let tried = document["runs"][0]["steps"][0]["attempts"].as_array().is_some_and(|attempts| !attempts.is_empty());
+            if status == "dead" || status == "succeeded" || status == "waiting" || (status == "pending" && tried) {
                 break;
             }
             anyhow::ensure!(tokio::time::Instant::now() < end, "event {eid} is {status}");

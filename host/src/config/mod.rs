@@ -165,7 +165,7 @@ pub fn parse(text: &str, file: &str, base: &Path, outside: &Outside<'_>) -> Resu
     let read = if readable { file::config(r, root, &positions) } else { None };
     let revision = if readable { revision::content(r, root) } else { Value::Null };
     let Reader { problems, hidden, components, .. } = reader;
-    let masked = masked(text, &hidden);
+    let masked = if readable { masked(text, &hidden) } else { keys_only(text) };
     let list = Problems::new(file, masked, problems);
     match read {
         Some(config) if !list.has_errors() => {
@@ -212,6 +212,21 @@ fn report_syntax(r: &mut Reader<'_>, errors: &[toml::de::Error]) -> bool {
 fn masked(text: &str, hidden: &[std::ops::Range<usize>]) -> Arc<str> {
     let secret = |at: usize| hidden.iter().any(|range| range.contains(&at));
     text.char_indices().map(|(at, c)| if secret(at) && c != '\n' { '*' } else { c }).collect::<String>().into()
+}
+
+/// The text of a file that can't be read, of which nobody knows what is a secret: headers of tables and keys stay, values don't.
+fn keys_only(text: &str) -> Arc<str> {
+    let is_key = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.' | ' ');
+    let shown = |line: &str| match line.split_once('=') {
+        Some((key, _)) if !key.trim().is_empty() && key.chars().all(is_key) => key.len() + 1,
+        None if line.starts_with('[') && line.trim_end().ends_with(']') => line.len(),
+        _ => 0,
+    };
+    let masked = |line: &str| -> String {
+        let shown = shown(line);
+        line.char_indices().map(|(at, c)| if at < shown || c.is_whitespace() { c } else { '*' }).collect()
+    };
+    text.split('\n').map(masked).collect::<Vec<_>>().join("\n").into()
 }
 
 impl Loaded {

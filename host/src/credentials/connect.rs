@@ -288,8 +288,9 @@ impl Broker {
             source: Arc::new(source),
             retry_at: asked_at,
         })?;
-        let granted = oauth2::read(reply.status, &reply.body, &request, &sources, Some(code))
-            .map_err(|refusal| CredentialError::Refused { credential: name.clone(), host, answer: refusal.answer, held: Held::Consent })?;
+        let granted = oauth2::read(reply.status, &reply.body, &request, &sources, Some(code)).map_err(|refusal| {
+            CredentialError::Refused { credential: name.clone(), host, answer: self.cx.redactor.words(refusal.answer), held: Held::Consent }
+        })?;
         let is_renewable = granted.refresh_token.is_some();
         let token = renewable.keep(&self.cx, &sources, granted, asked_at).await?;
         tracing::info!(credential = name, version = token.version, renewable = is_renewable, "connected");

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use zeroize::Zeroizing;
 
+use super::error::VendorAnswer;
 use super::escape;
 use super::secret::Secret;
 
@@ -100,6 +101,12 @@ impl Redactor {
     pub(super) fn redact<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let patterns = self.patterns.read().unwrap_or_else(PoisonError::into_inner).clone();
         patterns.redact(bytes)
+    }
+
+    /// A vendor's words, without the values of any credential: a system may know and repeat more than its own.
+    pub(super) fn words(&self, answer: VendorAnswer) -> VendorAnswer {
+        let clean = |text: Option<String>| text.map(|text| String::from_utf8_lossy(&self.redact(text.as_bytes())).into_owned());
+        VendorAnswer { status: answer.status, error: clean(answer.error), description: clean(answer.description) }
     }
 
     fn change(&self, change: impl FnOnce(&mut BTreeMap<String, Vec<Secret>>)) {

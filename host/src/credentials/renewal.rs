@@ -156,10 +156,15 @@ async fn fetch(slot: &Renewable, cx: &Context, sources: &Sources, version: i64, 
                 let refresh = granted.refresh_token.filter(|_| refresh.is_some()).or_else(|| refresh.cloned());
                 return Ok(made(version + 1, granted.access_token, refresh, granted.lifetime, sources, lineage, asked_at));
             }
-            Err(refusal) if refusal.is_final => CredentialError::Refused { credential: name, host, answer: refusal.answer, held },
-            Err(refusal) => {
-                CredentialError::NoToken { credential: name, host, answer: refusal.answer, retry_at: cooled(reply.retry_after) }
+            Err(refusal) if refusal.is_final => {
+                CredentialError::Refused { credential: name, host, answer: cx.redactor.words(refusal.answer), held }
             }
+            Err(refusal) => CredentialError::NoToken {
+                credential: name,
+                host,
+                answer: cx.redactor.words(refusal.answer),
+                retry_at: cooled(reply.retry_after),
+            },
         },
         Err(error) => CredentialError::NoAnswer { credential: name, host, source: Arc::new(error), retry_at: cooled(None) },
     };
