@@ -86,7 +86,10 @@ pub(crate) fn fuzz(arguments: &[String]) -> anyhow::Result<()> {
 fn build() -> anyhow::Result<()> {
     let (variable, component) = builtin();
     let this = std::env::current_exe().context("where this program is")?;
-    let mut build = cargo(&["build", "--release", "--quiet", "-p", "sangam-fuzz"]);
+    // The packages of the release beside it, so that what they share has the same features and is not compiled again; of their programs none.
+    let packages = ["sangam", "sangam-saas", "sangam-tests", "sangam-fuzz"].map(|package| ["-p", package]).concat();
+    let programs: Vec<&str> = TARGETS.iter().flat_map(|(name, _)| ["--bin", name]).collect();
+    let mut build = cargo(&[&["build", "--release", "--quiet"], &packages[..], &programs].concat());
     run(build.env("RUSTC_WORKSPACE_WRAPPER", this).env(WRAPPING, "1").env(variable, component))
 }
 
