@@ -6,8 +6,10 @@ mod bundle;
 mod embed;
 mod inspect;
 mod keygen;
+mod new;
 mod pull;
 mod push;
+mod sdks;
 mod sign;
 mod verify;
 
@@ -28,6 +30,8 @@ pub(super) struct Plugin {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
+    /// Begin a connector: a project in Rust, JavaScript, Python, Go or C that builds, tests and runs as it is
+    New(new::New),
     /// Make a plugin of a project in Rust, JavaScript, Python, Go or C
     Build(build::Build),
     /// Read off a component what it is and what it may ask for; nothing of it runs
@@ -53,6 +57,7 @@ enum Verb {
 impl Plugin {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self.verb {
+            Verb::New(verb) => verb.run(),
             Verb::Build(verb) => verb.run().await,
             Verb::Inspect(verb) => verb.run().await,
             Verb::Approve(verb) => verb.run().await,

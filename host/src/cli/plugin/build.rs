@@ -97,17 +97,16 @@ async fn component(folder: &Path, language: Language, workshop: Workshop) -> Res
         let made = std::fs::create_dir_all(folder.join("build"));
         made.map_err(|error| Failure::failed(format!("can't make {}: {error}", folder.join("build").display())))?;
     }
-    let file = match language {
-        Language::Rust => rust::component(folder, workshop).await?,
-        Language::JavaScript => javascript::component(folder, workshop).await?,
-        Language::Python => python::component(folder, workshop).await?,
-        Language::Go => go::module(folder, workshop).await?,
-        Language::C => c::module(folder, workshop).await?,
-    };
-    let bytes = std::fs::read(&file).map_err(|error| Failure::failed(format!("can't read {}: {error}", file.display())))?;
+    let read = |file: PathBuf| std::fs::read(&file).map_err(|error| Failure::failed(format!("can't read {}: {error}", file.display())));
     match language {
-        Language::Go | Language::C => registry::wrap(&bytes).map_err(|error| about(&file, &error)),
-        Language::Rust | Language::JavaScript | Language::Python => Ok(bytes),
+        Language::Rust => read(rust::component(folder, workshop).await?),
+        Language::JavaScript => read(javascript::component(folder, workshop).await?),
+        Language::Python => read(python::component(folder, workshop).await?),
+        Language::Go => go::component(folder, workshop).await,
+        Language::C => {
+            let module = c::module(folder, workshop).await?;
+            registry::wrap(&read(module)?, None).map_err(|error| about(folder, &error))
+        }
     }
 }
 
