@@ -21,6 +21,7 @@ mod state;
 mod tools;
 mod warm;
 mod wasi;
+mod wasi_http;
 
 pub use call::{Call, CallEnd, CallOutcome, PluginFailure, PluginFailureKind, PolledPage};
 pub use compiler::{VERB as COMPILER, serve as serve_compiler};
@@ -128,6 +129,7 @@ impl Engine {
         let mut linker = Linker::new(&wasmtime);
         bindings::link(&mut linker).map_err(EngineError::start)?;
         wasi::link(&mut linker).map_err(EngineError::start)?;
+        wasi_http::link(&mut linker).map_err(EngineError::start)?;
         let lanes = Lanes::start().map_err(EngineError::start)?;
         start_ticker(&wasmtime).map_err(EngineError::start)?;
         let cache = Cache::new(cache, cache_secret, limits.cache_size, &wasmtime);
