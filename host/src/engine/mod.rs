@@ -18,6 +18,7 @@ mod places;
 mod state;
 mod warm;
 mod wasi;
+mod wasi_http;
 
 pub use call::{Call, CallEnd, CallOutcome, PluginFailure, PluginFailureKind, PolledPage};
 pub use compiler::{VERB as COMPILER, serve as serve_compiler};
@@ -113,6 +114,7 @@ impl Engine {
         let mut linker = Linker::new(&wasmtime);
         bindings::link(&mut linker).map_err(EngineError::start)?;
         wasi::link(&mut linker).map_err(EngineError::start)?;
+        wasi_http::link(&mut linker).map_err(EngineError::start)?;
         let lanes = Lanes::start().map_err(EngineError::start)?;
         start_ticker(&wasmtime).map_err(EngineError::start)?;
         let cache = Cache::new(cache, cache_secret, &wasmtime);
