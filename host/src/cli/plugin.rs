@@ -3,6 +3,7 @@
 mod approve;
 mod build;
 mod bundle;
+mod dev;
 mod embed;
 mod inspect;
 mod keygen;
@@ -34,6 +35,8 @@ enum Verb {
     New(new::New),
     /// Make a plugin of a project in Rust, JavaScript, Python, Go or C
     Build(build::Build),
+    /// Build a project and run it, again after each change
+    Dev(dev::Dev),
     /// Read off a component what it is and what it may ask for; nothing of it runs
     Inspect(inspect::Inspect),
     /// Accept the components of the configuration and what they may ask for: writes sangam.lock
@@ -58,6 +61,7 @@ impl Plugin {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self.verb {
             Verb::New(verb) => verb.run(),
+            Verb::Dev(verb) => verb.run().await,
             Verb::Build(verb) => verb.run().await,
             Verb::Inspect(verb) => verb.run().await,
             Verb::Approve(verb) => verb.run().await,

@@ -27,14 +27,20 @@ const ADAPTER: &str = "wasi/adapter.wasm";
 const DESCRIBE: &[u8] = b"sangam:connector/plugin@0.1.0#describe";
 const POLL: &[u8] = b"sangam:connector/events@0.1.0#poll";
 
-/// Gives the component.
-pub(super) async fn component(folder: &Path, workshop: Workshop) -> Result<Vec<u8>, Failure> {
-    let sdk = sdk(folder)?;
+/// What there is to build with.
+pub(super) async fn tools(folder: &Path, workshop: Workshop) -> Result<String, Failure> {
     let go = GO.find()?;
     let version = workshop.asked(Command::new(&go).args(["env", "GOVERSION"]).current_dir(folder)).await;
     if release(&version).is_some_and(|release| release < OLDEST) {
         return Err(GO.missing(&format!("{} is {version}", go.display())));
     }
+    Ok(go.display().to_string())
+}
+
+/// Gives the component.
+pub(super) async fn component(folder: &Path, workshop: Workshop) -> Result<Vec<u8>, Failure> {
+    let sdk = sdk(folder)?;
+    let go = tools(folder, workshop).await?;
     let output = raw(folder);
     let mut build = Command::new(go);
     build.args(["build", "-buildmode=c-shared", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o"]).arg(&output).arg(".");
