@@ -6,6 +6,7 @@ mod scene;
 
 mod access;
 mod audit;
+mod authoring;
 mod bundles;
 mod campaign;
 mod canary;
@@ -22,6 +23,7 @@ mod dry_run;
 mod effects;
 mod fairness;
 mod forging;
+mod frozen;
 mod hold;
 mod house;
 mod intake;

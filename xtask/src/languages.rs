@@ -37,6 +37,60 @@ pub(crate) fn build() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A language's own tests: of its SDK and its connector.
+struct Suite {
+    language: &'static str,
+    /// Whose tools are looked for.
+    guest: &'static str,
+    /// Folder of the tree, program and arguments; a program with a slash is one of the target folder.
+    commands: &'static [(&'static str, &'static str, &'static [&'static str])],
+}
+
+const SUITES: [Suite; 4] = [
+    Suite {
+        language: "javascript",
+        guest: "scripted-javascript",
+        commands: &[("sdk/javascript", "npm", &["test", "--silent"]), ("plugins/slack", "npm", &["test", "--silent"])],
+    },
+    Suite {
+        language: "python",
+        guest: "scripted-python",
+        commands: &[(".", "python/bin/python", &["-m", "pytest", "-q", "sdk/python", "plugins/overtime"])],
+    },
+    Suite {
+        language: "go",
+        guest: "scripted-go",
+        commands: &[
+            ("sdk/go", "go", &["vet", "./..."]),
+            ("sdk/go", "go", &["test", "./..."]),
+            ("plugins/warehouse", "go", &["test", "./..."]),
+        ],
+    },
+    Suite {
+        language: "c",
+        guest: "scripted-c",
+        commands: &[("sdk/c", "make", &["-s", "test"]), ("plugins/payroll", "make", &["-s", "test"])],
+    },
+];
+
+/// Runs the tests that are written in other languages. What they need is there once the components are built.
+pub(crate) fn test() -> anyhow::Result<()> {
+    for Suite { language, guest, commands } in SUITES {
+        // Where its tools are missing, the build has said so.
+        if !release().join("guests").join(format!("{guest}.wasm")).is_file() {
+            continue;
+        }
+        step(&format!("test the SDK and the connector in {language}"), || {
+            for (folder, program, arguments) in commands {
+                let program = if program.contains('/') { target().join(program) } else { PathBuf::from(program) };
+                run(Command::new(program).args(*arguments).current_dir(root().join(folder)).env("PYTHONDONTWRITEBYTECODE", "1"))?;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
 fn projects() -> anyhow::Result<Vec<Project>> {
     let mut projects = Vec::new();
     for (folder, to) in [("plugins", "plugins"), ("tests/guests", "guests")] {

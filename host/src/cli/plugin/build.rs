@@ -26,7 +26,7 @@ use tool::Workshop;
 /// pyproject.toml, go.mod, or src/*.c); its tools are looked for, and what is missing is explained. Tools that npm and pip install go into the project.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Environment: CARGO, SANGAM_NODE, SANGAM_NPM, SANGAM_PYTHON, SANGAM_GO and CC name other tools than those on the PATH."
+    after_help = "Environment: CARGO, SANGAM_NODE, SANGAM_NPM, SANGAM_PYTHON, SANGAM_GO, SANGAM_CC and WASI_SDK_PATH name other tools than those on the PATH."
 )]
 pub(super) struct Build {
     /// The project
@@ -84,7 +84,8 @@ pub(super) async fn build(folder: &Path, output: Option<&Path>, verbose: bool, e
     };
     // What is written must be what a host will take.
     let component = Component::new(bytes).map_err(|error| about(shown, &error))?;
-    let file = output.map_or_else(|| shown.join("build").join(format!("{}.wasm", descriptor.name)), Path::to_path_buf);
+    let here = if shown == Path::new(".") { Path::new("") } else { shown };
+    let file = output.map_or_else(|| here.join("build").join(format!("{}.wasm", descriptor.name)), Path::to_path_buf);
     write(&file, &component.bytes)?;
     Ok(Built { file, language, descriptor, component, building, costs })
 }

@@ -92,10 +92,11 @@ async fn compiler(folder: &Path, workshop: Workshop) -> Result<Vec<OsString>, Fa
         let newer = sdk.join("share/wasi-sysroot/lib/wasm32-wasip1").is_dir();
         return Ok(vec![clang.into(), if newer { "--target=wasm32-wasip1" } else { TARGET }.into()]);
     }
-    if let Some(named) = std::env::var_os("CC").filter(|named| !named.is_empty()) {
-        let clang = on_path(&named).ok_or_else(|| Failure::Failed(format!("CC={named:?} names no program that can be run")))?;
+    // Not `CC`, which names the compiler for this very machine.
+    if let Some(named) = std::env::var_os("SANGAM_CC").filter(|named| !named.is_empty()) {
+        let clang = on_path(&named).ok_or_else(|| Failure::Failed(format!("SANGAM_CC={named:?} names no program that can be run")))?;
         if let Some(missing) = lacks(&clang, workshop).await {
-            return Err(explained(&format!("{} (named by CC) has no {missing} for WebAssembly", clang.display())));
+            return Err(explained(&format!("{} (named by SANGAM_CC) has no {missing} for WebAssembly", clang.display())));
         }
         return Ok(vec![clang.into(), TARGET.into()]);
     }
@@ -139,8 +140,8 @@ async fn lacks(clang: &Path, workshop: Workshop) -> Option<&'static str> {
 
 fn explained(why: &str) -> Failure {
     Failure::Failed(format!(
-        "there is no C compiler for WebAssembly: {why}. Install clang, lld, wasi-libc and libclang-rt-NN-dev-wasm32 (Debian, Ubuntu: \
-         `apt install clang lld wasi-libc libclang-rt-14-dev-wasm32`), or zig (`pip install ziglang`), or unpack a wasi-sdk and set WASI_SDK_PATH"
+        "there is no C compiler for WebAssembly: {why}. Install clang, lld, wasi-libc and libclang-rt-dev-wasm32 (Debian, Ubuntu: \
+         `apt install clang lld wasi-libc libclang-rt-dev-wasm32`), or zig (`pip install ziglang`), or unpack a wasi-sdk and set WASI_SDK_PATH"
     ))
 }
 
