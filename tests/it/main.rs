@@ -51,3 +51,4 @@ mod supply;
 mod tls;
 mod undo;
 mod upkeep;
+mod wasi_http;
