@@ -9,6 +9,7 @@ mod peers;
 mod personal;
 mod pressure;
 mod refusals;
+mod rehearsal;
 mod retention;
 mod revision;
 
@@ -21,6 +22,7 @@ pub use peers::{Unservable, hear};
 pub use personal::{How, Member, Search, Step};
 pub use pressure::{Admission, Pressed, Pressure, Reservation};
 pub use refusals::Refusals;
+pub use rehearsal::Fixed;
 pub use revision::{ActionSchemas, BuildError, LoadedPlugin, Revision};
 
 use std::collections::BTreeMap;
@@ -172,6 +174,10 @@ impl std::fmt::Debug for Runtime {
 impl Runtime {
     /// Opens the store, starts the engine, and applies the configuration file.
     pub async fn start(config_file: &Path, clock: Clock, crash: Crash) -> Result<Arc<Runtime>, ApplyError> {
+        Runtime::begin(config_file, clock, crash, None).await
+    }
+
+    async fn begin(config_file: &Path, clock: Clock, crash: Crash, fixed: Option<Fixed>) -> Result<Arc<Runtime>, ApplyError> {
         let loaded = config::load(config_file)?;
         warn(&loaded);
         let start = |error: &dyn std::error::Error| ApplyError::Start(telemetry::chain(error));
@@ -188,11 +194,15 @@ impl Runtime {
             None => None,
         };
         let identity = Identity::of(&loaded.config.base.join("data"));
-        let cache_secret = vault.host_secret(CACHE_SECRET).await?;
-        let random_secret = vault.host_secret(RANDOM_SECRET).await?;
+        let (cache, cache_secret, random_secret) = match fixed {
+            Some(Fixed { cache: (folder, secret), random_secret }) => (folder, secret, random_secret),
+            None => {
+                // Compiled code lives beside the database.
+                let folder = loaded.config.store.folder(&loaded.config.base).join("cache");
+                (folder, vault.host_secret(CACHE_SECRET).await?, vault.host_secret(RANDOM_SECRET).await?)
+            }
+        };
         let broker = Arc::new(Broker::new(vault.clone(), BTreeMap::new(), tokens, &identity.name));
-        // Compiled code lives beside the database.
-        let cache = loaded.config.store.folder(&loaded.config.base).join("cache");
         let engine = Engine::start(Some(cache), cache_secret, &loaded.config.engine).map_err(|error| start(&error))?;
         let empty = Arc::new(Present { revision: Arc::new(Revision::empty(&loaded.config)), plugins: BTreeMap::new() });
         let runtime = Arc::new(Runtime {
