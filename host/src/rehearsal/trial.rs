@@ -242,10 +242,16 @@ async fn with_fault(
     Ok(Verdict { case: case.name.clone(), fault: Some(described), differences, outcome: outcomes.join(", ") })
 }
 
+/// Whether a difference is that the case has no answer to what was asked.
+pub fn is_gap(difference: &str) -> bool {
+    difference.contains(" was not expected")
+}
+
 /// What is wrong with how a connector took a fault.
 fn judged(seen: &Seen, fault: Fault, performance: &Performance, unharmed: &Performance) -> Vec<String> {
     let (played, script) = (&performance.played, &performance.script);
     let mut found = script.trouble();
+    let gaps = found.len();
     for trouble in &mut found {
         trouble.push_str("\n    (what later attempts look up belongs into the case as `optional` exchanges, with `after` for what is so once a write was done)");
     }
@@ -268,14 +274,16 @@ fn judged(seen: &Seen, fault: Fault, performance: &Performance, unharmed: &Perfo
         found.push(format!("diverged on a further attempt: {}", plain(reason)));
     }
     let succeeded = played.status == "succeeded";
-    if fault.is_passing() && !succeeded && as_demanded {
+    // Where the case has no answer to what was asked, that is told already.
+    if fault.is_passing() && !succeeded && as_demanded && gaps == 0 {
         found.push(format!("a further attempt did not succeed: {}", plain(&played.reason())));
     }
     let (wanted, done) = (unharmed.script.done(), script.done());
     for (write, times) in &done {
-        let once = wanted.get(write).copied().unwrap_or(1);
-        if *times > once {
-            found.push(format!("doubled: write {:?} was done {times} times", plain(write)));
+        match wanted.get(write) {
+            Some(once) if times > once => found.push(format!("doubled: write {:?} was done {times} times", plain(write))),
+            Some(_) => {}
+            None => found.push(format!("doubled: write {:?} was done too, which nobody asks for where nothing goes wrong", plain(write))),
         }
     }
     if succeeded {

@@ -181,7 +181,10 @@ impl Runtime {
         let loaded = config::load(config_file)?;
         warn(&loaded);
         let start = |error: &dyn std::error::Error| ApplyError::Start(telemetry::chain(error));
-        let store = Store::open_armed(&loaded.config.store.url, crash).await?;
+        let store = match fixed {
+            Some(_) => Store::open_in_passing(&loaded.config.store.url).await?,
+            None => Store::open_armed(&loaded.config.store.url, crash).await?,
+        };
         let tls = tls::client_config().map_err(|error| start(&error))?;
         let vault = Vault::open(store.clone(), &loaded.config.secrets, clock.clone()).await.map_err(|error| start(&error))?;
         let tokens = TokenClient::new(tls.clone()).map_err(|error| start(&error))?;
