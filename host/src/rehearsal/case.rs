@@ -297,3 +297,48 @@ fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.rsplit_once(" at line ").map_or(text.clone(), |(what, _)| what.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Schema;
+
+    #[test]
+    fn every_case_in_the_tree_is_as_the_published_schema_says() {
+        let schema: Value = serde_json::from_str(crate::rehearsal::CASE_SCHEMA).expect("JSON");
+        let schema = Schema::compile(&schema).expect("a schema");
+        let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
+        let mut seen = 0;
+        for plugin in std::fs::read_dir(plugins).expect("the connectors").filter_map(Result::ok) {
+            let folder = plugin.path().join("tests");
+            let Ok(files) = std::fs::read_dir(&folder) else { continue };
+            for file in
+                files.filter_map(Result::ok).map(|file| file.path()).filter(|file| file.extension().is_some_and(|end| end == "json"))
+            {
+                let text = std::fs::read_to_string(&file).expect("a case");
+                let value = serde_json::from_str(&text).expect("JSON");
+                assert_eq!(schema.check(&value), [], "{}", file.display());
+                Case::parse("case", &text, "case.json").expect("a case");
+                seen += 1;
+            }
+        }
+        assert!(seen > 20, "only {seen} cases");
+    }
+
+    #[test]
+    fn a_case_that_says_two_things_is_refused() {
+        let case = |expect: &str, exchange: &str| {
+            let text = format!(
+                r#"{{"action":"a","input":{{}},"exchanges":[{{"request":{{"method":"GET","url":"https://a.example"}}{exchange}}}],"expect":{expect}}}"#
+            );
+            Case::parse("case", &text, "case.json").map_err(|error| error.0)
+        };
+        assert!(case("{}", r#","response":{"status":200}"#).is_ok());
+        let neither = case("{}", "").expect_err("neither");
+        assert_eq!(neither, "case.json: error: exchange GET https://a.example needs either a `response` or a `fault`");
+        let both = case(r#"{"output":null,"failure":{"kind":"retry"}}"#, r#","fault":"reset""#).expect_err("both");
+        assert!(both.ends_with("one call ends one way"), "{both}");
+        let unknown = case(r#"{"outputs":1}"#, r#","fault":"reset""#).expect_err("unknown");
+        assert!(unknown.contains("case.json:1:") && unknown.contains("unknown field `outputs`"), "{unknown}");
+    }
+}

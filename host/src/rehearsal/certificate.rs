@@ -14,7 +14,7 @@ use crate::telemetry::{plain, plain_lines};
 /// Version of the certificate's own form.
 const FORM: u32 = 1;
 /// Most findings of a check that are kept.
-const MOST_FINDINGS: usize = 25;
+const MOST_FINDINGS: usize = 100;
 
 /// How much is tried.
 #[derive(Debug, Clone, Copy)]

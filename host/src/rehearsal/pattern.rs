@@ -5,6 +5,8 @@ use regex::Regex;
 
 use crate::attempt::write_key;
 
+/// Characters of a key.
+const KEY_LENGTH: usize = 36;
 /// Most generations of a key that are recognised.
 const GENERATIONS: u32 = 8;
 
@@ -33,6 +35,9 @@ impl Placeholders {
     /// A text of the plugin with its keys as they are spelled in cases.
     pub fn spelled(&self, text: &str) -> String {
         let mut text = text.to_owned();
+        if text.len() < KEY_LENGTH {
+            return text;
+        }
         for (key, spelled) in &self.keys {
             if text.contains(key.as_str()) {
                 text = text.replace(key.as_str(), spelled);

@@ -42,7 +42,7 @@ pub struct Seen {
 
 /// A system that answers from exchanges.
 pub struct Script {
-    exchanges: Vec<Exchange>,
+    exchanges: Arc<Vec<Exchange>>,
     placeholders: Placeholders,
     teaching: Teaching,
     injection: Option<Injection>,
@@ -71,9 +71,9 @@ impl std::fmt::Debug for Script {
 
 impl Script {
     /// Answers from these exchanges.
-    pub fn new(exchanges: &[Exchange], placeholders: Placeholders, teaching: Teaching) -> Script {
+    pub fn new(exchanges: Arc<Vec<Exchange>>, placeholders: Placeholders, teaching: Teaching) -> Script {
         let state = State { used: vec![0; exchanges.len()], ..State::default() };
-        Script { exchanges: exchanges.to_vec(), placeholders, teaching, injection: None, crash: Arc::default(), state: Mutex::new(state) }
+        Script { exchanges, placeholders, teaching, injection: None, crash: Arc::default(), state: Mutex::new(state) }
     }
 
     /// With something that goes wrong.
@@ -169,7 +169,9 @@ impl Script {
         // What is so after a write comes before what was so without it; of equals the first that is left.
         let rank = |index: &usize| (self.exchanges[*index].after.is_none(), !left(index), *index);
         let all = 0..self.exchanges.len();
-        let fitting = all.clone().filter(possible).filter(|index| self.mismatches(&self.exchanges[*index].request, asked).is_empty());
+        let same = |index: &usize| self.exchanges[*index].request.method == asked.method;
+        let fitting =
+            all.clone().filter(same).filter(possible).filter(|index| self.mismatches(&self.exchanges[*index].request, asked).is_empty());
         let mut fitting: Vec<usize> = fitting.collect();
         fitting.sort_by_key(rank);
         match (self.teaching, fitting.first()) {
@@ -360,8 +362,8 @@ fn described(asked: &Asked) -> String {
     format!("{} {}{name}", asked.method, plain(asked.url.as_str()))
 }
 
-/// How many segments of the path are the same; `None`: another method, or another number of segments.
-fn likeness(expected: &ExpectedRequest, asked: &Asked) -> Option<usize> {
+/// How many segments of the path are the same, and how much alike the queries are; `None`: another method, or another number of segments.
+fn likeness(expected: &ExpectedRequest, asked: &Asked) -> Option<(usize, u32)> {
     if expected.method != asked.method {
         return None;
     }
@@ -372,5 +374,7 @@ fn likeness(expected: &ExpectedRequest, asked: &Asked) -> Option<usize> {
     };
     let (one, other) = (path(&expected.url), path(asked.url.as_str()));
     let same = one.iter().zip(&other).filter(|(one, other)| one == other).count();
-    (one.len() == other.len() && (same > 0 || one.len() == 1)).then_some(same)
+    let query = |url: &str| url.split_once('?').map_or(String::new(), |(_, query)| query.to_owned());
+    let alike = (strsim::sorensen_dice(&query(&expected.url), &query(asked.url.as_str())) * 1000.0) as u32;
+    (one.len() == other.len() && (same > 0 || one.len() == 1)).then_some((same, alike))
 }

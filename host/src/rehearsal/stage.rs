@@ -107,6 +107,8 @@ pub struct Play<'a> {
     pub attempts: u32,
     /// A step after it fails, so that it is undone.
     pub undo: bool,
+    /// Events that it brings in are looked for.
+    pub events: bool,
 }
 
 /// What came of it.
@@ -263,8 +265,10 @@ impl Stage {
                 }
             }
         }
-        let act = By::host(&self.runtime.identity.name).did(Action::EventCancelled, eid.as_str());
-        store.cancel(&eid, act, self.clock.now()).await?;
+        if store.run(&play.root).await?.is_some_and(|run| run.ended_at.is_none()) {
+            let act = By::host(&self.runtime.identity.name).did(Action::EventCancelled, eid.as_str());
+            store.cancel(&eid, act, self.clock.now()).await?;
+        }
         self.collected(play, &plugin).await
     }
 
@@ -323,7 +327,7 @@ impl Stage {
         let steps = store.steps(&play.root).await?;
         let output = steps.into_iter().find(|step| step.name == STEP).and_then(|step| serde_json::from_str(&step.output?).ok());
         let filter = EventFilter { source: Some(format!("/plugins/{plugin}")), limit: 1000, ..EventFilter::default() };
-        let mut brought = store.events(&filter).await?.events;
+        let mut brought = if play.events { store.events(&filter).await?.events } else { Vec::new() };
         brought.reverse();
         let of_run = |cause: &Option<String>| cause.as_ref().is_some_and(|cause| cause.contains(&play.root));
         let events = brought.into_iter().filter(|(event, _)| of_run(&event.cause));

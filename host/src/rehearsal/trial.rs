@@ -101,7 +101,7 @@ pub async fn perform(stage: &Stage, cast: usize, case: &Case, manner: Manner) ->
     if manner.undo {
         exchanges.extend(case.undo_exchanges.clone());
     }
-    let mut script = Script::new(&exchanges, placeholders.clone(), manner.teaching);
+    let mut script = Script::new(std::sync::Arc::new(exchanges), placeholders.clone(), manner.teaching);
     if let Some(injection) = manner.injection {
         script = script.with(injection);
     }
@@ -117,6 +117,7 @@ pub async fn perform(stage: &Stage, cast: usize, case: &Case, manner: Manner) ->
         keys: case.expect.key_value.keys().cloned().collect(),
         attempts: manner.attempts,
         undo: manner.undo,
+        events: case.expect.events.is_some(),
     };
     let played = stage.play(play, script.clone(), script.crash()).await?;
     Ok(Performance { played, script, placeholders })
@@ -237,7 +238,7 @@ async fn with_fault(
     let performance = perform(stage, cast, case, manner).await?;
     let name = seen.asked.name.as_ref().map(|name| format!(" ({})", plain(name))).unwrap_or_default();
     let described = format!("{} at {} {}{name}", fault.as_str(), seen.asked.method, plain(seen.asked.url.path()));
-    let differences = judged(seen, fault, &performance, unharmed);
+    let differences = judged(case, seen, fault, &performance, unharmed);
     let outcomes: Vec<&str> = performance.played.attempts.iter().map(|attempt| attempt.outcome.as_str()).collect();
     Ok(Verdict { case: case.name.clone(), fault: Some(described), differences, outcome: outcomes.join(", ") })
 }
@@ -248,7 +249,7 @@ pub fn is_gap(difference: &str) -> bool {
 }
 
 /// What is wrong with how a connector took a fault.
-fn judged(seen: &Seen, fault: Fault, performance: &Performance, unharmed: &Performance) -> Vec<String> {
+fn judged(case: &Case, seen: &Seen, fault: Fault, performance: &Performance, unharmed: &Performance) -> Vec<String> {
     let (played, script) = (&performance.played, &performance.script);
     let mut found = script.trouble();
     let gaps = found.len();
@@ -269,13 +270,14 @@ fn judged(seen: &Seen, fault: Fault, performance: &Performance, unharmed: &Perfo
         let kinds: Vec<&str> = demands.iter().map(|kind| kind.as_str()).collect();
         found.push(format!("misclassified: expected {}, got {}{}", kinds.join(" or "), first.outcome, reason()));
     }
-    if let Some(diverged) = played.attempts.iter().find(|attempt| attempt.outcome == "diverged") {
+    let diverged = played.attempts.iter().find(|attempt| attempt.outcome == "diverged");
+    if let Some(diverged) = diverged {
         let reason = diverged.error.as_ref().and_then(|error| error["reason"].as_str()).unwrap_or_default();
         found.push(format!("diverged on a further attempt: {}", plain(reason)));
     }
     let succeeded = played.status == "succeeded";
     // Where the case has no answer to what was asked, that is told already.
-    if fault.is_passing() && !succeeded && as_demanded && gaps == 0 {
+    if fault.is_passing() && !succeeded && as_demanded && gaps == 0 && diverged.is_none() {
         found.push(format!("a further attempt did not succeed: {}", plain(&played.reason())));
     }
     let (wanted, done) = (unharmed.script.done(), script.done());
@@ -283,6 +285,8 @@ fn judged(seen: &Seen, fault: Fault, performance: &Performance, unharmed: &Perfo
         match wanted.get(write) {
             Some(once) if times > once => found.push(format!("doubled: write {:?} was done {times} times", plain(write))),
             Some(_) => {}
+            // What the case says may be asked.
+            None if case.exchanges.iter().any(|exchange| exchange.optional && exchange.request.name.as_ref() == Some(write)) => {}
             None => found.push(format!("doubled: write {:?} was done too, which nobody asks for where nothing goes wrong", plain(write))),
         }
     }
@@ -332,6 +336,7 @@ pub async fn described(
         keys: Vec::new(),
         attempts: 1,
         undo: false,
+        events: false,
     };
     let played = stage.play(play, system.clone(), std::sync::Arc::default()).await?;
     for trouble in system.trouble() {

@@ -84,6 +84,7 @@ impl Record {
             keys: Vec::new(),
             attempts: 1,
             undo: false,
+            events: true,
         };
         let far_end: Arc<dyn FarEnd> = recorder.clone();
         let played = stage.play(play, far_end, Arc::new(Notify::new())).await.map_err(|error| failed(&error))?;

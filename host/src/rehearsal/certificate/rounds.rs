@@ -29,6 +29,10 @@ struct Rounds<'a> {
     cases: &'a [Case],
     /// Which cast each case has.
     of: Vec<usize>,
+    /// What a system is taught that is asked what no case has.
+    taught: Arc<Vec<Exchange>>,
+    /// Names of all their writes.
+    names: Vec<String>,
     played: usize,
     named: Check,
     failures: Check,
@@ -43,11 +47,18 @@ pub(super) async fn all(project: &Project, cases: &[Case], effort: Effort) -> Re
         casts.push(Cast { configuration: Value::Object(Map::new()), origins: Vec::new() });
     }
     let stage = Stage::open(project, &casts).await?;
+    let well = cases.iter().filter(|case| case.succeeds());
+    let taught = well.flat_map(|case| case.exchanges.iter().chain(&case.undo_exchanges).cloned()).collect();
+    let mut names: Vec<String> = cases.iter().flat_map(Case::names).collect();
+    names.sort();
+    names.dedup();
     let mut rounds = Rounds {
         project,
         stage,
         cases,
         of,
+        taught: Arc::new(taught),
+        names,
         played: 0,
         named: Check::new("named-writes", "Every write has a name of its own"),
         failures: Check::new("failures", "Every failure says in a sentence what was wrong, within its bounds"),
@@ -196,17 +207,10 @@ impl Rounds<'_> {
         input: &Value,
         injection: Option<Injection>,
     ) -> Result<(Played, Arc<Script>), StageError> {
-        let taught: Vec<Exchange> = self
-            .cases
-            .iter()
-            .filter(|case| case.succeeds())
-            .flat_map(|case| case.exchanges.iter().chain(&case.undo_exchanges).cloned())
-            .collect();
-        let names: Vec<String> = self.cases.iter().flat_map(Case::names).collect();
         let clock = CLOCK.parse().expect("a time");
         let root = self.stage.root(&action.name);
-        let placeholders = self.stage.placeholders(&root, &names, clock);
-        let script = Script::new(&taught, placeholders, Teaching::Shape);
+        let placeholders = self.stage.placeholders(&root, &self.names, clock);
+        let script = Script::new(self.taught.clone(), placeholders, Teaching::Shape);
         let script = Arc::new(match injection {
             Some(injection) => script.with(injection),
             None => script,
@@ -223,6 +227,7 @@ impl Rounds<'_> {
             keys: Vec::new(),
             attempts: if injection.is_some() { trial::MOST_ATTEMPTS } else { 1 },
             undo: false,
+            events: false,
         };
         let played = self.stage.play(play, script.clone(), script.crash()).await?;
         self.look(&action.name, &played);
