@@ -21,6 +21,12 @@ const LINK: [&str; 3] = ["-Wl,--strip-debug", "-Wl,--stack-first", "-Wl,-z,stack
 const DEEPEST: usize = 8;
 const MOST_SOURCES: usize = 1000;
 
+/// What there is to build with.
+pub(super) async fn tools(folder: &Path, workshop: Workshop) -> Result<String, Failure> {
+    let words = compiler(folder, workshop).await?;
+    Ok(words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "))
+}
+
 /// Gives the core module.
 pub(super) async fn module(folder: &Path, workshop: Workshop) -> Result<PathBuf, Failure> {
     let flags = flags(folder)?;
