@@ -44,7 +44,7 @@ sangam_failure *to_ascii(const char *field, sangam_text text, sangam_text *ascii
             continue;
         }
         sangam_text letters = equivalent(code);
-        if (!letters.ptr) return sangam_reject("%s: `%s` has the character U+%04X, which the file can't hold", field, text.ptr, (unsigned)code);
+        if (!letters.ptr) return sangam_reject("%s: `%s` has the character U+%04X, which the file can't hold", field, sangam_shown(text).ptr, (unsigned)code);
         memcpy(bytes + made, letters.ptr, letters.len);
         made += letters.len;
     }

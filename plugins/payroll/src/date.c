@@ -25,14 +25,14 @@ static int days_of(int year, int month) {
 
 sangam_failure *check_period(const char *field, sangam_text period) {
     if (is_period(period)) return SANGAM_OK;
-    return sangam_reject("%s: `%s` is no month such as 2026-11", field, period.ptr);
+    return sangam_reject("%s: `%s` is no month such as 2026-11", field, sangam_shown(period).ptr);
 }
 
 sangam_failure *check_date(const char *field, sangam_text date) {
     bool shape = date.len == 10 && date.ptr[7] == '-' && is_period((sangam_text){date.ptr, 7});
     int day = shape ? digits(date.ptr + 8, 2) : -1;
     if (day >= 1 && day <= days_of(digits(date.ptr, 4), digits(date.ptr + 5, 2))) return SANGAM_OK;
-    return sangam_reject("%s: `%s` is no day such as 2026-11-28", field, date.ptr);
+    return sangam_reject("%s: `%s` is no day such as 2026-11-28", field, sangam_shown(date).ptr);
 }
 
 sangam_text period_of(sangam_text date) { return sangam_copy(date.ptr, 7); }

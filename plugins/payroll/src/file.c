@@ -40,7 +40,7 @@ static void begin(char *line, char kind) {
 /* Text from the left; what is left over stays blank. */
 static sangam_failure *put_text(char *line, column column, sangam_text text) {
     size_t width = column.to - column.from + 1;
-    if (text.len > width) return sangam_reject("%s: `%s` has %zu characters in ASCII; the file has room for %zu", column.name, text.ptr, text.len, width);
+    if (text.len > width) return sangam_reject("%s: `%s` has %zu characters in ASCII; the file has room for %zu", column.name, sangam_shown(text).ptr, text.len, width);
     if (text.len) memcpy(line + column.from - 1, text.ptr, text.len);
     return SANGAM_OK;
 }

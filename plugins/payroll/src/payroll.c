@@ -38,7 +38,7 @@ static sangam_failure *check_width(const char *field, sangam_text text, size_t w
     sangam_text ascii;
     SANGAM_TRY(to_ascii(field, text, &ascii));
     if (ascii.len <= width) return SANGAM_OK;
-    return sangam_reject("%s: `%s` has %zu characters in ASCII; the file has room for %zu", field, text.ptr, ascii.len, width);
+    return sangam_reject("%s: `%s` has %zu characters in ASCII; the file has room for %zu", field, sangam_shown(text).ptr, ascii.len, width);
 }
 
 /* ANCHOR: add */

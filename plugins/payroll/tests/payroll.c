@@ -79,7 +79,7 @@ SANGAM_TEST(what_does_not_fit_is_rejected_by_its_field) {
     rejects(add("12345678901", "2026-11-28", "J", 1, 0), "employee_ref: `12345678901` has 11 characters in ASCII; the file has room for 10");
     rejects(add("Äöüßääääää", "2026-11-28", "J", 1, 0), "employee_ref: `Äöüßääääää` has 20 characters in ASCII; the file has room for 10");
     rejects(add("李", "2026-11-28", "J", 1, 0), "employee_ref: `李` has the character U+674E, which the file can't hold");
-    rejects(add("E\\n1", "2026-11-28", "J", 1, 0), "employee_ref: `E\n1` has the character U+000A, which the file can't hold");
+    rejects(add("E\\n1", "2026-11-28", "J", 1, 0), "employee_ref: `E\\n1` has the character U+000A, which the file can't hold");
     rejects(add("E17", "2026-02-29", "J", 1, 0), "date: `2026-02-29` is no day such as 2026-11-28");
     rejects(add("E17", "2026-1-28", "J", 1, 0), "date: `2026-1-28` is no day such as 2026-11-28");
     rejects(add("E17", "2026-11-28", "J", 1, 2), "overtime_minutes: 2 of 1 minutes can't be overtime");
