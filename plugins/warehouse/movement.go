@@ -1,6 +1,10 @@
 package main
 
-import sangam "sangam/sdk"
+import (
+	"errors"
+
+	sangam "sangam/sdk"
+)
 
 // Movement changes the stock of an article: a negative quantity takes.
 type Movement struct {
@@ -11,6 +15,12 @@ type Movement struct {
 	Reference string   `json:"-"`
 	OnHand    Quantity `json:"on_hand" doc:"What is left."`
 }
+
+// What the warehouse refuses because of the stock; nothing was booked then.
+var (
+	errShort   = errors.New("too little is on hand")
+	errUnknown = errors.New("the warehouse does not know this item")
+)
 
 func movements(ctx *sangam.Context[Config]) string {
 	return ctx.Config.BaseURL + "/api/stock-movements"
@@ -48,9 +58,9 @@ func refusal(response *sangam.Response) error {
 	case response.Status == 423:
 		return sangam.Retryf("the location is locked, as during stocktaking").WithResponse(response)
 	case response.Status == 409 && said.Error == "insufficient-stock" && said.OnHand != nil:
-		return sangam.Rejectf("only %s on hand", said.OnHand).WithDetails(map[string]any{"code": said.Error, "on_hand": said.OnHand})
+		return sangam.Rejectf("%w: %s", errShort, said.OnHand).WithDetails(map[string]any{"code": said.Error, "on_hand": said.OnHand})
 	case response.Status == 404 && said.Error == "unknown-item":
-		return sangam.Rejectf("the warehouse does not know this item").WithResponse(response)
+		return sangam.Rejectf("%w", errUnknown).WithResponse(response)
 	case response.Status == 422:
 		return sangam.Rejectf("the warehouse wants %s to be %s", said.Field, said.Detail).WithResponse(response)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	sangam "sangam/sdk"
@@ -41,8 +42,8 @@ func wasTaken(ctx *sangam.Context[Config], undo sangam.Undo[TakeParts, Movements
 	}
 	request := ctx.Request("POST", movements(ctx)).Name("settle/"+part.SKU).Header("Idempotency-Key", *effect.Key)
 	_, err := take(undo.Input, part, ctx.Config).send(request)
-	if err != nil && sangam.AsFailure(err).Kind == sangam.Rejected {
-		return false, nil // it was refused, so it had not been done
+	if errors.Is(err, errShort) || errors.Is(err, errUnknown) {
+		return false, nil // it is refused now, so it had not been done
 	}
 	return err == nil, err
 }

@@ -152,6 +152,24 @@ func TestAnUndoOfWhatWasRefusedReturnsNothing(t *testing.T) {
 	}
 }
 
+func TestAWriteInDoubtThatIsRefusedNowHadNotTakenAnything(t *testing.T) {
+	stock := newStock()
+	host := hostOf(t, stock.answer)
+	undo := map[string]any{"input": input("PUMP", 4), "output": nil, "effects": []any{
+		map[string]any{"name": "take/PUMP", "key": "00000000-0000-5000-8000-000000000001", "state": "in-doubt"},
+	}}
+	if err := host.Invoke("return-parts", undo, nil); err != nil || stock.moves != nil {
+		t.Errorf("%v %q", err, stock.moves)
+	}
+	// Another refusal says nothing about it.
+	host = hostOf(t, func(sangamtest.Sent) sangamtest.Answer {
+		return sangamtest.JSON(409, map[string]any{"error": "key-reused"})
+	})
+	if failed := failure(t, host.Invoke("return-parts", undo, nil)); failed.Kind != sangam.Rejected {
+		t.Errorf("%v", failed)
+	}
+}
+
 func TestRefusalsSayWhetherToTryAgain(t *testing.T) {
 	for _, one := range []struct {
 		status int
@@ -160,7 +178,7 @@ func TestRefusalsSayWhetherToTryAgain(t *testing.T) {
 		reason string
 	}{
 		{423, `{"error":"location-locked"}`, sangam.Retry, "locked"},
-		{409, `{"error":"insufficient-stock","on_hand":1.50}`, sangam.Rejected, "2 of PUMP for job J-7: only 1.5 on hand"},
+		{409, `{"error":"insufficient-stock","on_hand":1.50}`, sangam.Rejected, "2 of PUMP for job J-7: too little is on hand: 1.5"},
 		{404, `{"error":"unknown-item"}`, sangam.Rejected, "does not know this item"},
 		{422, `{"error":"invalid","field":"reference","detail":"a text"}`, sangam.Rejected, "wants reference to be a text"},
 		{401, `{"error":"unauthorized"}`, sangam.Unauthorized, "answered 401"},
