@@ -11,6 +11,7 @@ mod campaign;
 mod canary;
 mod certify;
 mod command_line;
+mod compiled;
 mod components;
 mod connectors;
 mod crash;

@@ -16,6 +16,7 @@ use super::pattern::Placeholders;
 use crate::audit::{Action, By};
 use crate::clock::{Clock, later};
 use crate::config;
+use crate::engine::Engine;
 use crate::event::Event;
 use crate::outbound::{Asked, FarEnd, HttpError, Response};
 use crate::registry::{Component, Descriptor};
@@ -48,8 +49,6 @@ pub struct Project {
     pub component: Component,
     /// What it says of itself.
     pub descriptor: Descriptor,
-    /// Where compiled code is kept from one time to the next.
-    pub cache: Option<PathBuf>,
 }
 
 /// A configuration in which a connector is played.
@@ -190,11 +189,8 @@ impl Stage {
         let file = folder.0.join("sangam.toml");
         write(&file, text.as_bytes())?;
         let clock = Clock::manual(CLOCK.parse().expect("a time"));
-        let cache = match &project.cache {
-            Some(cache) => (cache.clone(), secret(cache)?),
-            None => (folder.0.join("code"), secret(&folder.0.join("code"))?),
-        };
-        let fixed = Fixed { cache, random_secret: RANDOM_SECRET };
+        let engine = Engine::for_tools().map_err(|error| StageError::Start(telemetry::chain(&error)))?;
+        let fixed = Fixed { engine, random_secret: RANDOM_SECRET };
         let runtime = Runtime::rehearse(&file, clock.clone(), fixed).await.map_err(|error| start_error(&error))?;
         let switch = Arc::new(Switch::default());
         let far_end: Arc<dyn FarEnd> = switch.clone();
@@ -409,24 +405,6 @@ pub(super) fn stored(value: &Value) -> Vec<u8> {
 
 fn start_error(error: &ApplyError) -> StageError {
     StageError::Start(telemetry::chain(error))
-}
-
-/// What authenticates compiled code that is kept beside a project.
-fn secret(cache: &Path) -> Result<[u8; 32], StageError> {
-    let file = cache.join("key");
-    let failed = |source| StageError::Folder { folder: cache.display().to_string(), source };
-    std::fs::create_dir_all(cache).map_err(failed)?;
-    if let Ok(known) = std::fs::read(&file)
-        && let Ok(known) = <[u8; 32]>::try_from(known)
-    {
-        return Ok(known);
-    }
-    let mut fresh = [0; 32];
-    for half in fresh.chunks_mut(16) {
-        half.copy_from_slice(Uuid::new_v4().as_bytes());
-    }
-    write(&file, &fresh)?;
-    Ok(fresh)
 }
 
 fn write(file: &Path, bytes: &[u8]) -> Result<(), StageError> {

@@ -197,16 +197,19 @@ impl Runtime {
             None => None,
         };
         let identity = Identity::of(&loaded.config.base.join("data"));
-        let (cache, cache_secret, random_secret) = match fixed {
-            Some(Fixed { cache: (folder, secret), random_secret }) => (folder, secret, random_secret),
+        let (engine, random_secret) = match fixed {
+            Some(Fixed { engine, random_secret }) => (engine, random_secret),
             None => {
+                let cache_secret = vault.host_secret(CACHE_SECRET).await?;
                 // Compiled code lives beside the database.
-                let folder = loaded.config.store.folder(&loaded.config.base).join("cache");
-                (folder, vault.host_secret(CACHE_SECRET).await?, vault.host_secret(RANDOM_SECRET).await?)
+                let beside = || loaded.config.store.folder(&loaded.config.base).join("cache");
+                let cache = loaded.config.engine.cache.clone().unwrap_or_else(beside);
+                let progress = Arc::new(|line: &str| tracing::info!("{line}"));
+                let engine = Engine::start(Some(cache), cache_secret, &loaded.config.engine, progress).map_err(|error| start(&error))?;
+                (engine, vault.host_secret(RANDOM_SECRET).await?)
             }
         };
         let broker = Arc::new(Broker::new(vault.clone(), BTreeMap::new(), tokens, &identity.name));
-        let engine = Engine::start(Some(cache), cache_secret, &loaded.config.engine).map_err(|error| start(&error))?;
         let empty = Arc::new(Present { revision: Arc::new(Revision::empty(&loaded.config)), plugins: BTreeMap::new() });
         let runtime = Arc::new(Runtime {
             config_file: config_file.to_owned(),

@@ -1,20 +1,21 @@
 //! A host that rehearses: everything is real but the network, the time, and what is drawn at random.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{ApplyError, Present, PresentPlugin, Runtime};
 use crate::clock::Clock;
 use crate::crash::Crash;
+use crate::engine::Engine;
 use crate::outbound::{FarEnd, Outbound};
 use crate::telemetry;
 
 /// What a host otherwise draws at random, or keeps beside its store.
 #[derive(Debug, Clone)]
 pub struct Fixed {
-    /// Folder of compiled code, and what authenticates it.
-    pub cache: (PathBuf, [u8; 32]),
+    /// The engine, with compiled code that outlasts the host.
+    pub engine: Engine,
     /// What plugins see as random derives from it.
     pub random_secret: [u8; 32],
 }

@@ -29,6 +29,12 @@ pub mod quickbooks;
 
 pub mod hr;
 
+pub mod slack;
+
+pub mod warehouse;
+
+pub mod files;
+
 pub mod oauth;
 
 pub mod sink;
@@ -52,6 +58,12 @@ pub struct Saas {
     pub quickbooks: Stand,
     /// The custom HR system.
     pub hr: Stand,
+    /// Slack's Web API.
+    pub slack: Stand,
+    /// A warehouse.
+    pub warehouse: Stand,
+    /// The folder of the payroll office.
+    pub files: Stand,
     /// A receiver of anything.
     pub sink: Stand,
 }
@@ -62,20 +74,23 @@ impl Saas {
     /// # Errors
     /// When a port can't be listened on.
     pub async fn start() -> anyhow::Result<Saas> {
-        Saas::start_on([SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 5]).await
+        Saas::start_on([SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 8]).await
     }
 
-    /// Starts Salesforce, HubSpot, QuickBooks, HR and the sink, in this order, on the given addresses.
+    /// Starts Salesforce, HubSpot, QuickBooks, HR, the sink, Slack, the warehouse and the files, in this order, on the given addresses.
     ///
     /// # Errors
     /// When an address is no loopback address, or can't be listened on.
-    pub async fn start_on(addresses: [SocketAddr; 5]) -> anyhow::Result<Saas> {
-        let [salesforce, hubspot, quickbooks, hr, sink] = addresses;
+    pub async fn start_on(addresses: [SocketAddr; 8]) -> anyhow::Result<Saas> {
+        let [salesforce, hubspot, quickbooks, hr, sink, slack, warehouse, files] = addresses;
         Ok(Saas {
             salesforce: stand(salesforce, Arc::new(salesforce::Salesforce::new())).await?,
             hubspot: stand(hubspot, Arc::new(hubspot::HubSpot::new())).await?,
             quickbooks: stand(quickbooks, Arc::new(quickbooks::QuickBooks::new())).await?,
             hr: stand(hr, Arc::new(hr::Hr::new())).await?,
+            slack: stand(slack, Arc::new(slack::Slack::new())).await?,
+            warehouse: stand(warehouse, Arc::new(warehouse::Warehouse::new())).await?,
+            files: stand(files, Arc::new(files::Files::new())).await?,
             sink: stand(sink, Arc::new(sink::Sink::new())).await?,
         })
     }

@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Stand-in business systems for tests and demonstrations.
 #[derive(Parser)]
 struct Options {
-    /// First of five ports in a row: Salesforce, HubSpot, QuickBooks, HR, sink. Free ports when absent.
+    /// First of eight ports in a row: Salesforce, HubSpot, QuickBooks, HR, sink, Slack, warehouse, files. Free ports when absent.
     #[arg(long, value_name = "PORT")]
     ports: Option<u16>,
 }
@@ -26,6 +26,9 @@ async fn main() -> anyhow::Result<()> {
         "quickbooks": saas.quickbooks.url(),
         "hr": saas.hr.url(),
         "sink": saas.sink.url(),
+        "slack": saas.slack.url(),
+        "warehouse": saas.warehouse.url(),
+        "files": saas.files.url(),
     });
     println!("{origins}");
     tokio::select! {
@@ -34,11 +37,11 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-fn addresses(first: Option<u16>) -> anyhow::Result<[SocketAddr; 5]> {
-    let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 5];
+fn addresses(first: Option<u16>) -> anyhow::Result<[SocketAddr; 8]> {
+    let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 8];
     if let Some(first) = first {
         for (offset, address) in (0..).zip(&mut addresses) {
-            address.set_port(first.checked_add(offset).context("no five ports from there on")?);
+            address.set_port(first.checked_add(offset).context("no eight ports from there on")?);
         }
     }
     Ok(addresses)

@@ -14,11 +14,11 @@ const BUILD: &str = "build";
 
 /// Finds the component, and reads it.
 pub(super) async fn project(what: &Path) -> Result<Project, Failure> {
-    let (file, cache) = if what.is_dir() { (built(what)?, Some(what.join(BUILD).join(".rehearsal"))) } else { (what.to_owned(), None) };
+    let file = if what.is_dir() { built(what)? } else { what.to_owned() };
     let component = read(&file)?;
     let (descriptor, _) = descriptor(&component).await.map_err(Failure::Failed)?;
-    let absolute = |path: PathBuf| std::path::absolute(&path).map_err(|error| Failure::failed(format!("{}: {error}", path.display())));
-    Ok(Project { file: absolute(file)?, component, descriptor, cache: cache.map(absolute).transpose()? })
+    let file = std::path::absolute(&file).map_err(|error| Failure::failed(format!("{}: {error}", file.display())))?;
+    Ok(Project { file, component, descriptor })
 }
 
 /// The one component in `DIR/build`.
