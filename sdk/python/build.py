@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -140,7 +141,7 @@ def late_imports(files: dict[str, str | None], places: list[Path]) -> list[str]:
         if not file or not file.endswith(".py") or not any(place in Path(file).parents for place in places):
             continue
         package = name if file.endswith("__init__.py") else name.rpartition(".")[0]
-        for node in ast.walk(ast.parse(Path(file).read_text(encoding="utf-8"))):
+        for node in within_functions(ast.parse(Path(file).read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 late.update(alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -149,6 +150,13 @@ def late_imports(files: dict[str, str | None], places: list[Path]) -> list[str]:
                 late.add(base)
                 late.update(f"{base}.{alias.name}" for alias in node.names if alias.name != "*")
     return sorted(name for name in late if name and name.split(".")[0] not in NATIVE)
+
+
+def within_functions(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes of all functions. What stands elsewhere in a module has run when it is imported."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield from ast.walk(node)
 
 
 NATIVE = ("__future__", "__main__", "ssl", "ctypes", "tkinter", "sangam_sdk")
