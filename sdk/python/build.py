@@ -12,6 +12,7 @@ import ast
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -92,10 +93,11 @@ def prepare(place: Path, settings: dict[str, Any]) -> Path:
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     say(f"installing {', '.join(TOOLS + dependencies)} into {place}")
     run([*pip, *TOOLS, *dependencies], "the tools could not be installed; the lines above are those of pip")
+    shutil.rmtree(place / "component", ignore_errors=True)
     if dependencies:
         pure = ["--only-binary=:all:", "--platform", "any", "--implementation", "py", "--abi", "none", "--python-version", INSIDE]
         run(
-            [*pip, "--target", str(place / "component"), "--upgrade", *pure, *dependencies],
+            [*pip, "--target", str(place / "component"), *pure, *dependencies],
             "not every dependency is there in pure Python, and native code can't run inside a component; the lines above name it",
         )
     stamp.write_text(wanted)
@@ -103,10 +105,17 @@ def prepare(place: Path, settings: dict[str, Any]) -> Path:
 
 
 LOOK = """
-import importlib, json, sys
+import importlib, json, sys, traceback
 before = set(sys.modules)
 from sangam_sdk.plugin import Plugin
-module = importlib.import_module(sys.argv[1])
+try:
+    module = importlib.import_module(sys.argv[1])
+except Exception as error:
+    trace = error.__traceback__
+    while trace.tb_next and ("importlib" in trace.tb_frame.f_code.co_filename or trace.tb_frame.f_code.co_filename == "<string>"):
+        trace = trace.tb_next
+    traceback.print_exception(type(error), error, trace)
+    sys.exit(1)
 plugins = [value for value in vars(module).values() if isinstance(value, Plugin)]
 plugins = list({id(plugin): plugin for plugin in plugins}.values())
 if len(plugins) != 1:
