@@ -9,6 +9,7 @@ mod audit;
 mod bundles;
 mod campaign;
 mod canary;
+mod certify;
 mod command_line;
 mod compiled;
 mod components;
