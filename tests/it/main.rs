@@ -11,6 +11,7 @@ mod campaign;
 mod canary;
 mod command_line;
 mod components;
+mod conformance;
 mod connectors;
 mod crash;
 mod crash_points;
