@@ -1,6 +1,7 @@
 //! `sangam plugin`: one file per verb.
 
 mod approve;
+mod build;
 mod bundle;
 mod embed;
 mod inspect;
@@ -27,6 +28,8 @@ pub(super) struct Plugin {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
+    /// Make a plugin of a project in Rust, JavaScript, Python, Go or C
+    Build(build::Build),
     /// Read off a component what it is and what it may ask for; nothing of it runs
     Inspect(inspect::Inspect),
     /// Accept the components of the configuration and what they may ask for: writes sangam.lock
@@ -50,6 +53,7 @@ enum Verb {
 impl Plugin {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self.verb {
+            Verb::Build(verb) => verb.run().await,
             Verb::Inspect(verb) => verb.run().await,
             Verb::Approve(verb) => verb.run().await,
             Verb::Sign(verb) => verb.run(),

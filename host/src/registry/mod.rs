@@ -17,6 +17,7 @@ mod supply;
 #[cfg(test)]
 mod tests;
 mod trust;
+mod wrap;
 
 pub use bundle::{Bundle, BundleError, Held, Packed, create as create_bundle, install as install_bundle, look as look_at_bundle};
 pub use client::RegistryError;
@@ -29,6 +30,7 @@ pub use signing_key::{SigningKey, SigningKeyError};
 pub use sources::{Progress, Pulled, Sources};
 pub use supply::{Supply, SupplyError};
 pub use trust::TrustError;
+pub use wrap::{WrapError, wrap};
 
 use std::io::Read as _;
 use std::path::Path;
