@@ -10,6 +10,7 @@ mod bundles;
 mod campaign;
 mod canary;
 mod command_line;
+mod compiled;
 mod components;
 mod conformance;
 mod connectors;

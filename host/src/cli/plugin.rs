@@ -106,7 +106,7 @@ pub(super) async fn descriptor(component: &Component) -> Result<(Descriptor, boo
 }
 
 async fn describe(component: &Component) -> Result<String, String> {
-    let engine = Engine::start(None, [0; 32], &crate::config::Engine::default()).map_err(|error| telemetry::chain(&error))?;
-    let code = engine.load(&component.digest, &component.bytes).await.map_err(|error| telemetry::chain(&error))?;
+    let engine = Engine::for_tools().map_err(|error| telemetry::chain(&error))?;
+    let code = engine.load("the component", &component.digest, &component.bytes).await.map_err(|error| telemetry::chain(&error))?;
     engine.describe(&code, &crate::config::Limits::default()).await.map_err(|error| telemetry::chain(&error))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 /// What a component may ask for. It gets none of it by asking.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Permissions {
-    /// Interfaces and WASI packages that it imports, without versions: `sangam:connector/http`, `wasi:clocks`.
+    /// Interfaces and WASI packages that it imports, without versions: `sangam:connector/http`, `wasi:clocks`, `wasi:http/outgoing-handler`.
     pub imports: BTreeSet<String>,
     /// Origins that it expects to reach, perhaps with `${NAME}`; [`Permissions::ANY_HOST`] where it sends requests and names none.
     pub hosts: BTreeSet<String>,
@@ -20,8 +20,10 @@ pub struct Permissions {
 impl Permissions {
     /// It sends requests and does not say where.
     pub const ANY_HOST: &str = "*";
-    /// The import without which nothing leaves.
+    /// One of the two imports without which nothing leaves.
     pub const HTTP: &str = "sangam:connector/http";
+    /// The other one: the way that its language's own HTTP client takes.
+    pub const WASI_HTTP: &str = "wasi:http/outgoing-handler";
     /// The import without which nothing is kept.
     pub const KEY_VALUE: &str = "sangam:connector/key-value";
     /// The import of log lines.
@@ -29,7 +31,7 @@ impl Permissions {
 
     /// Whether it can send requests at all.
     pub fn sends(&self) -> bool {
-        self.imports.contains(Self::HTTP)
+        self.imports.contains(Self::HTTP) || self.imports.contains(Self::WASI_HTTP)
     }
 
     /// Each thing that it may ask for, as words after "it may".
@@ -43,6 +45,7 @@ impl Permissions {
         let streams = self.streams.iter().map(|stream| format!("bring in events by its stream {stream}"));
         let imports = self.imports.iter().filter(|import| *import != Self::HTTP).map(|import| match import.as_str() {
             Self::KEY_VALUE => "keep values in a space of its own in the store".to_owned(),
+            Self::WASI_HTTP => "use its language's own HTTP client (wasi:http), by the same grants, limits and journal".to_owned(),
             Self::LOG => "write lines into the log of its runs".to_owned(),
             "wasi:clocks" => "tell the time and sleep, by the clock that the host gives it".to_owned(),
             "wasi:random" => "draw random numbers that the host gives it".to_owned(),

@@ -30,6 +30,32 @@ pub(super) mod source {
     });
 }
 
+/// `wasi:http`, generated from `host/wasi`. Sending is the only thing in it that takes time.
+pub(super) mod wasi_http {
+    wasmtime::component::bindgen!({
+        path: "wasi",
+        world: "http",
+        imports: {
+            default: trappable,
+            "wasi:http/outgoing-handler.handle": async | trappable,
+            "wasi:http/types.[static]outgoing-body.finish": async | trappable,
+        },
+        with: {
+            "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
+            "wasi:io": wasmtime_wasi::p2::bindings::io,
+            "wasi:http/types.fields": crate::engine::wasi_http::Fields,
+            "wasi:http/types.future-incoming-response": crate::engine::wasi_http::FutureResponse,
+            "wasi:http/types.future-trailers": crate::engine::wasi_http::FutureTrailers,
+            "wasi:http/types.incoming-body": crate::engine::wasi_http::IncomingBody,
+            "wasi:http/types.incoming-response": crate::engine::wasi_http::IncomingResponse,
+            "wasi:http/types.outgoing-body": crate::engine::wasi_http::OutgoingBody,
+            "wasi:http/types.outgoing-request": crate::engine::wasi_http::OutgoingRequest,
+            "wasi:http/types.outgoing-response": crate::engine::wasi_http::OutgoingResponse,
+            "wasi:http/types.request-options": crate::engine::wasi_http::RequestOptions,
+        },
+    });
+}
+
 pub(super) use connector::sangam::connector::{http, key_value, log, types};
 
 pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {

@@ -4,6 +4,7 @@ use wasmtime::component::ResourceTableError;
 use wasmtime::{ResourceLimiter, Trap, UpdateDeadline};
 
 use super::meter::{Meter, Spent};
+use super::wasi_http::TooMuchHeld;
 use super::{GUEST_STACK, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
 use crate::config;
 
@@ -53,6 +54,10 @@ impl Limits {
         }
         if error.downcast_ref::<ResourceTableError>().is_some_and(|error| matches!(error, ResourceTableError::Full)) {
             return Some(self.handles());
+        }
+        if error.is::<TooMuchHeld>() {
+            let most = config.host_call_size;
+            return Some(format!("it has the host hold more than {most} bytes of headers and bodies (limits.host-call-size)"));
         }
         // Of these the engine has no types.
         let text = format!("{error:#}");

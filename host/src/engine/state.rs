@@ -6,6 +6,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::limits::Limits;
 use super::meter::Meter;
 use super::wasi;
+use super::wasi_http::Room;
 use crate::attempt::{Attempt, AttemptId, Break, KeyedRandom, LogBuffer, Present, Surroundings, VirtualClock};
 use crate::config;
 
@@ -15,6 +16,7 @@ pub(super) struct HostState {
     pub(super) attempt: Option<Attempt>,
     pub(super) limits: Limits,
     pub(super) present: Present,
+    pub(super) room: Room,
     table: ResourceTable,
     wasi: WasiCtx,
 }
@@ -23,7 +25,8 @@ impl HostState {
     pub(super) fn new(attempt: Attempt, config: &config::Limits, meter: &Meter) -> HostState {
         let present = Present::new(attempt.surroundings().clone());
         let wasi = wasi::context(&present);
-        HostState { attempt: Some(attempt), limits: Limits::new(config, meter.clone()), present, table: table(config), wasi }
+        let limits = Limits::new(config, meter.clone());
+        HostState { attempt: Some(attempt), limits, present, room: Room::new(config), table: table(config), wasi }
     }
 
     /// Makes the state of a reused instance that of another attempt.
@@ -32,6 +35,7 @@ impl HostState {
         self.attempt = Some(attempt);
         self.limits.renew(config, meter.clone());
         self.table.set_max_capacity(config.handles);
+        self.room.resize(config);
     }
 
     pub(super) fn describing(config: &config::Limits, meter: &Meter) -> HostState {
@@ -48,7 +52,12 @@ impl HostState {
         let random = KeyedRandom::new(&[0; 32], &nobody);
         let present = Present::new(Surroundings::new(VirtualClock::new(jiff::Timestamp::UNIX_EPOCH), &random, LogBuffer::new(0)));
         let limits = Limits::new(config, meter.clone());
-        HostState { attempt: None, limits, wasi: wasi::context(&present), present, table: table(config) }
+        HostState { attempt: None, limits, wasi: wasi::context(&present), present, room: Room::new(config), table: table(config) }
+    }
+
+    /// The resources that the guest has of the host.
+    pub(super) fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
     }
 
     pub(super) fn attempt(&mut self) -> wasmtime::Result<&mut Attempt> {

@@ -44,7 +44,8 @@ use request::Prepared;
 use shared::Shared;
 
 /// Bytes of header names and values of a response that are kept.
-const MAX_RESPONSE_HEADERS: usize = 64 << 10;
+pub(crate) const MAX_RESPONSE_HEADERS: usize = 64 << 10;
+
 /// A plugin's way out.
 pub struct Outbound {
     policy: Policy,

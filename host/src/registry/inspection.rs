@@ -14,6 +14,8 @@ const PACKAGE: &str = "sangam:connector/";
 const INTERFACES: &[&str] = &["http", "key-value", "log", "types"];
 /// Packages of WASI 0.2 that are linked, with nothing behind them.
 const WASI: &[&str] = &["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
+/// Of `wasi:http` what goes out: the way of the contract's `http`, for guests that bring their language's own client along.
+const WASI_HTTP: &[&str] = &["wasi:http/types", "wasi:http/outgoing-handler"];
 
 /// What was found.
 #[derive(Debug, Clone)]
@@ -194,6 +196,6 @@ fn offered(import: &str) -> bool {
     let Some((name, version)) = import.split_once('@') else { return false };
     match name.strip_prefix(PACKAGE) {
         Some(interface) => INTERFACES.contains(&interface) && version.starts_with(CONTRACT_LINE),
-        None => WASI.iter().any(|package| name.starts_with(package)) && version.starts_with("0.2."),
+        None => version.starts_with("0.2.") && (WASI.iter().any(|package| name.starts_with(package)) || WASI_HTTP.contains(&name)),
     }
 }

@@ -4,12 +4,14 @@ use super::descriptor::{Descriptor, Stream};
 use super::inspection::Inspection;
 use crate::config::Permissions;
 
+/// Types are no ability.
+const TYPES: &[&str] = &["sangam:connector/types", "wasi:http/types"];
+
 /// Of a component. Without a descriptor: what its imports alone show.
 pub(super) fn permissions(inspection: &Inspection, descriptor: Option<&Descriptor>) -> Permissions {
     let set = |list: Option<&Vec<String>>| list.into_iter().flatten().cloned().collect();
     let mut permissions = Permissions {
-        // Types are no ability.
-        imports: inspection.imports.iter().map(|import| ability(import)).filter(|import| import != "sangam:connector/types").collect(),
+        imports: inspection.imports.iter().map(|import| ability(import)).filter(|import| !TYPES.contains(&import.as_str())).collect(),
         hosts: set(descriptor.map(|descriptor| &descriptor.hosts)),
         read_only: set(descriptor.map(|descriptor| &descriptor.read_only)),
         emits: set(descriptor.and_then(|descriptor| descriptor.emits.as_ref())),
@@ -21,11 +23,11 @@ pub(super) fn permissions(inspection: &Inspection, descriptor: Option<&Descripto
     permissions
 }
 
-/// An import without its version: of this house the interface, of WASI the package.
+/// An import without its version: of this house and of `wasi:http` the interface, of the rest of WASI the package.
 fn ability(import: &str) -> String {
     let name = import.split('@').next().unwrap_or(import);
     match name.split_once('/') {
-        Some((package, _)) if package.starts_with("wasi:") => package.to_owned(),
+        Some((package, _)) if package.starts_with("wasi:") && package != "wasi:http" => package.to_owned(),
         _ => name.to_owned(),
     }
 }

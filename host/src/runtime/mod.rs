@@ -192,8 +192,9 @@ impl Runtime {
         let random_secret = vault.host_secret(RANDOM_SECRET).await?;
         let broker = Arc::new(Broker::new(vault.clone(), BTreeMap::new(), tokens, &identity.name));
         // Compiled code lives beside the database.
-        let cache = loaded.config.store.folder(&loaded.config.base).join("cache");
-        let engine = Engine::start(Some(cache), cache_secret, &loaded.config.engine).map_err(|error| start(&error))?;
+        let cache = loaded.config.engine.cache.clone().unwrap_or_else(|| loaded.config.store.folder(&loaded.config.base).join("cache"));
+        let progress = Arc::new(|line: &str| tracing::info!("{line}"));
+        let engine = Engine::start(Some(cache), cache_secret, &loaded.config.engine, progress).map_err(|error| start(&error))?;
         let empty = Arc::new(Present { revision: Arc::new(Revision::empty(&loaded.config)), plugins: BTreeMap::new() });
         let runtime = Arc::new(Runtime {
             config_file: config_file.to_owned(),

@@ -58,7 +58,7 @@ impl Build {
 
 /// The engine that looks at what was built. Kept over the builds of one process.
 pub(super) fn engine() -> Result<Engine, Failure> {
-    Engine::start(None, [0; 32], &crate::config::Engine::default()).map_err(|error| Failure::error(&error))
+    Engine::for_tools().map_err(|error| Failure::error(&error))
 }
 
 /// Builds a project and writes the plugin.

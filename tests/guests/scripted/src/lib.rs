@@ -1,5 +1,7 @@
 //! A plugin that does what its input says, line by line, so that a test can choose any sequence of effects and failures.
 
+mod fetch;
+
 use std::io::Read as _;
 
 use sangam_sdk::{EffectState, Undo, Write, prelude::*};
@@ -53,19 +55,19 @@ struct Line {
     /// Attempts on which to do it; all if empty.
     #[serde(default)]
     on: Vec<u32>,
-    /// Of `write`, `read`.
+    /// Of `write`, `read`, `fetch`.
     #[serde(default)]
     url: String,
-    /// Of `write`; POST if absent.
+    /// Of `write`, POST if absent; of `fetch`, GET if absent.
     #[serde(default)]
     method: Option<String>,
-    /// Of `write` (absent: unnamed) and `key`.
+    /// Of `write`, `fetch` (absent: unnamed) and `key`.
     #[serde(default)]
     name: Option<String>,
-    /// Of `write`, sent as JSON; data of `emit`.
+    /// Of `write`, `fetch` (null: none), sent as JSON; data of `emit`.
     #[serde(default)]
     body: Value,
-    /// Of `write`: whether any answer or error is a result instead of a failure.
+    /// Of `write`, `fetch`: whether any answer or error is a result instead of a failure.
     #[serde(default)]
     whatever: bool,
     /// Of key-value lines; text of `fail` and `log`; type of `emit`.
@@ -80,7 +82,7 @@ struct Line {
     /// Of `increment`; milliseconds of `sleep`.
     #[serde(default)]
     amount: i64,
-    /// Of `fail`: `retry`, `rate-limited`, `unauthorized` or `rejected`.
+    /// Of `fail`: `retry`, `rate-limited`, `unauthorized` or `rejected`. Of `fetch`: `read` marks it as a read.
     #[serde(default)]
     kind: String,
 }
@@ -90,6 +92,7 @@ struct Line {
 enum Verb {
     Write,
     Read,
+    Fetch,
     Key,
     Get,
     Set,
@@ -159,6 +162,7 @@ impl Line {
         Ok(match self.verb {
             Verb::Write => return self.write(),
             Verb::Read => Request::get(self.url).send()?.ok()?.json()?,
+            Verb::Fetch => return self.fetch(),
             Verb::Key => json!(cx.key(self.name.as_deref().unwrap_or_default())),
             Verb::Get => json!(kv::get(&self.key)?.map(text)),
             Verb::Set => json!(kv::set(&self.key, self.value)?),
@@ -189,6 +193,19 @@ impl Line {
             Ok(answer) => Ok(answer.ok()?.json().unwrap_or_default()),
             Err(failure) if self.whatever => Ok(json!({ "failure": failure.to_string() })),
             Err(failure) => Err(failure),
+        }
+    }
+
+    /// With the usual client of the language, which knows nothing of this house.
+    fn fetch(self) -> Result<Value, Failure> {
+        let method = self.method.as_deref().unwrap_or("GET");
+        let reads = self.kind == "read";
+        let fetch = fetch::Fetch { method, url: &self.url, name: self.name.as_deref(), reads, body: &self.body };
+        match fetch::fetch(&fetch) {
+            Ok(answer) if self.whatever || answer["status"].as_u64().is_some_and(|status| status < 400) => Ok(answer),
+            Ok(answer) => Err(Failure::retry(format!("{} answered {}", self.url, answer["status"]))),
+            Err(why) if self.whatever => Ok(json!({ "failure": why })),
+            Err(why) => Err(Failure::retry(format!("{} gave no answer: {why}", self.url))),
         }
     }
 

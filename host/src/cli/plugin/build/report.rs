@@ -40,7 +40,7 @@ pub(in crate::cli::plugin) struct Costs {
 pub(super) async fn measured(engine: &Engine, component: &Component) -> Result<(String, Costs), String> {
     let chain = |error: crate::engine::EngineError| telemetry::chain(&error);
     let begun = Instant::now();
-    let code = engine.load(&component.digest, &component.bytes).await.map_err(chain)?;
+    let code = engine.load("the component", &component.digest, &component.bytes).await.map_err(chain)?;
     let compile = begun.elapsed();
     let limits = Limits::default();
     let mut said: Option<String> = None;
