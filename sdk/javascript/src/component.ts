@@ -12,7 +12,7 @@ import { type SourceMap, translator } from "./guest/stack.ts";
 import { stringify } from "./exact.ts";
 import { useHost } from "./host.ts";
 import { log } from "./log.ts";
-import type { Plugin } from "./plugin.ts";
+import type { AnyPlugin } from "./plugin.ts";
 import type { WireInbound } from "./stream.ts";
 
 /** How a component is made of a plugin. */
@@ -26,7 +26,7 @@ export interface ComponentOptions {
 }
 
 /** The exports of the contract, for `plugin`. */
-export function component(plugin: Plugin<never>, { name, version, map, file = "" }: ComponentOptions) {
+export function component(plugin: AnyPlugin, { name, version, map, file = "" }: ComponentOptions) {
   const descriptor = plugin.descriptor({ name, version });
   if (map !== undefined) {
     translateStacks(translator(map, file));
