@@ -6,6 +6,7 @@ mod scene;
 
 mod access;
 mod audit;
+mod book;
 mod bundles;
 mod campaign;
 mod canary;

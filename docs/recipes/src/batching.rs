@@ -64,7 +64,8 @@ fn write_readings(mut input: WriteReadings, cx: &Context<Config>) -> Result<Valu
         return Ok(json!({ "written": input.readings.len() }));
     }
     // All batches went out before the verdict: a replay sends none of them again.
-    Err(Failure::rejected(format!("{} of {} readings were refused", refused.len(), input.readings.len())).details(json!({ "refused": refused })))
+    Err(Failure::rejected(format!("{} of {} readings were refused", refused.len(), input.readings.len()))
+        .details(json!({ "refused": refused })))
 }
 // ANCHOR_END: batch
 

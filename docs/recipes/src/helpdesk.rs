@@ -25,8 +25,7 @@ impl Plugin for Helpdesk {
 impl Connector for Helpdesk {
     fn actions(a: &mut Actions<Self>) {
         a.action("add-comment", "Comment on a ticket", add_comment).undo("delete-comment");
-        a.action("delete-comment", "Delete a comment", delete_comment)
-            .description("Deletes the comment that `add-comment` made.");
+        a.action("delete-comment", "Delete a comment", delete_comment).description("Deletes the comment that `add-comment` made.");
     }
 }
 

@@ -116,18 +116,20 @@ mod tests {
 
     #[test]
     fn all_pages_are_counted() {
-        let count = testing::run::<Leaves>("count-leaves", json!({ "employee": "17" }), json!({ "base-url": "https://hr.example" }), |request| {
-            let (items, next) = if request.query("cursor").is_some() { (1, Value::Null) } else { (2, json!("p2")) };
-            testing::json(200, json!({ "items": vec![json!({}); items], "next_cursor": next }))
-        });
+        let count =
+            testing::run::<Leaves>("count-leaves", json!({ "employee": "17" }), json!({ "base-url": "https://hr.example" }), |request| {
+                let (items, next) = if request.query("cursor").is_some() { (1, Value::Null) } else { (2, json!("p2")) };
+                testing::json(200, json!({ "items": vec![json!({}); items], "next_cursor": next }))
+            });
         assert_eq!(count, Ok(json!({ "leaves": 3 })));
     }
 
     #[test]
     fn a_list_without_an_end_is_given_up() {
-        let endless = testing::run::<Leaves>("count-leaves", json!({ "employee": "17" }), json!({ "base-url": "https://hr.example" }), |_| {
-            testing::json(200, json!({ "items": [], "next_cursor": "again" }))
-        });
+        let endless =
+            testing::run::<Leaves>("count-leaves", json!({ "employee": "17" }), json!({ "base-url": "https://hr.example" }), |_| {
+                testing::json(200, json!({ "items": [], "next_cursor": "again" }))
+            });
         assert_eq!(endless.map_err(|failure| failure.kind), Err(FailureKind::Rejected));
     }
 
