@@ -3,11 +3,14 @@
 mod approve;
 mod build;
 mod bundle;
+mod dev;
 mod embed;
 mod inspect;
 mod keygen;
+mod new;
 mod pull;
 mod push;
+mod sdks;
 mod sign;
 mod verify;
 
@@ -28,8 +31,12 @@ pub(super) struct Plugin {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
+    /// Begin a connector: a project in Rust, JavaScript, Python, Go or C that builds, tests and runs as it is
+    New(new::New),
     /// Make a plugin of a project in Rust, JavaScript, Python, Go or C
     Build(build::Build),
+    /// Build a project and run it, again after each change
+    Dev(dev::Dev),
     /// Read off a component what it is and what it may ask for; nothing of it runs
     Inspect(inspect::Inspect),
     /// Accept the components of the configuration and what they may ask for: writes sangam.lock
@@ -53,6 +60,8 @@ enum Verb {
 impl Plugin {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self.verb {
+            Verb::New(verb) => verb.run(),
+            Verb::Dev(verb) => verb.run().await,
             Verb::Build(verb) => verb.run().await,
             Verb::Inspect(verb) => verb.run().await,
             Verb::Approve(verb) => verb.run().await,

@@ -72,6 +72,7 @@ pub use self::facts::{ActionFacts, PluginFacts};
 pub use self::journal::{JournalPolicy, OnUnrepeated};
 pub use self::lock::{Lock, Pin, Unapproved};
 pub use self::model::*;
+pub use self::name::new_name;
 pub use self::oci::OciReference;
 pub(crate) use self::oci::{SCHEME as OCI, is_digest};
 pub use self::oidc::{ClaimRule, Oidc};

@@ -112,6 +112,15 @@ void *cabi_realloc(void *old, size_t old_size, size_t align, size_t size) {
     if (old_size) memcpy(given, old, old_size < size ? old_size : size);
     return given;
 }
+/* The WASI adapter asks here for its own state, once, which outlives the call. */
+__attribute__((export_name("cabi_realloc_adapter"))) void *cabi_realloc_adapter(void *old, size_t old_size, size_t align, size_t size);
+void *cabi_realloc_adapter(void *old, size_t old_size, size_t align, size_t size) {
+    (void)align;
+    block *made = fresh(sizeof *made + size);
+    if (!made) abort();
+    if (old_size) memcpy(made->content, old, old_size < size ? old_size : size);
+    return made->content;
+}
 #else
 void *sangam_alloc(size_t size) { return block_of(size); }
 

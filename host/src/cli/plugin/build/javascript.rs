@@ -25,13 +25,20 @@ const NPM: Need = Need {
 /// Oldest version of Node.js that the tools run on.
 const OLDEST: u32 = 20;
 
-/// Gives the component.
-pub(super) async fn component(folder: &Path, workshop: Workshop) -> Result<PathBuf, Failure> {
+/// What there is to build with.
+pub(super) async fn tools(workshop: Workshop) -> Result<String, Failure> {
     let node = NODE.find()?;
     let version = workshop.asked(Command::new(&node).arg("--version")).await;
     if major(&version).is_some_and(|major| major < OLDEST) {
         return Err(NODE.missing(&format!("{} is {version}", node.display())));
     }
+    NPM.find()?;
+    Ok(node.display().to_string())
+}
+
+/// Gives the component.
+pub(super) async fn component(folder: &Path, workshop: Workshop) -> Result<PathBuf, Failure> {
+    let node = tools(workshop).await?;
     if outdated(folder) {
         install(folder, workshop).await?;
     }
