@@ -6,7 +6,7 @@
 // A request that writes should be named, as always: by the header Sangam-Effect-Name, or where a library makes the requests, by its
 // context ([WithName]). The header `Sangam-Effect: read` ([ReadOnly]) marks one that only reads. Neither header is sent.
 //
-// net/http makes a component about 4 MB larger, and its start slower: without a library that wants it, use the requests of
+// net/http makes a component about 6 MB larger, and its start slower: without a library that wants it, use the requests of
 // [sangam.Context].
 package nethttp
 

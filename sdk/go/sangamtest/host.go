@@ -104,7 +104,7 @@ func (h *Host) Invoke(action string, input, out any) error {
 // this host has seen.
 func (h *Host) Undo(action string, input, output any) error {
 	h.t.Helper()
-	effects := h.effects
+	effects := append([]map[string]any{}, h.effects...)
 	h.journal, h.effects = map[string]core.Response{}, nil
 	return h.Invoke(action, map[string]any{"input": input, "output": output, "effects": effects}, nil)
 }
