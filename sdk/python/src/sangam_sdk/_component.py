@@ -15,6 +15,7 @@ from wit_world.imports import http, key_value, log, types
 
 from . import host
 from . import log as journal
+from . import warm
 from .failure import Failure
 from .plugin import Plugin as Declared
 from .uncaught import failure_of
@@ -136,6 +137,7 @@ def load(module: str, version: str) -> None:
 
 def finish() -> None:
     """The last word of the build."""
+    warm.up()
     # Whatever was made up to here stays: a collection in a call would touch all of it, page by page, to find nothing.
     gc.collect()
     gc.freeze()
@@ -157,7 +159,7 @@ def _start() -> None:
     """What was drawn while the component was built is drawn anew: it would be the same in every run."""
     random: Any = sys.modules.get("random")
     if random is not None:
-        random.seed(os.urandom(32))
+        random.seed(int.from_bytes(os.urandom(32), "big"))  # of bytes it would make a hash first
 
 
 def _fail(error: BaseException) -> NoReturn:
