@@ -191,6 +191,7 @@ async fn follow(language: &str, tools: &[&str]) -> anyhow::Result<()> {
         .arg(&script_file)
         .current_dir(&work)
         .env("PATH", path)
+        .env("PORT", free_port()?.to_string())
         .env_remove("CARGO_TARGET_DIR")
         .env_remove("SANGAM_URL")
         .stdin(Stdio::null())
@@ -234,11 +235,15 @@ sangam() {
       ;;
   esac
   if [ "$1 ${2:-}" = "plugin new" ]; then
-    find . -name sangam.toml -not -path '*/node_modules/*' -exec sed -i 's/^listen *=.*/listen = "127.0.0.1:0"/' {} +
+    find . -name sangam.toml -not -path '*/node_modules/*' -exec sed -i "s/127\.0\.0\.1:7070/127.0.0.1:$PORT/" {} +
   fi
 }
 set -x
 "#;
+
+fn free_port() -> anyhow::Result<u16> {
+    Ok(std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
 
 fn there(tool: &str) -> bool {
     std::process::Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
