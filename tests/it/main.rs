@@ -10,6 +10,7 @@ mod book;
 mod bundles;
 mod campaign;
 mod canary;
+mod certify;
 mod command_line;
 mod compiled;
 mod components;

@@ -18,7 +18,7 @@ from . import log as journal
 from . import warm
 from .failure import Failure
 from .plugin import Plugin as Declared
-from .uncaught import failure_of
+from .uncaught import failure_of, look_in
 
 _Error = cast("type[Err[Any]]", Err)
 _plugin: Declared[Any]
@@ -146,6 +146,7 @@ def finish() -> None:
 def _keep_sources(module: str) -> None:
     """Tracebacks show lines of the connector's own modules, though there are no files in a component."""
     own = os.path.dirname(sys.modules[module].__file__ or "")
+    look_in(own + "/")
     for imported in list(sys.modules.values()):
         file = getattr(imported, "__file__", None)
         if file and file.startswith(own + "/") and not imported.__name__.startswith("sangam_"):
