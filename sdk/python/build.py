@@ -12,9 +12,11 @@ import ast
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -91,10 +93,11 @@ def prepare(place: Path, settings: dict[str, Any]) -> Path:
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     say(f"installing {', '.join(TOOLS + dependencies)} into {place}")
     run([*pip, *TOOLS, *dependencies], "the tools could not be installed; the lines above are those of pip")
+    shutil.rmtree(place / "component", ignore_errors=True)
     if dependencies:
         pure = ["--only-binary=:all:", "--platform", "any", "--implementation", "py", "--abi", "none", "--python-version", INSIDE]
         run(
-            [*pip, "--target", str(place / "component"), "--upgrade", *pure, *dependencies],
+            [*pip, "--target", str(place / "component"), *pure, *dependencies],
             "not every dependency is there in pure Python, and native code can't run inside a component; the lines above name it",
         )
     stamp.write_text(wanted)
@@ -102,10 +105,17 @@ def prepare(place: Path, settings: dict[str, Any]) -> Path:
 
 
 LOOK = """
-import importlib, json, sys
+import importlib, json, sys, traceback
 before = set(sys.modules)
 from sangam_sdk.plugin import Plugin
-module = importlib.import_module(sys.argv[1])
+try:
+    module = importlib.import_module(sys.argv[1])
+except Exception as error:
+    trace = error.__traceback__
+    while trace.tb_next and ("importlib" in trace.tb_frame.f_code.co_filename or trace.tb_frame.f_code.co_filename == "<string>"):
+        trace = trace.tb_next
+    traceback.print_exception(type(error), error, trace)
+    sys.exit(1)
 plugins = [value for value in vars(module).values() if isinstance(value, Plugin)]
 plugins = list({id(plugin): plugin for plugin in plugins}.values())
 if len(plugins) != 1:
@@ -140,7 +150,7 @@ def late_imports(files: dict[str, str | None], places: list[Path]) -> list[str]:
         if not file or not file.endswith(".py") or not any(place in Path(file).parents for place in places):
             continue
         package = name if file.endswith("__init__.py") else name.rpartition(".")[0]
-        for node in ast.walk(ast.parse(Path(file).read_text(encoding="utf-8"))):
+        for node in within_functions(ast.parse(Path(file).read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 late.update(alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -149,6 +159,13 @@ def late_imports(files: dict[str, str | None], places: list[Path]) -> list[str]:
                 late.add(base)
                 late.update(f"{base}.{alias.name}" for alias in node.names if alias.name != "*")
     return sorted(name for name in late if name and name.split(".")[0] not in NATIVE)
+
+
+def within_functions(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes of all functions. What stands elsewhere in a module has run when it is imported."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield from ast.walk(node)
 
 
 NATIVE = ("__future__", "__main__", "ssl", "ctypes", "tkinter", "sangam_sdk")

@@ -64,6 +64,7 @@ class Record:
     minutes: int
 
 
+# ANCHOR: split
 def split_week(policy: Policy, records: list[Record]) -> dict[str, Split]:
     """The split of every job of a week. Jobs count by date, those of a day in the order they were first recorded.
 
@@ -90,6 +91,7 @@ def split_week(policy: Policy, records: list[Record]) -> dict[str, Split]:
         ]
         splits[record.job_ref] = Split(regular, [part for part in parts if part.minutes])
     return splits
+# ANCHOR_END: split
 
 
 def _whole_day(policy: Policy, day: date) -> tuple[Decimal, Reason] | None:

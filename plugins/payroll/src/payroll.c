@@ -1,7 +1,7 @@
 /* Connector `payroll`: hours become a fixed-width file for a payroll office that takes nothing else. */
 #include "payroll.h"
 
-/* ANCHOR: record */
+// ANCHOR: record
 #define ADD_RECORD(FIELD)                                                                                                     \
     FIELD(text, employee_ref, "The employee's number or name; at most 10 characters in ASCII.", .min_length = 1, .subject = true, .personal = true) \
     FIELD(text, date, "The day, such as 2026-11-28.", .pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$")                              \
@@ -9,7 +9,7 @@
     FIELD(integer, overtime_minutes, "How many of them are overtime.", SANGAM_RANGE(0, DAY), .optional = true)                \
     FIELD(text, job_ref, "The job; a second record for the same employee, day and job replaces the first.", .min_length = 1)
 SANGAM_RECORD(add_record, ADD_RECORD, "Keeps what a job adds to an employee's day, for the file of its month.")
-/* ANCHOR_END: record */
+// ANCHOR_END: record
 
 #define ADDED(FIELD)                                                                                         \
     FIELD(text, period, "The month whose file will hold it.")                                                \
@@ -41,7 +41,7 @@ static sangam_failure *check_width(const char *field, sangam_text text, size_t w
     return sangam_reject("%s: `%s` has %zu characters in ASCII; the file has room for %zu", field, sangam_shown(text).ptr, ascii.len, width);
 }
 
-/* ANCHOR: add */
+// ANCHOR: add
 static sangam_failure *do_add_record(const sangam_call *call, const add_record *input, added *output) {
     (void)call;
     SANGAM_TRY(check_date("date", input->date));
@@ -66,7 +66,7 @@ static sangam_failure *do_add_record(const sangam_call *call, const add_record *
     output->period = period;
     return keep_month(period, kept);
 }
-/* ANCHOR_END: add */
+// ANCHOR_END: add
 
 static sangam_failure *do_remove_record(const sangam_call *call, const undo_add_record *undo, sangam_any *output) {
     (void)call, (void)output;
@@ -87,7 +87,7 @@ static sangam_text file_url(const sangam_call *call, sangam_text period) {
     return sangam_format("%s/files/%s", config->base_url.ptr, file_name(period).ptr);
 }
 
-/* ANCHOR: write */
+// ANCHOR: write
 static sangam_failure *do_write_file(const sangam_call *call, const write_file *input, written *output) {
     const config *config = call->config;
     SANGAM_TRY(check_period("period", input->period));
@@ -107,9 +107,9 @@ static sangam_failure *do_write_file(const sangam_call *call, const write_file *
     sangam_info("sent a payroll file", "file", output->file.ptr, "lines", sangam_format("%lld", (long long)file.lines).ptr);
     return SANGAM_OK;
 }
-/* ANCHOR_END: write */
+// ANCHOR_END: write
 
-/* ANCHOR: withdraw */
+// ANCHOR: withdraw
 static sangam_failure *do_withdraw_file(const sangam_call *call, const undo_write_file *undo, sangam_any *output) {
     (void)output;
     const sangam_effect *sent = sangam_effect_named(&undo->effects, FILE_WRITE);
@@ -120,9 +120,9 @@ static sangam_failure *do_withdraw_file(const sangam_call *call, const undo_writ
     SANGAM_TRY(sangam_send(&request, &answer));
     return answer->status == 404 ? SANGAM_OK : sangam_ok(answer); /* one that is gone already is as good */
 }
-/* ANCHOR_END: withdraw */
+// ANCHOR_END: withdraw
 
-/* ANCHOR: plugin */
+// ANCHOR: plugin
 #define ACTIONS(ACTION)                                                                                                       \
     ACTION("add-record", "Keep a record for the payroll file", do_add_record, add_record, added, .undo = "remove-record")     \
     ACTION("remove-record", "Take a record out again", do_remove_record, undo_add_record, sangam_any, .idempotent = true,     \
@@ -134,4 +134,4 @@ static sangam_failure *do_withdraw_file(const sangam_call *call, const undo_writ
 
 SANGAM_CONNECTOR(ACTIONS, .name = "payroll", .version = "0.1.0", .title = "Payroll file",
     .about = "Collects hours and sends them as a fixed-width file.", .config = config_type, .hosts = SANGAM_LIST("${base-url}"))
-/* ANCHOR_END: plugin */
+// ANCHOR_END: plugin

@@ -30,7 +30,7 @@ static void rejects(const sangam_outcome *outcome, const char *reason) {
     CHECK_TEXT(outcome->reason, reason);
 }
 
-/* ANCHOR: file */
+// ANCHOR: file
 SANGAM_TEST(the_file_has_a_line_for_each_employee_and_day) {
     setup();
     add("Müller", "2026-11-28", "J-2", 120, 0);
@@ -48,7 +48,7 @@ SANGAM_TEST(the_file_has_a_line_for_each_employee_and_day) {
         "DMueller   202611280048000015002        \r\n"
         "T000000300000010200000000105            \r\n");
 }
-/* ANCHOR_END: file */
+// ANCHOR_END: file
 
 SANGAM_TEST(a_correction_replaces_the_record_of_its_job) {
     setup();

@@ -15,9 +15,10 @@ from wit_world.imports import http, key_value, log, types
 
 from . import host
 from . import log as journal
+from . import warm
 from .failure import Failure
 from .plugin import Plugin as Declared
-from .uncaught import failure_of
+from .uncaught import failure_of, look_in
 
 _Error = cast("type[Err[Any]]", Err)
 _plugin: Declared[Any]
@@ -136,6 +137,7 @@ def load(module: str, version: str) -> None:
 
 def finish() -> None:
     """The last word of the build."""
+    warm.up()
     # Whatever was made up to here stays: a collection in a call would touch all of it, page by page, to find nothing.
     gc.collect()
     gc.freeze()
@@ -144,6 +146,7 @@ def finish() -> None:
 def _keep_sources(module: str) -> None:
     """Tracebacks show lines of the connector's own modules, though there are no files in a component."""
     own = os.path.dirname(sys.modules[module].__file__ or "")
+    look_in(own + "/")
     for imported in list(sys.modules.values()):
         file = getattr(imported, "__file__", None)
         if file and file.startswith(own + "/") and not imported.__name__.startswith("sangam_"):
@@ -157,7 +160,7 @@ def _start() -> None:
     """What was drawn while the component was built is drawn anew: it would be the same in every run."""
     random: Any = sys.modules.get("random")
     if random is not None:
-        random.seed(os.urandom(32))
+        random.seed(int.from_bytes(os.urandom(32), "big"))  # of bytes it would make a hash first
 
 
 def _fail(error: BaseException) -> NoReturn:

@@ -76,11 +76,19 @@ def _own(trace: TracebackType | None) -> TracebackType | None:
 
 _SDK = os.path.dirname(__file__)
 _LIBRARY = os.path.dirname(os.__file__)
+_connector = "/"
+
+
+def look_in(folder: str) -> None:
+    """Where the modules of the connector are: what went wrong is said to be there, rather than in what they use."""
+    global _connector
+    _connector = folder
 
 
 def _place(error: BaseException) -> str:
     """Where in the plugin's own code it happened."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith((_SDK, _LIBRARY, "<frozen"))]
+    frames = [frame for frame in frames if frame.filename.startswith(_connector)] or frames
     if not frames:
         return ""
     last = frames[-1]
