@@ -19,8 +19,8 @@ import (
 	"testing"
 
 	sangam "sangam/sdk"
+	"sangam/sdk/internal/check"
 	"sangam/sdk/internal/core"
-	"sangam/sdk/internal/schema"
 )
 
 // Host stands in for the host, for one step.
@@ -222,7 +222,7 @@ func (h *Host) read(text string, target any) {
 
 func (h *Host) check(rules map[string]any, text []byte, what string) {
 	h.t.Helper()
-	if err := schema.Check(rules, text, what); err != nil {
+	if err := check.JSON(rules, text, what); err != nil {
 		h.t.Fatalf("the host would refuse this: %v", err)
 	}
 }

@@ -245,5 +245,8 @@ func Exported() *Plugin {
 // Component is the host of this component; nil in a native test.
 var Component Host
 
+// Sentence is what an error says, where the package nethttp knows better than the error itself.
+var Sentence func(error) string
+
 // HostKey finds the host among a context's values.
 type HostKey struct{}
