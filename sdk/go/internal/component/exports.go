@@ -3,6 +3,7 @@
 package component
 
 import (
+	"encoding/json"
 	"unsafe"
 
 	"sangam/sdk/internal/canon"
@@ -12,11 +13,30 @@ import (
 //go:wasmexport sangam:connector/plugin@0.1.0#describe
 func describe() unsafe.Pointer {
 	Begin()
-	descriptor := core.Exported().Describe()
+	descriptor := descriptor()
 	canon.Leave()
 	result := canon.NewArea()
 	result.SetText(0, descriptor)
 	return result.Pointer()
+}
+
+// descriptor is that of the plugin, or the sentence about its author's mistake as a JSON text: there is no log here, and the host
+// quotes what is no descriptor.
+func descriptor() (text string) {
+	defer func() {
+		switch said := recover().(type) {
+		case nil:
+		case core.Mistake:
+			quoted, err := json.Marshal(string(said))
+			if err != nil {
+				panic(err)
+			}
+			text = string(quoted)
+		default:
+			panic(said)
+		}
+	}()
+	return core.Exported().Describe()
 }
 
 // Its result: 0 the case, then at 8 either data and events (16), or the failure.
