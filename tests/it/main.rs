@@ -6,11 +6,15 @@ mod scene;
 
 mod access;
 mod audit;
+mod book;
 mod bundles;
 mod campaign;
 mod canary;
+mod certify;
 mod command_line;
+mod compiled;
 mod components;
+mod conformance;
 mod connectors;
 mod crash;
 mod crash_points;

@@ -144,7 +144,7 @@ fn check_and_inspect_refuse_them_too() -> anyhow::Result<()> {
 }
 
 /// A plugin with these functions beside its own.
-fn plugin_with(functions: &str) -> anyhow::Result<Vec<u8>> {
+pub fn plugin_with(functions: &str) -> anyhow::Result<Vec<u8>> {
     let part = |name: &str| std::fs::read_to_string(format!("{}/hostile/parts/{name}.wat", env!("CARGO_MANIFEST_DIR")));
     component(&format!(
         "(module {} {} {} {} {functions} (func (export \"sangam:connector/actions@0.1.0#invoke\") (param i32 i32 i32 i32 i32 i32) (result i32) \
@@ -157,7 +157,7 @@ fn plugin_with(functions: &str) -> anyhow::Result<Vec<u8>> {
 }
 
 /// A function with so many variables, all of them needed all the time: the compiler's work grows with the square.
-fn entangled(variables: usize) -> String {
+pub fn entangled(variables: usize) -> String {
     let next = |at: usize| at * 7919 % variables + 1;
     let steps =
         (1..=variables).map(|at| format!("(local.set {at} (i64.add (local.get {at}) (local.get {})))", next(at))).collect::<String>();

@@ -258,7 +258,7 @@ impl Invoke {
         instance: &mut Option<Connector>,
         limits: &config::Limits,
     ) -> wasmtime::Result<CallOutcome> {
-        let Some(connector) = &component.connector else {
+        let Some(connector) = &component.code.connector else {
             return Ok(CallOutcome::Trap("the component has no actions".to_owned()));
         };
         let instance = match instance {
@@ -295,7 +295,7 @@ async fn poll(
     limit: u32,
     context: &str,
 ) -> wasmtime::Result<CallOutcome> {
-    let Some(source) = &component.source else {
+    let Some(source) = &component.code.source else {
         return Ok(CallOutcome::Trap("the component has no streams".to_owned()));
     };
     let instance = source.instantiate_async(&mut *store).await?;

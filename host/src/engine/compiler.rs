@@ -2,12 +2,14 @@
 //! it is too much, with nothing of the host's in reach and without slowing it down.
 
 use std::io::{Read as _, Write as _};
+use std::num::NonZeroUsize;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::io::AsyncWriteExt as _;
 
+use super::progress::{Progress, telling};
 use super::{EngineError, configuration};
 use crate::config;
 
@@ -18,36 +20,52 @@ const PROGRAM: &str = "sangam";
 /// Lets everything else go first.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 15;
+/// Compilers at the same time where nobody says how many.
+const MOST_BY_ITSELF: usize = 4;
 /// Longest reason taken from the other end.
 const MAX_WHY: usize = 2 << 10;
 
-/// Compiles one component at a time.
+/// Compiles a few components at a time: as many as `engine.compile-processes` says.
 #[derive(Debug)]
 pub(super) struct Compiler {
     limits: config::Engine,
     /// A program that embeds the library (a benchmark) has no such verb, and compiles in itself.
     apart: bool,
-    turn: tokio::sync::Semaphore,
+    turns: tokio::sync::Semaphore,
 }
 
 impl Compiler {
     pub(super) fn new(limits: &config::Engine) -> Compiler {
         let apart = std::env::current_exe().is_ok_and(|program| program.file_stem().is_some_and(|name| name == PROGRAM));
-        Compiler { limits: limits.clone(), apart, turn: tokio::sync::Semaphore::new(1) }
+        Compiler { limits: limits.clone(), apart, turns: tokio::sync::Semaphore::new(at_once(limits)) }
     }
 
-    /// Compiled code.
-    pub(super) async fn compile(&self, engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Vec<u8>, EngineError> {
+    /// How long one may take.
+    pub(super) fn time(&self) -> Duration {
+        self.limits.compile_time
+    }
+
+    /// Compiled code. `what` is being compiled, for people.
+    pub(super) async fn compile(
+        &self,
+        engine: &wasmtime::Engine,
+        what: &str,
+        bytes: &[u8],
+        progress: &Progress,
+    ) -> Result<Vec<u8>, EngineError> {
         if bytes.len() as u64 > self.limits.component_size {
             let most = self.limits.component_size;
             return Err(EngineError::Compile(format!("it has {} bytes; at most {most} (engine.component-size)", bytes.len())));
         }
+        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
+        let what = format!("compiling {what}");
         if !self.apart {
-            return engine.precompile_component(bytes).map_err(EngineError::compile);
+            let (engine, bytes) = (engine.clone(), bytes.to_owned());
+            let work = tokio::task::spawn_blocking(move || engine.precompile_component(&bytes));
+            return telling(progress, &what, work).await.map_err(EngineError::compile)?.map_err(EngineError::compile);
         }
-        let _turn = self.turn.acquire().await.expect("the semaphore is never closed");
         let time = self.limits.compile_time;
-        match tokio::time::timeout(time, self.compile_apart(bytes)).await {
+        match telling(progress, &what, tokio::time::timeout(time, self.compile_apart(bytes))).await {
             Ok(Ok(output)) => self.judge(output),
             Ok(Err(error)) => Err(EngineError::Compile(format!("the compiler did not start: {error}"))),
             // The process is killed with its handle.
@@ -84,6 +102,12 @@ impl Compiler {
             None => text,
         }))
     }
+}
+
+/// Components that are compiled at the same time. Each compiler uses all processors, but not all of the time; each may take the memory of one.
+pub(super) fn at_once(limits: &config::Engine) -> usize {
+    let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    limits.compile_processes.map_or_else(|| processors().min(MOST_BY_ITSELF), |count| count as usize)
 }
 
 /// The other end: takes a component from standard input and gives compiled code to standard output, within so many bytes of memory and seconds.

@@ -1,51 +1,108 @@
 //! A component made ready: compiled and linked, one instantiation away from a call.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::component::Component;
 
 use super::bindings::{connector, source};
+use super::cache::Claim;
 use super::call::within;
 use super::meter::Meter;
-use super::places::Tenant;
+use super::places::{Needs, Tenant};
+use super::progress::{named, telling};
 use super::state::HostState;
 use super::warm::WarmInstances;
 use super::{Engine, EngineError};
 use crate::config;
 
-/// Ready to be called. Cheap to clone.
+/// Between two looks whether another process has compiled what is needed.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Ready to be called. Cheap to clone; clones are the same.
 #[derive(Clone)]
 pub struct LoadedComponent {
-    pub(super) connector: Option<Arc<connector::ConnectorPre<HostState>>>,
-    pub(super) source: Option<Arc<source::SourcePre<HostState>>>,
+    pub(super) code: Arc<Code>,
     pub(super) warm: Arc<WarmInstances>,
     pub(super) tenant: Tenant,
+}
+
+/// Code that is compiled and linked. Plugins with the same component share it: nothing that a call leaves behind is in it.
+pub(super) struct Code {
+    pub(super) connector: Option<connector::ConnectorPre<HostState>>,
+    pub(super) source: Option<source::SourcePre<HostState>>,
+    needs: Needs,
 }
 
 impl std::fmt::Debug for LoadedComponent {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("LoadedComponent")
-            .field("actions", &self.connector.is_some())
-            .field("events", &self.source.is_some())
+            .field("actions", &self.code.connector.is_some())
+            .field("events", &self.code.source.is_some())
             .finish()
     }
 }
 
 impl Engine {
-    /// Compiles a component (or takes it from the cache) and links it.
+    /// Compiles a component (or takes it from the cache) and links it. `name` is its name for people.
     ///
     /// `bytes` must have been inspected by the registry; `digest` is theirs.
-    pub async fn load(&self, digest: &str, bytes: &[u8]) -> Result<LoadedComponent, EngineError> {
-        let known = self.off_thread(digest, |engine, digest| Ok(engine.0.cache.component(&engine.0.wasmtime, &digest))).await?;
-        let component = match known {
-            Some(component) => component,
+    pub async fn load(&self, name: &str, digest: &str, bytes: &[u8]) -> Result<LoadedComponent, EngineError> {
+        let shelf = self.0.shelves.of(digest);
+        // Who asks for the same meanwhile gets the same.
+        let mut shelf = shelf.lock().await;
+        let code = match shelf.upgrade() {
+            Some(code) => code,
             None => {
-                let code = self.0.compiler.compile(&self.0.wasmtime, bytes).await?;
-                self.off_thread(digest, move |engine, digest| engine.0.cache.take(&engine.0.wasmtime, &digest, &code)).await?
+                let component = self.compiled(&named(name, bytes.len()), digest, bytes).await?;
+                let code = Arc::new(self.off_thread("", move |engine, _| engine.link(&component)).await?);
+                *shelf = Arc::downgrade(&code);
+                code
             }
         };
-        self.off_thread("", move |engine, _| engine.link(&component)).await
+        Ok(LoadedComponent { warm: Arc::default(), tenant: Tenant::new(code.needs), code })
+    }
+
+    /// From the cache; if it is not there, by the one process that compiles it.
+    async fn compiled(&self, what: &str, digest: &str, bytes: &[u8]) -> Result<Component, EngineError> {
+        if let Some(component) = self.cached(digest).await? {
+            return Ok(component);
+        }
+        let (_claim, waited) = self.claim(what, digest).await?;
+        if waited && let Some(component) = self.cached(digest).await? {
+            return Ok(component);
+        }
+        let code = self.0.compiler.compile(&self.0.wasmtime, what, bytes, &self.0.progress).await?;
+        self.off_thread(digest, move |engine, digest| engine.0.cache.take(&engine.0.wasmtime, &digest, &code)).await
+    }
+
+    async fn cached(&self, digest: &str) -> Result<Option<Component>, EngineError> {
+        self.off_thread(digest, |engine, digest| Ok(engine.0.cache.component(&engine.0.wasmtime, &digest))).await
+    }
+
+    /// Waits until no other process compiles the component; says whether one did.
+    async fn claim(&self, what: &str, digest: &str) -> Result<(Option<Claim>, bool), EngineError> {
+        let mut waited = false;
+        let claim = async {
+            loop {
+                match self.off_thread(digest, |engine, digest| Ok(engine.0.cache.claim(&digest))).await? {
+                    Ok(Some(claim)) => return Ok(Some(claim)),
+                    Ok(None) => waited = true,
+                    // Where files can't be locked or written, each process works for itself.
+                    Err(error) => {
+                        tracing::debug!(%error, "the cache of compiled code can't be shared");
+                        return Ok(None);
+                    }
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        let what = format!("waiting for another process that compiles {what}");
+        // By then the other one has given up, or hangs: then the work is done twice rather than not at all.
+        let longest = self.0.compiler.time().saturating_mul(2);
+        let claim = telling(&self.0.progress, &what, tokio::time::timeout(longest, claim)).await;
+        Ok((claim.unwrap_or(Ok(None))?, waited))
     }
 
     /// Files are read and written, and large images mapped, on a thread that may wait.
@@ -58,7 +115,7 @@ impl Engine {
         tokio::task::spawn_blocking(move || work(engine, digest)).await.map_err(EngineError::compile)?
     }
 
-    fn link(&self, component: &Component) -> Result<LoadedComponent, EngineError> {
+    fn link(&self, component: &Component) -> Result<Code, EngineError> {
         // The first call must not pay for the image.
         component.initialize_copy_on_write_image().map_err(EngineError::compile)?;
         let pre = self.0.linker.instantiate_pre(component).map_err(EngineError::compile)?;
@@ -67,8 +124,7 @@ impl Engine {
         if let (Err(error), Err(_)) = (&connector, &source) {
             return Err(EngineError::compile(error));
         }
-        let (connector, source) = (connector.ok().map(Arc::new), source.ok().map(Arc::new));
-        Ok(LoadedComponent { connector, source, warm: Arc::default(), tenant: Tenant::of(component) })
+        Ok(Code { connector: connector.ok(), source: source.ok(), needs: Needs::of(component) })
     }
 
     /// Runs `describe` within the limits of a call, with every import trapping.
@@ -84,7 +140,7 @@ impl Engine {
         let _place = self.0.places.take(&component.tenant).ok_or_else(|| EngineError::Describe("all instances are taken".to_owned()))?;
         let mut store = self.store(HostState::describing(limits, meter), limits);
         let run = async {
-            match (&component.connector, &component.source) {
+            match (&component.code.connector, &component.code.source) {
                 (Some(connector), _) => {
                     let instance = connector.instantiate_async(&mut store).await?;
                     instance.sangam_connector_plugin().call_describe(&mut store).await

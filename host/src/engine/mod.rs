@@ -15,7 +15,10 @@ mod limits;
 mod log;
 mod meter;
 mod places;
+mod progress;
+mod shelves;
 mod state;
+mod tools;
 mod warm;
 mod wasi;
 mod wasi_http;
@@ -23,6 +26,7 @@ mod wasi_http;
 pub use call::{Call, CallEnd, CallOutcome, PluginFailure, PluginFailureKind, PolledPage};
 pub use compiler::{VERB as COMPILER, serve as serve_compiler};
 pub use component::LoadedComponent;
+pub use progress::Progress;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -36,6 +40,7 @@ use cache::Cache;
 use compiler::Compiler;
 use lanes::Lanes;
 use places::Places;
+use shelves::Shelves;
 use state::HostState;
 
 use crate::config;
@@ -56,6 +61,8 @@ const MAX_TABLES: u32 = 64;
 pub const MAX_MEMORY: usize = 1 << 30;
 /// Elements of the largest table that any plugin can be given.
 const MAX_TABLE: usize = 1_000_000;
+/// Components read from the cache at the same time.
+const LOADS: usize = 4;
 /// Stack of guest code. The same for all: it is compiled into the code, and set once for an engine.
 const GUEST_STACK: usize = 512 << 10;
 /// Stack of a call, host functions included.
@@ -96,6 +103,8 @@ struct Inner {
     compiler: Compiler,
     lanes: Lanes,
     places: Places,
+    shelves: Shelves,
+    progress: Progress,
 }
 
 impl std::fmt::Debug for Engine {
@@ -105,11 +114,17 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Starts an engine. Compiled code is kept in `cache`, authenticated with `cache_secret`; without a folder it is not kept.
+    /// Starts an engine. Compiled code is kept in `cache`, authenticated with `cache_secret`; without a folder it is not kept. What takes long
+    /// is said to `progress`.
     ///
     /// # Errors
     /// [`EngineError::Start`]: not on this machine.
-    pub fn start(cache: Option<PathBuf>, cache_secret: [u8; 32], limits: &config::Engine) -> Result<Engine, EngineError> {
+    pub fn start(
+        cache: Option<PathBuf>,
+        cache_secret: [u8; 32],
+        limits: &config::Engine,
+        progress: Progress,
+    ) -> Result<Engine, EngineError> {
         let wasmtime = wasmtime::Engine::new(&configuration(Some(pool()))).map_err(EngineError::start)?;
         let mut linker = Linker::new(&wasmtime);
         bindings::link(&mut linker).map_err(EngineError::start)?;
@@ -117,10 +132,16 @@ impl Engine {
         wasi_http::link(&mut linker).map_err(EngineError::start)?;
         let lanes = Lanes::start().map_err(EngineError::start)?;
         start_ticker(&wasmtime).map_err(EngineError::start)?;
-        let cache = Cache::new(cache, cache_secret, &wasmtime);
+        let cache = Cache::new(cache, cache_secret, limits.cache_size, &wasmtime);
         let (compiler, places) = (Compiler::new(limits), Places::new(MAX_CALLS));
-        Ok(Engine(Arc::new(Inner { wasmtime, linker, cache, compiler, lanes, places })))
+        let shelves = Shelves::default();
+        Ok(Engine(Arc::new(Inner { wasmtime, linker, cache, compiler, lanes, places, shelves, progress })))
     }
+}
+
+/// Components that are loaded at the same time: as many as are compiled, and a few that are only read.
+pub fn loads_at_once(limits: &config::Engine) -> usize {
+    compiler::at_once(limits).max(LOADS)
 }
 
 /// Places that are there before anybody calls: a fresh instance costs no system call for its memory.
@@ -162,7 +183,10 @@ fn configuration(pool: Option<PoolingAllocationConfig>) -> Config {
         .memory_init_cow(true)
         .max_wasm_stack(GUEST_STACK)
         .async_stack_size(CALL_STACK)
-        .wasm_backtrace_max_frames(NonZeroUsize::new(16));
+        .wasm_backtrace_max_frames(NonZeroUsize::new(16))
+        // Where in a module a trap was, and tables for debuggers of the host: a tenth of the code that would be read, checked and kept.
+        .generate_address_map(false)
+        .native_unwind_info(false);
     if let Some(pool) = pool {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }

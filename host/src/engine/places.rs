@@ -15,7 +15,11 @@ const MEMORIES: u32 = MAX_POOLED_MEMORIES / MAX_CALLS;
 #[derive(Debug, Clone)]
 pub(super) struct Places(Arc<Mutex<u32>>);
 
-/// What one component takes and holds. Cheap to clone; clones are the same.
+/// Places that one instance of a component needs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Needs(u32);
+
+/// What one plugin takes and holds. Cheap to clone; clones are the same.
 #[derive(Debug, Clone)]
 pub(super) struct Tenant {
     /// Places of an instance.
@@ -49,13 +53,20 @@ impl Places {
     }
 }
 
-impl Tenant {
+impl Needs {
     /// What instances of the component need.
-    pub(super) fn of(component: &Component) -> Tenant {
-        let needs = component
-            .resources_required()
-            .map_or(MAX_CALLS / 64, |needed| needed.num_memories.div_ceil(MEMORIES).max(needed.num_tables.div_ceil(2 * MEMORIES)).max(1));
-        Tenant { needs, holds: Arc::default() }
+    pub(super) fn of(component: &Component) -> Needs {
+        Needs(
+            component.resources_required().map_or(MAX_CALLS / 64, |needed| {
+                needed.num_memories.div_ceil(MEMORIES).max(needed.num_tables.div_ceil(2 * MEMORIES)).max(1)
+            }),
+        )
+    }
+}
+
+impl Tenant {
+    pub(super) fn new(needs: Needs) -> Tenant {
+        Tenant { needs: needs.0, holds: Arc::default() }
     }
 }
 

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::ApplyError;
 use crate::config::{self, Config, Loaded, PluginFacts, Problem, Route, Severity};
-use crate::engine::{Engine, EngineError, LoadedComponent};
+use crate::engine::{Engine, EngineError, LoadedComponent, loads_at_once};
 use crate::registry::{Component, ComponentError, Descriptor, DescriptorError, Sources, Supply};
 use crate::schema::{self, Schema, SchemaError};
 use crate::telemetry;
@@ -166,9 +167,8 @@ pub(super) async fn build(
 ) -> Result<Revision, ApplyError> {
     let mut loaded_plugins = BTreeMap::new();
     let mut problems = Vec::new();
-    for (name, component) in components {
-        let Some(config) = loaded.config.plugins.get(config::plugin_of(&name)) else { continue };
-        match load(engine, config.clone(), component).await {
+    for (name, plugin) in load_all(engine, loaded, components).await {
+        match plugin {
             Ok(plugin) => {
                 let judged = supply
                     .filter(|_| plugin.described)
@@ -202,8 +202,28 @@ pub(super) async fn build(
     Ok(Revision { number: 0, config: loaded.config.clone(), plugins })
 }
 
-async fn load(engine: &Engine, config: Arc<config::Plugin>, component: Component) -> Result<LoadedPlugin, BuildError> {
-    let code = engine.load(&component.digest, &component.bytes).await?;
+/// Side by side, those that take longest first; in the order of their names.
+async fn load_all(
+    engine: &Engine,
+    loaded: &Loaded,
+    components: BTreeMap<String, Component>,
+) -> BTreeMap<String, Result<LoadedPlugin, BuildError>> {
+    let mut components: Vec<(String, Component)> = components.into_iter().collect();
+    components.sort_by_key(|(_, component)| std::cmp::Reverse(component.bytes.len()));
+    let loads = components.into_iter().filter_map(|(name, component)| {
+        let config = loaded.config.plugins.get(config::plugin_of(&name))?.clone();
+        let (engine, label) = (engine.clone(), name.clone());
+        Some(async move {
+            // On a task of its own, so that several processors are used; it ends with this.
+            let load = AbortOnDropHandle::new(tokio::spawn(async move { load(&engine, &label, config, component).await }));
+            (name, load.await.unwrap_or(Err(BuildError::Broken)))
+        })
+    });
+    futures::stream::iter(loads).buffer_unordered(loads_at_once(&loaded.config.engine)).collect().await
+}
+
+async fn load(engine: &Engine, name: &str, config: Arc<config::Plugin>, component: Component) -> Result<LoadedPlugin, BuildError> {
+    let code = engine.load(name, &component.digest, &component.bytes).await?;
     let said = Descriptor::parse(&engine.describe(&code, &config.limits).await?)?;
     let described = match &component.inspection.descriptor {
         Some(embedded) if *embedded != said => return Err(BuildError::OtherDescriptor),

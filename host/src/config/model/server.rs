@@ -1,6 +1,7 @@
 //! What concerns the host that reads the file: `[server]` and `[engine]`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::connections::Connections;
@@ -50,6 +51,12 @@ pub struct Engine {
     pub compile_time: Duration,
     /// Memory that compiling one may take, bytes.
     pub compile_memory: u64,
+    /// Components compiled at the same time; `None`: as many as there are processors, at most 4.
+    pub compile_processes: Option<u32>,
+    /// Where compiled code is kept; `None`: `cache` beside the store.
+    pub cache: Option<PathBuf>,
+    /// Bytes that it may take there.
+    pub cache_size: u64,
 }
 
 /// `access`.

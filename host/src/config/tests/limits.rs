@@ -52,9 +52,26 @@ fn a_limit_has_a_unit_and_bounds() {
 #[test]
 fn compiling_has_limits_of_the_host() {
     assert_eq!(valid("").config.engine, Engine::default());
-    let own = valid("[engine]\ncomponent-size='1MiB'\ncompile-time='2s'\ncompile-memory='64MiB'\n");
-    let wanted = Engine { component_size: 1 << 20, compile_time: Duration::from_secs(2), compile_memory: 64 << 20 };
+    let own = valid(
+        "[engine]\ncomponent-size='1MiB'\ncompile-time='2s'\ncompile-memory='64MiB'\ncompile-processes=3\ncache='code'\ncache-size='5MiB'\n",
+    );
+    let wanted = Engine {
+        component_size: 1 << 20,
+        compile_time: Duration::from_secs(2),
+        compile_memory: 64 << 20,
+        compile_processes: Some(3),
+        cache: Some(own.config.base.join("code")),
+        cache_size: 5 << 20,
+    };
     assert_eq!(own.config.engine, wanted);
     assert_eq!(own.revision_content(), valid("").revision_content(), "it is no part of a revision");
-    assert!(mistakes("[engine]\ncompile-memory='1MiB'\n").join("").contains("must be from 64MiB"));
+    for (line, words) in [
+        ("compile-memory='1MiB'", "must be from 64MiB"),
+        ("compile-processes=0", "must be from 1 to 64"),
+        ("cache-size='1KiB'", "must be from 1MiB"),
+        ("cache=''", "names no folder"),
+    ] {
+        let found = mistakes(&format!("[engine]\n{line}\n")).join("");
+        assert!(found.contains(words), "{line}: {found}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Compiling a component, and having it from the cache of compiled code.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -58,10 +59,10 @@ fn row(file: &Path, bytes: Vec<u8>, effort: Effort) -> anyhow::Result<Row> {
     let size = bytes.len();
     let component = Component::new(bytes).with_context(|| file.display().to_string())?;
     let folder = tempfile::tempdir()?;
-    let cached = Engine::start(Some(folder.path().to_owned()), [7; 32], &config::Engine::default())?;
+    let cached = Engine::start(Some(folder.path().to_owned()), [7; 32], &config::Engine::default(), Arc::new(|_: &str| {}))?;
     let load = |engine: &Engine| {
         let started = Instant::now();
-        let loaded = tokio::runtime::Handle::current().block_on(engine.load(&component.digest, &component.bytes))?;
+        let loaded = tokio::runtime::Handle::current().block_on(engine.load(&name, &component.digest, &component.bytes))?;
         let took = millis(started.elapsed());
         drop(loaded);
         Ok::<_, anyhow::Error>(took)
@@ -69,7 +70,7 @@ fn row(file: &Path, bytes: Vec<u8>, effort: Effort) -> anyhow::Result<Row> {
     // The first one compiles and fills the cache.
     let mut cold = vec![load(&cached)?];
     if size <= LARGE {
-        let without = Engine::start(None, [7; 32], &config::Engine::default())?;
+        let without = Engine::start(None, [7; 32], &config::Engine::default(), Arc::new(|_: &str| {}))?;
         for _ in 1..if effort.quick { 1 } else { effort.rounds } {
             cold.push(load(&without)?);
         }
