@@ -55,3 +55,4 @@ mod supply;
 mod tls;
 mod undo;
 mod upkeep;
+mod wasi_http;
