@@ -139,7 +139,7 @@ async fn lines_without_a_word_fill_the_log_too() -> anyhow::Result<()> {
 async fn events_of_a_call_are_bounded_together() -> anyhow::Result<()> {
     const EMIT: &str = "[[routes]]\nname = \"emit\"\non = { type = \"emit\" }\n[[routes.steps]]\nname = \"run\"\nuses = \"m.emit\"\n\
                         retry = { max-attempts = 1 }\n";
-    let text = json!({ "type": "t", "data": "x".repeat(479) }).to_string();
+    let text = json!({ "type": "t", "data": "x".repeat(478) }).to_string();
     assert_eq!(text.len(), 500);
     let scene = Scene::granting("emits = [\"t\"]\nlimits = { events-size = \"2000B\" }", EMIT).await?;
     let emit = async |id: &str, events: Value| scene.client().send_and_wait(&event(id, "emit", json!({ "events": events }))).await;
