@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::case::Case;
 use super::difference::{differences, differences_within};
 use super::fault::{Fault, Injection};
-use super::openapi::{Described, Description};
+use super::openapi::{Described, Descriptions};
 use super::pattern::Placeholders;
 use super::script::{Script, Seen, Teaching};
 use super::stage::{CLOCK, Cast, Play, Played, Stage, StageError};
@@ -135,6 +135,12 @@ pub async fn case(stage: &Stage, cast: usize, case: &Case) -> Result<(Verdict, P
     found.extend(outcome(case, &performance));
     let verdict = Verdict { case: case.name.clone(), fault: None, differences: found, outcome: told(&performance.played) };
     Ok((verdict, performance))
+}
+
+/// Whether a case as it was played is a whole success, in which something can be made to go wrong. One that has faults of its own is none.
+pub fn is_unharmed(case: &Case, verdict: &Verdict, performance: &Performance) -> bool {
+    let Played { status, attempts, .. } = &performance.played;
+    verdict.passed() && case.succeeds() && status == "succeeded" && attempts.len() == 1
 }
 
 /// How a call ended, in a few words.
@@ -293,7 +299,7 @@ fn judged(case: &Case, seen: &Seen, fault: Fault, performance: &Performance, unh
     if succeeded {
         for write in wanted.keys().filter(|write| !done.contains_key(*write)) {
             // A page where an answer should be: nobody can say what it was.
-            if fault != Fault::NotJson {
+            if !matches!(fault, Fault::NotJson | Fault::OtherShape) {
                 found.push(format!("lost: it succeeded, and write {:?} was never done", plain(write)));
             }
         }
@@ -308,7 +314,7 @@ fn judged(case: &Case, seen: &Seen, fault: Fault, performance: &Performance, unh
     found
 }
 
-/// Holds what a case asked against a description, and plays it once more against a system that answers from that.
+/// Holds what a case asked against what is described, and plays it once more against a system that answers from that.
 ///
 /// # Errors
 /// When it can't be played at all.
@@ -317,14 +323,14 @@ pub async fn described(
     cast: usize,
     case: &Case,
     unharmed: &Performance,
-    description: &std::sync::Arc<Description>,
+    descriptions: &std::sync::Arc<Descriptions>,
 ) -> Result<Verdict, StageError> {
     let mut found = Vec::new();
     for seen in unharmed.script.seen() {
         let asked = format!("{} {}", seen.asked.method, plain(seen.asked.url.path()));
-        found.extend(description.refusals(&seen.asked).into_iter().map(|refusal| format!("{asked}: {refusal}")));
+        found.extend(descriptions.refusals(&seen.asked).into_iter().map(|refusal| format!("{asked}: {refusal}")));
     }
-    let system = std::sync::Arc::new(Described::new(description.clone()));
+    let system = std::sync::Arc::new(Described::new(descriptions.clone()));
     let play = Play {
         cast,
         root: stage.root(&case.name),

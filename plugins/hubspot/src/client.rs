@@ -71,10 +71,8 @@ pub fn read(cx: &Context<Config>, object: &str, ids: &[String], properties: &[&s
     for ids in ids.chunks(BATCH) {
         let inputs: Vec<Value> = ids.iter().map(|id| json!({ "id": id })).collect();
         let request = cx.post(objects(cx, &format!("{object}/batch/read"))).read_only();
-        let mut found = get(request.json(&json!({ "inputs": inputs, "properties": properties })))?;
-        if let Value::Array(results) = found["results"].take() {
-            records.extend(results);
-        }
+        let found = get(request.json(&json!({ "inputs": inputs, "properties": properties })))?;
+        records.extend(found["results"].as_array().into_iter().flatten().cloned());
     }
     Ok(records)
 }
