@@ -163,6 +163,12 @@ fn outcome(case: &Case, performance: &Performance) -> Vec<String> {
             if expected.kind != last.outcome {
                 found.push(format!("failure: expected {}, got {}: {}", expected.kind, last.outcome, plain(&played.reason())));
             }
+            if let Some(wanted) = expected.after_ms
+                && played.again_ms != Some(wanted)
+            {
+                let actual = played.again_ms.map_or_else(|| "no further try".to_owned(), |again| format!("{again} ms"));
+                found.push(format!("failure.after_ms: expected {wanted} ms, got {actual}"));
+            }
             if let Some(reason) = &expected.reason
                 && !placeholders.fits(&format!("${{any}}{reason}${{any}}"), &played.reason())
             {
