@@ -6,6 +6,7 @@ mod scene;
 
 mod access;
 mod audit;
+mod book;
 mod bundles;
 mod campaign;
 mod canary;
@@ -13,6 +14,7 @@ mod certify;
 mod command_line;
 mod compiled;
 mod components;
+mod conformance;
 mod connectors;
 mod crash;
 mod crash_points;

@@ -91,6 +91,15 @@ SANGAM_TEST(what_does_not_fit_is_rejected_by_its_field) {
     CHECK_INT(sangam_host.sent_count, 0);
 }
 
+SANGAM_TEST(a_day_of_more_than_a_day_is_rejected_however_it_was_kept) {
+    setup();
+    sangam_store("month/2026-11/E17", "{\"employee_ref\":\"E17\",\"entries\":[{\"date\":\"2026-11-28\",\"job_ref\":\"J\",\"minutes\":1440},"
+                                      "{\"date\":\"2026-11-28\",\"job_ref\":\"K\",\"minutes\":1}]}");
+    rejects(write_month(), "minutes: the jobs of employee E17 on 2026-11-28 come to 1441 minutes, and a day has 1440");
+    sangam_store("month/2026-11/E17", "{\"employee_ref\":\"E17\",\"entries\":[{\"date\":\"2026-12-01\",\"job_ref\":\"J\",\"minutes\":1}]}");
+    rejects(write_month(), "date: 2026-12-01 is kept under 2026-11");
+}
+
 SANGAM_TEST(two_employees_who_look_alike_in_ascii_are_not_mixed_up) {
     setup();
     add("Müller", "2026-11-28", "J-1", 60, 0);

@@ -57,7 +57,7 @@ static void give_back(block *used) { free(used); }
 static void *block_of(size_t size) {
     if (size > SIZE_MAX / 2) abort();
     block *made = fresh(sizeof *made + size);
-    if (!made) abort();
+    if (!made) sangam__broken("no memory is left for this call: its limit is `memory`");
     memset(made->content, 0, size);
     made->before = blocks;
     blocks = made;

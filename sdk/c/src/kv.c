@@ -1,4 +1,5 @@
 /* Key-value and log: what the host offers beside HTTP. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "abi.h"
@@ -91,4 +92,9 @@ void sangam_log(sangam_level level, const char *const *words, size_t count) {
     }
     sangam_text message = sangam__utf8(sangam_text_of(count && words[0] ? words[0] : ""));
     abi_log((int32_t)level, message.ptr, message.len, pairs, fields);
+}
+
+_Noreturn void sangam__broken(const char *rule) {
+    abi_log(SANGAM_LOG_ERROR, rule, strlen(rule), NULL, 0);
+    abort();
 }
