@@ -244,7 +244,8 @@ fn requests_are_held_against_a_description_of_the_system() -> anyhow::Result<()>
 /// Words that are secret in the company's folder.
 const SECRETS: [&str; 2] = ["hr-token", "Bearer"];
 
-#[tokio::test]
+// The program is waited for while the system answers it.
+#[tokio::test(flavor = "multi_thread")]
 async fn a_case_is_recorded_at_a_real_system_without_any_secret_and_plays_as_it_was() -> anyhow::Result<()> {
     let saas = Saas::start().await?;
     let folder = company::folder(&saas, &company::plugins(&["hr"]))?;

@@ -364,7 +364,7 @@ fn configuration(project: &Project, casts: &[Cast]) -> Value {
         });
         plugins.insert(name.clone(), plugin);
         for action in &descriptor.actions {
-            let retry = json!({ "max-attempts": 8, "initial": "0s", "factor": 1, "max": "1s", "jitter": 0 });
+            let retry = json!({ "max-attempts": 8, "initial": "1ms", "factor": 1, "max": "1s", "jitter": 0 });
             let mut step = json!({ "name": STEP, "uses": format!("{name}.{}", action.name), "retry": retry });
             let route = |undo, steps| json!({ "name": route_name(index, &action.name, undo), "on": { "type": "nothing" }, "steps": steps });
             routes.push(route(false, json!([step])));

@@ -223,7 +223,13 @@ fn outcome(case: &Case, performance: &Performance) -> Vec<String> {
 ///
 /// # Errors
 /// When it can't be played at all.
-pub async fn faults(stage: &Stage, cast: usize, case: &Case, unharmed: &Performance, kinds: &[Fault]) -> Result<Vec<Verdict>, StageError> {
+pub async fn faults(
+    stage: &Stage,
+    cast: usize,
+    case: &Case,
+    unharmed: &Performance,
+    kinds: &[Fault],
+) -> Result<Vec<(Verdict, Played)>, StageError> {
     let mut verdicts = Vec::new();
     for (at, seen) in unharmed.script.seen().iter().enumerate() {
         for fault in kinds {
@@ -244,7 +250,7 @@ async fn with_fault(
     unharmed: &Performance,
     (at, seen): (usize, &Seen),
     fault: Fault,
-) -> Result<Verdict, StageError> {
+) -> Result<(Verdict, Played), StageError> {
     let injection = Injection { at, fault, lasts: false };
     let manner = Manner { teaching: Teaching::Again, injection: Some(injection), attempts: MOST_ATTEMPTS, undo: false };
     let performance = perform(stage, cast, case, manner).await?;
@@ -252,7 +258,8 @@ async fn with_fault(
     let described = format!("{} at {} {}{name}", fault.as_str(), seen.asked.method, plain(seen.asked.url.path()));
     let differences = judged(case, seen, fault, &performance, unharmed);
     let outcomes: Vec<&str> = performance.played.attempts.iter().map(|attempt| attempt.outcome.as_str()).collect();
-    Ok(Verdict { case: case.name.clone(), fault: Some(described), differences, outcome: outcomes.join(", ") })
+    let verdict = Verdict { case: case.name.clone(), fault: Some(described), differences, outcome: outcomes.join(", ") };
+    Ok((verdict, performance.played))
 }
 
 /// Whether a difference is that the case has no answer to what was asked.

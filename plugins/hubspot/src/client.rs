@@ -36,9 +36,13 @@ pub fn associations(cx: &Context<Config>, of: &str, to: &str) -> String {
     }
 }
 
-/// Reads.
+/// Reads. An answer that is no object is not an empty one: what is not found might be made again.
 pub fn get(request: Request) -> Result<Value, Failure> {
-    request.send().and_then(ok)?.json()
+    let answer: Value = request.send().and_then(ok)?.json()?;
+    if !answer.is_object() {
+        return Err(Failure::rejected("HubSpot answered with JSON that is no object"));
+    }
+    Ok(answer)
 }
 
 /// Ids of the records of a type that are associated with one, oldest first. Unlike a search it sees what was written just now.

@@ -100,7 +100,8 @@ impl Test {
             }
             if self.faults && whole {
                 for kinds in [&Fault::OF_SYSTEMS[..], &Fault::OF_HOSTS] {
-                    verdicts.extend(trial::faults(&stage, cast, case, &unharmed, kinds).await.map_err(|error| broken(&error))?);
+                    let tried = trial::faults(&stage, cast, case, &unharmed, kinds).await.map_err(|error| broken(&error))?;
+                    verdicts.extend(tried.into_iter().map(|(verdict, _)| verdict));
                 }
             }
         }

@@ -260,8 +260,8 @@ impl Rounds<'_> {
         let (mut classified, mut once) = (Check::new(classified.0, classified.1), Check::new(once.0, once.1));
         for (index, performance) in unharmed {
             let case = &self.cases[*index];
-            for verdict in trial::faults(&self.stage, self.of[*index], case, performance, kinds).await? {
-                self.played += 1;
+            for (verdict, played) in trial::faults(&self.stage, self.of[*index], case, performance, kinds).await? {
+                self.look(&case.action, &played);
                 classified.tried += 1;
                 once.tried += 1;
                 let fault = verdict.fault.unwrap_or_default();
