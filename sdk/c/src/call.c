@@ -6,11 +6,6 @@
 
 sangam_parcel sangam__emitted;
 
-#ifdef __wasm__
-/* Sources without SANGAM_CONNECTOR, SANGAM_SOURCE or SANGAM_DUPLEX don't link: what is undefined then is what those define. */
-__attribute__((used)) static const sangam_plugin *const declared_by_SANGAM_CONNECTOR = &sangam_exported;
-#endif
-
 bool sangam_first_attempt(const sangam_call *call) {
     bool first_of_line = call->run_root.len == 0 || sangam_text_equal(call->run_root, call->run_id);
     return call->attempt <= 1 && first_of_line;
