@@ -35,6 +35,11 @@ const CALLS: &[Attack] = &[
     Attack("random", "", "trap", &["4294967296", "limit 65536"]),
     Attack("handles", "", "trap", &["1000", "limits.handles"]),
     Attack("handles", "handles = 10", "trap", &["10 ", "limits.handles"]),
+    // Requests that are begun and never sent.
+    Attack("bodies", "handles = 10_000", "trap", &["limits.host-call-size"]),
+    Attack("bodies", "host-call-size = \"1GiB\"", "trap", &["1000", "limits.handles"]),
+    Attack("endless-body", "host-call-size = \"1MiB\"", "trap", &["1048576", "limits.host-call-size"]),
+    Attack("fields", "", "trap", &["16777216", "limits.host-call-size"]),
     Attack("newlines", "", "trap", &["check-write"]),
     Attack("empty-lines", "", "succeeded", &[]),
 ];

@@ -55,3 +55,5 @@ mod supply;
 mod tls;
 mod undo;
 mod upkeep;
+mod wasi_http;
+mod written_in_go;

@@ -8,6 +8,7 @@ mod intake;
 mod peers;
 mod personal;
 mod pressure;
+mod readings;
 mod refusals;
 mod rehearsal;
 mod retention;
@@ -21,7 +22,8 @@ pub use intake::{Cause, Intake, IntakeError, MAX_HOPS, judge_again};
 pub use peers::{Unservable, hear};
 pub use personal::{How, Member, Search, Step};
 pub use pressure::{Admission, Pressed, Pressure, Reservation};
-pub use refusals::Refusals;
+pub use readings::Readings;
+pub use refusals::{Refusals, Tally};
 pub use rehearsal::Fixed;
 pub use revision::{ActionSchemas, BuildError, LoadedPlugin, Revision};
 
@@ -156,6 +158,8 @@ pub struct Runtime {
     pub unservable: Unservable,
     /// Requests refused since they were last put on record.
     pub refusals: Refusals,
+    /// Personal data that was shown in clear, until that is put on record.
+    pub readings: Readings,
     tls: rustls::ClientConfig,
     present: RwLock<Arc<Present>>,
     /// Which components this host takes: by its own files, whatever a revision in the store says.
@@ -233,6 +237,7 @@ impl Runtime {
             identity,
             unservable: Unservable::default(),
             refusals: Refusals::default(),
+            readings: Readings::default(),
             tls,
             present: RwLock::new(empty),
             supply: RwLock::default(),

@@ -106,8 +106,9 @@ void sangam__reset(void) {
 __attribute__((export_name("cabi_realloc"))) void *cabi_realloc(void *old, size_t old_size, size_t align, size_t size);
 void *cabi_realloc(void *old, size_t old_size, size_t align, size_t size) {
     if (size == 0) return (void *)align;
-    /* One byte more: a text from the host has a NUL after it, like all texts. */
-    if (size == SIZE_MAX) abort();
+    /* One byte more: a text from the host has a NUL after it, like all texts. And sources without SANGAM_CONNECTOR, SANGAM_SOURCE or
+     * SANGAM_DUPLEX don't link: what is undefined then is what those define. */
+    if (size == SIZE_MAX || !sangam_exported.name) abort();
     void *given = sangam_alloc(size + 1);
     if (old_size) memcpy(given, old, old_size < size ? old_size : size);
     return given;

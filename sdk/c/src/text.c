@@ -101,12 +101,15 @@ static bool hidden(uint32_t code) {
            (code >= 0x2060 && code <= 0x206F) || code == 0xFEFF;
 }
 
-sangam_text sangam_shown(sangam_text value) {
-    enum { MOST = 80, LONGEST = 6 }; /* of `\u200b` */
+sangam_text sangam_shown(sangam_text value) { return sangam__shown(value, 80); }
+
+sangam_text sangam__shown(sangam_text value, size_t most) {
+    enum { LONGEST = 6 }; /* of `\u200b` */
     sangam_text text = sangam__utf8(value);
-    char *shown = sangam_alloc(MOST * LONGEST + sizeof "…");
+    if (most > text.len) most = text.len;
+    char *shown = sangam_alloc_array(most + 1, LONGEST);
     size_t made = 0, at = 0, len = 0;
-    for (size_t count = 0; at < text.len && count < MOST; at += len, count++) {
+    for (size_t count = 0; at < text.len && count < most; at += len, count++) {
         const unsigned char *from = (const unsigned char *)text.ptr + at;
         len = sangam__character(from, text.len - at);
         uint32_t code = len == 1 ? from[0] : len == 2 ? (from[0] & 0x1Fu) << 6 | (from[1] & 0x3Fu) : len == 3 ? (from[0] & 0x0Fu) << 12 | (from[1] & 0x3Fu) << 6 | (from[2] & 0x3Fu) : 0x10000;

@@ -40,7 +40,7 @@ export async function project(folder) {
   } catch (error) {
     throw new Stop(error.code === "ENOENT" ? `${file}: error: there is no such file; a connector in JavaScript has a package.json` : `${file}: error: ${error.message}`);
   }
-  const entries = [manifest.main, "src/index.ts", "src/index.js"].filter((entry) => entry !== undefined);
+  const entries = [...new Set([manifest.main ?? "src/index.ts", "src/index.ts", "src/index.js"])];
   const entry = entries.find((candidate) => existsSync(path.join(folder, candidate)));
   if (entry === undefined) {
     throw new Stop(`${file}: error: none of ${entries.join(", ")} is there; name the file with the plugin as \`main\``);
@@ -159,7 +159,7 @@ function lineTable(mappings) {
 async function describe(root, entry, about, work) {
   const file = path.join(work, "probe.mjs");
   const { outputFiles } = await run({
-    stdin: { contents: `import plugin from ${JSON.stringify(`./${entry}`)};\nexport default plugin;`, resolveDir: root, sourcefile: "probe" },
+    stdin: { contents: `import * as module from ${JSON.stringify(`./${entry}`)};\nexport default module["default"];`, resolveDir: root, sourcefile: "probe" },
     absWorkingDir: root,
     outfile: file,
     platform: "node",
@@ -226,7 +226,9 @@ export async function run(options) {
     }
     const lines = error.errors.map(({ location, text, notes }) => {
       const at = location === null ? "" : `${path.relative(process.cwd(), path.resolve(options.absWorkingDir, location.file))}:${location.line}:${location.column + 1}: `;
-      const help = notes.map((note) => `\n  help: ${note.text}`).join("");
+      const missing = /^Could not resolve "([^".][^"]*)"$/.exec(text);
+      const words = missing === null ? notes.map((note) => note.text) : [`if it is a package of npm, \`npm install ${missing[1]}\` brings it`];
+      const help = words.map((word) => `\n  help: ${word}`).join("");
       return `${at}error: ${text}${help}`;
     });
     throw new Stop(lines.join("\n"));

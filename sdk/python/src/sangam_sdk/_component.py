@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import linecache
 import os
 import sys
@@ -119,6 +120,9 @@ def load(module: str, version: str) -> None:
     global _plugin, _descriptor
     host.enter(_Functions())
     journal.install()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)  # a call that is stopped has said what it printed; and in the order of the log
     # On the way to a failure; a call that ends in one must not be the first to ask for them.
     importlib.import_module("traceback")
     for name in ("ascii", "latin_1", "utf_8_sig", "cp1252", "utf_16", "idna"):

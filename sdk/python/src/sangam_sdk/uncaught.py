@@ -24,7 +24,8 @@ def failure_of(error: BaseException) -> Failure:
         return error
     trace = "".join(traceback.format_exception(type(error), error, _own(error.__traceback__)))
     details: dict[str, Any] = {"exception": type(error).__name__, "traceback": trace[-_MOST_TRACEBACK:]}
-    reason = f"{type(error).__name__}: {error}{_place(error)}"
+    said = f": {error}" if str(error) else ""
+    reason = f"{type(error).__name__}{said}{_place(error)}"
     for one in _chain(error):
         host_says = getattr(one, "failure", None)
         if isinstance(host_says, Failure):
