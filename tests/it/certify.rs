@@ -172,8 +172,20 @@ fn what_a_case_does_not_have_is_shown_field_by_field() -> anyhow::Result<()> {
     output["expect"] = json!({ "output": { "id": "${uuid}" }, "key_value": { "jobs": 1 }, "logs": [{ "message": "done" }] });
     let mut failure = naughty("fine", "PUT", "/jobs/1");
     failure["exchanges"][0]["response"] = json!({ "status": 503 });
-    let cases =
-        folder(&[("body", case), ("failure", failure), ("more", more), ("output", output), ("well", naughty("fine", "PUT", "/jobs/1"))])?;
+    let mut patience = naughty("fine", "PUT", "/jobs/1");
+    patience["exchanges"][0]["response"] = json!({ "status": 429, "headers": { "Retry-After": "7" } });
+    patience["expect"] = json!({ "failure": { "kind": "rate-limited", "after_ms": 7000 } });
+    let mut hurry = patience.clone();
+    hurry["expect"]["failure"]["after_ms"] = json!(1000);
+    let cases = folder(&[
+        ("body", case),
+        ("failure", failure),
+        ("more", more),
+        ("output", output),
+        ("hurry", hurry),
+        ("patience", patience),
+        ("well", naughty("fine", "PUT", "/jobs/1")),
+    ])?;
     let done = sangam(&["test", text(&guest("naughty")), "--cases", text(cases.path())])?;
     let shown = String::from_utf8(done.stdout)?;
     assert_eq!(done.status.code(), Some(1), "{shown}");
@@ -188,8 +200,10 @@ fn what_a_case_does_not_have_is_shown_field_by_field() -> anyhow::Result<()> {
         "output.id: expected \"${uuid}\", got \"j-1\"",
         "key_value[\"jobs\"]: expected 1, is not there",
         "logs: no line (after the ones before) is {\"message\":\"done\"}",
+        "failure.after_ms: expected 1000 ms, got 7000 ms",
+        "ok      patience  rate-limited",
         "ok      well  succeeded",
-        "5 cases, 4 failed",
+        "7 cases, 5 failed",
     ] {
         ensure!(shown.contains(line), "{line:?} is not in:\n{shown}");
     }
@@ -230,7 +244,8 @@ fn requests_are_held_against_a_description_of_the_system() -> anyhow::Result<()>
 /// Words that are secret in the company's folder.
 const SECRETS: [&str; 2] = ["hr-token", "Bearer"];
 
-#[tokio::test]
+// The program is waited for while the system answers it.
+#[tokio::test(flavor = "multi_thread")]
 async fn a_case_is_recorded_at_a_real_system_without_any_secret_and_plays_as_it_was() -> anyhow::Result<()> {
     let saas = Saas::start().await?;
     let folder = company::folder(&saas, &company::plugins(&["hr"]))?;

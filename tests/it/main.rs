@@ -56,3 +56,4 @@ mod tls;
 mod undo;
 mod upkeep;
 mod wasi_http;
+mod written_in_go;

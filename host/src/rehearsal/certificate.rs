@@ -3,10 +3,13 @@
 mod checks;
 mod rounds;
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::case::Case;
+use super::openapi::Descriptions;
 use super::stage::{Project, StageError};
 use crate::registry::CONTRACT;
 use crate::telemetry::{plain, plain_lines};
@@ -98,8 +101,13 @@ impl Certificate {
     ///
     /// # Errors
     /// When it can't be played at all.
-    pub async fn of(project: &Project, cases: &[Case], effort: Effort) -> Result<Certificate, StageError> {
-        let (checks, played) = rounds::all(project, cases, effort).await?;
+    pub async fn of(
+        project: &Project,
+        cases: &[Case],
+        descriptions: Option<Arc<Descriptions>>,
+        effort: Effort,
+    ) -> Result<Certificate, StageError> {
+        let (checks, played) = rounds::all(project, cases, descriptions, effort).await?;
         let digest = |case: &Case| crate::registry::digest(serde_json::to_string(case).unwrap_or_default().as_bytes());
         Ok(Certificate {
             component: project.component.digest.clone(),

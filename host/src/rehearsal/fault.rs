@@ -24,6 +24,8 @@ pub enum Fault {
     Truncated,
     /// Done, and answered with a page of HTML.
     NotJson,
+    /// Done, and answered with JSON of another shape.
+    OtherShape,
     /// 401.
     Unauthorized,
     /// 408: the system got tired of waiting for the request.
@@ -43,7 +45,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(3);
 
 impl Fault {
     /// All but crashes.
-    pub const OF_SYSTEMS: [Fault; 12] = [
+    pub const OF_SYSTEMS: [Fault; 13] = [
         Fault::TooManyRequests,
         Fault::ServerError,
         Fault::DoneThenUnavailable,
@@ -52,6 +54,7 @@ impl Fault {
         Fault::Slow,
         Fault::Truncated,
         Fault::NotJson,
+        Fault::OtherShape,
         Fault::Unauthorized,
         Fault::RequestTimeout,
         Fault::Conflict,
@@ -71,6 +74,7 @@ impl Fault {
             Fault::Slow => "no answer in time",
             Fault::Truncated => "answer cut off",
             Fault::NotJson => "an answer that is not JSON",
+            Fault::OtherShape => "JSON of another shape",
             Fault::Unauthorized => "401",
             Fault::RequestTimeout => "408",
             Fault::Conflict => "409",
@@ -84,7 +88,13 @@ impl Fault {
     pub fn is_done(self) -> bool {
         matches!(
             self,
-            Fault::DoneThenUnavailable | Fault::DoneThenReset | Fault::Slow | Fault::Truncated | Fault::NotJson | Fault::CrashAfter
+            Fault::DoneThenUnavailable
+                | Fault::DoneThenReset
+                | Fault::Slow
+                | Fault::Truncated
+                | Fault::NotJson
+                | Fault::OtherShape
+                | Fault::CrashAfter
         )
     }
 
@@ -102,7 +112,7 @@ impl Fault {
             Fault::Conflict => &[FailureKind::Retry, FailureKind::RateLimited, FailureKind::Rejected],
             Fault::Refused => &[FailureKind::Rejected],
             // Trying again may help, or a person has to look; both are right.
-            Fault::NotJson => &[FailureKind::Retry, FailureKind::Rejected],
+            Fault::NotJson | Fault::OtherShape => &[FailureKind::Retry, FailureKind::Rejected],
             Fault::ServerError
             | Fault::DoneThenUnavailable
             | Fault::Reset
@@ -116,7 +126,7 @@ impl Fault {
 
     /// Whether another attempt is to bring the action to its end.
     pub fn is_passing(self) -> bool {
-        !matches!(self, Fault::Conflict | Fault::Refused | Fault::NotJson)
+        !matches!(self, Fault::Conflict | Fault::Refused | Fault::NotJson | Fault::OtherShape)
     }
 
     /// What the connector is told in place of the answer. `None`: it never learns.
@@ -137,6 +147,7 @@ impl Fault {
                 let page = b"<!DOCTYPE html><title>Please log in</title>".to_vec();
                 Some(Ok(Response { status: 200, headers: vec![(html.0.to_owned(), html.1.into_bytes())], body: page }))
             }
+            Fault::OtherShape => said(200, &[], r#""something else""#),
             Fault::Unauthorized => said(401, &[], r#"{"error":"invalid token"}"#),
             Fault::RequestTimeout => said(408, &[], r#"{"error":"request timeout"}"#),
             Fault::Conflict => said(409, &[], r#"{"error":"conflict"}"#),

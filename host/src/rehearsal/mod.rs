@@ -22,7 +22,7 @@ pub mod trial;
 pub use case::{Case, CaseError, Context, Exchange, Expectation, FoundCases};
 pub use certificate::{Certificate, Check, Effort};
 pub use fault::{Fault, Injection};
-pub use openapi::{Described, Description, DescriptionError};
+pub use openapi::{Described, Description, DescriptionError, Descriptions};
 pub use recorder::{Recorder, expectation};
 pub use script::{Script, Seen, Teaching};
 pub use stage::{Cast, Play, Played, PlayedAttempt, Project, Stage, StageError};

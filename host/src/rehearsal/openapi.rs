@@ -88,19 +88,9 @@ impl Description {
     }
 
     /// Origins of its servers that are absolute.
-    pub fn origins(&self) -> Vec<String> {
+    fn origins(&self) -> Vec<String> {
         let servers = self.root["servers"].as_array().into_iter().flatten().filter_map(|server| server["url"].as_str());
         servers.filter_map(|url| Some(Url::parse(url).ok()?.origin().ascii_serialization())).collect()
-    }
-
-    /// How many operations it has.
-    pub fn len(&self) -> usize {
-        self.operations.len()
-    }
-
-    /// Whether it has none: never.
-    pub fn is_empty(&self) -> bool {
-        self.operations.is_empty()
     }
 
     /// The operation of a request, with the values of the parameters of its path; or why there is none.
@@ -126,7 +116,7 @@ impl Description {
     }
 
     /// What is wrong with a request.
-    pub fn refusals(&self, asked: &Asked) -> Vec<String> {
+    fn refusals(&self, asked: &Asked) -> Vec<String> {
         match self.operation(asked) {
             Ok((operation, in_path)) => operation.refusals(&self.root, self.dialect, asked, &in_path),
             Err(why) => vec![why],
@@ -139,6 +129,36 @@ impl Description {
             Ok((operation, _)) => operation.answer(&self.root, self.dialect),
             Err(why) => said(404, &json!({ "error": why })),
         }
+    }
+}
+
+/// What a system's makers describe in one document or several, each with some of its paths.
+#[derive(Debug)]
+pub struct Descriptions(Vec<Description>);
+
+impl Descriptions {
+    /// Those of a system.
+    pub fn new(descriptions: Vec<Description>) -> Descriptions {
+        Descriptions(descriptions)
+    }
+
+    /// Origins of its servers.
+    pub fn origins(&self) -> Vec<String> {
+        self.0.iter().flat_map(Description::origins).collect()
+    }
+
+    /// What is wrong with a request.
+    pub fn refusals(&self, asked: &Asked) -> Vec<String> {
+        self.of(asked).map(|description| description.refusals(asked)).unwrap_or_default()
+    }
+
+    fn answer(&self, asked: &Asked) -> Option<Response> {
+        self.of(asked).map(|description| description.answer(asked))
+    }
+
+    /// The one that has the operation, else the first.
+    fn of(&self, asked: &Asked) -> Option<&Description> {
+        self.0.iter().find(|description| description.operation(asked).is_ok()).or_else(|| self.0.first())
     }
 }
 
@@ -158,7 +178,7 @@ fn base_path(url: &str) -> Option<String> {
 /// A system that answers from a description.
 #[derive(Debug)]
 pub struct Described {
-    description: Arc<Description>,
+    descriptions: Arc<Descriptions>,
     state: Mutex<State>,
 }
 
@@ -170,9 +190,9 @@ struct State {
 }
 
 impl Described {
-    /// Answers from a description.
-    pub fn new(description: Arc<Description>) -> Described {
-        Described { description, state: Mutex::default() }
+    /// Answers from descriptions.
+    pub fn new(descriptions: Arc<Descriptions>) -> Described {
+        Described { descriptions, state: Mutex::default() }
     }
 
     /// Requests that were not as described, each with why.
@@ -186,14 +206,16 @@ impl Described {
     }
 
     fn decide(&self, asked: &Asked) -> Response {
-        let refusals = self.description.refusals(asked);
+        let refusals = self.descriptions.refusals(asked);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.asked += 1;
         if refusals.is_empty() {
             if !asked.reads {
                 *state.done.entry(identity(asked)).or_default() += 1;
             }
-            return self.description.answer(asked);
+            if let Some(answer) = self.descriptions.answer(asked) {
+                return answer;
+            }
         }
         for refusal in &refusals {
             state.trouble.push(format!("{} {}: {refusal}", asked.method, plain(asked.url.path())));
@@ -264,7 +286,6 @@ components:
     #[test]
     fn requests_are_held_against_the_description_and_refusals_are_named() {
         let description = Description::parse(YAML, "stock.yaml").expect("a description");
-        assert_eq!(description.len(), 2);
         for (method, url, body, refusal) in [
             ("GET", "https://stock.example/api/items/F-1?limit=5", "", None),
             ("GET", "https://stock.example/api/items/f1", "", Some("parameter sku (path)")),

@@ -188,3 +188,35 @@ fn spelled(value: &Value, placeholders: &Placeholders) -> Value {
         other => other.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_called_like_a_secret_is_in_no_case() {
+        let body = json!({ "name": "Ada", "password": "hunter-2", "grants": [{ "api_key": "k-77" }] }).to_string();
+        let asked = Asked {
+            method: "POST".to_owned(),
+            url: url::Url::parse("https://a.example/login?api_key=q-88&page=2").expect("a URL"),
+            headers: vec![("x-api-key".to_owned(), b"h-99".to_vec()), ("cookie".to_owned(), b"c-11".to_vec())],
+            body: body.into_bytes().into(),
+            name: Some("login".to_owned()),
+            key: Some("11111111-2222-5333-8444-555555555555".to_owned()),
+            reads: false,
+        };
+        let headers = vec![("set-cookie".to_owned(), b"s-22".to_vec()), ("content-type".to_owned(), b"application/json".to_vec())];
+        let answer = json!({ "access_token": "t-33", "refresh-token": "r-44", "user": { "id": "u-1", "clientSecret": "cs-55" } });
+        let answer = Ok(Response { status: 200, headers, body: answer.to_string().into_bytes() });
+        let placeholders = Placeholders::new("root", "do", &[], jiff::Timestamp::UNIX_EPOCH);
+        let case = serde_json::to_string(&exchange(&asked, &answer, &placeholders)).expect("plain data");
+        for secret in ["hunter-2", "k-77", "q-88", "h-99", "c-11", "s-22", "t-33", "r-44", "cs-55"] {
+            assert!(!case.contains(secret), "{secret} is in {case}");
+        }
+        for kept in ["Ada", "page=2", "api_key=${any}", "u-1", "application/json"] {
+            assert!(case.contains(kept), "{kept} is not in {case}");
+        }
+    }
+}

@@ -119,6 +119,8 @@ pub struct Played {
     pub undone: Option<bool>,
     /// All attempts, those of an undo too.
     pub attempts: Vec<PlayedAttempt>,
+    /// After how many milliseconds it would be tried again: what the plugin asked for.
+    pub again_ms: Option<u64>,
     /// The step's output.
     pub output: Option<Value>,
     /// Events that were brought in.
@@ -237,6 +239,7 @@ impl Stage {
         store.key_replace(&plugin, values.collect()).await?;
         let eid = self.take_in(play).await?;
         let route = route_name(play.cast, play.action, play.undo);
+        let mut again_ms = None;
         for _ in 0..MOST_TAKEN_UP {
             tokio::select! {
                 // Whatever it was about to do, it does not: the host is gone.
@@ -249,6 +252,8 @@ impl Stage {
             let attempts = store.attempts(&play.root).await?;
             let tried = attempts.iter().filter(|attempt| attempt.step == STEP).count();
             if !play.undo && tried >= play.attempts as usize {
+                let later = run.due_at.map(|due| due.duration_since(self.clock.now()).as_millis());
+                again_ms = later.and_then(|later| u64::try_from(later).ok());
                 break;
             }
             match run.due_at {
@@ -265,7 +270,7 @@ impl Stage {
             let act = By::host(&self.runtime.identity.name).did(Action::EventCancelled, eid.as_str());
             store.cancel(&eid, act, self.clock.now()).await?;
         }
-        self.collected(play, &plugin).await
+        Ok(Played { again_ms, ..self.collected(play, &plugin).await? })
     }
 
     async fn take_in(&self, play: &Play<'_>) -> Result<String, StageError> {
@@ -333,7 +338,7 @@ impl Stage {
             key_value.insert(key.clone(), store.key_get(plugin, key).await?.map(|(value, _)| value));
         }
         let (status, undone) = run.map(|run| (run.status, run.undone)).unwrap_or_default();
-        Ok(Played { status, undone, attempts, output, events, key_value })
+        Ok(Played { status, undone, attempts, again_ms: None, output, events, key_value })
     }
 }
 
@@ -359,7 +364,7 @@ fn configuration(project: &Project, casts: &[Cast]) -> Value {
         });
         plugins.insert(name.clone(), plugin);
         for action in &descriptor.actions {
-            let retry = json!({ "max-attempts": 8, "initial": "1s", "factor": 2, "max": "10m", "jitter": 0 });
+            let retry = json!({ "max-attempts": 8, "initial": "1ms", "factor": 1, "max": "1s", "jitter": 0 });
             let mut step = json!({ "name": STEP, "uses": format!("{name}.{}", action.name), "retry": retry });
             let route = |undo, steps| json!({ "name": route_name(index, &action.name, undo), "on": { "type": "nothing" }, "steps": steps });
             routes.push(route(false, json!([step])));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::case::Case;
 use super::difference::{differences, differences_within};
 use super::fault::{Fault, Injection};
-use super::openapi::{Described, Description};
+use super::openapi::{Described, Descriptions};
 use super::pattern::Placeholders;
 use super::script::{Script, Seen, Teaching};
 use super::stage::{CLOCK, Cast, Play, Played, Stage, StageError};
@@ -137,6 +137,12 @@ pub async fn case(stage: &Stage, cast: usize, case: &Case) -> Result<(Verdict, P
     Ok((verdict, performance))
 }
 
+/// Whether a case as it was played is a whole success, in which something can be made to go wrong. One that has faults of its own is none.
+pub fn is_unharmed(case: &Case, verdict: &Verdict, performance: &Performance) -> bool {
+    let Played { status, attempts, .. } = &performance.played;
+    verdict.passed() && case.succeeds() && status == "succeeded" && attempts.len() == 1
+}
+
 /// How a call ended, in a few words.
 fn told(played: &Played) -> String {
     match played.last() {
@@ -156,6 +162,12 @@ fn outcome(case: &Case, performance: &Performance) -> Vec<String> {
         (Some(expected), Some(last)) => {
             if expected.kind != last.outcome {
                 found.push(format!("failure: expected {}, got {}: {}", expected.kind, last.outcome, plain(&played.reason())));
+            }
+            if let Some(wanted) = expected.after_ms
+                && played.again_ms != Some(wanted)
+            {
+                let actual = played.again_ms.map_or_else(|| "no further try".to_owned(), |again| format!("{again} ms"));
+                found.push(format!("failure.after_ms: expected {wanted} ms, got {actual}"));
             }
             if let Some(reason) = &expected.reason
                 && !placeholders.fits(&format!("${{any}}{reason}${{any}}"), &played.reason())
@@ -211,7 +223,13 @@ fn outcome(case: &Case, performance: &Performance) -> Vec<String> {
 ///
 /// # Errors
 /// When it can't be played at all.
-pub async fn faults(stage: &Stage, cast: usize, case: &Case, unharmed: &Performance, kinds: &[Fault]) -> Result<Vec<Verdict>, StageError> {
+pub async fn faults(
+    stage: &Stage,
+    cast: usize,
+    case: &Case,
+    unharmed: &Performance,
+    kinds: &[Fault],
+) -> Result<Vec<(Verdict, Played)>, StageError> {
     let mut verdicts = Vec::new();
     for (at, seen) in unharmed.script.seen().iter().enumerate() {
         for fault in kinds {
@@ -232,7 +250,7 @@ async fn with_fault(
     unharmed: &Performance,
     (at, seen): (usize, &Seen),
     fault: Fault,
-) -> Result<Verdict, StageError> {
+) -> Result<(Verdict, Played), StageError> {
     let injection = Injection { at, fault, lasts: false };
     let manner = Manner { teaching: Teaching::Again, injection: Some(injection), attempts: MOST_ATTEMPTS, undo: false };
     let performance = perform(stage, cast, case, manner).await?;
@@ -240,7 +258,8 @@ async fn with_fault(
     let described = format!("{} at {} {}{name}", fault.as_str(), seen.asked.method, plain(seen.asked.url.path()));
     let differences = judged(case, seen, fault, &performance, unharmed);
     let outcomes: Vec<&str> = performance.played.attempts.iter().map(|attempt| attempt.outcome.as_str()).collect();
-    Ok(Verdict { case: case.name.clone(), fault: Some(described), differences, outcome: outcomes.join(", ") })
+    let verdict = Verdict { case: case.name.clone(), fault: Some(described), differences, outcome: outcomes.join(", ") };
+    Ok((verdict, performance.played))
 }
 
 /// Whether a difference is that the case has no answer to what was asked.
@@ -293,7 +312,7 @@ fn judged(case: &Case, seen: &Seen, fault: Fault, performance: &Performance, unh
     if succeeded {
         for write in wanted.keys().filter(|write| !done.contains_key(*write)) {
             // A page where an answer should be: nobody can say what it was.
-            if fault != Fault::NotJson {
+            if !matches!(fault, Fault::NotJson | Fault::OtherShape) {
                 found.push(format!("lost: it succeeded, and write {:?} was never done", plain(write)));
             }
         }
@@ -308,7 +327,7 @@ fn judged(case: &Case, seen: &Seen, fault: Fault, performance: &Performance, unh
     found
 }
 
-/// Holds what a case asked against a description, and plays it once more against a system that answers from that.
+/// Holds what a case asked against what is described, and plays it once more against a system that answers from that.
 ///
 /// # Errors
 /// When it can't be played at all.
@@ -317,14 +336,14 @@ pub async fn described(
     cast: usize,
     case: &Case,
     unharmed: &Performance,
-    description: &std::sync::Arc<Description>,
+    descriptions: &std::sync::Arc<Descriptions>,
 ) -> Result<Verdict, StageError> {
     let mut found = Vec::new();
     for seen in unharmed.script.seen() {
         let asked = format!("{} {}", seen.asked.method, plain(seen.asked.url.path()));
-        found.extend(description.refusals(&seen.asked).into_iter().map(|refusal| format!("{asked}: {refusal}")));
+        found.extend(descriptions.refusals(&seen.asked).into_iter().map(|refusal| format!("{asked}: {refusal}")));
     }
-    let system = std::sync::Arc::new(Described::new(description.clone()));
+    let system = std::sync::Arc::new(Described::new(descriptions.clone()));
     let play = Play {
         cast,
         root: stage.root(&case.name),

@@ -18,6 +18,9 @@ pub(super) struct Certify {
     /// Write the certificate there, as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Also hold every request against this description of the system (OpenAPI or Swagger, YAML or JSON). May be given several times
+    #[arg(long, value_name = "SPEC")]
+    openapi: Vec<PathBuf>,
     /// Inputs made from each schema, valid ones and invalid ones each
     #[arg(long, value_name = "COUNT", default_value_t = Effort::default().inputs)]
     inputs: usize,
@@ -35,7 +38,7 @@ impl Certify {
         if let Some(error) = found.errors.first() {
             return Err(Failure::Usage(error.to_string()));
         }
-        let certificate = Certificate::of(&project, &found.cases, Effort { inputs: self.inputs })
+        let certificate = Certificate::of(&project, &found.cases, rehearsed::descriptions(&self.openapi)?, Effort { inputs: self.inputs })
             .await
             .map_err(|error| Failure::Failed(telemetry::chain(&error)))?;
         let json = format!("{:#}\n", certificate.json());

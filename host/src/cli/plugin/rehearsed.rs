@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use super::{descriptor, read};
 use crate::cli::Failure;
-use crate::rehearsal::{Description, Project};
+use crate::rehearsal::{Description, Descriptions, Project};
 
 /// Where a project's cases are.
 const CASES: &str = "tests";
+/// What a build leaves beside the component: without its descriptor.
+const RAW: &str = "raw.wasm";
 /// Where a build leaves the component.
 const BUILD: &str = "build";
 
@@ -29,7 +31,7 @@ fn built(folder: &Path) -> Result<PathBuf, Failure> {
     let entries = std::fs::read_dir(&build).map_err(|_| missing())?;
     let mut found: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|ending| ending == "wasm"))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "wasm") && !path.ends_with(RAW))
         .collect();
     found.sort();
     match found.len() {
@@ -53,9 +55,13 @@ pub(super) fn cases_folder(what: &Path) -> PathBuf {
     if !within.is_dir() && beside.ends_with(BUILD) { beside.with_file_name(CASES) } else { within }
 }
 
-/// A description of a system.
-pub(super) fn description(file: &Path) -> Result<Arc<Description>, Failure> {
-    let shown = file.display().to_string();
-    let text = std::fs::read_to_string(file).map_err(|error| Failure::Usage(format!("can't read {shown}: {error}")))?;
-    Description::parse(&text, &shown).map(Arc::new).map_err(|error| Failure::Usage(error.to_string()))
+/// What a system's makers describe; `None`: nothing was named.
+pub(super) fn descriptions(files: &[PathBuf]) -> Result<Option<Arc<Descriptions>>, Failure> {
+    let read = |file: &PathBuf| {
+        let shown = file.display().to_string();
+        let text = std::fs::read_to_string(file).map_err(|error| Failure::Usage(format!("can't read {shown}: {error}")))?;
+        Description::parse(&text, &shown).map_err(|error| Failure::Usage(error.to_string()))
+    };
+    let read = files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok((!read.is_empty()).then(|| Arc::new(Descriptions::new(read))))
 }

@@ -11,6 +11,7 @@ use crate::registry::Action;
 use crate::rehearsal::case::{Case, Exchange};
 use crate::rehearsal::fault::{Fault, Injection};
 use crate::rehearsal::generate::Generator;
+use crate::rehearsal::openapi::Descriptions;
 use crate::rehearsal::script::{Script, Teaching};
 use crate::rehearsal::stage::{CLOCK, Cast, Play, Played, Project, Stage, StageError};
 use crate::rehearsal::trial::{self, Manner, Performance};
@@ -33,6 +34,8 @@ struct Rounds<'a> {
     taught: Arc<Vec<Exchange>>,
     /// Names of all their writes.
     names: Vec<String>,
+    descriptions: Option<Arc<Descriptions>>,
+    described: Check,
     played: usize,
     named: Check,
     failures: Check,
@@ -41,14 +44,20 @@ struct Rounds<'a> {
 }
 
 /// Tries everything. Gives the checks, and how many calls were played.
-pub(super) async fn all(project: &Project, cases: &[Case], effort: Effort) -> Result<(Vec<Check>, usize), StageError> {
+pub(super) async fn all(
+    project: &Project,
+    cases: &[Case],
+    descriptions: Option<Arc<Descriptions>>,
+    effort: Effort,
+) -> Result<(Vec<Check>, usize), StageError> {
     let (mut casts, of) = trial::casts(cases);
     if casts.is_empty() {
         casts.push(Cast { configuration: Value::Object(Map::new()), origins: Vec::new() });
     }
     let stage = Stage::open(project, &casts).await?;
     let well = cases.iter().filter(|case| case.succeeds());
-    let taught = well.flat_map(|case| case.exchanges.iter().chain(&case.undo_exchanges).cloned()).collect();
+    let exchanges = well.flat_map(|case| case.exchanges.iter().chain(&case.undo_exchanges));
+    let taught = exchanges.filter(|exchange| exchange.fault.is_none()).cloned().collect();
     let mut names: Vec<String> = cases.iter().flat_map(Case::names).collect();
     names.sort();
     names.dedup();
@@ -59,6 +68,8 @@ pub(super) async fn all(project: &Project, cases: &[Case], effort: Effort) -> Re
         of,
         taught: Arc::new(taught),
         names,
+        descriptions,
+        described: Check::new("described", "It asks the system what the system's description says"),
         played: 0,
         named: Check::new("named-writes", "Every write has a name of its own"),
         failures: Check::new("failures", "Every failure says in a sentence what was wrong, within its bounds"),
@@ -99,6 +110,9 @@ pub(super) async fn all(project: &Project, cases: &[Case], effort: Effort) -> Re
         undo,
     ];
     let played = rounds.played;
+    if rounds.descriptions.is_some() {
+        checks.push(rounds.described);
+    }
     checks.extend([rounds.named, rounds.outputs, rounds.failures, rounds.limits]);
     Ok((checks, played))
 }
@@ -133,10 +147,11 @@ impl Rounds<'_> {
             check.tried += 1;
             let (verdict, performance) = trial::case(&self.stage, self.of[index], case).await?;
             self.look(&case.action, &performance.played);
+            self.hold(&case.name, &performance.script);
             for difference in &verdict.differences {
                 check.found(format!("case {}: {difference}", case.name));
             }
-            if verdict.passed() && case.succeeds() && performance.played.status == "succeeded" {
+            if trial::is_unharmed(case, &verdict, &performance) {
                 unharmed.push((index, performance));
             }
         }
@@ -231,6 +246,7 @@ impl Rounds<'_> {
         };
         let played = self.stage.play(play, script.clone(), script.crash()).await?;
         self.look(&action.name, &played);
+        self.hold(&action.name, &script);
         Ok((played, script))
     }
 
@@ -244,8 +260,8 @@ impl Rounds<'_> {
         let (mut classified, mut once) = (Check::new(classified.0, classified.1), Check::new(once.0, once.1));
         for (index, performance) in unharmed {
             let case = &self.cases[*index];
-            for verdict in trial::faults(&self.stage, self.of[*index], case, performance, kinds).await? {
-                self.played += 1;
+            for (verdict, played) in trial::faults(&self.stage, self.of[*index], case, performance, kinds).await? {
+                self.look(&case.action, &played);
                 classified.tried += 1;
                 once.tried += 1;
                 let fault = verdict.fault.unwrap_or_default();
@@ -307,6 +323,17 @@ impl Rounds<'_> {
             }
         }
         Ok(check)
+    }
+
+    /// Holds what was asked against what is described.
+    fn hold(&mut self, who: &str, script: &Script) {
+        let Some(descriptions) = &self.descriptions else { return };
+        for seen in script.seen() {
+            self.described.tried += 1;
+            for refusal in descriptions.refusals(&seen.asked) {
+                self.described.found(format!("{who}: {} {}: {refusal}", seen.asked.method, plain(seen.asked.url.path())));
+            }
+        }
     }
 
     /// What holds for every call.

@@ -71,11 +71,14 @@ func Leave() {
 	if size < quiet {
 		return
 	}
+	if size > busy {
+		runtime.GC() // ends one that is under way, too; with the limit in force others can't make much garbage meanwhile
+	}
 	if present := debug.SetMemoryLimit(math.MaxInt64); present != math.MaxInt64 {
 		limit = present
 	}
-	if size > busy {
-		runtime.GC() // ends one that is under way, too
+	if size > busy && runtime.NumGoroutine() > 1 {
+		runtime.GC() // another goroutine may have begun one before the limit was gone
 	}
 }
 
