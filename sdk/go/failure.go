@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/url"
-	"strings"
 	"time"
 
 	"sangam/sdk/internal/core"
@@ -100,11 +98,8 @@ func (f *Failure) Unwrap() error { return errors.Unwrap(f.cause) }
 // AsFailure gives the failure that the host is told of an error.
 func AsFailure(err error) *Failure {
 	reason := err.Error()
-	var request *url.Error
-	if errors.As(err, &request) {
-		// net/http quotes the whole URL, but a query may hold personal data.
-		short, _, _ := strings.Cut(request.URL, "?")
-		reason = strings.ReplaceAll(reason, request.URL, short)
+	if core.Sentence != nil {
+		reason = core.Sentence(err)
 	}
 	var failure *Failure
 	if errors.As(err, &failure) {

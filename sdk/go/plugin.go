@@ -132,7 +132,7 @@ func describe(about About, plugin *core.Plugin, config reflect.Type) string {
 	for i := range plugin.Actions {
 		action := &plugin.Actions[i]
 		if names[action.Name] {
-			panic(fmt.Sprintf("sangam: action names are unique, but `%s` is declared twice", action.Name))
+			panic(mistake("action names are unique, but `%s` is declared twice", action.Name))
 		}
 		names[action.Name] = true
 		input, output, description, err := action.Schemas()
@@ -145,7 +145,7 @@ func describe(about About, plugin *core.Plugin, config reflect.Type) string {
 	}
 	for _, action := range d.Actions {
 		if action.Undo != "" && !names[action.Undo] {
-			panic(fmt.Sprintf("sangam: `%s` is undone by `%s`, which is not declared", action.Name, action.Undo))
+			panic(mistake("`%s` is undone by `%s`, which is not declared", action.Name, action.Undo))
 		}
 	}
 	for _, stream := range plugin.Streams {
@@ -159,6 +159,10 @@ func describe(about About, plugin *core.Plugin, config reflect.Type) string {
 
 func mustMake(what string, err error) {
 	if err != nil {
-		panic(fmt.Sprintf("sangam: %s can't be described: %v", what, err))
+		panic(mistake("%s can't be described: %v", what, err))
 	}
+}
+
+func mistake(format string, a ...any) core.Mistake {
+	return core.Mistake("sangam: " + fmt.Sprintf(format, a...))
 }

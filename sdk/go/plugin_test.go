@@ -3,6 +3,7 @@ package sangam_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -55,7 +56,7 @@ func TestMistakesOfAnAuthorAreToldBeforeAHostSeesThem(t *testing.T) {
 	} {
 		func() {
 			defer func() {
-				if said, _ := recover().(string); !strings.Contains(said, want) {
+				if said := fmt.Sprint(recover()); !strings.Contains(said, want) {
 					t.Errorf("%q does not say %q", said, want)
 				}
 			}()

@@ -2,7 +2,8 @@ package sangam
 
 import (
 	"fmt"
-	"net/url"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,9 +81,18 @@ func (r *Request) JSON(body any) *Request {
 	return r.contentType("application/json")
 }
 
-// Form is the body as a form, and its content type unless one is set.
-func (r *Request) Form(fields url.Values) *Request {
-	r.wire.Body = []byte(fields.Encode())
+// Form is the body as a form, and its content type unless one is set. It takes a url.Values as well; names come in order.
+func (r *Request) Form(fields map[string][]string) *Request {
+	var body strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		for _, value := range fields[name] {
+			if body.Len() > 0 {
+				body.WriteByte('&')
+			}
+			body.WriteString(Encode(name) + "=" + Encode(value))
+		}
+	}
+	r.wire.Body = []byte(body.String())
 	return r.contentType("application/x-www-form-urlencoded")
 }
 

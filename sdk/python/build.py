@@ -12,9 +12,12 @@ import ast
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -36,10 +39,10 @@ def main() -> None:
     project = given.project.resolve()
     settings = read_settings(project)
     place = (given.venv or project / ".venv").resolve()
-    python = prepare(place, settings)
+    python, pure = prepare(place, settings)
     found = look(python, project, settings)
     entry = write_entry(project / "build" / "entry", settings, found)
-    componentize(python, project, place, entry, found["world"], given.output.resolve())
+    componentize(python, project, pure, entry, found["world"], given.output.resolve())
 
 
 def read_settings(project: Path) -> dict[str, Any]:
@@ -73,39 +76,62 @@ def toml() -> Any:
     return tomllib
 
 
-def prepare(place: Path, settings: dict[str, Any]) -> Path:
-    """The virtual environment with the tools and the project's dependencies, and the latter once more as the component
-    needs them: in pure Python."""
+def prepare(place: Path, settings: dict[str, Any]) -> tuple[Path, Path]:
+    """The Python of a virtual environment with the tools and the project's dependencies; and a folder with the latter once
+    more, as the component needs them: in pure Python. Connectors may share an environment, and be built at the same time."""
     python = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if not python.exists():
-        say(f"making a virtual environment in {place}")
-        try:
-            venv.create(place, with_pip=True)
-        except (subprocess.CalledProcessError, OSError) as error:
-            fail(f"no virtual environment could be made in {place} ({error}). On Debian and Ubuntu: apt install python3-venv")
     dependencies = settings["dependencies"]
-    wanted = hashlib.sha256(json.dumps([TOOLS, INSIDE, dependencies]).encode()).hexdigest()
-    stamp = place / "sangam-tools"
-    if stamp.exists() and stamp.read_text() == wanted:
-        return python
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    say(f"installing {', '.join(TOOLS + dependencies)} into {place}")
-    run([*pip, *TOOLS, *dependencies], "the tools could not be installed; the lines above are those of pip")
-    if dependencies:
-        pure = ["--only-binary=:all:", "--platform", "any", "--implementation", "py", "--abi", "none", "--python-version", INSIDE]
-        run(
-            [*pip, "--target", str(place / "component"), "--upgrade", *pure, *dependencies],
-            "not every dependency is there in pure Python, and native code can't run inside a component; the lines above name it",
-        )
-    stamp.write_text(wanted)
-    return python
+    wanted = hashlib.sha256(json.dumps([TOOLS, INSIDE, dependencies]).encode()).hexdigest()[:16]
+    pure, stamp = place / f"component-{wanted}", place / f"sangam-tools-{wanted}"
+    place.mkdir(parents=True, exist_ok=True)
+    with alone(place / "sangam-lock"):
+        if not python.exists():
+            say(f"making a virtual environment in {place}")
+            try:
+                venv.create(place, with_pip=True)
+            except (subprocess.CalledProcessError, OSError) as error:
+                fail(f"no virtual environment could be made in {place} ({error}). On Debian and Ubuntu: apt install python3-venv")
+        if stamp.exists():
+            return python, pure
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        say(f"installing {', '.join(TOOLS + dependencies)} into {place}")
+        run([*pip, *TOOLS, *dependencies], "the tools could not be installed; the lines above are those of pip")
+        shutil.rmtree(pure, ignore_errors=True)
+        if dependencies:
+            only = ["--only-binary=:all:", "--platform", "any", "--implementation", "py", "--abi", "none", "--python-version", INSIDE]
+            run(
+                [*pip, "--target", str(pure), *only, *dependencies],
+                "not every dependency is there in pure Python, and native code can't run inside a component; the lines above name it",
+            )
+        stamp.touch()
+    return python, pure
+
+
+@contextmanager
+def alone(file: Path) -> Generator[None, None, None]:
+    """Waits for other builds that install into the same place."""
+    with file.open("w") as held:
+        try:
+            import fcntl
+        except ImportError:  # Windows
+            yield
+            return
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 LOOK = """
-import importlib, json, sys
+import importlib, json, sys, traceback
 before = set(sys.modules)
 from sangam_sdk.plugin import Plugin
-module = importlib.import_module(sys.argv[1])
+try:
+    module = importlib.import_module(sys.argv[1])
+except Exception as error:
+    trace = error.__traceback__
+    while trace.tb_next and ("importlib" in trace.tb_frame.f_code.co_filename or trace.tb_frame.f_code.co_filename == "<string>"):
+        trace = trace.tb_next
+    traceback.print_exception(type(error), error, trace)
+    sys.exit(1)
 plugins = [value for value in vars(module).values() if isinstance(value, Plugin)]
 plugins = list({id(plugin): plugin for plugin in plugins}.values())
 if len(plugins) != 1:
@@ -140,7 +166,7 @@ def late_imports(files: dict[str, str | None], places: list[Path]) -> list[str]:
         if not file or not file.endswith(".py") or not any(place in Path(file).parents for place in places):
             continue
         package = name if file.endswith("__init__.py") else name.rpartition(".")[0]
-        for node in ast.walk(ast.parse(Path(file).read_text(encoding="utf-8"))):
+        for node in within_functions(ast.parse(Path(file).read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 late.update(alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -149,6 +175,13 @@ def late_imports(files: dict[str, str | None], places: list[Path]) -> list[str]:
                 late.add(base)
                 late.update(f"{base}.{alias.name}" for alias in node.names if alias.name != "*")
     return sorted(name for name in late if name and name.split(".")[0] not in NATIVE)
+
+
+def within_functions(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes of all functions. What stands elsewhere in a module has run when it is imported."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield from ast.walk(node)
 
 
 NATIVE = ("__future__", "__main__", "ssl", "ctypes", "tkinter", "sangam_sdk")
@@ -177,18 +210,23 @@ def write_entry(folder: Path, settings: dict[str, Any], found: dict[str, Any]) -
     return folder
 
 
-def componentize(python: Path, project: Path, place: Path, entry: Path, world: str, output: Path) -> None:
+def componentize(python: Path, project: Path, pure: Path, entry: Path, world: str, output: Path) -> None:
     """Imports everything within WebAssembly, and keeps what memory holds then."""
     say(f"compiling with {COMPILER.replace('==', ' ')}")
     output.parent.mkdir(parents=True, exist_ok=True)
     command = [str(python), "-c", "import sys, componentize_py; sys.exit(componentize_py.script())"]
     command += ["--quiet", "--wit-path", str(WIT), "--world", world, "componentize", "sangam_entry", "--output", str(output)]
-    for path in (project / "src", SDK / "src", place / "component", entry):
+    for path in (project / "src", SDK / "src", pure, entry):
         if path.exists():
             command += ["--python-path", str(path)]
     # The compiler takes what VIRTUAL_ENV names into the component too: tests and tools have no place there.
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-    run(command, "componentize-py failed; the lines above are its own", environment)
+    failure = "componentize-py failed; the lines above are its own"
+    if pure.exists() and next(pure.rglob(f"*.cpython-{INSIDE.replace('.', '')}.pyc"), None) is None:
+        # Whatever is compiled on the way leaves its litter in the image, megabytes of it. The first time makes the `.pyc` that the second reads.
+        say("compiling the dependencies, once")
+        run(command, failure, environment)
+    run(command, failure, environment)
 
 
 def run(command: list[str], sentence: str, environment: dict[str, str] | None = None) -> None:

@@ -3,6 +3,7 @@
 mod approve;
 mod build;
 mod bundle;
+mod certify;
 mod dev;
 mod embed;
 mod inspect;
@@ -10,8 +11,11 @@ mod keygen;
 mod new;
 mod pull;
 mod push;
+mod record;
+mod rehearsed;
 mod sdks;
 mod sign;
+mod test;
 mod verify;
 
 use std::io::Write as _;
@@ -49,6 +53,10 @@ enum Verb {
     Keygen(keygen::Keygen),
     /// Embed a component's descriptor, so that it can be shown and checked without running it
     Embed(embed::Embed),
+    /// Play a connector's cases: its calls against what the systems answer
+    Test(test::Test),
+    /// Put a connector to the proof: every input, every fault, every crash
+    Certify(certify::Certify),
     /// Write a component to an OCI registry
     Push(push::Push),
     /// Fetch a component from an OCI registry into a file
@@ -69,6 +77,8 @@ impl Plugin {
             Verb::Verify(verb) => verb.run(),
             Verb::Keygen(verb) => verb.run(),
             Verb::Embed(verb) => verb.run().await,
+            Verb::Test(verb) => verb.run().await,
+            Verb::Certify(verb) => verb.run().await,
             Verb::Push(verb) => verb.run().await,
             Verb::Pull(verb) => verb.run().await,
             Verb::Bundle(verb) => verb.run().await,

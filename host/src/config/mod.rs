@@ -192,6 +192,18 @@ pub fn parse_revision(content: &Value, base: &Path, outside: &Outside<'_>) -> Re
     parse(&revision::toml_text(content), "revision", base, outside)
 }
 
+/// The hosts that a plugin with that configuration expects to reach, as `allow-hosts` names them; those that the configuration leaves open are not
+/// among them.
+pub fn expected_hosts(templates: &[String], config: &Value, schema: &Value) -> Vec<String> {
+    let expected = templates.iter().filter_map(|template| expectation::expected_host(template, config, schema));
+    expected.map(|host| host.to_string()).collect()
+}
+
+/// A configuration as TOML: sections as JSON (`plugins`, `credentials`: objects of tables; `routes`: an array), without nulls.
+pub fn toml_text(content: &Value) -> String {
+    revision::toml_text(content)
+}
+
 /// Says whether the values can be trusted in spite of the errors.
 fn report_syntax(r: &mut Reader<'_>, errors: &[toml::de::Error]) -> bool {
     let mut readable = true;

@@ -7,7 +7,7 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 /// Begins the names of the sections in which bindings say what a module's functions mean.
-const WORLD: &[u8] = b"component-type:";
+const WORLD: &[u8] = b"component-type";
 
 /// Why a module makes no component.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +25,7 @@ fn failed(error: impl std::fmt::Display) -> WrapError {
 /// A sentence that says what is missing or does not fit.
 pub fn wrap(module: &[u8], adapter: Option<&[u8]>) -> Result<Vec<u8>, WrapError> {
     if !module.windows(WORLD.len()).any(|bytes| bytes == WORLD) {
-        return Err(WrapError("its sources declare no plugin with the SDK (the module has no section component-type:…)".to_owned()));
+        return Err(WrapError("its sources declare no plugin with the SDK (the module has no section component-type)".to_owned()));
     }
     let encoder = ComponentEncoder::default().validate(true).module(module).map_err(failed)?;
     // Where the module does not use it, nothing of it gets into the component.

@@ -1,6 +1,6 @@
 /** How Slack answers: with status 200 and `{"ok": false, "error": "…"}` to most of what it will not do. (docs.slack.dev, Web API.) */
 
-import { Failure, type FailureKind, type Response, s } from "@sangam/sdk";
+import { Failure, type FailureKind, type Response, parseJson, s } from "@sangam/sdk";
 
 /** The answer of `chat.postMessage`, as far as it matters. */
 export const Posted = s.object({ channel: s.string(), ts: s.string() }, { open: true });
@@ -21,6 +21,18 @@ export const History = s.object(
   },
   { open: true },
 );
+
+/** Whether the body of an answer says that nothing was done. */
+export function refused(body: unknown): boolean {
+  if (typeof body !== "string") {
+    return false;
+  }
+  try {
+    return (parseJson(body) as { ok?: unknown } | null)?.ok === false;
+  } catch {
+    return false;
+  }
+}
 
 /** Errors of which trying again may get rid, or for which the credential is to blame; all others are rejected. */
 const KINDS: Record<string, FailureKind> = {

@@ -2,7 +2,7 @@
 
 import { type Context, type Infer, definePlugin, s } from "@sangam/sdk";
 
-import { Posted, slack } from "./api.ts";
+import { Posted, refused, slack } from "./api.ts";
 import { EVENT_TYPE, find } from "./marker.ts";
 
 export const Config = s.object({
@@ -33,10 +33,13 @@ const Message = s.object({
 });
 // ANCHOR_END: schemas
 
+/** The one write of `post-message`. */
+const MESSAGE = "message";
+
 // ANCHOR: post
 const postMessage = plugin.action("post-message", { title: "Post a message", input: PostMessage, output: Message }, async (input, cx) => {
   // Slack recognises no message that is sent twice. So the message carries its key as metadata, and an attempt that may not be the first looks for it.
-  const key = cx.http.key("message");
+  const key = cx.http.key(MESSAGE);
   if (!cx.firstAttempt) {
     const found = await find(input, key, cx);
     if (found !== undefined) {
@@ -44,27 +47,29 @@ const postMessage = plugin.action("post-message", { title: "Post a message", inp
       return found;
     }
   }
-  const { channel, ts } = await cx.http
-    .post(`${cx.config["base-url"]}/api/chat.postMessage`, {
-      name: "message",
-      json: {
-        channel: input.channel,
-        text: input.text,
-        thread_ts: input.thread ?? undefined,
-        metadata: { event_type: EVENT_TYPE, event_payload: { key } },
-      },
-    })
-    .orFail(slack)
-    .json(Posted);
+  const { channel, ts } = await post(input, key, cx);
   cx.log.info("posted", { channel, ts });
   return { channel, ts };
 });
+
+async function post({ channel, text, thread }: Infer<typeof PostMessage>, key: string, { http, config, run, attempt, firstAttempt }: Cx) {
+  const url = `${config["base-url"]}/api/chat.postMessage`;
+  const metadata = { event_type: EVENT_TYPE, event_payload: { key } };
+  const json = { channel, text, thread_ts: thread ?? undefined, metadata };
+  const answer = await http.post(url, { name: MESSAGE, json });
+  if (firstAttempt || !refused(answer.text())) {
+    return answer.orFail(slack).json(Posted);
+  }
+  // Slack refuses with status 200, so that the journal has it for done and may have given an old refusal here. It goes again under a name of this attempt.
+  return http.post(url, { name: `${MESSAGE}/${run.id}/${attempt}`, json }).orFail(slack).json(Posted);
+}
 // ANCHOR_END: post
 
 // ANCHOR: undo
 plugin.undo("delete-message", { title: "Delete the message", of: postMessage, idempotent: true }, async (undo, cx) => {
   // Where the step failed, its message may be there all the same: the key leads to it.
-  const key = undo.maybeDone("message")?.key;
+  const maybe = undo.effects.some(({ state, response }) => state !== "failed" && !refused((response as { body?: unknown } | null | undefined)?.body));
+  const key = maybe ? undo.effect(MESSAGE)?.key : undefined;
   const message = undo.output ?? (key == null ? undefined : await find(undo.input, key, cx));
   if (message === undefined) {
     return;

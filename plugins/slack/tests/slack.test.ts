@@ -89,6 +89,20 @@ test("a look-up goes through the pages, and not beyond the run's beginning", asy
   assert.equal(messages.length, 1);
 });
 
+test("what Slack refused for a while is posted once it no longer does", async () => {
+  for (const error of ["internal_error", "token_revoked", "channel_not_found"]) {
+    let refusing = true;
+    const { host, messages } = workspace((request) => (refusing && request.path === "/api/chat.postMessage" ? json(200, { ok: false, error }) : undefined));
+    await failureOf(host.invoke(plugin, "post-message", INPUT));
+    host.attempt = 2;
+    await failureOf(host.invoke(plugin, "post-message", INPUT));
+    refusing = false;
+    host.attempt = 3;
+    assert.equal((await host.invoke(plugin, "post-message", INPUT)).channel, "C0FIELD01", error);
+    assert.equal(messages.length, 1);
+  }
+});
+
 test("what is undone is deleted, also where the step failed with its message posted", async () => {
   const { host, messages } = workspace();
   const output = await host.invoke(plugin, "post-message", INPUT);
@@ -107,6 +121,9 @@ test("an undo of what is gone, or never was, succeeds", async () => {
   await host.invoke(plugin, "delete-message", { input: INPUT, output: { channel: "C0FIELD01", ts: "1.2" }, effects: [] });
   const refused = [{ name: "message", key: key("message"), state: "failed" }];
   await host.invoke(plugin, "delete-message", { input: INPUT, output: null, effects: refused });
+  const body = '{"ok":false,"error":"not_in_channel"}';
+  const answered = [{ name: "message", key: key("message"), state: "done", response: { status: 200, headers: {}, body } }];
+  await host.invoke(plugin, "delete-message", { input: INPUT, output: null, effects: answered });
   assert.equal(host.sent.length, 1, "a write that was refused did nothing, and nobody looks for it");
 });
 

@@ -194,6 +194,10 @@ void abi_log(int32_t level, const char *message, size_t message_len, const abi_p
 
 /* Text that crosses the boundary has to be UTF-8, or the call traps: what is not comes out as U+FFFD. */
 sangam_text sangam__utf8(sangam_text text);
+/* As sangam_shown, but for so many characters. */
+sangam_text sangam__shown(sangam_text value, size_t most);
+/* Ends the call for a broken rule, and says in the log which. */
+_Noreturn void sangam__broken(const char *rule);
 /* The call is over: everything that sangam_alloc gave is free again. */
 void sangam__reset(void);
 

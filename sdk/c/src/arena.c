@@ -57,7 +57,7 @@ static void give_back(block *used) { free(used); }
 static void *block_of(size_t size) {
     if (size > SIZE_MAX / 2) abort();
     block *made = fresh(sizeof *made + size);
-    if (!made) abort();
+    if (!made) sangam__broken("no memory is left for this call: its limit is `memory`");
     memset(made->content, 0, size);
     made->before = blocks;
     blocks = made;
@@ -106,11 +106,21 @@ void sangam__reset(void) {
 __attribute__((export_name("cabi_realloc"))) void *cabi_realloc(void *old, size_t old_size, size_t align, size_t size);
 void *cabi_realloc(void *old, size_t old_size, size_t align, size_t size) {
     if (size == 0) return (void *)align;
-    /* One byte more: a text from the host has a NUL after it, like all texts. */
-    if (size == SIZE_MAX) abort();
+    /* One byte more: a text from the host has a NUL after it, like all texts. And sources without SANGAM_CONNECTOR, SANGAM_SOURCE or
+     * SANGAM_DUPLEX don't link: what is undefined then is what those define. */
+    if (size == SIZE_MAX || !sangam_exported.name) abort();
     void *given = sangam_alloc(size + 1);
     if (old_size) memcpy(given, old, old_size < size ? old_size : size);
     return given;
+}
+/* The WASI adapter asks here for its own state, once, which outlives the call. */
+__attribute__((export_name("cabi_realloc_adapter"))) void *cabi_realloc_adapter(void *old, size_t old_size, size_t align, size_t size);
+void *cabi_realloc_adapter(void *old, size_t old_size, size_t align, size_t size) {
+    (void)align;
+    block *made = fresh(sizeof *made + size);
+    if (!made) abort();
+    if (old_size) memcpy(made->content, old, old_size < size ? old_size : size);
+    return made->content;
 }
 #else
 void *sangam_alloc(size_t size) { return block_of(size); }

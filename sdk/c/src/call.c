@@ -55,7 +55,7 @@ static sangam_failure *act(const sangam_plugin *plugin, sangam_text name, sangam
     for (size_t i = 0; i < plugin->action_count; i++) {
         if (sangam_text_is(name, plugin->actions[i].name)) action = &plugin->actions[i];
     }
-    if (!action) return sangam_reject("%s has no action `%.*s`", plugin->name, (int)name.len, name.ptr);
+    if (!action) return sangam_reject("%s has no action `%s`", plugin->name, sangam_shown(name).ptr);
     sangam_call call;
     void *given;
     SANGAM_TRY(call_of(plugin, context, &call));
@@ -151,7 +151,7 @@ static sangam_failure *source_call_of(const sangam_plugin *plugin, sangam_text t
 
 static sangam_failure *poll(const sangam_plugin *plugin, sangam_text name, sangam_source_call *call, sangam_text context, sangam_page *page) {
     const sangam_stream *stream = stream_of(plugin, name);
-    if (!stream || !stream->poll) return sangam_reject("%s has no stream `%.*s` to poll", plugin->name, (int)name.len, name.ptr);
+    if (!stream || !stream->poll) return sangam_reject("%s has no stream `%s` to poll", plugin->name, sangam_shown(name).ptr);
     SANGAM_TRY(source_call_of(plugin, context, call));
     return stream->poll(call, page);
 }
@@ -177,7 +177,7 @@ void *sangam__poll(const sangam_plugin *plugin, sangam_text stream, sangam_text 
 
 static sangam_failure *receive(const sangam_plugin *plugin, sangam_text name, const sangam_inbound *request, sangam_text context, sangam_received *received) {
     const sangam_stream *stream = stream_of(plugin, name);
-    if (!stream || !stream->receive) return sangam_reject("%s has no stream `%.*s` to receive", plugin->name, (int)name.len, name.ptr);
+    if (!stream || !stream->receive) return sangam_reject("%s has no stream `%s` to receive", plugin->name, sangam_shown(name).ptr);
     sangam_source_call call = {.limit = 0};
     SANGAM_TRY(source_call_of(plugin, context, &call));
     return stream->receive(&call, request, received);

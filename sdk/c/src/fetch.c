@@ -50,7 +50,6 @@ STREAMS("[method]output-stream.blocking-write-and-flush") void stream_write(hand
 STREAMS("[resource-drop]output-stream") void output_drop(handle stream);
 STREAMS("[method]input-stream.blocking-read") void stream_read(handle stream, int64_t len, area *out);
 STREAMS("[resource-drop]input-stream") void input_drop(handle stream);
-STREAMS("[method]output-stream.subscribe") handle output_subscribe(handle stream);
 POLL("[method]pollable.block") void pollable_block(handle pollable);
 POLL("[resource-drop]pollable") void pollable_drop(handle pollable);
 __attribute__((import_module("wasi:io/error@0.2.12"), import_name("[resource-drop]error"))) extern void error_drop(handle error);
@@ -207,9 +206,14 @@ static sangam_failure *exchange(const sangam_request *wanted, sangam_text to, co
         request_drop(request);
         return failure;
     }
-    request_body(request, &out);
-    bool has_body = out.bytes[0] == 0;
-    handle body = (handle)word_at(&out, 4);
+    /* A body that was taken has to be finished; so none is taken where there is nothing to say. */
+    bool has_body = false;
+    handle body = 0;
+    if (wanted->body.len) {
+        request_body(request, &out);
+        has_body = out.bytes[0] == 0;
+        body = (handle)word_at(&out, 4);
+    }
     outgoing_handle(request, wanted->timeout_ms > 0, wanted->timeout_ms ? options_of(wanted->timeout_ms) : 0, &out);
     if (out.bytes[0]) return failed(to.ptr, &out, 8);
     handle future = (handle)word_at(&out, 8);

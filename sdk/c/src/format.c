@@ -145,7 +145,7 @@ static void convert(output *out, directive *d, char kind, va_list *arguments) {
         break;
     }
     case 'p': integer(out, d, (uintmax_t)(uintptr_t)va_arg(*arguments, void *), "0x", 16, false); break;
-    default: abort(); /* %f and its kin, %n: said in sangam/text.h */
+    default: sangam__broken("sangam_format knows no floating point and no %n: count in integers"); /* said in sangam/text.h */
     }
 }
 

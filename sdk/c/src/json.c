@@ -93,7 +93,7 @@ sangam_json *sangam_json_integer(int64_t integer) {
 
 sangam_json *sangam_json_number(sangam_text digits) {
     const sangam_json *read;
-    if (sangam_json_read(digits, "a number", &read) || read->kind != SANGAM_NUMBER) abort();
+    if (sangam_json_read(digits, "a number", &read) || read->kind != SANGAM_NUMBER) sangam__broken("sangam_json_number was given digits that are no JSON number");
     sangam_json *made = make(SANGAM_NUMBER);
     made->text = read->text;
     return made;
@@ -180,7 +180,7 @@ static void put_string(writer *w, sangam_text text) {
 }
 
 static void write_value(writer *w, const sangam_json *value, unsigned depth) {
-    if (depth > 2 * SANGAM_JSON_DEPTH) abort(); /* a value within itself */
+    if (depth > 2 * SANGAM_JSON_DEPTH) sangam__broken("a JSON value is nested too deeply to be written, or within itself");
     switch (sangam_json_kind(value)) {
     case SANGAM_NULL: put(w, "null", 4); break;
     case SANGAM_BOOLEAN: put(w, value->truth ? "true" : "false", value->truth ? 4 : 5); break;

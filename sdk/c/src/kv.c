@@ -1,10 +1,11 @@
 /* Key-value and log: what the host offers beside HTTP. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "abi.h"
 
 static sangam_failure *failed(sangam_text key, const abi_kv_error *error) {
-    const char *name = sangam__utf8(sangam_copy(key.ptr, key.len)).ptr, *why = sangam_copy(error->why.ptr, error->why.len).ptr;
+    const char *name = sangam_shown(key).ptr, *why = sangam_copy(error->why.ptr, error->why.len).ptr;
     switch (error->tag) {
     case ABI_NOT_CLAIMED: return sangam_reject("key `%s` was first read after a write: read all keys before", name);
     case ABI_TOO_LARGE: return sangam_reject("key `%s` or its value is too large: %s", name, why);
@@ -30,7 +31,7 @@ sangam_failure *sangam_kv_get_record(const sangam_type *type, sangam_text key, v
     *record = NULL;
     SANGAM_TRY(sangam_kv_get(key, &value));
     if (!value.ptr) return SANGAM_OK;
-    return sangam_decode(type, value, sangam_format("key `%.*s`", (int)key.len, key.ptr).ptr, record);
+    return sangam_decode(type, value, sangam_format("key `%s`", sangam_shown(key).ptr).ptr, record);
 }
 
 sangam_failure *sangam_kv_set(sangam_text key, sangam_text value) {
@@ -91,4 +92,9 @@ void sangam_log(sangam_level level, const char *const *words, size_t count) {
     }
     sangam_text message = sangam__utf8(sangam_text_of(count && words[0] ? words[0] : ""));
     abi_log((int32_t)level, message.ptr, message.len, pairs, fields);
+}
+
+_Noreturn void sangam__broken(const char *rule) {
+    abi_log(SANGAM_LOG_ERROR, rule, strlen(rule), NULL, 0);
+    abort();
 }

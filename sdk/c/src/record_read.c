@@ -17,7 +17,7 @@ typedef struct decoding {
 static sangam_text path_of(const place *at) {
     if (!at) return SANGAM_TEXT("");
     sangam_text outer = path_of(at->outer);
-    if (at->member.ptr) return sangam_format("%s.%.*s", outer.ptr, (int)(at->member.len > 256 ? 256 : at->member.len), at->member.ptr);
+    if (at->member.ptr) return sangam_format("%s.%s", outer.ptr, sangam_shown(at->member).ptr);
     return sangam_format("%s[%zu]", outer.ptr, at->index);
 }
 
@@ -31,11 +31,7 @@ static sangam_text shown(const sangam_json *value) {
     sangam_kind kind = sangam_json_kind(value);
     if (kind == SANGAM_BOOLEAN) return value->truth ? SANGAM_TEXT("true") : SANGAM_TEXT("false");
     if (kind == SANGAM_NUMBER) return sangam_format("the number %.*s", (int)(value->text.len > 40 ? 40 : value->text.len), value->text.ptr);
-    if (kind == SANGAM_STRING) {
-        bool long_ = value->text.len > 40;
-        sangam_text start = sangam__utf8(sangam_copy(value->text.ptr, long_ ? 40 : value->text.len));
-        return sangam_format("the string \"%s%s\"", start.ptr, long_ ? "…" : "");
-    }
+    if (kind == SANGAM_STRING) return sangam_format("the string \"%s\"", sangam_shown(value->text).ptr);
     return sangam_text_of(kinds[kind]);
 }
 

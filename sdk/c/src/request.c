@@ -44,11 +44,14 @@ void sangam_body(sangam_request *request, const char *content_type, sangam_text 
 
 void sangam_body_json(sangam_request *request, const sangam_json *value) { sangam_body(request, "application/json", sangam_json_write(value)); }
 
+/* How much of a URL a failure shows, in characters. */
+enum { LONGEST_URL = 1000 };
+
 /* For people: the query may hold personal data. */
 sangam_text sangam__without_query(const char *method, sangam_text url) {
     size_t len = 0;
     while (len < url.len && url.ptr[len] != '?' && url.ptr[len] != '#') len++;
-    return sangam__utf8(sangam_format("%s %.*s", method, (int)len, url.ptr));
+    return sangam_format("%s %s", method, sangam__shown((sangam_text){url.ptr, len}, LONGEST_URL).ptr);
 }
 
 sangam_failure *sangam__check_write(const sangam_request *request, sangam_text to) {

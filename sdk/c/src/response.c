@@ -66,12 +66,12 @@ static int64_t days_from_civil(int64_t year, int64_t month, int64_t day) {
 static bool http_date(sangam_text text, int64_t *seconds) {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     if (text.len != 29 || memcmp(text.ptr + 25, " GMT", 4) != 0) return false;
-    char month[4] = {text.ptr[8], text.ptr[9], text.ptr[10], 0};
-    const char *found = strlen(month) == 3 ? strstr(months, month) : NULL;
+    int64_t month = 0;
+    while (month < 12 && memcmp(months + 3 * month, text.ptr + 8, 3) != 0) month++;
     int64_t day = digits(text.ptr + 5, 2), year = digits(text.ptr + 12, 4), hour = digits(text.ptr + 17, 2), minute = digits(text.ptr + 20, 2),
             second = digits(text.ptr + 23, 2);
-    if (!found || (found - months) % 3 || day < 1 || day > 31 || year < 0 || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0) return false;
-    *seconds = days_from_civil(year, (found - months) / 3 + 1, day) * 86400 + hour * 3600 + minute * 60 + second;
+    if (month == 12 || day < 1 || day > 31 || year < 0 || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0) return false;
+    *seconds = days_from_civil(year, month + 1, day) * 86400 + hour * 3600 + minute * 60 + second;
     return true;
 }
 

@@ -94,3 +94,38 @@ sangam_text sangam__utf8(sangam_text text) {
     }
     return (sangam_text){mended, made};
 }
+
+/* Controls, and marks that turn the direction of writing or have no width. */
+static bool hidden(uint32_t code) {
+    return code < 0x20 || (code >= 0x7F && code < 0xA0) || (code >= 0x200B && code <= 0x200F) || (code >= 0x2028 && code <= 0x202E) ||
+           (code >= 0x2060 && code <= 0x206F) || code == 0xFEFF;
+}
+
+sangam_text sangam_shown(sangam_text value) { return sangam__shown(value, 80); }
+
+sangam_text sangam__shown(sangam_text value, size_t most) {
+    enum { LONGEST = 6 }; /* of `\u200b` */
+    sangam_text text = sangam__utf8(value);
+    if (most > text.len) most = text.len;
+    char *shown = sangam_alloc_array(most + 1, LONGEST);
+    size_t made = 0, at = 0, len = 0;
+    for (size_t count = 0; at < text.len && count < most; at += len, count++) {
+        const unsigned char *from = (const unsigned char *)text.ptr + at;
+        len = sangam__character(from, text.len - at);
+        uint32_t code = len == 1 ? from[0] : len == 2 ? (from[0] & 0x1Fu) << 6 | (from[1] & 0x3Fu) : len == 3 ? (from[0] & 0x0Fu) << 12 | (from[1] & 0x3Fu) << 6 | (from[2] & 0x3Fu) : 0x10000;
+        if (hidden(code)) {
+            const char *escape = code == '\n' ? "\\n" : code == '\t' ? "\\t" : code == '\r' ? "\\r" : sangam_format("\\u%04x", (unsigned)code).ptr;
+            size_t escape_len = strlen(escape);
+            memcpy(shown + made, escape, escape_len);
+            made += escape_len;
+        } else {
+            memcpy(shown + made, from, len);
+            made += len;
+        }
+    }
+    if (at < text.len) {
+        memcpy(shown + made, "…", sizeof "…" - 1);
+        made += sizeof "…" - 1;
+    }
+    return (sangam_text){shown, made};
+}

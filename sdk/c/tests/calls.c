@@ -43,6 +43,14 @@ SANGAM_TEST(a_write_needs_a_name) {
     CHECK_INT(sangam_host.sent_count, 0);
 }
 
+SANGAM_TEST(a_fetch_goes_where_a_send_goes_without_its_marks) {
+    setup(creates);
+    CHECK_TEXT(sangam_invoke("fetched", "null")->data, "{\"id\":10.10}");
+    CHECK(sangam_host.sent[0].read_only);
+    CHECK_TEXT(sangam_host.sent[0].name, "found");
+    CHECK_INT(sangam_host.sent[0].headers.count, 0);
+}
+
 static int status;
 static const char *retry_after;
 

@@ -55,6 +55,15 @@ static sangam_failure *unnamed(const sangam_call *call, const sangam_any *input,
     return sangam_send(&request, &answer);
 }
 
+static sangam_failure *fetched(const sangam_call *call, const sangam_any *input, sangam_any *output) {
+    (void)call, (void)input;
+    sangam_request request = sangam_write("POST", SANGAM_TEXT("https://desk.example/search"), SANGAM_TEXT("found"));
+    request.read_only = true;
+    const sangam_response *answer;
+    SANGAM_TRY(sangam_fetch(&request, &answer));
+    return sangam_response_json(answer, &output->value);
+}
+
 static sangam_failure *count(const sangam_call *call, const sangam_any *input, sangam_any *output) {
     (void)call;
     int64_t sum;
@@ -109,6 +118,7 @@ static sangam_failure *receive(const sangam_source_call *call, const sangam_inbo
     ACTION("undo", "Undo", undo, undo_take, sangam_any, .idempotent = true)          \
     ACTION("comment", "Comment", comment, sangam_any, sangam_any)                    \
     ACTION("unnamed", "Write without a name", unnamed, sangam_any, sangam_any)       \
+    ACTION("fetched", "Search over wasi:http", fetched, sangam_any, sangam_any)      \
     ACTION("count", "Count", count, sangam_any, sangam_any)
 #define STREAMS(STREAM) \
     STREAM("leave", "Approved leave", .poll = poll, .receive = receive, .types = SANGAM_LIST("leave.approved", "hook"))

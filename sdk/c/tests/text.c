@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "sangam_test.h"
 
@@ -35,4 +36,14 @@ SANGAM_TEST(texts_compare_by_their_bytes) {
     CHECK(sangam_text_is(SANGAM_TEXT("a"), "a") && !sangam_text_is((sangam_text){NULL, 0}, ""));
     CHECK(sangam_text_contains(SANGAM_TEXT("abcd"), "cd") && !sangam_text_contains(SANGAM_TEXT("abc"), "cd"));
     CHECK_INT(sangam_text_characters(SANGAM_TEXT("aä😀")), 3);
+}
+
+SANGAM_TEST(what_does_not_show_is_escaped_for_people) {
+    CHECK_TEXT(sangam_shown(SANGAM_TEXT("a\nb\t\0ä😀\xE2\x80\xAE\xFF")), "a\\nb\\t\\u0000ä😀\\u202e\xEF\xBF\xBD");
+    sangam_text long_ = sangam_format("%0100d", 7), cut = sangam_shown(long_);
+    CHECK_INT(sangam_text_characters(cut), 81);
+    CHECK(sangam_text_contains(cut, "…"));
+    sangam_text worst = sangam_format("%80s", "");
+    memset((char *)worst.ptr, 1, worst.len);
+    CHECK_INT(sangam_shown(worst).len, 480);
 }

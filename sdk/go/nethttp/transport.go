@@ -6,7 +6,7 @@
 // A request that writes should be named, as always: by the header Sangam-Effect-Name, or where a library makes the requests, by its
 // context ([WithName]). The header `Sangam-Effect: read` ([ReadOnly]) marks one that only reads. Neither header is sent.
 //
-// net/http makes a component about 4 MB larger, and its start slower: without a library that wants it, use the requests of
+// net/http makes a component about 6 MB larger, and its start slower: without a library that wants it, use the requests of
 // [sangam.Context].
 package nethttp
 
@@ -18,6 +18,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -36,7 +37,20 @@ const (
 // native answers requests in tests that don't belong to a call of the plugin.
 var native = http.DefaultTransport
 
-func init() { http.DefaultTransport = Transport{} }
+func init() {
+	http.DefaultTransport = Transport{}
+	core.Sentence = sentence
+}
+
+// sentence is what an error says, without the query of the URL that net/http quotes: it may hold personal data.
+func sentence(err error) string {
+	reason := err.Error()
+	var request *url.Error
+	if errors.As(err, &request) {
+		reason = strings.ReplaceAll(reason, request.URL, withoutQuery(request.URL))
+	}
+	return reason
+}
 
 // Transport is what http.DefaultTransport is set to: for clients of your own.
 type Transport struct{}
@@ -111,9 +125,9 @@ func OK(response *http.Response) error {
 }
 
 func wireRequest(request *http.Request) (core.Request, error) {
-	url := *request.URL
-	url.Fragment, url.User = "", nil
-	wire := core.Request{Method: request.Method, URL: url.String()}
+	target := *request.URL
+	target.Fragment, target.User = "", nil
+	wire := core.Request{Method: request.Method, URL: target.String()}
 	if wire.Method == "" {
 		wire.Method = http.MethodGet
 	}
@@ -144,7 +158,7 @@ func wireRequest(request *http.Request) (core.Request, error) {
 		wire.ReadOnly = true
 	}
 	if user := request.URL.User; user != nil && request.Header.Get("Authorization") == "" {
-		return core.Request{}, sangam.Rejectf("%s: no user information in URLs: the host attaches credentials", withoutQuery(url.String()))
+		return core.Request{}, sangam.Rejectf("%s: no user information in URLs: the host attaches credentials", withoutQuery(target.String()))
 	}
 	if until, ok := request.Context().Deadline(); ok {
 		wire.TimeoutMS = uint64(max(1, time.Until(until).Milliseconds()))

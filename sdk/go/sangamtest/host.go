@@ -19,8 +19,8 @@ import (
 	"testing"
 
 	sangam "sangam/sdk"
+	"sangam/sdk/internal/check"
 	"sangam/sdk/internal/core"
-	"sangam/sdk/internal/schema"
 )
 
 // Host stands in for the host, for one step.
@@ -55,6 +55,7 @@ type Host struct {
 // New makes a host whose requests that function answers.
 func New(t testing.TB, plugin *sangam.Plugin, system func(Sent) Answer) *Host {
 	t.Helper()
+	describable(t, plugin.Core())
 	return &Host{
 		Config:  map[string]any{},
 		Event:   map[string]any{"specversion": "1.0", "id": "1", "source": "/test", "type": "test"},
@@ -63,6 +64,21 @@ func New(t testing.TB, plugin *sangam.Plugin, system func(Sent) Answer) *Host {
 		t:       t, plugin: plugin.Core(), system: system,
 		journal: map[string]core.Response{},
 	}
+}
+
+// describable ends the test with the author's mistake, if there is one that the build would tell.
+func describable(t testing.TB, plugin *core.Plugin) {
+	t.Helper()
+	defer func() {
+		switch said := recover().(type) {
+		case nil:
+		case core.Mistake:
+			t.Fatal(said)
+		default:
+			panic(said)
+		}
+	}()
+	plugin.Describe()
 }
 
 // Invoke does an action: input becomes JSON, and out, unless it is nil, is read from the output. The error is that of the action, a
@@ -104,7 +120,7 @@ func (h *Host) Invoke(action string, input, out any) error {
 // this host has seen.
 func (h *Host) Undo(action string, input, output any) error {
 	h.t.Helper()
-	effects := h.effects
+	effects := append([]map[string]any{}, h.effects...)
 	h.journal, h.effects = map[string]core.Response{}, nil
 	return h.Invoke(action, map[string]any{"input": input, "output": output, "effects": effects}, nil)
 }
@@ -222,7 +238,7 @@ func (h *Host) read(text string, target any) {
 
 func (h *Host) check(rules map[string]any, text []byte, what string) {
 	h.t.Helper()
-	if err := schema.Check(rules, text, what); err != nil {
+	if err := check.JSON(rules, text, what); err != nil {
 		h.t.Fatalf("the host would refuse this: %v", err)
 	}
 }

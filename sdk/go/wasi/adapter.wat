@@ -2,10 +2,11 @@
 ;;
 ;; The general adapter of the Bytecode Alliance does not do. It keeps a page of state, and takes it either from the
 ;; module's `cabi_realloc`, which Go can't run before its runtime has started, or by growing the memory, which Go's
-;; runtime believes to be the only one to do: the heap would then lie over that page. This adapter keeps nothing. For
-;; the results of its own calls it uses 32 bytes at address 8192, within the 8 KiB that Go's linker leaves free below
-;; the data on every wasm target (`wasmMinDataAddr` in cmd/link/internal/ld/data.go; only a browser's wasm_exec.js
-;; writes there).
+;; runtime believes to be the only one to do: the heap would then lie over that page. This adapter needs 40 bytes, at
+;; address 8192, within the 8 KiB that Go's linker leaves free below the data on every wasm target (`wasmMinDataAddr` in
+;; cmd/link/internal/ld/data.go; only a browser's wasm_exec.js writes there): 32 for the results of its own calls, then
+;; the handles of standard output and error, plus one, once they are open. They stay open: the host ends a line of the log
+;; with the stream, and a panic is printed piece by piece.
 ;;
 ;; There are no files, sockets, arguments or environment: the answers are 8 (badf), 52 (nosys) and zeros. What is asked
 ;; of the host: both clocks, sleeping, random bytes, and standard output and error.
@@ -21,7 +22,6 @@
   (import "wasi:cli/stdout@0.2.0" "get-stdout" (func $stdout (result i32)))
   (import "wasi:cli/stderr@0.2.0" "get-stderr" (func $stderr (result i32)))
   (import "wasi:io/streams@0.2.0" "[method]output-stream.blocking-write-and-flush" (func $write (param i32 i32 i32 i32)))
-  (import "wasi:io/streams@0.2.0" "[resource-drop]output-stream" (func $drop-stream (param i32)))
 
   ;; clock 0 is the wall clock, all others the monotonic one.
   (func (export "clock_time_get") (param $clock i32) (param $precision i64) (param $result i32) (result i32)
@@ -57,11 +57,16 @@
 
   ;; Files 1 and 2, at most 4096 bytes a call, as the host takes them.
   (func (export "fd_write") (param $file i32) (param $vectors i32) (param $count i32) (param $written i32) (result i32)
-    (local $stream i32) (local $from i32) (local $length i32) (local $part i32) (local $sum i32)
+    (local $stream i32) (local $from i32) (local $length i32) (local $part i32) (local $sum i32) (local $kept i32)
     (if (i32.and (i32.ne (local.get $file) (i32.const 1)) (i32.ne (local.get $file) (i32.const 2)))
       (then (return (i32.const 8))))
-    (local.set $stream
-      (if (result i32) (i32.eq (local.get $file) (i32.const 1)) (then (call $stdout)) (else (call $stderr))))
+    ;; 8228 for file 1, 8232 for file 2
+    (local.set $kept (i32.add (i32.const 8224) (i32.shl (local.get $file) (i32.const 2))))
+    (if (i32.eqz (i32.load (local.get $kept)))
+      (then (i32.store (local.get $kept)
+        (i32.add (i32.const 1)
+          (if (result i32) (i32.eq (local.get $file) (i32.const 1)) (then (call $stdout)) (else (call $stderr)))))))
+    (local.set $stream (i32.sub (i32.load (local.get $kept)) (i32.const 1)))
     (block $done
       (loop $vector
         (br_if $done (i32.eqz (local.get $count)))
@@ -80,7 +85,6 @@
         (local.set $vectors (i32.add (local.get $vectors) (i32.const 8)))
         (local.set $count (i32.sub (local.get $count) (i32.const 1)))
         (br $vector)))
-    (call $drop-stream (local.get $stream))
     (i32.store (local.get $written) (local.get $sum))
     (i32.const 0))
 

@@ -31,6 +31,10 @@ test("an exact number counts as a number", () => {
   assert.throws(() => new ExactNumber("1.2.3"), /no JSON number/);
 });
 
+test("text that other readers would refuse is written well-formed", () => {
+  assert.equal(stringifyJson({ a: "x\ud800", b: "\\ud800", c: "😀" }), '{"a":"x\ufffd","b":"\\\\ud800","c":"😀"}');
+});
+
 test("bigints are written as numbers, and what is no JSON is refused", () => {
   assert.equal(stringifyJson({ id: 12345678901234567890n, none: undefined }), '{"id":12345678901234567890}');
   assert.equal(stringifyJson(undefined), "null");

@@ -132,9 +132,13 @@ test("headers, requests and responses behave as on the web", async () => {
 });
 
 test("a stack names the author's own lines", () => {
-  // Line 2 of the program comes from line 5 of the author's file.
-  const map = { sources: ["@sangam/sdk/src/plugin.ts", "src/index.ts"], mappings: "AAAA;ACIE" };
-  const lead = translator(() => map, "user.js");
-  const stack = ["    at run (x:user.js:2:3)", "    at then (native)", "    at invoke (x:user.js:1:1)"].join("\n");
-  assert.equal(lead(stack), "    at run (src/index.ts:5:3)");
+  const table = Buffer.alloc(12);
+  table.writeUInt32LE(0, 0); // of the SDK
+  table.writeUInt32LE(2 ** 20 + 4, 4); // line 5 of the author's file
+  table.writeUInt32LE(0xffffffff, 8);
+  const lines = { sources: ["@sangam/sdk/src/plugin.ts", "src/index.ts"], lines: table.toString("base64") };
+  const lead = translator(() => lines, "user.js");
+  const stack = ["    at run (x:user.js:2:3)", "    at then (native)", "    at invoke (x:user.js:1:1)", "    at x:user.js:3:1"].join("\n");
+  assert.equal(lead(stack), "    at run (src/index.ts:5)");
+  assert.equal(lead("    at invoke (x:user.js:1:1)"), "    at invoke (@sangam/sdk/src/plugin.ts:1)", "where there is nothing else");
 });

@@ -82,6 +82,7 @@ def test_an_uncaught_error_is_tried_again_and_says_where() -> None:
         failure = failure_of(error)
     assert isinstance(failure, Retry)
     assert failure.reason.startswith("ValueError: no such thing (test_stdlib_http.py:") and failure.reason.endswith("in test_an_uncaught_error_is_tried_again_and_says_where)")
+    assert failure_of(MemoryError()).reason == "MemoryError"
     assert failure.details["exception"] == "ValueError" and "Traceback" in failure.details["traceback"]
 
 

@@ -53,4 +53,7 @@ size_t sangam_text_characters(sangam_text text);
  * since no encoding keeps a server from resolving them: check ids that could be those. */
 sangam_text sangam_encode(sangam_text segment);
 
+/* A value for a reason that people read: its start (80 characters), with what does not show escaped, as in JSON. */
+sangam_text sangam_shown(sangam_text value);
+
 #endif

@@ -12,6 +12,7 @@ import (
 	"math"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"unsafe"
 )
 
@@ -31,6 +32,7 @@ const (
 var limit int64 = MemoryLimit
 
 func init() {
+	away.Lock() // until the first call
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(MemoryLimit)
 }
@@ -58,17 +60,25 @@ func realloc(old, oldSize, alignment, size uint32) uint32 {
 	return uint32(uintptr(unsafe.Pointer(unsafe.SliceData(memory))))
 }
 
+// away is held while the host is called, or has returned to: from Leave to Enter. The collector, which Leave may wait for, lets other
+// goroutines run, and none of them may call the host, or take for its own what lies in given and held, in between.
+var away sync.Mutex
+
 // Leave prepares for a call of the host, or the return to it: until Enter the collector does not run.
 func Leave() {
+	away.Lock()
 	size := memorySize() << 16
 	if size < quiet {
 		return
 	}
+	if size > busy {
+		runtime.GC() // ends one that is under way, too; with the limit in force others can't make much garbage meanwhile
+	}
 	if present := debug.SetMemoryLimit(math.MaxInt64); present != math.MaxInt64 {
 		limit = present
 	}
-	if size > busy {
-		runtime.GC() // ends one that is under way, too
+	if size > busy && runtime.NumGoroutine() > 1 {
+		runtime.GC() // another goroutine may have begun one before the limit was gone
 	}
 }
 
@@ -77,6 +87,7 @@ func Enter() {
 	if memorySize()<<16 >= quiet {
 		debug.SetMemoryLimit(limit)
 	}
+	away.Unlock()
 }
 
 // Taken forgets what the host gave and was given: all of it has been read.

@@ -3,6 +3,7 @@
 package component
 
 import (
+	"encoding/json"
 	"unsafe"
 
 	"sangam/sdk/internal/canon"
@@ -12,10 +13,30 @@ import (
 //go:wasmexport sangam:connector/plugin@0.1.0#describe
 func describe() unsafe.Pointer {
 	Begin()
-	result := canon.NewArea()
-	result.SetText(0, core.Exported().Describe())
+	descriptor := descriptor()
 	canon.Leave()
+	result := canon.NewArea()
+	result.SetText(0, descriptor)
 	return result.Pointer()
+}
+
+// descriptor is that of the plugin, or the sentence about its author's mistake as a JSON text: there is no log here, and the host
+// quotes what is no descriptor.
+func descriptor() (text string) {
+	defer func() {
+		switch said := recover().(type) {
+		case nil:
+		case core.Mistake:
+			quoted, err := json.Marshal(string(said))
+			if err != nil {
+				panic(err)
+			}
+			text = string(quoted)
+		default:
+			panic(said)
+		}
+	}()
+	return core.Exported().Describe()
 }
 
 // Its result: 0 the case, then at 8 either data and events (16), or the failure.
@@ -25,13 +46,13 @@ func invoke(action, actionLength, input, inputLength, context, contextLength uin
 	name, in, around := canon.Text(action, actionLength), canon.Text(input, inputLength), canon.Text(context, contextLength)
 	Begin()
 	output, failure := core.Exported().Invoke(Host{}, name, in, around)
+	canon.Leave()
 	result := canon.NewArea()
 	if failure != nil {
 		return Fail(result, failure)
 	}
 	result.SetText(8, output.Data)
 	result.SetWords(16, canon.HoldTexts(output.Events), uint32(len(output.Events)))
-	canon.Leave()
 	return result.Pointer()
 }
 
@@ -41,7 +62,7 @@ func Begin() {
 	canon.Enter()
 }
 
-// Fail ends a call. The failure is at 8: its case; at 16 the problem: reason, at 24 whether there is a delay, at 32 the delay, at
+// Fail is the result of a call that failed, once canon.Leave has been called. The failure is at 8: its case; at 16 the problem: reason, at 24 whether there is a delay, at 32 the delay, at
 // 40 whether there are details, at 44 the details.
 func Fail(result *canon.Area, failure *core.Failure) unsafe.Pointer {
 	result.SetU8(0, 1)
@@ -55,6 +76,5 @@ func Fail(result *canon.Area, failure *core.Failure) unsafe.Pointer {
 		result.SetU8(40, 1)
 		result.SetText(44, failure.Details)
 	}
-	canon.Leave()
 	return result.Pointer()
 }

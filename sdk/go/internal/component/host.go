@@ -157,14 +157,15 @@ func (Host) List(prefix, cursor string, limit uint32) ([]string, string, *core.S
 	return keys, area.Text(16), nil
 }
 
-// Log writes a line. The host gives nothing back, so there is nothing to prepare for.
+// Log writes a line.
 func (Host) Log(level core.Level, message string, fields []core.Field) {
+	canon.Leave()
+	defer end()
 	words := make([]uint32, 0, 4*len(fields))
 	for _, field := range fields {
 		words = append(words, canon.HoldText(field.Name), length(field.Name), canon.HoldText(field.Value), length(field.Value))
 	}
 	log(uint32(level), text(message), length(message), canon.HoldWords(words), uint32(len(fields)))
-	canon.Taken()
 }
 
 func begin() *canon.Area {

@@ -229,7 +229,7 @@ var exported *Plugin
 // Export makes a plugin that of this component.
 func Export(plugin *Plugin) {
 	if exported != nil {
-		panic("sangam: a component has one plugin, but sangam.New was called twice")
+		panic(Mistake("sangam: a component has one plugin, but sangam.New was called twice"))
 	}
 	exported = plugin
 }
@@ -237,13 +237,22 @@ func Export(plugin *Plugin) {
 // Exported is the plugin of this component.
 func Exported() *Plugin {
 	if exported == nil {
-		panic("sangam: this component has no plugin: keep the result of sangam.New in a package variable of main")
+		panic(Mistake("sangam: this component has no plugin: keep the result of sangam.New in a package variable of main"))
 	}
 	return exported
 }
 
+// Mistake is what an author has to mend: a plugin that can't say what it is panics with it.
+type Mistake string
+
+// Error is the mistake itself.
+func (m Mistake) Error() string { return string(m) }
+
 // Component is the host of this component; nil in a native test.
 var Component Host
+
+// Sentence is what an error says, where the package nethttp knows better than the error itself.
+var Sentence func(error) string
 
 // HostKey finds the host among a context's values.
 type HostKey struct{}

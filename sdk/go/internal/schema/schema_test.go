@@ -1,10 +1,13 @@
-package schema
+package schema_test
 
 import (
 	"encoding/json"
 	"reflect"
 	"testing"
 	"time"
+
+	"sangam/sdk/internal/check"
+	. "sangam/sdk/internal/schema"
 )
 
 type tree struct {
@@ -90,7 +93,7 @@ func TestWhatGoWritesFitsTheSchemaOfItsType(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := Check(schema, text, "output"); err != nil {
+		if err := check.JSON(schema, text, "output"); err != nil {
 			t.Errorf("%T: %v", value, err)
 		}
 	}
@@ -121,7 +124,7 @@ func TestWhatDoesNotFitIsNamed(t *testing.T) {
 		`{"name":"ada","surname":"Byron"}`: "in: `surname` is not known",
 	} {
 		said := ""
-		if err := Check(schema, []byte(text), "in"); err != nil {
+		if err := check.JSON(schema, []byte(text), "in"); err != nil {
 			said = err.Error()
 		}
 		if said != want {

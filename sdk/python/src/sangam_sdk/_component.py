@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import linecache
 import os
 import sys
@@ -15,9 +16,10 @@ from wit_world.imports import http, key_value, log, types
 
 from . import host
 from . import log as journal
+from . import warm
 from .failure import Failure
 from .plugin import Plugin as Declared
-from .uncaught import failure_of
+from .uncaught import failure_of, look_in
 
 _Error = cast("type[Err[Any]]", Err)
 _plugin: Declared[Any]
@@ -118,6 +120,9 @@ def load(module: str, version: str) -> None:
     global _plugin, _descriptor
     host.enter(_Functions())
     journal.install()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)  # a call that is stopped has said what it printed; and in the order of the log
     # On the way to a failure; a call that ends in one must not be the first to ask for them.
     importlib.import_module("traceback")
     for name in ("ascii", "latin_1", "utf_8_sig", "cp1252", "utf_16", "idna"):
@@ -136,6 +141,7 @@ def load(module: str, version: str) -> None:
 
 def finish() -> None:
     """The last word of the build."""
+    warm.up()
     # Whatever was made up to here stays: a collection in a call would touch all of it, page by page, to find nothing.
     gc.collect()
     gc.freeze()
@@ -144,6 +150,7 @@ def finish() -> None:
 def _keep_sources(module: str) -> None:
     """Tracebacks show lines of the connector's own modules, though there are no files in a component."""
     own = os.path.dirname(sys.modules[module].__file__ or "")
+    look_in(own + "/")
     for imported in list(sys.modules.values()):
         file = getattr(imported, "__file__", None)
         if file and file.startswith(own + "/") and not imported.__name__.startswith("sangam_"):
@@ -157,7 +164,7 @@ def _start() -> None:
     """What was drawn while the component was built is drawn anew: it would be the same in every run."""
     random: Any = sys.modules.get("random")
     if random is not None:
-        random.seed(os.urandom(32))
+        random.seed(int.from_bytes(os.urandom(32), "big"))  # of bytes it would make a hash first
 
 
 def _fail(error: BaseException) -> NoReturn:

@@ -161,9 +161,11 @@ class Plugin(Generic[C]):
             # What an undo is given was checked when the action was done; an older version may have done it.
             reader = self._lenient if get_origin(types[0]) is Undo or types[0] is Undo else self._reader
             told = description or inspect.getdoc(run)
-            self._actions[name] = _Action(
-                name, title, told, undo, idempotent, run, reader.shape(types[0]), self._lenient.shape(types[-1])
-            )
+            try:
+                given, output = reader.shape(types[0]), self._lenient.shape(types[-1])
+            except TypeError as error:
+                raise TypeError(f"action `{name}`: {error}") from None
+            self._actions[name] = _Action(name, title, told, undo, idempotent, run, given, output)
             return run
 
         return declare

@@ -194,13 +194,16 @@ def read(shape: Shape, value: Any, what: str) -> Any:
 def parse(text: str | bytes, what: str) -> Any:
     """JSON text as plain values, numbers with a fraction as Decimal with all their digits."""
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_no_number)
+        return _DECODER.decode(text if isinstance(text, str) else text.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise Rejected(f"{what} is no JSON: {error}") from None
 
 
 def _no_number(text: str) -> Any:
     raise ValueError(f"{text} is not a number that JSON has")
+
+
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_number)
 
 
 ANSWERS = Reader(strict=False)

@@ -150,7 +150,7 @@ def install() -> None:
     client._create_https_context = _no_context
 
 
-def _no_context(*_: object) -> None:
+def _no_context(*_: object, **__: object) -> None:
     """The host does TLS."""
 
 
@@ -187,3 +187,6 @@ def install_urllib3() -> None:
     base.is_connected = property(_has_sock)
     base._new_conn = _wire_of
     connection.HTTPSConnection = pools.HTTPSConnection = pools.HTTPSConnectionPool.ConnectionCls = Secure
+    adapters: Any = sys.modules.get("requests.adapters")
+    if adapters is not None:
+        adapters.HTTPAdapter.cert_verify = _no_context  # it would look for a file of certificates

@@ -24,7 +24,8 @@ def failure_of(error: BaseException) -> Failure:
         return error
     trace = "".join(traceback.format_exception(type(error), error, _own(error.__traceback__)))
     details: dict[str, Any] = {"exception": type(error).__name__, "traceback": trace[-_MOST_TRACEBACK:]}
-    reason = f"{type(error).__name__}: {error}{_place(error)}"
+    said = f": {error}" if str(error) else ""
+    reason = f"{type(error).__name__}{said}{_place(error)}"
     for one in _chain(error):
         host_says = getattr(one, "failure", None)
         if isinstance(host_says, Failure):
@@ -76,11 +77,19 @@ def _own(trace: TracebackType | None) -> TracebackType | None:
 
 _SDK = os.path.dirname(__file__)
 _LIBRARY = os.path.dirname(os.__file__)
+_connector = "/"
+
+
+def look_in(folder: str) -> None:
+    """Where the modules of the connector are: what went wrong is said to be there, rather than in what they use."""
+    global _connector
+    _connector = folder
 
 
 def _place(error: BaseException) -> str:
     """Where in the plugin's own code it happened."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith((_SDK, _LIBRARY, "<frozen"))]
+    frames = [frame for frame in frames if frame.filename.startswith(_connector)] or frames
     if not frames:
         return ""
     last = frames[-1]

@@ -19,15 +19,15 @@ SANGAM_RECORD(config, CONFIG, "Nothing to configure.")
     FIELD(text, verb, "What to do.", .key = "do", .one_of = VERBS)                                                             \
     FIELD(integers, on, "Attempts on which to do it; all if empty.", .optional = true)                                         \
     FIELD(text, url, "Of `write`, `read`, `fetch`.", .optional = true, .otherwise_text = "")                                   \
-    FIELD(text, method, "Of `write`, `fetch`; POST if absent.", .optional = true)                                              \
+    FIELD(text, method, "Of `write`, POST if absent; of `fetch`, GET if absent.", .optional = true)                                              \
     FIELD(text, name, "Of `write`, `fetch` (absent: unnamed) and `key`.", .optional = true)                                    \
-    FIELD(any, body, "Of `write`, `fetch`, sent as JSON; data of `emit`.", .optional = true)                                   \
+    FIELD(any, body, "Of `write`, `fetch` (null: none), sent as JSON; data of `emit`.", .optional = true)                                   \
     FIELD(boolean, whatever, "Of `write`, `fetch`: whether any answer or error is a result instead of a failure.", .optional = true) \
     FIELD(text, key, "Of key-value lines; text of `fail` and `log`; type of `emit`.", .optional = true, .otherwise_text = "")  \
     FIELD(text, value, "Of `set`, `swap`.", .optional = true, .otherwise_text = "")                                            \
     FIELD(text, expected, "Of `swap`.", .optional = true)                                                                      \
     FIELD(integer, amount, "Of `increment`; milliseconds of `sleep`.", .optional = true)                                       \
-    FIELD(text, kind, "Of `fail`: `retry`, `rate-limited`, `unauthorized` or `rejected`.", .optional = true, .otherwise_text = "")
+    FIELD(text, kind, "Of `fail`: `retry`, `rate-limited`, `unauthorized` or `rejected`. Of `fetch`: `read` marks it as a read.", .optional = true, .otherwise_text = "")
 SANGAM_RECORD(line, LINE, "One line.")
 
 #define SCRIPT(FIELD)                                                                        \
@@ -62,16 +62,12 @@ static const char *kind_name(const sangam_failure *failure) {
     return names[failure->kind];
 }
 
-typedef sangam_failure *sending(const sangam_request *request, const sangam_response **response);
-
-static sangam_failure *write_line(const line *line, sending *send, bool fetched, const sangam_json **result) {
-    const char *method = line->method.ptr ? line->method.ptr : "POST";
-    sangam_request request = sangam_write(method, line->url, line->name);
+static sangam_failure *write_line(const line *line, const sangam_json **result) {
+    sangam_request request = sangam_write(line->method.ptr ? line->method.ptr : "POST", line->url, line->name);
     request.unnamed = !line->name.ptr;
-    bool reads = sangam_text_is(line->method, "GET");
-    if (!reads || !sangam_json_is_null(line->body)) sangam_body_json(&request, line->body);
+    sangam_body_json(&request, line->body);
     const sangam_response *answer;
-    sangam_failure *failure = send(&request, &answer);
+    sangam_failure *failure = sangam_send(&request, &answer);
     sangam_json *object = sangam_json_object();
     if (failure && line->whatever) {
         *result = sangam_json_set(object, "failure", sangam_json_string(sangam_format("%s: %s", kind_name(failure), failure->reason.ptr)));
@@ -79,9 +75,27 @@ static sangam_failure *write_line(const line *line, sending *send, bool fetched,
     }
     if (failure) return failure;
     if (!line->whatever) SANGAM_TRY(sangam_ok(answer));
+    *result = line->whatever ? sangam_json_set(object, "status", sangam_json_integer(answer->status)) : json_or_null(answer);
+    return SANGAM_OK;
+}
+
+/* By wasi:http, as other languages' HTTP clients do it. */
+static sangam_failure *fetch_line(const line *line, const sangam_json **result) {
+    sangam_request request = sangam_write(line->method.ptr ? line->method.ptr : "GET", line->url, line->name);
+    request.unnamed = !line->name.ptr;
+    request.read_only = sangam_text_is(line->kind, "read");
+    if (!sangam_json_is_null(line->body)) sangam_body_json(&request, line->body);
+    const sangam_response *answer;
+    sangam_failure *failure = sangam_fetch(&request, &answer);
+    sangam_json *object = sangam_json_object();
+    if (failure && line->whatever) {
+        *result = sangam_json_set(object, "failure", sangam_json_string(failure->reason));
+        return SANGAM_OK;
+    }
+    if (failure) return sangam_retry("%s gave no answer: %s", line->url.ptr, failure->reason.ptr);
+    if (answer->status >= 400 && !line->whatever) return sangam_retry("%s answered %d", line->url.ptr, answer->status);
     sangam_json_set(object, "status", sangam_json_integer(answer->status));
-    if (fetched) sangam_json_set(object, "body", json_or_null(answer));
-    *result = line->whatever || fetched ? object : json_or_null(answer);
+    *result = sangam_json_set(object, "body", json_or_null(answer));
     return SANGAM_OK;
 }
 
@@ -170,8 +184,8 @@ static const sangam_json *bytes_of(sangam_text value) { return value.ptr ? sanga
 static sangam_failure *do_line(const sangam_call *call, const line *line, const sangam_json *results, const sangam_json **result) {
     const char *verb = line->verb.ptr;
     *result = sangam_json_null();
-    if (sangam_text_is(line->verb, "write")) return write_line(line, sangam_send, false, result);
-    if (sangam_text_is(line->verb, "fetch")) return write_line(line, sangam_fetch, true, result);
+    if (sangam_text_is(line->verb, "write")) return write_line(line, result);
+    if (sangam_text_is(line->verb, "fetch")) return fetch_line(line, result);
     if (sangam_text_is(line->verb, "read")) return read_line(line, result);
     if (sangam_text_is(line->verb, "list")) return list_line(line, result);
     if (sangam_text_is(line->verb, "fail")) return fail_line(line, results);

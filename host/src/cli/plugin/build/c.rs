@@ -14,9 +14,11 @@ use crate::cli::Failure;
 const TARGET: &str = "--target=wasm32-wasi";
 /// Where a project has no `compile_flags.txt`.
 const FLAGS: &str = "-Isangam-sdk/include\n-std=c11\n-Wall\n-Wextra";
-/// Small, without what nobody calls; the stack lies first, so that running over its end traps and overwrites nothing.
+/// Small, without what nobody calls.
 const COMPILE: [&str; 4] = ["-Os", "-mexec-model=reactor", "-fno-exceptions", "-ffunction-sections"];
-const LINK: [&str; 3] = ["-Wl,--strip-debug", "-Wl,--stack-first", "-Wl,-z,stack-size=131072"];
+const LINK: [&str; 2] = ["-Wl,--strip-all", "-Wl,-z,stack-size=131072"];
+/// So that running over the end of the stack traps and overwrites nothing. zig does it by itself, and knows no such flag.
+const STACK_FIRST: &str = "-Wl,--stack-first";
 /// Deepest folder of sources that is looked into, and most of them.
 const DEEPEST: usize = 8;
 const MOST_SOURCES: usize = 1000;
@@ -37,7 +39,12 @@ pub(super) async fn module(folder: &Path, workshop: Workshop) -> Result<PathBuf,
     let compiler = compiler(folder, workshop).await?;
     let output = raw(folder);
     let mut build = Command::new(&compiler[0]);
-    build.args(&compiler[1..]).args(COMPILE).args(&flags).args(&sources).args(LINK).arg("-o").arg(&output).current_dir(folder);
+    build.args(&compiler[1..]).args(COMPILE).args(&flags).args(&sources).args(LINK);
+    let zig = compiler.iter().any(|word| word == "cc");
+    if !zig {
+        build.arg(STACK_FIRST);
+    }
+    build.arg("-o").arg(&output).current_dir(folder);
     workshop.run("the C compiler", &mut build).await?;
     Ok(output)
 }

@@ -39,7 +39,17 @@ pub(super) async fn tools(workshop: Workshop) -> Result<String, Failure> {
 /// Gives the component.
 pub(super) async fn component(folder: &Path, workshop: Workshop) -> Result<PathBuf, Failure> {
     let node = tools(workshop).await?;
-    install(folder, workshop).await?;
+    if outdated(folder) {
+        install(folder, workshop).await?;
+    }
+    // In this tree the SDK stands beside the project instead of in it, and npm leaves the tools of such a one alone.
+    let sdk = folder.join("node_modules/@sangam/sdk").canonicalize().unwrap_or_default();
+    if sdk.join("package.json").is_file()
+        && !folder.canonicalize().is_ok_and(|folder| sdk.starts_with(folder))
+        && !sdk.join("node_modules").is_dir()
+    {
+        install(&sdk, workshop).await?;
+    }
     let output = raw(folder);
     let mut build = Command::new(node);
     build.arg("node_modules/@sangam/sdk/bin/sangam-js.mjs").arg("build").arg("--output").arg(&output).current_dir(folder);
@@ -47,11 +57,8 @@ pub(super) async fn component(folder: &Path, workshop: Workshop) -> Result<PathB
     Ok(output)
 }
 
-/// Installs what `package.json` names into `node_modules`, unless it is there. No script of a dependency is run.
+/// Installs what `package.json` names into `node_modules`. No script of a dependency is run.
 async fn install(folder: &Path, workshop: Workshop) -> Result<(), Failure> {
-    if !outdated(folder) {
-        return Ok(());
-    }
     let npm = NPM.find()?;
     let what = "installing tools into node_modules (npm)";
     let command = |verb: &str| {

@@ -24,6 +24,7 @@ func poll(stream, streamLength, hasCursor, cursor, cursorLength, limit, context,
 	}
 	component.Begin()
 	page, failure := core.Exported().Poll(component.Host{}, name, from, limit, around)
+	canon.Leave()
 	result := canon.NewArea()
 	if failure != nil {
 		return component.Fail(result, failure)
@@ -41,7 +42,6 @@ func poll(stream, streamLength, hasCursor, cursor, cursorLength, limit, context,
 		words = append(words, canon.HoldText(aside.Data), uint32(len(aside.Data)), canon.HoldText(aside.Reason), uint32(len(aside.Reason)))
 	}
 	result.SetWords(32, canon.HoldWords(words), uint32(len(page.SetAside)))
-	canon.Leave()
 	return result.Pointer()
 }
 
@@ -59,6 +59,7 @@ func receive(stream, streamLength, method, methodLength, path, pathLength, heade
 	}
 	component.Begin()
 	received, failure := core.Exported().Receive(component.Host{}, name, request, around)
+	canon.Leave()
 	result := canon.NewArea()
 	if failure != nil {
 		return component.Fail(result, failure)
@@ -68,6 +69,5 @@ func receive(stream, streamLength, method, methodLength, path, pathLength, heade
 	result.SetU16(16, reply.Status)
 	result.SetWords(20, canon.HoldWords(component.HoldHeaders(reply.Headers)), uint32(len(reply.Headers)))
 	result.SetWords(28, canon.HoldBytes(reply.Body), uint32(len(reply.Body)))
-	canon.Leave()
 	return result.Pointer()
 }

@@ -1,4 +1,6 @@
-package schema
+// Package check compares JSON with a schema, in native tests. It is apart from the package that makes schemas, since what it stands on
+// would make every component larger and slower to start.
+package check
 
 import (
 	"encoding/json"
@@ -10,9 +12,9 @@ import (
 	"unicode/utf8"
 )
 
-// Check compares JSON with a schema that Of made, as the host does before it calls a plugin; it gives the first misfit. It is for
-// native tests: of keywords that only JSONSchema methods bring in it knows those that Of makes.
-func Check(schema map[string]any, text []byte, what string) error {
+// JSON compares JSON with a schema that schema.Of made, as the host does before it calls a plugin; it gives the first misfit. Of the
+// keywords that JSONSchema methods bring in it knows those that schema.Of makes.
+func JSON(schema map[string]any, text []byte, what string) error {
 	// Through JSON, so that all numbers and lists have one type.
 	plain, err := json.Marshal(schema)
 	if err != nil {
