@@ -46,7 +46,8 @@ struct Suite {
     commands: &'static [(&'static str, &'static str, &'static [&'static str])],
 }
 
-const SUITES: [Suite; 4] = [
+/// What is written in Go is tested by `tests/it/written_in_go.rs`.
+const SUITES: [Suite; 3] = [
     Suite {
         language: "javascript",
         guest: "scripted-javascript",
@@ -56,15 +57,6 @@ const SUITES: [Suite; 4] = [
         language: "python",
         guest: "scripted-python",
         commands: &[(".", "python/bin/python", &["-m", "pytest", "-q", "sdk/python", "plugins/overtime"])],
-    },
-    Suite {
-        language: "go",
-        guest: "scripted-go",
-        commands: &[
-            ("sdk/go", "go", &["vet", "./..."]),
-            ("sdk/go", "go", &["test", "./..."]),
-            ("plugins/warehouse", "go", &["test", "./..."]),
-        ],
     },
     Suite {
         language: "c",
