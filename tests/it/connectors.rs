@@ -1,7 +1,8 @@
-//! The five connectors through a real host, against stand-ins of their vendors. What counts is counted at the far end.
+//! The connectors through a real host, against stand-ins of their vendors. What counts is counted at the far end.
 
 mod custom_hr;
 mod hubspot;
+mod office;
 mod quickbooks;
 mod salesforce;
 mod scenario;

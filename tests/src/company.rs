@@ -11,6 +11,27 @@ use crate::paths::sangam;
 /// The demo's `sangam.toml`: four systems, and one route that updates them all.
 pub const CONFIGURATION: &str = include_str!("../demo/sangam.toml");
 
+/// What the demo's `sangam.toml` has besides, where the connectors of these languages could be built: four systems, and routes of their own.
+pub const LANGUAGES: &str = include_str!("../demo/languages.toml");
+
+/// [`CONFIGURATION`] with those sections of [`LANGUAGES`] whose connectors are there, and the names of those that are not.
+pub fn all() -> (String, Vec<String>) {
+    let mut configuration = CONFIGURATION.to_owned();
+    let mut missing = Vec::new();
+    for section in LANGUAGES.split("\n# ── ").skip(1) {
+        let component = section.split("${env:PLUGINS}/").nth(1).and_then(|rest| rest.split('"').next());
+        let there =
+            component.is_some_and(|component| sangam().parent().is_some_and(|release| release.join("plugins").join(component).is_file()));
+        if there {
+            configuration.push_str("\n# ── ");
+            configuration.push_str(section);
+        } else {
+            missing.push(section.lines().next().unwrap_or_default().trim_end_matches([' ', '─']).to_owned());
+        }
+    }
+    (configuration, missing)
+}
+
 /// The sections of [`CONFIGURATION`] that describe these plugins, with their credentials, and `[server]` and `[store]`.
 ///
 /// # Panics
@@ -39,6 +60,9 @@ pub fn folder(saas: &Saas, configuration: &str) -> anyhow::Result<HostFolder> {
         .env("HUBSPOT", &saas.hubspot.url())
         .env("QUICKBOOKS", &saas.quickbooks.url())
         .env("HR", &saas.hr.url())
+        .env("SLACK", &saas.slack.url())
+        .env("WAREHOUSE", &saas.warehouse.url())
+        .env("FILES", &saas.files.url())
         .env("PLUGINS", &plugins.display().to_string());
     for (name, value) in [
         ("salesforce-key", Saas::salesforce_private_key_pem()),
@@ -46,6 +70,9 @@ pub fn folder(saas: &Saas, configuration: &str) -> anyhow::Result<HostFolder> {
         ("quickbooks-client", "qbo-secret"),
         ("quickbooks-refresh", "qbo-refresh-1"),
         ("hr-token", "hr-token"),
+        ("slack-token", sangam_saas::slack::TOKEN),
+        ("warehouse-token", sangam_saas::warehouse::TOKEN),
+        ("payroll-password", sangam_saas::files::PASSWORD),
     ] {
         if configuration.contains(&format!("${{secret:{name}}}")) {
             folder.secret(name, value)?;

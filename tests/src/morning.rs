@@ -18,8 +18,8 @@ pub struct Job {
     pub hours: &'static str,
     /// What was done.
     pub notes: &'static str,
-    /// Name, quantity, price of one; they bear tax.
-    pub parts: &'static [(&'static str, &'static str, &'static str)],
+    /// Number in the warehouse, name, quantity, price of one; they bear tax.
+    pub parts: &'static [(&'static str, &'static str, &'static str, &'static str)],
     /// What the way there cost.
     pub travel: &'static str,
 }
@@ -31,7 +31,7 @@ pub const JOBS: &[Job] = &[
         customer: 0,
         hours: "2.5",
         notes: "Replaced the circulation pump and bled the system",
-        parts: &[("Pump", "1", "189.90")],
+        parts: &[("PUMP-15-60", "Pump", "1", "189.90")],
         travel: "24.00",
     },
     Job {
@@ -39,7 +39,7 @@ pub const JOBS: &[Job] = &[
         customer: 1,
         hours: "1.25",
         notes: "Cleaned the condenser, refilled 0.4 kg of R-290",
-        parts: &[("Refrigerant, kg", "0.4", "62.50")],
+        parts: &[("R290", "Refrigerant, kg", "0.4", "62.50")],
         travel: "18.50",
     },
     Job {
@@ -47,7 +47,7 @@ pub const JOBS: &[Job] = &[
         customer: 2,
         hours: "3",
         notes: "Rewired the control cabinet",
-        parts: &[("Relay", "4", "11.35"), ("Terminal block", "2", "7.80")],
+        parts: &[("RELAY-24V", "Relay", "4", "11.35"), ("TB-4", "Terminal block", "2", "7.80")],
         travel: "0.00",
     },
     Job { technician: 0, customer: 1, hours: "4", notes: "Found the leak in the flow line, welded it", parts: &[], travel: "12.00" },
@@ -56,7 +56,7 @@ pub const JOBS: &[Job] = &[
         customer: 3,
         hours: "2",
         notes: "Yearly service; filter changed",
-        parts: &[("Filter", "1", "34.20")],
+        parts: &[("FILTER-G4", "Filter", "1", "34.20")],
         travel: "22.75",
     },
     Job {
@@ -64,7 +64,7 @@ pub const JOBS: &[Job] = &[
         customer: 2,
         hours: "3.5",
         notes: "Emergency call: burst pipe in the cellar",
-        parts: &[("Pipe, m", "6", "8.15"), ("Fitting", "5", "3.49")],
+        parts: &[("PIPE-22", "Pipe, m", "6", "8.15"), ("FIT-22", "Fitting", "5", "3.49")],
         travel: "31.00",
     },
     Job { technician: 2, customer: 0, hours: "1.5", notes: "Thermostat calibrated", parts: &[], travel: "24.00" },
@@ -73,7 +73,7 @@ pub const JOBS: &[Job] = &[
         customer: 2,
         hours: "5.5",
         notes: "Compressor exchanged under warranty",
-        parts: &[("Gasket set", "1", "19.99")],
+        parts: &[("GASKET-SET", "Gasket set", "1", "19.99")],
         travel: "31.00",
     },
 ];
@@ -141,7 +141,7 @@ impl Morning {
         let parts: Vec<Value> = job
             .parts
             .iter()
-            .map(|(name, quantity, price)| json!({ "description": name, "quantity": number(quantity), "unit_price": number(price), "taxable": true }))
+            .map(|(item, name, quantity, price)| json!({ "item": item, "description": name, "quantity": number(quantity), "unit_price": number(price), "taxable": true }))
             .collect();
         let expenses = if job.travel == "0.00" {
             json!([])

@@ -1,5 +1,6 @@
 //! The commands of the README: `cargo xtask demo` and `cargo xtask test`; and what they are made of.
 
+mod book;
 mod build;
 mod commands;
 mod deny;
@@ -18,6 +19,7 @@ cargo xtask COMMAND
   build           makes the release host (release/sangam) and the components (release/plugins/NAME.wasm)
   bench [ARGS]    measures and prints the figures, as a table and as JSON
   fuzz [ARGS]     feeds whatever reads bytes from outside with bytes that nobody would write (--help says more)
+  book            makes the connector author's book (book/index.html in the target folder)
   deny            looks at the dependencies: licences, sources, known weaknesses
   lint            formatting and clippy, warnings as errors
 ";
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         "crash" => commands::crash(rest),
         "bench" => commands::bench(rest),
         "fuzz" => fuzz::fuzz(rest),
+        "book" => book::book(),
         "deny" => deny::deny(),
         "lint" => commands::lint(),
         "help" | "--help" | "-h" => {

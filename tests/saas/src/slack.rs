@@ -37,8 +37,6 @@ pub const CHANNELS: &[(&str, &str)] = &[("C0FIELD01", "field-service"), ("C0OFFI
 const MAX_TEXT: usize = 40_000;
 /// Messages of a page unless asked for.
 const PAGE: usize = 100;
-/// 2026-11-16 08:00:00 UTC: the first message's second, so that time stamps come out the same.
-const FIRST: u64 = 1_794_816_000;
 
 /// The workspace.
 pub struct Slack(Mutex<Inner>);
@@ -224,7 +222,7 @@ impl Inner {
         self.posted += 1;
         let message = Message {
             kind: "message",
-            ts: format!("{}.{:06}", FIRST + self.posted, 100),
+            ts: format!("{}.{:06}", jiff::Timestamp::now().as_second(), self.posted),
             text: text.to_owned(),
             bot_id: "B0SANGAM1",
             thread_ts: thread.map(str::to_owned),

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: a morning of a repair company, with real components, a real host, and stand-ins for its four systems.
+//! `cargo xtask demo`: a morning of a repair company, with real components, a real host, and stand-ins for its systems.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use sangam_saas::{Fault, FaultAct, Saas};
 use sangam_tests::morning::{CUSTOMERS, JOBS, Morning, TECHNICIANS, records};
 use sangam_tests::{Client, HostFolder, company};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -22,7 +22,11 @@ async fn main() -> anyhow::Result<()> {
         println!("  {name:22} {url}");
     }
     let morning = Morning::open(&saas, 2001, "2026-11-16").await.context("opening cases and tickets")?;
-    let folder = company::folder(&saas, company::CONFIGURATION)?;
+    let (configuration, missing) = company::all();
+    for section in &missing {
+        println!("  (left out, since its connector could not be built here: {section}; `cargo xtask build` says what it needs)");
+    }
+    let folder = company::folder(&saas, &configuration)?;
     let check = folder.run(&["check"], "")?;
     ensure!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
     print!("\n{}", String::from_utf8_lossy(&check.stdout));
@@ -44,7 +48,15 @@ async fn main() -> anyhow::Result<()> {
     println!();
     let documents = watch(&host.client, &sent).await?;
     outcome(&documents);
+    if configuration.contains("[plugins.payroll]") {
+        let due = json!({
+            "specversion": "1.0", "id": "payroll-2026-11", "source": "/office", "type": "payroll.due", "data": { "period": "2026-11" },
+        });
+        let document = host.client.send_and_wait(&due).await?;
+        ensure!(document["status"] == "succeeded", "the payroll file was not written: {document:#}");
+    }
     holdings(&saas);
+    languages(&saas, &configuration, &documents);
     let ok = documents.iter().all(|document| document["status"] == "succeeded");
     if let Some(retried) = documents.iter().find(|document| retries(document) > 0) {
         println!("\nA job of which a step had to be tried twice:\n");
@@ -61,12 +73,15 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn systems(saas: &Saas) -> [(&'static str, String); 4] {
+fn systems(saas: &Saas) -> [(&'static str, String); 7] {
     [
         ("CRM: Salesforce", saas.salesforce.url()),
         ("service desk: HubSpot", saas.hubspot.url()),
         ("accounting: QuickBooks", saas.quickbooks.url()),
         ("HR: its own", saas.hr.url()),
+        ("warehouse: its own", saas.warehouse.url()),
+        ("payroll: files", saas.files.url()),
+        ("the office: Slack", saas.slack.url()),
     ]
 }
 
@@ -169,6 +184,32 @@ fn holdings(saas: &Saas) {
     );
 }
 
+/// What the connectors in other languages than Rust did.
+fn languages(saas: &Saas, configuration: &str, documents: &[Value]) {
+    let has = |plugin: &str| configuration.contains(&format!("[plugins.{plugin}]"));
+    if has("stock") {
+        let state = saas.warehouse.state();
+        let movements = state["movements"].as_array().map_or(0, Vec::len);
+        println!("  warehouse     {movements} movements out of stock, {} pumps left  (Go)", state["stock"]["PUMP-15-60"]["main"]);
+    }
+    if has("overtime") {
+        let splits = documents.iter().flat_map(|document| document["runs"].as_array().into_iter().flatten());
+        let splits = splits.filter(|run| run["route"] == "working-time").map(|run| &run["steps"][0]["output"]);
+        let minutes: u64 =
+            splits.flat_map(|split| split["overtime"].as_array().into_iter().flatten()).filter_map(|part| part["minutes"].as_u64()).sum();
+        println!("  overtime      {}:{:02} h beyond the policy's day  (Python)", minutes / 60, minutes % 60);
+    }
+    if has("payroll") {
+        let files = saas.files.state();
+        let lines = files["files"]["payroll-2026-11.txt"].as_str().map_or(0, |text| text.lines().count());
+        println!("  payroll       payroll-2026-11.txt with {lines} lines  (C)");
+    }
+    if has("chat") {
+        let messages = saas.slack.state()["messages"]["C0FIELD01"].as_array().map_or(0, Vec::len);
+        println!("  Slack         {messages} messages in #field-service  (TypeScript)");
+    }
+}
+
 fn look_further(url: &str, stay: bool, folder: &HostFolder) {
     println!("\nWhere to look further:");
     if stay {
@@ -178,7 +219,7 @@ fn look_further(url: &str, stay: bool, folder: &HostFolder) {
         println!("  Ctrl-C ends everything");
     } else {
         println!("  cargo xtask demo --stay     keeps everything running");
-        println!("  tests/demo/sangam.toml      the configuration of this demo");
-        println!("  plugins/                    the connectors, docs/connectors.md how to write one");
+        println!("  tests/demo/                 the configuration of this demo");
+        println!("  plugins/                    the connectors, docs/book how to write one");
     }
 }

@@ -90,12 +90,18 @@ impl Words {
         self.pairs.iter().fold(text.to_owned(), |text, (word, value)| text.replace(word, value))
     }
 
+    /// The same without the marks by which the author's book finds what it shows.
+    fn without_marks(&self, text: &str) -> String {
+        let mark = |line: &str| line.contains("ANCHOR: ") || line.contains("ANCHOR_END: ");
+        self.text(&text.split_inclusive('\n').filter(|line| !mark(line)).collect::<String>())
+    }
+
     /// A file of the template as the project has it. What is no text stays as it is.
     fn file(&self, file: SdkFile) -> SdkFile {
         let path = self.text(&file.path.to_string_lossy());
         let path = PathBuf::from(path.strip_suffix(TEMPLATE).unwrap_or(&path));
         let bytes = match String::from_utf8(file.bytes) {
-            Ok(text) => self.text(&text).into_bytes(),
+            Ok(text) => self.without_marks(&text).into_bytes(),
             Err(error) => error.into_bytes(),
         };
         SdkFile { path, bytes }
@@ -117,6 +123,8 @@ mod tests {
     fn a_file_of_a_template_loses_its_ending_and_gets_the_name() {
         let file = SdkFile { path: "src/{{name_snake}}.c.template".into(), bytes: b"// {{title}}".to_vec() };
         assert_eq!(Words::of("pay-roll").file(file), SdkFile { path: "src/pay_roll.c".into(), bytes: b"// Pay roll".to_vec() });
+        let marked = SdkFile { path: "a.py".into(), bytes: b"# ANCHOR: x\nx = 1\n# ANCHOR_END: x\n".to_vec() };
+        assert_eq!(Words::of("x").file(marked).bytes, b"x = 1\n", "marks of the book are nobody's business");
         let binary = SdkFile { path: "logo.png".into(), bytes: vec![0xff, b'{'] };
         assert_eq!(Words::of("x").file(binary), SdkFile { path: "logo.png".into(), bytes: vec![0xff, b'{'] });
     }
