@@ -45,6 +45,12 @@ impl Lanes {
         lane.as_ref().expect("a lane lives as long as the engine").handle()
     }
 
+    /// Does what nobody waits for, behind everything else.
+    pub(super) fn behind(&self, work: impl Future<Output = ()> + Send + 'static) {
+        // It ends by itself, or with the lane.
+        drop(Lanes::lane(&self.slow).spawn(work));
+    }
+
     /// Does the work of a call, which is within [`Meter::around`] of this meter.
     pub(super) async fn run<T: Send + 'static>(
         &self,
