@@ -40,7 +40,7 @@ pub(super) struct Ahead {
     code: Arc<Code>,
     tenant: Tenant,
     shelf: Mutex<Shelf>,
-    /// One was taken, or would have been.
+    /// A call that took one, or would have, has ended.
     asked: Arc<Notify>,
 }
 
@@ -103,7 +103,7 @@ impl Ahead {
         Ahead { code, tenant, shelf: Mutex::default(), asked: Arc::default() }
     }
 
-    /// One that was made within these limits; another one is made for the next call.
+    /// One that was made within these limits; another one is made when its call has ended ([`Ahead::again`]).
     pub(super) fn take(&self, limits: &config::Limits) -> Option<Warm> {
         let mut shelf = self.shelf();
         let (_, order) = shelf.order.as_mut()?;
@@ -112,8 +112,12 @@ impl Ahead {
         let order = *order;
         let made = shelf.ready.pop();
         drop(shelf);
-        self.asked.notify_one();
         made.filter(|made| made.limits == order).map(|made| made.warm)
+    }
+
+    /// A call has ended: making another one disturbs it no more.
+    pub(super) fn again(&self) {
+        self.asked.notify_one();
     }
 
     fn shelf(&self) -> std::sync::MutexGuard<'_, Shelf> {
@@ -184,7 +188,7 @@ impl Engine {
         let count = count.unwrap_or(u32::from(ahead.code.pool.is_big()));
         let first = ahead.shelf().order.replace((count, *limits)).is_none();
         if first && count > 0 {
-            self.0.lanes.behind(keep(Arc::downgrade(&self.0), Arc::downgrade(ahead), ahead.asked.clone(), self.0.stock.idle));
+            self.0.lanes.beside(keep(Arc::downgrade(&self.0), Arc::downgrade(ahead), ahead.asked.clone(), self.0.stock.idle));
         }
     }
 

@@ -208,8 +208,18 @@ impl Engine {
         let result = within(limits, meter, invoke.run(&mut store, component, &mut instance, limits)).await;
         let end = ended(&mut store, result, meter);
         let well = matches!(end.outcome, CallOutcome::Output { .. } | CallOutcome::Failure(_));
-        if let (Instances::Reuse, true, Some(instance)) = (instances, well, instance) {
-            component.warm.keep(Warm { store, instance, calls: calls + 1, place });
+        match (instances, instance) {
+            (Instances::Reuse, Some(instance)) if well => component.warm.keep(Warm { store, instance, calls: calls + 1, place }),
+            // Taking the memory of an interpreter apart takes as long as its call: nobody has to wait for that.
+            _ if component.code.pool.is_big() => {
+                let ahead = component.ahead.clone();
+                self.0.lanes.beside(async move {
+                    drop(store);
+                    drop(place);
+                    ahead.again();
+                });
+            }
+            _ => component.ahead.again(),
         }
         end
     }

@@ -45,10 +45,11 @@ impl Lanes {
         lane.as_ref().expect("a lane lives as long as the engine").handle()
     }
 
-    /// Does what nobody waits for, behind everything else.
-    pub(super) fn behind(&self, work: impl Future<Output = ()> + Send + 'static) {
+    /// Does what nobody waits for. Not in the slow lane: what makes and unmakes instances holds the process's memory map, and whoever has
+    /// it should not give way to others while quick calls wait for it.
+    pub(super) fn beside(&self, work: impl Future<Output = ()> + Send + 'static) {
         // It ends by itself, or with the lane.
-        drop(Lanes::lane(&self.slow).spawn(work));
+        drop(Lanes::lane(&self.quick).spawn(work));
     }
 
     /// Does the work of a call, which is within [`Meter::around`] of this meter.
