@@ -1,10 +1,13 @@
-//! Puts the connectors that travel in the binary where `registry::builtin` includes them.
+//! Puts what travels in the binary where it is included: connectors (`registry::builtin`) and SDKs (`cli::plugin::new`).
 //!
 //! `cargo xtask` builds the components first and names the file in `SANGAM_BUILTIN_HTTP`. A plain `cargo build` builds it here, in a target
 //! folder of its own (cargo's own is locked meanwhile).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+#[path = "build/sdks.rs"]
+mod sdks;
 
 fn main() {
     println!("cargo::rerun-if-env-changed=SANGAM_BUILTIN_HTTP");
@@ -21,6 +24,7 @@ fn main() {
     };
     let bytes = std::fs::read(&component).unwrap_or_else(|error| panic!("can't read {}: {error}", component.display()));
     std::fs::write(out.join("http.wasm"), embed(bytes, &http::descriptor())).expect("OUT_DIR can be written");
+    std::fs::write(out.join("sdks.tar"), sdks::pack(Path::new(".."))).expect("OUT_DIR can be written");
 }
 
 /// The connector itself, natively: says here what its component says when it is asked, so that no host has to run it for that.

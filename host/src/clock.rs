@@ -59,6 +59,18 @@ impl Clock {
         }
     }
 
+    /// Puts a manual clock to a time, perhaps an earlier one.
+    ///
+    /// # Panics
+    ///
+    /// On the system clock, which nobody can move.
+    pub fn set(&self, to: Timestamp) {
+        match &self.0 {
+            Source::System(_) => panic!("only a manual clock can be moved"),
+            Source::Manual(time) => drop(time.send_replace(to)),
+        }
+    }
+
     /// Waits until this clock shows `at` or later. Cancel safe.
     pub async fn sleep_until(&self, at: Timestamp) {
         match &self.0 {

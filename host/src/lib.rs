@@ -30,6 +30,7 @@ pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod crash;
+pub mod rehearsal;
 pub mod runtime;
 pub mod server;
 pub mod telemetry;

@@ -24,6 +24,8 @@ const CALLS: &[Attack] = &[
     // Memory and tables.
     Attack("many-memories", "memory = \"64MiB\"", "trap", &["67108864", "limits.memory"]),
     Attack("table-grows", "table-elements = 50_000", "trap", &["50000", "limits.table-elements"]),
+    // Back and forth between guest and host has no end of its own, so there is no way back.
+    Attack("realloc-calls", "", "trap", &["cannot leave component instance"]),
     Attack("recurses", "", "trap", &["call stack", "512 KiB"]),
     // What the host would have to keep, copy or work through.
     Attack("million-events", "", "trap", &["16777216", "limits.host-call-size"]),
@@ -35,6 +37,11 @@ const CALLS: &[Attack] = &[
     Attack("random", "", "trap", &["4294967296", "limit 65536"]),
     Attack("handles", "", "trap", &["1000", "limits.handles"]),
     Attack("handles", "handles = 10", "trap", &["10 ", "limits.handles"]),
+    // Requests that are begun and never sent.
+    Attack("bodies", "handles = 10_000", "trap", &["limits.host-call-size"]),
+    Attack("bodies", "host-call-size = \"1GiB\"", "trap", &["1000", "limits.handles"]),
+    Attack("endless-body", "host-call-size = \"1MiB\"", "trap", &["1048576", "limits.host-call-size"]),
+    Attack("fields", "", "trap", &["16777216", "limits.host-call-size"]),
     Attack("newlines", "", "trap", &["check-write"]),
     Attack("empty-lines", "", "succeeded", &[]),
 ];
@@ -125,6 +132,25 @@ async fn lines_without_a_word_fill_the_log_too() -> anyhow::Result<()> {
         let last = logs.last().and_then(|line| line["message"].as_str()).unwrap_or("");
         assert!(last.starts_with(&format!("{} more lines were dropped", 100_000 - kept)) && last.contains("limits.log-size"), "{last}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn events_of_a_call_are_bounded_together() -> anyhow::Result<()> {
+    const EMIT: &str = "[[routes]]\nname = \"emit\"\non = { type = \"emit\" }\n[[routes.steps]]\nname = \"run\"\nuses = \"m.emit\"\n\
+                        retry = { max-attempts = 1 }\n";
+    let text = json!({ "type": "t", "data": "x".repeat(478) }).to_string();
+    assert_eq!(text.len(), 500);
+    let scene = Scene::granting("emits = [\"t\"]\nlimits = { events-size = \"2000B\" }", EMIT).await?;
+    let emit = async |id: &str, events: Value| scene.client().send_and_wait(&event(id, "emit", json!({ "events": events }))).await;
+    let document = emit("fits", json!([text, text, text, text])).await?;
+    assert_eq!(outcomes(&document, "run")?, ["succeeded"], "{document:#}");
+    let longer = text.replacen('x', "xx", 1);
+    let document = emit("too large", json!([text, text, text, longer])).await?;
+    assert_eq!(outcomes(&document, "run")?, ["trap"]);
+    assert!(reason(&document)?.contains("2001 bytes; at most 2000 (limits.events-size)"), "{}", reason(&document)?);
+    let brought = scene.client().get("/v1/events?type=t").await?.json["events"].as_array().map(Vec::len);
+    assert_eq!(brought, Some(4), "of those that were too large none came in");
     Ok(())
 }
 

@@ -386,6 +386,11 @@ async fn who_fails_to_log_in_again_and_again_has_to_wait() -> anyhow::Result<()>
     let begin = format!("{}/login", host.client.url);
     assert_eq!(Browser::new().ask(Method::GET, &begin, &[("x-forwarded-for", "192.0.2.1")], "").await?.status, 429);
     assert_eq!(Browser::new().ask(Method::GET, &begin, &[("x-forwarded-for", "192.0.2.2")], "").await?.status, 303);
+    host.terminate().await?;
+    let exported = String::from_utf8(folder.run(&["audit", "export"], "")?.stdout)?;
+    let entries: Vec<Value> = exported.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let refused = entries.iter().filter(|entry| entry["action"] == "login.refused");
+    assert_eq!(refused.filter_map(|entry| entry["details"]["attempts"]["192.0.2.1"].as_u64()).sum::<u64>(), 3, "{exported}");
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Personal data: hidden from those who may not see it, found, given out, and erased so that no byte of it is left, while everything goes on.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -395,6 +396,21 @@ async fn what_is_marked_is_hidden_from_roles_that_may_not_see_it_and_a_search_do
     folder.configure(&text.replace(&ROUTES[..ROUTES.find("[[routes]]").context("routes")?], ""))?;
     ensure!(admin.post("/v1/reload", &json!({})).await?.status == 200);
     host.terminate().await?;
+    // Who saw marked fields is on record, with the events, and who saw none is not. A host that stops loses nothing of it.
+    let exported = folder.run(&["audit", "export"], "")?;
+    let text = String::from_utf8(exported.stdout)?;
+    let entries: Vec<Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let readings: Vec<&Value> = entries.iter().filter(|entry| entry["action"] == "data.read").collect();
+    let readers: BTreeSet<String> = readings.iter().map(|entry| entry["actor"]["id"].to_string()).collect();
+    assert_eq!(readers.len(), 2, "administrator and the viewer who may: {readings:#?}");
+    for reader in &readers {
+        let seen = |eid: &str| {
+            let theirs = readings.iter().filter(|entry| entry["actor"]["id"].to_string() == *reader);
+            theirs.flat_map(|entry| entry["details"]["events"].as_array()).flatten().any(|seen| seen == eid)
+        };
+        ensure!(seen(eid) && seen(&dead), "{reader}: {readings:#?}");
+    }
+    ensure!(hidden(&text), "a person's data is in the audit log");
     let host = folder.start().await?;
     let answer = with(&host, viewer.token.as_deref().unwrap_or("")).get(&format!("/v1/events/{eid}")).await?;
     ensure!(answer.status == 200 && hidden(&answer.text), "{}", answer.text);

@@ -21,4 +21,4 @@ pub use client::{Answer, Client, tls_trusting};
 pub use hand::Hand;
 pub use host::{Host, HostFolder, TestStore};
 pub use oidc::OpenIdProvider;
-pub use paths::{fresh_guest, guest, plugin, sangam};
+pub use paths::{advice_of, built_guest, built_plugin, fresh_guest, guest, plugin, sangam};

@@ -26,9 +26,48 @@ pub fn plugin(name: &str) -> PathBuf {
     built(release().join("plugins").join(format!("{name}.wasm")))
 }
 
-/// A test guest, such as `misbehaving`.
+/// A test guest, such as `misbehaving`. `SANGAM_TEST_SCRIPTED=python` has that language's guest stand for `scripted`, in all tests.
 pub fn guest(name: &str) -> PathBuf {
+    if name == "scripted"
+        && let Ok(language) = std::env::var("SANGAM_TEST_SCRIPTED")
+    {
+        return built(release().join("guests").join(format!("scripted-{language}.wasm")));
+    }
     built(release().join("guests").join(format!("{name}.wasm")))
+}
+
+/// A guest in a language whose tools may be missing here, such as `scripted-python`. Then it says how to get them, and fails in CI.
+///
+/// # Errors
+/// In CI, when it was not built.
+pub fn built_guest(name: &str) -> anyhow::Result<Option<PathBuf>> {
+    optional(release().join("guests").join(format!("{name}.wasm")))
+}
+
+/// The same for a connector.
+///
+/// # Errors
+/// In CI, when it was not built.
+pub fn built_plugin(name: &str) -> anyhow::Result<Option<PathBuf>> {
+    optional(release().join("plugins").join(format!("{name}.wasm")))
+}
+
+fn optional(path: PathBuf) -> anyhow::Result<Option<PathBuf>> {
+    if path.is_file() {
+        return Ok(Some(path));
+    }
+    advice_of(&format!("{} was not built: `cargo xtask build` says which tool it needs and how to get it", path.display()))?;
+    Ok(None)
+}
+
+/// Says that something is missing here, and so nothing is tested with it; fails in CI.
+///
+/// # Errors
+/// In CI.
+pub fn advice_of(advice: &str) -> anyhow::Result<()> {
+    anyhow::ensure!(std::env::var("CI").map_or(true, |ci| ci != "true"), "{advice}");
+    eprintln!("{advice}; nothing is tested with it now");
+    Ok(())
 }
 
 /// A copy of a guest's bytes, to be broken on purpose.

@@ -24,6 +24,7 @@ pub(crate) fn all() -> anyhow::Result<PathBuf> {
             embed(&raw(package), &release().join(folder).join(format!("{name}.wasm")))?;
         }
     }
+    crate::languages::build()?;
     Ok(release())
 }
 

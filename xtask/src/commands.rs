@@ -31,6 +31,7 @@ pub(crate) fn test(arguments: &[String]) -> anyhow::Result<()> {
     }
     sqlite?;
     if arguments.is_empty() {
+        crate::languages::test()?;
         step("look at the dependencies", crate::deny::deny)?;
         crate::fuzz::fuzz(&[])?;
     }

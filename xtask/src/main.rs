@@ -4,6 +4,7 @@ mod build;
 mod commands;
 mod deny;
 mod fuzz;
+mod languages;
 mod tools;
 
 use std::process::ExitCode;

@@ -84,7 +84,7 @@ pub(super) async fn list(
         }
         last = Some(letter);
         let mut event = serde_json::from_str(&letter.body).unwrap_or(Value::Null);
-        let redaction = Redaction::of(&runtime, &event, std::slice::from_ref(&letter.run), sees).await?;
+        let redaction = Redaction::of(&runtime, &event, std::slice::from_ref(&letter.run), &sees).await?;
         let mut reason = json!(letter.run.status_reason);
         redaction.hide(&mut reason);
         redaction.hide_in_event(&mut event);

@@ -12,7 +12,7 @@ use crate::runtime::Runtime;
 use crate::store::{AttemptRow, EffectRow, EventRow, RunRow, StepRow};
 
 /// The whole document of an event, as somebody sees it.
-pub async fn event_document(runtime: &Runtime, eid: &str, sees: Sees) -> Result<Value, Problem> {
+pub async fn event_document(runtime: &Runtime, eid: &str, sees: &Sees) -> Result<Value, Problem> {
     let event = runtime.store.event(eid).await?.ok_or_else(|| Problem::not_found(format!("there is no event {eid}")))?;
     let runs = runtime.store.runs(eid).await?;
     let mut document = whole_document(runtime, &event, &runs).await?;

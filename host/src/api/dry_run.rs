@@ -30,7 +30,7 @@ pub(super) async fn dry_run(
     }
     let mut document = json!({ "eid": event.eid, "reads": reads, "runs": shown });
     let body = serde_json::from_str(&event.body).unwrap_or_default();
-    Redaction::of(runtime, &body, &hiding, wish.sees).await?.hide_in_document(&mut document["runs"]);
+    Redaction::of(runtime, &body, &hiding, &wish.sees).await?.hide_in_document(&mut document["runs"]);
     Ok(json!({ "dry_run": document }))
 }
 

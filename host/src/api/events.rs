@@ -74,7 +74,7 @@ pub(super) async fn list(
             queue(&runtime, run, &mut shown["runs"][index]).await?;
         }
         explain(&mut shown);
-        let redaction = Redaction::of(&runtime, &shown["event"], runs, sees).await?;
+        let redaction = Redaction::of(&runtime, &shown["event"], runs, &sees).await?;
         redacted(&redaction, &mut shown);
         let is_found = |text: &String| *text == event.eid || shown["event"].to_string().contains(text.as_str());
         if seen_text.as_ref().is_none_or(is_found) {
@@ -91,7 +91,7 @@ pub(super) async fn show(
     Extension(sees): Extension<Sees>,
     Path(eid): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    event_document(&runtime, &eid, sees).await.map(Json)
+    event_document(&runtime, &eid, &sees).await.map(Json)
 }
 
 pub(super) fn time(name: &str, text: &str) -> Result<Timestamp, Problem> {

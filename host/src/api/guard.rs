@@ -41,10 +41,10 @@ pub(super) async fn authorize(
     if let Needs::A(permission) = needs
         && !caller.may(permission)
     {
-        runtime.refusals.note(Some(caller.address));
+        runtime.refusals.requests.note(Some(caller.address));
         return Err(not_included(&caller, permission));
     }
-    parts.extensions.insert(if caller.may(Permission::Personal) { Sees::All } else { Sees::Unmarked });
+    parts.extensions.insert(if caller.may(Permission::Personal) { Sees::All(Arc::new(caller.by())) } else { Sees::Unmarked });
     // For handlers whose acts are put on record.
     parts.extensions.insert(caller.by());
     parts.extensions.insert(caller);
@@ -76,7 +76,7 @@ async fn caller(runtime: &Runtime, request: &Parts) -> Result<Caller, Problem> {
         Some(_) => "log in at /login, or send an API token as `Authorization: Bearer …`; `sangam token create` makes one",
         None => "send an API token as `Authorization: Bearer …`; `sangam token create` makes one",
     };
-    runtime.refusals.note(Some(address));
+    runtime.refusals.requests.note(Some(address));
     Err(Problem::new(StatusCode::UNAUTHORIZED, how))
 }
 
@@ -97,7 +97,7 @@ async fn by_token(runtime: &Runtime, token: &str, address: IpAddr) -> Result<Cal
         Err(TokenError::Store(error)) => Err(Problem::from(error)),
         Err(refused) => {
             gate.guesses.failed(address, now);
-            runtime.refusals.note(Some(address));
+            runtime.refusals.requests.note(Some(address));
             Err(Problem::new(StatusCode::UNAUTHORIZED, refused.to_string()))
         }
     }
@@ -114,7 +114,7 @@ async fn by_session(runtime: &Runtime, text: &str, address: IpAddr, request: &Pa
     }
     let Some(row) = session::verify(&runtime.store, text, login.config(), now).await? else {
         gate.guesses.failed(address, now);
-        runtime.refusals.note(Some(address));
+        runtime.refusals.requests.note(Some(address));
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "you are not logged in any more: log in at /login"));
     };
     gate.uses.session(digest, &row.id, now);

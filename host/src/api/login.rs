@@ -61,7 +61,7 @@ pub(super) async fn finish(
         let problem = problem(&error);
         if problem.status() != StatusCode::SERVICE_UNAVAILABLE {
             runtime.gate.logins.failed(address, now);
-            runtime.refusals.note(Some(address));
+            runtime.refusals.logins.note(Some(address));
         }
         tracing::warn!(%address, error = telemetry::chain(&error), "a login failed");
         ([(header::SET_COOKIE, over.clone())], problem).into_response()

@@ -1,9 +1,12 @@
 //! What people and programs that only look don't see: `redact` of a route, which counts for everybody, and fields that are marked as personal data,
 //! for those whose role or token does not include them.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::Problem;
+use crate::audit::By;
 use crate::personal::{Mask, Values};
 use crate::runtime::Runtime;
 use crate::store::RunRow;
@@ -12,10 +15,10 @@ use crate::store::RunRow;
 const HIDDEN: &str = "[redacted]";
 
 /// Whether somebody sees personal data. Part of a request once it is authorized.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Sees {
-    /// Everything but what routes redact.
-    All,
+    /// Everything but what routes redact. Who it is goes on record where marked fields are shown.
+    All(Arc<By>),
     /// Nothing that is marked as personal.
     #[default]
     Unmarked,
@@ -23,8 +26,8 @@ pub enum Sees {
 
 impl Sees {
     /// Whether a text may be looked for in what is stored: where fields are hidden, finding it would tell what is in them.
-    pub(super) async fn may_search(self, runtime: &Runtime) -> Result<bool, Problem> {
-        Ok(self == Sees::All || !runtime.hides_fields().await?)
+    pub(super) async fn may_search(&self, runtime: &Runtime) -> Result<bool, Problem> {
+        Ok(matches!(self, Sees::All(_)) || !runtime.hides_fields().await?)
     }
 }
 
@@ -41,7 +44,7 @@ pub(super) struct Redaction {
 
 impl Redaction {
     /// What the routes of an event's runs hide, and what is marked as personal. A route that can't be asked hides all data.
-    pub(super) async fn of(runtime: &Runtime, event: &Value, runs: &[RunRow], sees: Sees) -> Result<Redaction, Problem> {
+    pub(super) async fn of(runtime: &Runtime, event: &Value, runs: &[RunRow], sees: &Sees) -> Result<Redaction, Problem> {
         let mut redaction = Redaction::default();
         for run in runs {
             match runtime.revision(run.revision).await {
@@ -55,8 +58,14 @@ impl Redaction {
                 Err(_) => redaction.pointers.push("/data".to_owned()),
             }
         }
-        if sees == Sees::Unmarked {
-            let rules = runtime.personal_rules(event, runs).await;
+        let rules = runtime.personal_rules(event, runs).await;
+        if let Sees::All(by) = sees {
+            if let Some(run) = runs.first()
+                && (!rules.steps.is_empty() || !rules.marked(event).personal.is_empty())
+            {
+                runtime.readings.note(by, &run.eid);
+            }
+        } else {
             let marked = rules.marked(event).personal;
             marked.iter().filter_map(|pointer| event.pointer(pointer)).for_each(|value| redaction.personal.add(value));
             redaction.pointers.extend(marked);

@@ -180,7 +180,7 @@ pub(super) async fn plan(runtime: &Runtime, run: &RunRow, event: &str, wish: &Re
         }
     }
     let order_key = match wish.plugins {
-        Plugins::Present if !has_begun(run) => wanted(runtime, run, event, &revision, &route, wish.sees).await?,
+        Plugins::Present if !has_begun(run) => wanted(runtime, run, event, &revision, &route, &wish.sees).await?,
         _ => run.order_key.clone(),
     };
     let now = runtime.clock.now();
@@ -203,7 +203,7 @@ async fn wanted(
     event: &str,
     revision: &Revision,
     route: &Arc<Route>,
-    sees: Sees,
+    sees: &Sees,
 ) -> Result<Option<String>, Problem> {
     let number = revision.number;
     match runtime::judge_again(runtime, route, event).await {

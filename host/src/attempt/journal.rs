@@ -80,8 +80,7 @@ impl Journal {
     }
 
     fn key_of(&self, identity: &str, generation: u32) -> String {
-        let text = format!("{}\n{}\n{}\n{}\n{generation}\n{identity}", self.root, self.step, self.round, self.undos);
-        Uuid::new_v5(&NAMESPACE, text.as_bytes()).to_string()
+        key_of(&self.root, &self.step, self.round, self.undos, identity, generation)
     }
 
     pub(super) fn decide(&mut self, request: &Request, url: &Url) -> Decision {
@@ -194,6 +193,17 @@ impl Journal {
         }
         self.rows.insert(row.id.identity.clone(), row);
     }
+}
+
+fn key_of(root: &str, step: &str, round: u32, undos: u32, identity: &str, generation: u32) -> String {
+    let text = format!("{root}\n{step}\n{round}\n{undos}\n{generation}\n{identity}");
+    Uuid::new_v5(&NAMESPACE, text.as_bytes()).to_string()
+}
+
+/// The key of a named write (`None`: of the step as a whole) of a step's first round that was never undone, in a generation from 0.
+pub fn write_key(root: &str, step: &str, name: Option<&str>, generation: u32) -> String {
+    let identity = name.map_or_else(|| "step".to_owned(), named);
+    key_of(root, step, 0, 0, &identity, generation)
 }
 
 /// What an unnamed request is known by: method, URL, digest of the body, and ordinal among equals.

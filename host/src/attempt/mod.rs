@@ -20,7 +20,7 @@ mod tests;
 pub use clock::VirtualClock;
 pub use conduct::{Conduct, DryStop, Reads, WouldSend};
 pub use id::{Abilities, AttemptId, AttemptLimits};
-pub use journal::headers as recorded_headers;
+pub use journal::{headers as recorded_headers, write_key};
 pub use key_value::{KeyError, KeyLimits};
 pub use log::{Level, LogBuffer, LogLine};
 pub use random::KeyedRandom;

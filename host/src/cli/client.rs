@@ -15,7 +15,7 @@ use crate::tls;
 const TIMEOUT: Duration = Duration::from_secs(75);
 
 /// Which host, and who asks.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(super) struct Client {
     /// Address of the host
     #[arg(long, env = "SANGAM_URL", default_value = "http://127.0.0.1:7070", value_name = "URL")]
@@ -29,6 +29,11 @@ pub(super) struct Client {
 }
 
 impl Client {
+    /// A host by its address.
+    pub(super) fn at(url: String, token: Option<String>) -> Client {
+        Client { url, token, ca_file: None }
+    }
+
     fn tls(&self) -> Result<rustls::ClientConfig, Failure> {
         let Some(path) = &self.ca_file else { return tls::client_config().map_err(|error| Failure::error(&error)) };
         let unreadable = |error: &dyn std::fmt::Display| Failure::Usage(format!("--ca-file {}: {error}", path.display()));

@@ -3,12 +3,19 @@
 mod approve;
 mod build;
 mod bundle;
+mod certify;
+mod dev;
 mod embed;
 mod inspect;
 mod keygen;
+mod new;
 mod pull;
 mod push;
+mod record;
+mod rehearsed;
+mod sdks;
 mod sign;
+mod test;
 mod verify;
 
 use std::io::Write as _;
@@ -28,8 +35,12 @@ pub(super) struct Plugin {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
+    /// Begin a connector: a project in Rust, JavaScript, Python, Go or C that builds, tests and runs as it is
+    New(new::New),
     /// Make a plugin of a project in Rust, JavaScript, Python, Go or C
     Build(build::Build),
+    /// Build a project and run it, again after each change
+    Dev(dev::Dev),
     /// Read off a component what it is and what it may ask for; nothing of it runs
     Inspect(inspect::Inspect),
     /// Accept the components of the configuration and what they may ask for: writes sangam.lock
@@ -42,6 +53,10 @@ enum Verb {
     Keygen(keygen::Keygen),
     /// Embed a component's descriptor, so that it can be shown and checked without running it
     Embed(embed::Embed),
+    /// Play a connector's cases: its calls against what the systems answer
+    Test(test::Test),
+    /// Put a connector to the proof: every input, every fault, every crash
+    Certify(certify::Certify),
     /// Write a component to an OCI registry
     Push(push::Push),
     /// Fetch a component from an OCI registry into a file
@@ -53,6 +68,8 @@ enum Verb {
 impl Plugin {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self.verb {
+            Verb::New(verb) => verb.run(),
+            Verb::Dev(verb) => verb.run().await,
             Verb::Build(verb) => verb.run().await,
             Verb::Inspect(verb) => verb.run().await,
             Verb::Approve(verb) => verb.run().await,
@@ -60,6 +77,8 @@ impl Plugin {
             Verb::Verify(verb) => verb.run(),
             Verb::Keygen(verb) => verb.run(),
             Verb::Embed(verb) => verb.run().await,
+            Verb::Test(verb) => verb.run().await,
+            Verb::Certify(verb) => verb.run().await,
             Verb::Push(verb) => verb.run().await,
             Verb::Pull(verb) => verb.run().await,
             Verb::Bundle(verb) => verb.run().await,

@@ -2,11 +2,12 @@
 
 use super::Failure;
 
-/// Prints a published JSON Schema: what plugins describe themselves with, and what they are called with.
+/// Prints a published JSON Schema: what plugins describe themselves with, what they are called with, and what their test
+/// cases look like.
 #[derive(Debug, clap::Args)]
 pub(super) struct Schema {
     /// Which one
-    #[arg(value_parser = ["descriptor", "context"])]
+    #[arg(value_parser = ["descriptor", "context", "case"])]
     name: String,
 }
 
@@ -14,6 +15,7 @@ impl Schema {
     pub(super) fn run(self) -> Result<(), Failure> {
         let text = match self.name.as_str() {
             "descriptor" => include_str!("../../../wit/descriptor.schema.json"),
+            "case" => crate::rehearsal::CASE_SCHEMA,
             _ => include_str!("../../../wit/context.schema.json"),
         };
         anstream::print!("{text}");

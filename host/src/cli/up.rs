@@ -26,6 +26,8 @@ const ERASE: Duration = Duration::from_secs(1);
 /// How often runs are looked for that wait for a decision that was made.
 const DECIDED: Duration = Duration::from_secs(30);
 
+/// How often it is put on record who was shown personal data: whoever looks all day has one entry each time.
+const READINGS: Duration = Duration::from_secs(60);
 /// How often it is written down who was let in.
 const USES: Duration = Duration::from_secs(30);
 /// How often tokens and certificates are looked for that end soon.
@@ -91,6 +93,9 @@ impl Up {
         // Answers that are still being written get no longer than that.
         let _ = tokio::time::timeout(Duration::from_secs(2), server).await;
         runtime.broker.close().await;
+        // Of the last seconds, too: nobody is answered any more.
+        record_refusals(&runtime).await;
+        record_readings(&runtime).await;
         on_record(&runtime, Action::HostStopped).await;
         runtime.store.clone().close().await;
         tracing::info!("stopped");
@@ -133,12 +138,14 @@ async fn upkeep(runtime: std::sync::Arc<Runtime>) {
     let mut decided = tokio::time::interval(DECIDED);
     let mut uses = tokio::time::interval(USES);
     let mut expiries = tokio::time::interval(EXPIRIES);
+    let mut readings = tokio::time::interval(READINGS);
     let mut changes = runtime.broker.changes();
     loop {
         tokio::select! {
             () = runtime.stopping.cancelled() => return,
             _ = recheck.tick() => renew_certificate(&runtime).await,
             _ = uses.tick() => write_down(&runtime).await,
+            _ = readings.tick() => record_readings(&runtime).await,
             _ = expiries.tick() => warn_of_expiries(&runtime).await,
             changed = changes.changed() => {
                 if changed.is_err() {
@@ -246,9 +253,21 @@ async fn tell_of_credentials(runtime: &Runtime) {
             _ = changes.changed() => {}
         }
         runtime::tell(runtime).await;
-        if let Err(error) = runtime.record_refusals().await {
-            tracing::error!(error = telemetry::chain(&error), "refused requests could not be put on record");
-        }
+        record_refusals(runtime).await;
+    }
+}
+
+/// Puts on record what was refused.
+async fn record_refusals(runtime: &Runtime) {
+    if let Err(error) = runtime.record_refusals().await {
+        tracing::error!(error = telemetry::chain(&error), "refused requests could not be put on record");
+    }
+}
+
+/// Puts on record who was shown personal data.
+async fn record_readings(runtime: &Runtime) {
+    if let Err(error) = runtime.record_readings().await {
+        tracing::error!(error = telemetry::chain(&error), "readings of personal data could not be put on record");
     }
 }
 

@@ -72,6 +72,7 @@ pub use self::facts::{ActionFacts, PluginFacts};
 pub use self::journal::{JournalPolicy, OnUnrepeated};
 pub use self::lock::{Lock, Pin, Unapproved};
 pub use self::model::*;
+pub use self::name::new_name;
 pub use self::oci::OciReference;
 pub(crate) use self::oci::{SCHEME as OCI, is_digest};
 pub use self::oidc::{ClaimRule, Oidc};
@@ -189,6 +190,18 @@ pub fn parse(text: &str, file: &str, base: &Path, outside: &Outside<'_>) -> Resu
 /// What is wrong with it for this version and this machine.
 pub fn parse_revision(content: &Value, base: &Path, outside: &Outside<'_>) -> Result<Loaded, Problems> {
     parse(&revision::toml_text(content), "revision", base, outside)
+}
+
+/// The hosts that a plugin with that configuration expects to reach, as `allow-hosts` names them; those that the configuration leaves open are not
+/// among them.
+pub fn expected_hosts(templates: &[String], config: &Value, schema: &Value) -> Vec<String> {
+    let expected = templates.iter().filter_map(|template| expectation::expected_host(template, config, schema));
+    expected.map(|host| host.to_string()).collect()
+}
+
+/// A configuration as TOML: sections as JSON (`plugins`, `credentials`: objects of tables; `routes`: an array), without nulls.
+pub fn toml_text(content: &Value) -> String {
+    revision::toml_text(content)
 }
 
 /// Says whether the values can be trusted in spite of the errors.

@@ -15,6 +15,21 @@ pub(super) fn is_name(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
+/// A name that a person gives to something new.
+///
+/// # Errors
+/// A sentence with the rule, and a name that would do.
+pub fn new_name(what: &str, text: &str) -> Result<(), String> {
+    if is_name(text) {
+        return Ok(());
+    }
+    let mended = mended(text);
+    let such_as = if is_name(&mended) { format!(", such as {mended}") } else { String::new() };
+    Err(format!(
+        "{text:?} can't be the name of a {what}: a letter first, then lower-case letters, digits and hyphens, at most {MAX_NAME}{such_as}"
+    ))
+}
+
 /// Reports a text that can't be the name of a `what`.
 pub(super) fn check(r: &mut Reader<'_>, span: &Range<usize>, what: &str, text: &str) {
     if is_name(text) {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinError;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::meter::Meter;
 
@@ -52,7 +53,7 @@ impl Lanes {
         drop(Lanes::lane(&self.quick).spawn(work));
     }
 
-    /// Does the work of a call, which is within [`Meter::around`] of this meter.
+    /// Does the work of a call, which is within [`Meter::around`] of this meter. Nobody who waits for it any more: it is broken off.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         meter: &Meter,
@@ -61,7 +62,7 @@ impl Lanes {
         let quick = Lanes::lane(&self.quick);
         let mut work = Box::pin(work);
         let used = meter.clone();
-        let begun = quick.spawn(async move {
+        let begun = AbortOnDropHandle::new(quick.spawn(async move {
             let done = std::future::poll_fn(|context| match work.as_mut().poll(context) {
                 Poll::Ready(done) => Poll::Ready(Some(done)),
                 Poll::Pending if used.used() > QUICK => Poll::Ready(None),
@@ -69,7 +70,7 @@ impl Lanes {
             })
             .await;
             done.ok_or(work)
-        });
+        }));
         let mut work = match begun.await? {
             Ok(done) => return Ok(done),
             Err(work) => work,
@@ -80,7 +81,7 @@ impl Lanes {
             let _quick = quick.enter();
             work.as_mut().poll(context)
         });
-        Lanes::lane(&self.slow).spawn(rest).await
+        AbortOnDropHandle::new(Lanes::lane(&self.slow).spawn(rest)).await
     }
 }
 

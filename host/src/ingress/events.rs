@@ -86,7 +86,7 @@ pub async fn post_events(
         for outcome in &accepted {
             // A duplicate may be of an event that is remembered, but no longer kept.
             if runtime.store.event(&outcome.eid).await?.is_some() {
-                documents.push(event_document(&runtime, &outcome.eid, sees).await?);
+                documents.push(event_document(&runtime, &outcome.eid, &sees).await?);
             }
         }
         let mut answer = answer;

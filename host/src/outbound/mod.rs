@@ -6,6 +6,7 @@
 mod address;
 mod breaker;
 mod failure;
+mod far_end;
 mod identity;
 mod policy;
 mod pool;
@@ -19,6 +20,7 @@ mod tests;
 pub use address::{AddressGuard, Blocked};
 pub use breaker::BreakerState;
 pub(crate) use failure::certificate_trouble;
+pub use far_end::{Asked, FarEnd};
 pub use policy::Policy;
 pub use rate::RateUse;
 pub use request::{Exchange, HttpError, Request, Response};
@@ -58,6 +60,7 @@ pub struct Outbound {
     rate: Option<Arc<RateLimiter>>,
     breaker: Option<Arc<Breaker>>,
     shared: Option<Shared>,
+    far_end: Option<Arc<dyn FarEnd>>,
 }
 
 impl std::fmt::Debug for Outbound {
@@ -103,7 +106,13 @@ impl Outbound {
             rate: kept_rate.or_else(|| plugin.rate_limit.map(|limit| Arc::new(RateLimiter::new(limit)))),
             shared: Shared::new(&plugin.name, store),
             breaker: kept_breaker.or_else(|| plugin.breaker.map(|policy| Arc::new(Breaker::new(policy)))),
+            far_end: None,
         })
+    }
+
+    /// The same way out, at whose end something else than the network answers.
+    pub fn to(self, far_end: Arc<dyn FarEnd>) -> Outbound {
+        Outbound { far_end: Some(far_end), ..self }
     }
 
     /// Checks a request against the grants. Nothing leaves.
@@ -114,7 +123,7 @@ impl Outbound {
         let prepared = Prepared::new(request)?;
         self.policy.check(&prepared.method, &prepared.url)?;
         let reads = self.policy.reads(&prepared.method, prepared.url.path(), request.read_only);
-        Ok(Exchange { prepared, reads })
+        Ok(Exchange { prepared, reads, name: request.name.clone() })
     }
 
     /// Sends a request and reads the whole answer, within `timeout`. `key` is the idempotency key of a write.
@@ -142,7 +151,13 @@ impl Outbound {
                 }
             };
             let left = timeout.saturating_sub(started.elapsed());
-            let result = match tokio::time::timeout(left, self.send(request, exchange.host(), sent.attached.as_ref())).await {
+            let answer = async {
+                match &self.far_end {
+                    Some(far_end) => self.rehearsed(&**far_end, exchange.asked(key)).await,
+                    None => self.send(request, exchange.host(), sent.attached.as_ref()).await,
+                }
+            };
+            let result = match tokio::time::timeout(left, answer).await {
                 Ok(result) => result,
                 Err(_) => Err(HttpError::Timeout(format!("{} did not answer completely within {timeout:?}", exchange.host()))),
             };
@@ -237,6 +252,15 @@ impl Outbound {
         }
         let request = self.pool.client(&url).request(method, url).headers(headers);
         Ok(if prepared.body.is_empty() && exchange.reads { request } else { request.body(body) })
+    }
+
+    /// An answer of something else than the network, within the same bounds.
+    async fn rehearsed(&self, far_end: &dyn FarEnd, asked: Asked) -> Result<Response, HttpError> {
+        let response = far_end.answer(asked).await?;
+        if response.body.len() > self.response_size {
+            return Err(HttpError::ResponseTooLarge(self.response_size as u64));
+        }
+        Ok(response)
     }
 
     async fn send(&self, request: reqwest::RequestBuilder, host: &str, attached: Option<&Attached>) -> Result<Response, HttpError> {

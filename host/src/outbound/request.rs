@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use url::Url;
 
+use super::far_end::Asked;
 use crate::credentials::Remedy;
 
 /// Longest URL.
@@ -138,6 +139,7 @@ pub struct Exchange {
     pub(super) prepared: Prepared,
     /// It changes nothing on the other side.
     pub reads: bool,
+    pub(super) name: Option<String>,
 }
 
 impl Exchange {
@@ -154,6 +156,20 @@ impl Exchange {
     /// The URL, normalised.
     pub fn url(&self) -> &Url {
         &self.prepared.url
+    }
+
+    /// What a far end is asked.
+    pub(super) fn asked(&self, key: Option<&str>) -> Asked {
+        let Prepared { method, url, headers, body, .. } = &self.prepared;
+        Asked {
+            method: method.to_string(),
+            url: url.clone(),
+            headers: headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect(),
+            body: body.clone(),
+            name: self.name.clone(),
+            key: key.map(str::to_owned),
+            reads: self.reads,
+        }
     }
 }
 

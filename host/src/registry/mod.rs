@@ -30,7 +30,7 @@ pub use signing_key::{SigningKey, SigningKeyError};
 pub use sources::{Progress, Pulled, Sources};
 pub use supply::{Supply, SupplyError};
 pub use trust::TrustError;
-pub use wrap::{WrapError, wrap};
+pub use wrap::{WrapError, with_world, wrap};
 
 use std::io::Read as _;
 use std::path::Path;

@@ -8,7 +8,9 @@ mod intake;
 mod peers;
 mod personal;
 mod pressure;
+mod readings;
 mod refusals;
+mod rehearsal;
 mod retention;
 mod revision;
 
@@ -20,7 +22,9 @@ pub use intake::{Cause, Intake, IntakeError, MAX_HOPS, judge_again};
 pub use peers::{Unservable, hear};
 pub use personal::{How, Member, Search, Step};
 pub use pressure::{Admission, Pressed, Pressure, Reservation};
-pub use refusals::Refusals;
+pub use readings::Readings;
+pub use refusals::{Refusals, Tally};
+pub use rehearsal::Fixed;
 pub use revision::{ActionSchemas, BuildError, LoadedPlugin, Revision};
 
 use std::collections::BTreeMap;
@@ -154,6 +158,8 @@ pub struct Runtime {
     pub unservable: Unservable,
     /// Requests refused since they were last put on record.
     pub refusals: Refusals,
+    /// Personal data that was shown in clear, until that is put on record.
+    pub readings: Readings,
     tls: rustls::ClientConfig,
     present: RwLock<Arc<Present>>,
     /// Which components this host takes: by its own files, whatever a revision in the store says.
@@ -172,10 +178,17 @@ impl std::fmt::Debug for Runtime {
 impl Runtime {
     /// Opens the store, starts the engine, and applies the configuration file.
     pub async fn start(config_file: &Path, clock: Clock, crash: Crash) -> Result<Arc<Runtime>, ApplyError> {
+        Runtime::begin(config_file, clock, crash, None).await
+    }
+
+    async fn begin(config_file: &Path, clock: Clock, crash: Crash, fixed: Option<Fixed>) -> Result<Arc<Runtime>, ApplyError> {
         let loaded = config::load(config_file)?;
         warn(&loaded);
         let start = |error: &dyn std::error::Error| ApplyError::Start(telemetry::chain(error));
-        let store = Store::open_armed(&loaded.config.store.url, crash).await?;
+        let store = match fixed {
+            Some(_) => Store::open_in_passing(&loaded.config.store.url).await?,
+            None => Store::open_armed(&loaded.config.store.url, crash).await?,
+        };
         let tls = tls::client_config().map_err(|error| start(&error))?;
         let vault = Vault::open(store.clone(), &loaded.config.secrets, clock.clone()).await.map_err(|error| start(&error))?;
         let tokens = TokenClient::new(tls.clone()).map_err(|error| start(&error))?;
@@ -188,13 +201,19 @@ impl Runtime {
             None => None,
         };
         let identity = Identity::of(&loaded.config.base.join("data"));
-        let cache_secret = vault.host_secret(CACHE_SECRET).await?;
-        let random_secret = vault.host_secret(RANDOM_SECRET).await?;
+        let (engine, random_secret) = match fixed {
+            Some(Fixed { engine, random_secret }) => (engine, random_secret),
+            None => {
+                let cache_secret = vault.host_secret(CACHE_SECRET).await?;
+                // Compiled code lives beside the database.
+                let beside = || loaded.config.store.folder(&loaded.config.base).join("cache");
+                let cache = loaded.config.engine.cache.clone().unwrap_or_else(beside);
+                let progress = Arc::new(|line: &str| tracing::info!("{line}"));
+                let engine = Engine::start(Some(cache), cache_secret, &loaded.config.engine, progress).map_err(|error| start(&error))?;
+                (engine, vault.host_secret(RANDOM_SECRET).await?)
+            }
+        };
         let broker = Arc::new(Broker::new(vault.clone(), BTreeMap::new(), tokens, &identity.name));
-        // Compiled code lives beside the database.
-        let cache = loaded.config.engine.cache.clone().unwrap_or_else(|| loaded.config.store.folder(&loaded.config.base).join("cache"));
-        let progress = Arc::new(|line: &str| tracing::info!("{line}"));
-        let engine = Engine::start(Some(cache), cache_secret, &loaded.config.engine, progress).map_err(|error| start(&error))?;
         let empty = Arc::new(Present { revision: Arc::new(Revision::empty(&loaded.config)), plugins: BTreeMap::new() });
         let runtime = Arc::new(Runtime {
             config_file: config_file.to_owned(),
@@ -218,6 +237,7 @@ impl Runtime {
             identity,
             unservable: Unservable::default(),
             refusals: Refusals::default(),
+            readings: Readings::default(),
             tls,
             present: RwLock::new(empty),
             supply: RwLock::default(),

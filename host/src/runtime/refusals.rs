@@ -1,5 +1,5 @@
-//! Requests that were refused for want of a token or role: counted by address, and put on record together, so that whoever knocks a thousand
-//! times a second fills neither the log nor the disk.
+//! Requests that were refused for want of a token or role, and logins that failed: counted by address, and put on record together, so that whoever
+//! knocks a thousand times a second fills neither the log nor the disk.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,9 +14,18 @@ use crate::store::StoreError;
 /// Most addresses told apart in one entry; the others are counted together.
 const MOST_ADDRESSES: usize = 32;
 
+/// What was refused since the last time.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    /// Requests.
+    pub requests: Tally,
+    /// Logins.
+    pub logins: Tally,
+}
+
 /// Counts by address.
 #[derive(Debug, Default)]
-pub struct Refusals(Mutex<Counts>);
+pub struct Tally(Mutex<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -24,7 +33,7 @@ struct Counts {
     others: u64,
 }
 
-impl Refusals {
+impl Tally {
     /// One more.
     pub fn note(&self, from: Option<IpAddr>) {
         let address = from.map_or_else(|| "unknown".to_owned(), |from| from.to_canonical().to_string());
@@ -50,10 +59,15 @@ impl Refusals {
 }
 
 impl Runtime {
-    /// Puts on record how many requests were refused since the last time, if any were.
+    /// Puts on record how many requests and logins were refused since the last time, if any were.
     pub async fn record_refusals(&self) -> Result<(), StoreError> {
-        let Some(counts) = self.refusals.take() else { return Ok(()) };
         let by = By::request(Actor::Anyone, None);
-        self.store.audit(by.did(Action::AccessRefused, "api").with("requests", counts), self.clock.now()).await
+        if let Some(counts) = self.refusals.requests.take() {
+            self.store.audit(by.did(Action::AccessRefused, "api").with("requests", counts), self.clock.now()).await?;
+        }
+        if let Some(counts) = self.refusals.logins.take() {
+            self.store.audit(by.did(Action::LoginRefused, "login").with("attempts", counts), self.clock.now()).await?;
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! The plugins' key-value spaces, and the claims that make read-compute-write safe.
 
 use super::sql::{Connection, Pool, sql};
+use super::terms::Terms;
 use super::{Store, StoreError};
 
 /// What a key takes in the store beside itself and its value: row, index, version.
@@ -86,6 +87,34 @@ impl Store {
             .await
             .map_err(StoreError::doing("read a key"))?;
         Ok(row.map(|row| (row.get(0), row.get(1))))
+    }
+
+    /// Puts these keys in place of a plugin's whole space: what a rehearsal begins with.
+    pub async fn key_replace(&self, plugin: &str, values: Vec<(String, Vec<u8>)>) -> Result<(), StoreError> {
+        let plugin = plugin.to_owned();
+        self.writer
+            .write(Terms::none(), move |connection| {
+                let (plugin, values) = (plugin.clone(), values.clone());
+                Box::pin(async move {
+                    let doing = || StoreError::doing("replace a key-value space");
+                    // Its size is counted anew.
+                    let size = sql("delete from key_value where plugin = ? and key = ?").bind(OWN_SPACE).bind(size_key(&plugin));
+                    size.execute(&mut *connection).await.map_err(doing())?;
+                    sql("delete from key_value where plugin = ?").bind(&plugin).execute(&mut *connection).await.map_err(doing())?;
+                    sql("delete from key_claim where plugin = ?").bind(&plugin).execute(&mut *connection).await.map_err(doing())?;
+                    for (key, value) in values {
+                        sql("insert into key_value (plugin, key, value, version) values (?, ?, ?, 1)")
+                            .bind(&plugin)
+                            .bind(key)
+                            .bind(value)
+                            .execute(&mut *connection)
+                            .await
+                            .map_err(doing())?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
     }
 
     /// Keys with a prefix, in byte order, with their versions: the first `most`.

@@ -227,17 +227,26 @@ impl Store {
         Store::connect(url, false, crash).await
     }
 
-    async fn connect(url: &str, host: bool, crash: Crash) -> Result<Store, StoreError> {
-        if is_server(url) { Store::connect_server(url, crash).await } else { Store::connect_file(url, host, crash).await }
+    /// A database for what need not outlast this process: nothing waits for the disk.
+    pub async fn open_in_passing(url: &str) -> Result<Store, StoreError> {
+        Store::connect_file(url, true, SqliteSynchronous::Off, Crash::default()).await
     }
 
-    async fn connect_file(url: &str, host: bool, crash: Crash) -> Result<Store, StoreError> {
+    async fn connect(url: &str, host: bool, crash: Crash) -> Result<Store, StoreError> {
+        if is_server(url) {
+            Store::connect_server(url, crash).await
+        } else {
+            Store::connect_file(url, host, SqliteSynchronous::Full, crash).await
+        }
+    }
+
+    async fn connect_file(url: &str, host: bool, synchronous: SqliteSynchronous, crash: Crash) -> Result<Store, StoreError> {
         let open = |source| StoreError::Open { url: url.to_owned(), source };
         let options = SqliteConnectOptions::from_str(url)
             .map_err(open)?
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
+            .synchronous(synchronous)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
             // Only a new file can be told so: pages that pruning frees are given back bit by bit.

@@ -90,6 +90,19 @@ pub async fn work(runtime: Arc<Runtime>) {
     finish(&runtime, work).await;
 }
 
+/// Drives the longest due run of a route as far as it goes now; says whether there was one. For who plays runs one by one, without
+/// [`work`]: dropped before it is done, it leaves what a host leaves that dies.
+pub async fn drive_one(runtime: &Arc<Runtime>, route: &str) -> Result<bool, StoreError> {
+    let now = runtime.clock.now();
+    let wanted = vec![(route.to_owned(), 1)];
+    let claimed = runtime.store.claim(&runtime.identity.name, now, later(now, runtime.server.lease), wanted, Vec::new()).await?;
+    let found = !claimed.is_empty();
+    for run in claimed {
+        drive::drive(runtime, run).await;
+    }
+    Ok(found)
+}
+
 /// A lease that is renewed as long as this lives.
 struct Lease {
     leases: Leases,

@@ -36,9 +36,13 @@ pub fn associations(cx: &Context<Config>, of: &str, to: &str) -> String {
     }
 }
 
-/// Reads.
+/// Reads. An answer that is no object is not an empty one: what is not found might be made again.
 pub fn get(request: Request) -> Result<Value, Failure> {
-    request.send().and_then(ok)?.json()
+    let answer: Value = request.send().and_then(ok)?.json()?;
+    if !answer.is_object() {
+        return Err(Failure::rejected("HubSpot answered with JSON that is no object"));
+    }
+    Ok(answer)
 }
 
 /// Ids of the records of a type that are associated with one, oldest first. Unlike a search it sees what was written just now.
@@ -71,10 +75,8 @@ pub fn read(cx: &Context<Config>, object: &str, ids: &[String], properties: &[&s
     for ids in ids.chunks(BATCH) {
         let inputs: Vec<Value> = ids.iter().map(|id| json!({ "id": id })).collect();
         let request = cx.post(objects(cx, &format!("{object}/batch/read"))).read_only();
-        let mut found = get(request.json(&json!({ "inputs": inputs, "properties": properties })))?;
-        if let Value::Array(results) = found["results"].take() {
-            records.extend(results);
-        }
+        let found = get(request.json(&json!({ "inputs": inputs, "properties": properties })))?;
+        records.extend(found["results"].as_array().into_iter().flatten().cloned());
     }
     Ok(records)
 }

@@ -30,7 +30,11 @@ pub fn select<T: DeserializeOwned>(cx: &Cx, entity: &str, rest: &str) -> Result<
     let query = format!("SELECT * FROM {entity} {rest}");
     let request = json(cx.get(url(cx, "query"))).query("query", query);
     let mut answer: Value = request.send().and_then(ok)?.json()?;
-    match answer["QueryResponse"][entity].take() {
+    if !answer.is_object() {
+        // Not an empty result: what is not found might be made again.
+        return Err(Failure::rejected(format!("QuickBooks answered the query of {entity} with JSON that is no object")));
+    }
+    match taken(&mut answer, &format!("/QueryResponse/{entity}")) {
         Value::Null => Ok(Vec::new()), // an empty result has no such key
         found => Ok(serde_json::from_value(found)?),
     }
@@ -51,7 +55,7 @@ pub fn json(request: Request) -> Request {
 /// The record in an answer.
 pub fn record<T: DeserializeOwned>(response: Response, entity: &str) -> Result<T, Failure> {
     let mut answer: Value = response.json()?;
-    Ok(serde_json::from_value(answer[entity].take())?)
+    Ok(serde_json::from_value(taken(&mut answer, &format!("/{entity}")))?)
 }
 
 /// A text of a query, in its quotes.
@@ -63,6 +67,11 @@ pub fn quote(text: &str) -> String {
 pub fn quote_all<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     let quoted: Vec<_> = texts.into_iter().map(quote).collect();
     format!("({})", quoted.join(", "))
+}
+
+/// A part of an answer, taken out of it; null where it is not there. Unlike an index it panics at no answer, whatever its shape.
+pub fn taken(answer: &mut Value, pointer: &str) -> Value {
+    answer.pointer_mut(pointer).map(Value::take).unwrap_or_default()
 }
 
 /// Id of the record that a write made, where its answer arrived.

@@ -54,7 +54,7 @@ fn marked(cx: &Cx, effect: &Effect) -> Result<Option<String>, Failure> {
     let Some(key) = &effect.key else {
         return Ok(None);
     };
-    let customer = body(&effect.request)["CustomerRef"]["value"].take();
+    let customer = body(&effect.request)["CustomerRef"]["value"].clone();
     let of = customer.as_str().map_or_else(String::new, |id| format!("WHERE CustomerRef = {} ", quote(id)));
     for page in 0..MAX_PAGES {
         let start = page * PAGE + 1;

@@ -40,7 +40,7 @@ export async function project(folder) {
   } catch (error) {
     throw new Stop(error.code === "ENOENT" ? `${file}: error: there is no such file; a connector in JavaScript has a package.json` : `${file}: error: ${error.message}`);
   }
-  const entries = [manifest.main, "src/index.ts", "src/index.js"].filter((entry) => entry !== undefined);
+  const entries = [...new Set([manifest.main ?? "src/index.ts", "src/index.ts", "src/index.js"])];
   const entry = entries.find((candidate) => existsSync(path.join(folder, candidate)));
   if (entry === undefined) {
     throw new Stop(`${file}: error: none of ${entries.join(", ")} is there; name the file with the plugin as \`main\``);
@@ -91,7 +91,7 @@ async function bundle(root, entry, { name, version }, world) {
   const contents = `
     import { component } from ${from("component.ts")};
     import defined from ${JSON.stringify(`./${entry}`)};
-    const exported = component(defined, { ...${about}, map: () => globalThis.__sangam_map, file: ${JSON.stringify(PROGRAM)} });
+    const exported = component(defined, { ...${about}, lines: () => globalThis.__sangam_lines, file: ${JSON.stringify(PROGRAM)} });
     ${EXPORTS[world].map((name) => `export const ${name} = exported.${name};`).join("\n    ")}
   `;
   const { outputFiles } = await run({
@@ -118,15 +118,48 @@ async function bundle(root, entry, { name, version }, world) {
     return file.startsWith(sdk) ? `@sangam/sdk/src${file.slice(sdk.length)}` : path.relative(root, file);
   });
   // After the code, so that no line moves.
-  const program = `${code}\nglobalThis.__sangam_map = ${JSON.stringify({ sources: shown, mappings })};\n`;
+  const program = `${code}\nglobalThis.__sangam_lines = ${JSON.stringify({ sources: shown, lines: lineTable(mappings) })};\n`;
   return { program, size: kib(code.length) };
+}
+
+/** The table of `src/guest/stack.ts`, of the mappings of a source map: base64 VLQ, five bits a digit, the lowest bit of a number its sign. */
+function lineTable(mappings) {
+  const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  let source = 0;
+  let line = 0;
+  const table = mappings.split(";").map((segments) => {
+    let first;
+    for (const segment of segments === "" ? [] : segments.split(",")) {
+      const numbers = [];
+      let value = 0;
+      let shift = 0;
+      for (const char of segment) {
+        const digit = digits.indexOf(char);
+        value |= (digit & 31) << shift;
+        shift += 5;
+        if ((digit & 32) === 0) {
+          numbers.push(value & 1 ? -(value >> 1) : value >> 1);
+          value = shift = 0;
+        }
+      }
+      if (numbers.length >= 4) {
+        source += numbers[1];
+        line += numbers[2];
+        first ??= source < 4095 && line < 2 ** 20 ? source * 2 ** 20 + line : undefined;
+      }
+    }
+    return first ?? 0xffffffff;
+  });
+  const bytes = Buffer.alloc(4 * table.length);
+  table.forEach((entry, index) => bytes.writeUInt32LE(entry, 4 * index));
+  return bytes.toString("base64");
 }
 
 /** Runs the plugin's module here, to hear which world it is for and what is wrong with it, in words with the author's own lines. */
 async function describe(root, entry, about, work) {
   const file = path.join(work, "probe.mjs");
   const { outputFiles } = await run({
-    stdin: { contents: `import plugin from ${JSON.stringify(`./${entry}`)};\nexport default plugin;`, resolveDir: root, sourcefile: "probe" },
+    stdin: { contents: `import * as module from ${JSON.stringify(`./${entry}`)};\nexport default module["default"];`, resolveDir: root, sourcefile: "probe" },
     absWorkingDir: root,
     outfile: file,
     platform: "node",
@@ -193,7 +226,9 @@ export async function run(options) {
     }
     const lines = error.errors.map(({ location, text, notes }) => {
       const at = location === null ? "" : `${path.relative(process.cwd(), path.resolve(options.absWorkingDir, location.file))}:${location.line}:${location.column + 1}: `;
-      const help = notes.map((note) => `\n  help: ${note.text}`).join("");
+      const missing = /^Could not resolve "([^".][^"]*)"$/.exec(text);
+      const words = missing === null ? notes.map((note) => note.text) : [`if it is a package of npm, \`npm install ${missing[1]}\` brings it`];
+      const help = words.map((word) => `\n  help: ${word}`).join("");
       return `${at}error: ${text}${help}`;
     });
     throw new Stop(lines.join("\n"));

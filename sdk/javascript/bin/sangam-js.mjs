@@ -1,8 +1,11 @@
 #!/usr/bin/env node
 /** Builds and tests connectors: `sangam-js build [DIR] --output FILE`, `sangam-js test [FILE…]`. */
 
-import { build, say, Stop } from "./build.mjs";
-import { test } from "./test.mjs";
+import { installTools } from "./tools.mjs";
+
+installTools();
+const { build, say, Stop } = await import("./build.mjs");
+const { test } = await import("./test.mjs");
 
 const USAGE = `usage: sangam-js build [DIR] [--output FILE] [--descriptor FILE]
        sangam-js test [FILE…] [-- ARGUMENT-OF-NODE…]`;

@@ -9,14 +9,14 @@ import { run, say, Stop } from "./build.mjs";
 
 const TEST = /\.test\.(ts|mts|js|mjs)$/;
 
-/** Tests the given files, or all in `test/`; gives the exit code. */
+/** Tests the given files, or all in `tests/`; gives the exit code. */
 export async function test(words) {
   const end = words.indexOf("--");
   const files = end === -1 ? words : words.slice(0, end);
   const more = end === -1 ? [] : words.slice(end + 1);
-  const found = files.length > 0 ? files : await all("test");
+  const found = files.length > 0 ? files : await all("tests");
   if (found.length === 0) {
-    throw new Stop("error: there is no test: put them into test/NAME.test.ts");
+    throw new Stop("error: there is no test: put them into tests/NAME.test.ts");
   }
   const folder = path.resolve("build", "test");
   await rm(folder, { recursive: true, force: true });

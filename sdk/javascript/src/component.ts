@@ -3,16 +3,17 @@
 import "./guest/globals.ts";
 
 import { Failure, translateStacks } from "./failure.ts";
+import { resetClock } from "./guest/clock.ts";
 import { resetConsole } from "./guest/console.ts";
 import { imports } from "./guest/host.ts";
 import { resetLoop, runUntil } from "./guest/loop.ts";
 import { unhandledReasons } from "./guest/promise.ts";
 import { resetRandom } from "./guest/random.ts";
-import { type SourceMap, translator } from "./guest/stack.ts";
+import { type SourceLines, translator } from "./guest/stack.ts";
 import { stringify } from "./exact.ts";
 import { useHost } from "./host.ts";
 import { log } from "./log.ts";
-import type { Plugin } from "./plugin.ts";
+import type { AnyPlugin } from "./plugin.ts";
 import type { WireInbound } from "./stream.ts";
 
 /** How a component is made of a plugin. */
@@ -20,16 +21,16 @@ export interface ComponentOptions {
   /** Of `package.json`. */
   name: string;
   version: string;
-  /** Of the bundled program, and how its frames call it. */
-  map?: () => SourceMap | undefined;
+  /** Where the lines of the bundled program come from, and how frames call it. */
+  lines?: () => SourceLines | undefined;
   file?: string;
 }
 
 /** The exports of the contract, for `plugin`. */
-export function component(plugin: Plugin<never>, { name, version, map, file = "" }: ComponentOptions) {
+export function component(plugin: AnyPlugin, { name, version, lines, file = "" }: ComponentOptions) {
   const descriptor = plugin.descriptor({ name, version });
-  if (map !== undefined) {
-    translateStacks(translator(map, file));
+  if (lines !== undefined) {
+    translateStacks(translator(lines, file));
   }
   return {
     plugin: { describe: (): string => descriptor },
@@ -47,6 +48,7 @@ export function component(plugin: Plugin<never>, { name, version, map, file = ""
     useHost(imports);
     resetLoop();
     resetRandom();
+    resetClock();
     resetConsole();
     try {
       const outcome = runUntil(run());

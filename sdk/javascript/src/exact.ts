@@ -91,13 +91,18 @@ function parseSlowly(text: string): unknown {
   );
 }
 
-/** Writes JSON. `ExactNumber` and bigint are written with all their digits; what JSON can't hold (undefined, functions) is null at the top. */
+/**
+ * Writes JSON. `ExactNumber` and bigint are written with all their digits, lone surrogates as U+FFFD; what JSON can't hold (undefined, functions) is
+ * null at the top.
+ */
 export function stringify(value: unknown): string {
   const text = JSON.stringify(value, bigints);
   if (text === undefined) {
     return "null";
   }
-  return native.rawJSON === undefined ? text.replace(FENCED, "$1") : text;
+  const whole = native.rawJSON === undefined ? text.replace(FENCED, "$1") : text;
+  // JSON.stringify escapes lone surrogates, which other readers of JSON refuse.
+  return whole.includes("\\ud") ? whole.replace(/\\(?:u(d[89a-f][0-9a-f]{2})|.)/g, (escape, lone) => (lone === undefined ? escape : "\ufffd")) : whole;
 }
 
 function bigints(_key: string, value: unknown): unknown {

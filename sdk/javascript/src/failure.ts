@@ -100,12 +100,17 @@ export function translateStacks(by: (stack: string) => string): void {
   translate = by;
 }
 
+/** Where an error was made: the author's frames, one a line. */
+export function stackOf(error: Error): string[] {
+  const frames = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
+  return translate(frames.join("\n")).split("\n").map((line) => line.trim()).filter((line) => line !== "");
+}
+
 function describeError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) {
     return show(error);
   }
-  const frames = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));
-  const stack = translate(frames.join("\n")).split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  const stack = stackOf(error);
   const cause = error.cause === undefined || depth > 3 ? {} : { cause: describeError(error.cause, depth + 1) };
   return { error: `${error.name}: ${error.message}`, stack: stack.slice(0, 30), ...cause };
 }

@@ -245,6 +245,9 @@ export class Plugin<C> {
   }
 }
 
+/** A plugin of any configuration, as those see it who call it. */
+export type AnyPlugin = Pick<Plugin<unknown>, "descriptor" | "world" | "invoke" | "poll" | "receive">;
+
 function named(what: string, name: string, taken: Map<string, unknown>): void {
   if (!/^[a-z][a-z0-9-]{0,63}$/.test(name)) {
     throw new TypeError(`\`${name}\` is no name of ${what === "action" ? "an" : "a"} ${what}: take lower-case letters, digits and hyphens, a letter first, 64 at most`);

@@ -96,10 +96,10 @@ export interface NumberRules {
 }
 
 type Props = Record<string, Schema<unknown>>;
-type Flat<T> = { [K in keyof T]: T[K] };
 type Need<P extends Props> = { [K in keyof P]: P[K] extends Schema<unknown, true> ? never : K }[keyof P];
 type May<P extends Props> = Exclude<keyof P, Need<P>>;
-type ObjectOf<P extends Props> = Flat<{ [K in Need<P>]: Infer<P[K]> } & { [K in May<P>]?: Infer<P[K]> | undefined }>;
+/** Written so that editors show the properties, and not how they came about. */
+type ObjectOf<P extends Props> = { [K in Need<P>]: Infer<P[K]> } & { [K in May<P>]?: Infer<P[K]> | undefined } extends infer T ? { [K in keyof T]: T[K] } : never;
 
 function make<T, O extends boolean = false>(json: JsonSchema, annotations: object = {}, more: Partial<Schema<T>> = {}): Schema<T, O> {
   const { personal, subject, ...rest } = annotations as Annotations<T>;

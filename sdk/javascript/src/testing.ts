@@ -11,7 +11,7 @@
 import { parse, plain, stringify } from "./exact.ts";
 import { Failure } from "./failure.ts";
 import { type Host as Imports, type Level, type WireRequest, type WireResponse, useHost } from "./host.ts";
-import type { Plugin } from "./plugin.ts";
+import type { AnyPlugin } from "./plugin.ts";
 import type { Page } from "./stream.ts";
 import { decodeText, encodeText } from "./text.ts";
 import { fetch } from "./web/fetch.ts";
@@ -165,7 +165,7 @@ export class Host {
   }
 
   /** Does an action and gives its output. Throws its {@link Failure}. */
-  async invoke(plugin: Plugin<never>, action: string, input: unknown): Promise<Any> {
+  async invoke(plugin: AnyPlugin, action: string, input: unknown): Promise<Any> {
     const context = {
       event: this.event,
       run: { id: "run-1", root: "run-1", route: "test" },
@@ -181,7 +181,7 @@ export class Host {
   }
 
   /** Reads the next page of a stream; its events go to `events` too. */
-  async poll(plugin: Plugin<never>, stream: string, cursor?: unknown, limit = 100): Promise<Omit<Page<Any>, "events"> & { events: Any[] }> {
+  async poll(plugin: AnyPlugin, stream: string, cursor?: unknown, limit = 100): Promise<Omit<Page<Any>, "events"> & { events: Any[] }> {
     const from = cursor === undefined ? undefined : stringify(cursor);
     const page = await this.#call(false, () => plugin.poll(stream, from, limit, this.#sourceContext()));
     return {
@@ -194,7 +194,7 @@ export class Host {
 
   /** Hands a webhook to a stream; its events go to `events` too. */
   async receive(
-    plugin: Plugin<never>,
+    plugin: AnyPlugin,
     stream: string,
     request: { method?: string; path?: string; headers?: Record<string, string>; json?: unknown; body?: string },
   ): Promise<{ events: Any[]; reply: { status: number; headers: Record<string, string>; body: string } }> {

@@ -36,6 +36,21 @@ pub fn set_json(key: &str, value: &impl Serialize) -> Result<(), Failure> {
     set(key, serde_json::to_vec(value)?)
 }
 
+/// Reads a value as JSON, has it changed, and writes it back; gives what was written. Safe against other runs: if one of them changes the key in between,
+/// the attempt is made again with the present value.
+///
+/// ```
+/// # use sangam_sdk::prelude::*;
+/// # fn f(minutes: u32) -> Result<(), Failure> {
+/// let total = kv::update("minutes/2026-W48", |total: Option<u32>| Ok(total.unwrap_or(0) + minutes))?;
+/// # let _ = total; Ok(()) }
+/// ```
+pub fn update<T: Serialize + DeserializeOwned>(key: &str, change: impl FnOnce(Option<T>) -> Result<T, Failure>) -> Result<T, Failure> {
+    let value = change(get_json(key)?)?;
+    set_json(key, &value)?;
+    Ok(value)
+}
+
 /// Removes a key; nothing happens if there is none.
 pub fn delete(key: &str) -> Result<(), Failure> {
     imports::kv_delete(key).map_err(failed(key))
@@ -54,6 +69,28 @@ pub fn compare_and_swap(key: &str, expected: Option<&[u8]>, value: impl AsRef<[u
 /// Keys with a prefix, at most `limit` (1 to 1000) at a time; `cursor` is the last page's `next_cursor`. Counts as reading the whole prefix.
 pub fn list(prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Keys, Failure> {
     imports::kv_list(prefix, cursor, limit).map_err(failed(prefix))
+}
+
+/// All keys with a prefix, in byte order, read a page at a time. Counts as reading the whole prefix.
+pub fn keys(prefix: &str) -> impl Iterator<Item = Result<String, Failure>> {
+    const PAGE: u32 = 1000;
+    let mut here = Vec::new().into_iter();
+    let mut cursor: Option<Option<String>> = Some(None);
+    std::iter::from_fn(move || {
+        loop {
+            if let Some(key) = here.next() {
+                return Some(Ok(key));
+            }
+            let from = cursor.take()?;
+            match list(prefix, from.as_deref(), PAGE) {
+                Ok(page) => {
+                    here = page.keys.into_iter();
+                    cursor = page.next_cursor.map(Some);
+                }
+                Err(failure) => return Some(Err(failure)),
+            }
+        }
+    })
 }
 
 fn failed(key: &str) -> impl FnOnce(key_value::Error) -> Failure {

@@ -21,6 +21,7 @@ mod undo;
 mod imports;
 pub mod kv;
 pub mod log;
+mod pages;
 mod request;
 mod response;
 mod url;
@@ -38,6 +39,7 @@ pub use event::{Event, NewEvent};
 pub use failure::{Failure, FailureKind};
 pub use output::{Output, Returns};
 pub use page::{Page, Poll, SetAside};
+pub use pages::{Pages, pages};
 pub use plugin::Plugin;
 pub use request::{Request, Write};
 pub use response::Response;
@@ -56,7 +58,7 @@ pub use serde_json;
 pub mod prelude {
     pub use crate::{
         Actions, Connector, Context, Event, Failure, FailureKind, Inbound, NewEvent, Output, Page, Plugin, Poll, Received, Reply, Request,
-        Response, Source, SourceContext, Streams, Undo, encode, kv, log,
+        Response, Source, SourceContext, Streams, Undo, encode, kv, log, pages,
     };
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};

@@ -89,6 +89,35 @@ impl Response {
         std::str::from_utf8(value).ok()
     }
 
+    /// The next page, as the header `Link` names it (RFC 8288, `rel="next"`): a whole URL, or a path at the host that was asked.
+    pub fn next_link(&self) -> Option<String> {
+        let links = self.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("link"));
+        let text = links.filter_map(|(_, value)| std::str::from_utf8(value).ok()).collect::<Vec<_>>().join(",");
+        let mut rest = text.as_str();
+        while let Some((_, begun)) = rest.split_once('<') {
+            let (target, after) = begun.split_once('>')?;
+            // Up to the next link; a `<` within a quoted parameter is none that any system writes.
+            let (parameters, _) = after.split_once('<').unwrap_or((after, ""));
+            let is_next = |parameter: &str| {
+                let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+                let value = value.trim().trim_end_matches(',').trim().trim_matches('"');
+                name.trim().eq_ignore_ascii_case("rel") && value.split(' ').any(|relation| relation.eq_ignore_ascii_case("next"))
+            };
+            if parameters.split(';').any(is_next) {
+                return Some(self.at_host(target));
+            }
+            rest = after;
+        }
+        None
+    }
+
+    /// A path as a URL of the host that was asked.
+    fn at_host(&self, target: &str) -> String {
+        let asked = self.to.split_once(' ').map_or("", |(_, url)| url);
+        let origin = asked.match_indices('/').nth(2).map_or(asked, |(end, _)| &asked[..end]);
+        if target.starts_with('/') { format!("{origin}{target}") } else { target.to_owned() }
+    }
+
     /// How long `Retry-After` asks to wait: seconds, or a date on the clock that the plugin sees.
     pub fn retry_after(&self) -> Option<Duration> {
         let value = self.header("retry-after")?.trim();
@@ -149,6 +178,16 @@ mod tests {
         let hour = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(3600));
         assert!((3590..=3600).contains(&after(&hour).expect("a date").as_secs()));
         assert_eq!(after("soon"), None);
+    }
+
+    #[test]
+    fn the_next_page_is_the_one_that_the_link_header_names() {
+        let next = |link| answer(200, &[("link", link)], "").next_link();
+        let github = r#"<https://a.example/b?page=1>; rel="prev", <https://a.example/b?page=3>; rel="next", <https://a.example/b?page=9>; rel="last""#;
+        assert_eq!(next(github).as_deref(), Some("https://a.example/b?page=3"));
+        assert_eq!(next("</b?cursor=x,y>; title=more; rel=next").as_deref(), Some("https://a.example/b?cursor=x,y"));
+        assert_eq!(next(r#"<https://a.example/b?page=1>; rel="first prev""#), None);
+        assert_eq!(next("no link at all"), None);
     }
 
     #[test]

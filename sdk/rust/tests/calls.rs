@@ -167,3 +167,62 @@ fn the_descriptor_says_it_all() {
     );
     assert!(!descriptor.to_string().contains("$ref"), "schemas stand for themselves");
 }
+
+/// Counts what is there, page by page.
+#[derive(Deserialize, JsonSchema)]
+struct Count {
+    most: usize,
+}
+
+struct Counter;
+
+impl Plugin for Counter {
+    type Config = Value;
+    const NAME: &'static str = "counter";
+    const TITLE: &'static str = "Counter";
+}
+
+impl Connector for Counter {
+    fn actions(a: &mut Actions<Self>) {
+        a.action("count", "Count", count);
+        a.action("remember", "Remember", remember);
+    }
+}
+
+fn count(input: Count, cx: &Context<Value>) -> Result<Vec<u32>, Failure> {
+    let found = pages(cx.get("https://a.example/things").query("page", 1), |answer| {
+        let answer = answer.ok()?;
+        Ok((answer.json()?, answer.next_link().map(|url| cx.get(url))))
+    });
+    found.take(input.most).collect()
+}
+
+fn remember(input: Value, _: &Context<Value>) -> Result<Vec<String>, Failure> {
+    kv::update("n/sum", |sum: Option<i64>| Ok(sum.unwrap_or(0) + input["add"].as_i64().unwrap_or(0)))?;
+    kv::keys("n/").collect()
+}
+
+#[test]
+fn pages_are_read_one_after_another_and_only_as_far_as_wanted() {
+    let system = |request: &testing::Sent| match request.query("page") {
+        Some("1") => testing::response(200, &[("link", "</things?page=2>; rel=\"next\"")], "[1, 2]"),
+        Some("2") => testing::response(200, &[("link", "</things?page=3>; rel=\"next\"")], "[]"),
+        _ => testing::text(503, "come back later"),
+    };
+    let mut host = Host::new(system);
+    assert_eq!(host.invoke::<Counter>("count", json!({ "most": 2 })), Ok(json!([1, 2])));
+    assert_eq!(host.sent.len(), 1);
+    let failure = host.invoke::<Counter>("count", json!({ "most": 9 })).expect_err("the third page fails");
+    assert_eq!(failure.kind, FailureKind::Retry);
+    assert_eq!(host.sent.last().map(|sent| sent.url.as_str()), Some("https://a.example/things?page=3"));
+}
+
+#[test]
+fn a_value_is_changed_and_all_keys_are_listed() {
+    let mut host = Host::new(|_| testing::text(500, ""));
+    host.store.extend((0..1500).map(|n| (format!("n/{n:04}"), Vec::new())));
+    let keys = host.invoke::<Counter>("remember", json!({ "add": 2 })).expect("no failure");
+    assert_eq!(keys.as_array().map(Vec::len), Some(1501));
+    host.invoke::<Counter>("remember", json!({ "add": 3 })).expect("no failure");
+    assert_eq!(host.store["n/sum"], b"5");
+}

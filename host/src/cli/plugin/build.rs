@@ -19,14 +19,14 @@ use crate::schema::Schema;
 use crate::telemetry;
 
 pub(super) use language::Language;
-pub(super) use report::Built;
+pub(super) use report::{Built, time};
 use tool::Workshop;
 
 /// Makes a plugin of the connector project in a folder: DIR/build/NAME.wasm. The language is told by the project's files (Cargo.toml, package.json,
 /// pyproject.toml, go.mod, or src/*.c); its tools are looked for, and what is missing is explained. Tools that npm and pip install go into the project.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Environment: CARGO, SANGAM_NODE, SANGAM_NPM, SANGAM_PYTHON, SANGAM_GO and CC name other tools than those on the PATH."
+    after_help = "Environment: CARGO, SANGAM_NODE, SANGAM_NPM, SANGAM_PYTHON, SANGAM_GO, SANGAM_CC and WASI_SDK_PATH name other tools than those on the PATH."
 )]
 pub(super) struct Build {
     /// The project
@@ -38,6 +38,9 @@ pub(super) struct Build {
     /// Show every command, and all that the tools say
     #[arg(long)]
     verbose: bool,
+    /// Build nothing: only look for the language's tools, and explain what is missing
+    #[arg(long)]
+    tools: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -45,6 +48,9 @@ pub(super) struct Build {
 
 impl Build {
     pub(super) async fn run(self) -> Result<(), Failure> {
+        if self.tools {
+            return tools(&self.folder, Workshop { verbose: self.verbose }).await;
+        }
         let engine = engine()?;
         let built = build(&self.folder, self.output.as_deref(), self.verbose, &engine).await?;
         if self.json {
@@ -64,14 +70,7 @@ pub(super) fn engine() -> Result<Engine, Failure> {
 /// Builds a project and writes the plugin.
 pub(super) async fn build(folder: &Path, output: Option<&Path>, verbose: bool, engine: &Engine) -> Result<Built, Failure> {
     let shown = folder;
-    let folder = std::fs::canonicalize(folder).map_err(|error| Failure::Usage(format!("{}: {error}", shown.display())))?;
-    let language = Language::of(&folder).ok_or_else(|| {
-        Failure::Usage(format!(
-            "there is no connector project in {}: no Cargo.toml, package.json, pyproject.toml, go.mod and no src/*.c; \
-             `sangam plugin new NAME --lang LANGUAGE` makes one",
-            shown.display()
-        ))
-    })?;
+    let (folder, language) = project(folder)?;
     let started = std::time::Instant::now();
     let bytes = component(&folder, language, Workshop { verbose }).await?;
     let building = started.elapsed();
@@ -85,9 +84,37 @@ pub(super) async fn build(folder: &Path, output: Option<&Path>, verbose: bool, e
     };
     // What is written must be what a host will take.
     let component = Component::new(bytes).map_err(|error| about(shown, &error))?;
-    let file = output.map_or_else(|| shown.join("build").join(format!("{}.wasm", descriptor.name)), Path::to_path_buf);
+    let here = if shown == Path::new(".") { Path::new("") } else { shown };
+    let file = output.map_or_else(|| here.join("build").join(format!("{}.wasm", descriptor.name)), Path::to_path_buf);
     write(&file, &component.bytes)?;
     Ok(Built { file, language, descriptor, component, building, costs })
+}
+
+/// Looks for the tools of a project's language.
+async fn tools(folder: &Path, workshop: Workshop) -> Result<(), Failure> {
+    let (folder, language) = project(folder)?;
+    let found = match language {
+        Language::Rust => rust::tools(&folder, workshop).await?,
+        Language::JavaScript => javascript::tools(workshop).await?,
+        Language::Python => python::tools().await?,
+        Language::Go => go::tools(&folder, workshop).await?,
+        Language::C => c::tools(&folder, workshop).await?,
+    };
+    anstream::println!("{}: {found}", language.title());
+    Ok(())
+}
+
+/// A project's folder, whole, and its language.
+fn project(folder: &Path) -> Result<(PathBuf, Language), Failure> {
+    let absolute = std::fs::canonicalize(folder).map_err(|error| Failure::Usage(format!("{}: {error}", folder.display())))?;
+    let language = Language::of(&absolute).ok_or_else(|| {
+        Failure::Usage(format!(
+            "there is no connector project in {}: no Cargo.toml, package.json, pyproject.toml, go.mod and no src/*.c; \
+             `sangam plugin new NAME --lang LANGUAGE` makes one",
+            folder.display()
+        ))
+    })?;
+    Ok((absolute, language))
 }
 
 /// The component as the language's tools make it.
@@ -97,17 +124,16 @@ async fn component(folder: &Path, language: Language, workshop: Workshop) -> Res
         let made = std::fs::create_dir_all(folder.join("build"));
         made.map_err(|error| Failure::failed(format!("can't make {}: {error}", folder.join("build").display())))?;
     }
-    let file = match language {
-        Language::Rust => rust::component(folder, workshop).await?,
-        Language::JavaScript => javascript::component(folder, workshop).await?,
-        Language::Python => python::component(folder, workshop).await?,
-        Language::Go => go::module(folder, workshop).await?,
-        Language::C => c::module(folder, workshop).await?,
-    };
-    let bytes = std::fs::read(&file).map_err(|error| Failure::failed(format!("can't read {}: {error}", file.display())))?;
+    let read = |file: PathBuf| std::fs::read(&file).map_err(|error| Failure::failed(format!("can't read {}: {error}", file.display())));
     match language {
-        Language::Go | Language::C => registry::wrap(&bytes).map_err(|error| about(&file, &error)),
-        Language::Rust | Language::JavaScript | Language::Python => Ok(bytes),
+        Language::Rust => read(rust::component(folder, workshop).await?),
+        Language::JavaScript => read(javascript::component(folder, workshop).await?),
+        Language::Python => read(python::component(folder, workshop).await?),
+        Language::Go => go::component(folder, workshop).await,
+        Language::C => {
+            let module = c::module(folder, workshop).await?;
+            registry::wrap(&read(module)?, None).map_err(|error| about(folder, &error))
+        }
     }
 }
 

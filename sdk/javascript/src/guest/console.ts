@@ -1,5 +1,6 @@
 /** `console`: its lines go to the log of the run. */
 
+import { stackOf } from "../failure.ts";
 import { type Level, host } from "../host.ts";
 
 /** How deep objects are shown. */
@@ -106,7 +107,7 @@ function show(value: unknown, depth: number, above: readonly unknown[] = []): st
     return String(value);
   }
   if (value instanceof Error) {
-    return `${value.name}: ${value.message}${value.stack ? `\n${value.stack.trimEnd()}` : ""}`;
+    return [`${value.name}: ${value.message}`, ...stackOf(value)].join("\n  ");
   }
   if (value instanceof Date) {
     return Number.isNaN(value.getTime()) ? "Invalid Date" : value.toISOString();

@@ -1,5 +1,6 @@
 /** What programs expect to find in the global scope, put there before any of theirs runs. */
 
+import { performance } from "./clock.ts";
 import { structuredClone } from "./clone.ts";
 import { console } from "./console.ts";
 import { TextDecoder, TextEncoder } from "./encoding.ts";
@@ -34,6 +35,7 @@ const all: Record<string, unknown> = {
   clearTimeout: removeTimer,
   clearInterval: removeTimer,
   clearImmediate: removeTimer,
+  performance,
   console,
   crypto,
   structuredClone,

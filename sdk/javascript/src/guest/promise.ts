@@ -228,12 +228,12 @@ export class GuestPromise<T> {
   }
 
   static any(values: Iterable<unknown>): GuestPromise<unknown> {
-    const { promise, resolve, reject } = capability<unknown>(this);
-    gather(this, values, (errors, index, one, done) => one.then(resolve, (reason) => done(errors, index, reason))).then(
-      (errors) => reject(new AggregateError(errors, "all promises were rejected")),
-      reject,
+    return gather(
+      this,
+      values,
+      (errors, index, one, done, _reject, resolve) => one.then(resolve, (reason) => done(errors, index, reason)),
+      (errors, _resolve, reject) => reject(new AggregateError(errors, "all promises were rejected")),
     );
-    return promise;
   }
 
   static race(values: Iterable<unknown>): GuestPromise<unknown> {
@@ -264,8 +264,8 @@ function species(promise: object): typeof GuestPromise {
   return made ?? GuestPromise;
 }
 
-/** Waits for all values; `each` says what becomes of one. */
-function gather(
+/** Waits for all values; `each` says what becomes of one, `end` of all. */
+function gather<R = unknown[]>(
   make: typeof GuestPromise,
   values: Iterable<unknown>,
   each: (
@@ -274,22 +274,29 @@ function gather(
     one: GuestPromise<unknown>,
     done: (results: unknown[], index: number, value: unknown) => void,
     reject: (reason?: unknown) => void,
+    resolve: (value: unknown) => void,
   ) => void,
-): GuestPromise<unknown[]> {
-  return new make<unknown[]>((resolve, reject) => {
+  end: (results: unknown[], resolve: (value: unknown) => void, reject: (reason?: unknown) => void) => void = (results, resolve) => resolve(results),
+): GuestPromise<R> {
+  return new make<R>((settle, reject) => {
+    const resolve = settle as (value: unknown) => void;
     const results: unknown[] = [];
     let open = 1;
     const close = (): void => {
       open -= 1;
       if (open === 0) {
-        resolve(results);
+        end(results, resolve, reject);
       }
     };
     let index = 0;
     for (const value of values) {
       results.push(undefined);
       open += 1;
-      each(results, index, make.resolve(value), (into, at, result) => { into[at] = result; close(); }, reject);
+      const done = (into: unknown[], at: number, result: unknown): void => {
+        into[at] = result;
+        close();
+      };
+      each(results, index, make.resolve(value), done, reject, resolve);
       index += 1;
     }
     close();

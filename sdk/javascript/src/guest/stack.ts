@@ -1,81 +1,46 @@
-/** Leads stacks of the bundled program back to the author's own files, by the source map that the build puts into the component. */
+/** Leads stacks of the bundled program back to the author's own files, by the table of lines that the build puts into the component. */
 
-/** A source map (revision 3), as far as it is needed. */
-export interface SourceMap {
+/** Where the program's lines come from. */
+export interface SourceLines {
   sources: string[];
-  mappings: string;
+  /** Base64 of one little-endian 32-bit number a line: the index of the source times 2^20, plus the line there, from 0. All ones: from nowhere. */
+  lines: string;
 }
 
 /** Frames that say nothing to an author: of the engine, of the bundler, of the SDK. */
 const OURS = /\(native\)|\bat native\b|@sangam\/sdk\/src\//;
 
-/** The function that does it for that map. `file` is how frames of the program call it. */
-export function translator(load: () => SourceMap | undefined, file: string): (stack: string) => string {
-  let lines: Segment[][] | undefined;
+/** The function that does it. `file` is how frames of the program call it. */
+export function translator(load: () => SourceLines | undefined, file: string): (stack: string) => string {
+  let table: { sources: string[]; lines: DataView } | undefined;
   return (stack) => {
-    const map = load();
-    if (map === undefined) {
+    const given = load();
+    if (given === undefined) {
       return stack;
     }
-    const frames = stack
-      .split("\n")
-      .map((frame) => {
-        const found = /^(\s*at )(?:(.*?) \()?([^()\s]+):(\d+):(\d+)\)?$/.exec(frame);
-        if (found === null || !(found[3] as string).endsWith(file)) {
-          return frame;
-        }
-        lines ??= decode(map.mappings);
-        const segments = lines[Number(found[4]) - 1] ?? [];
-        const at = segments.filter((segment) => segment.column <= Number(found[5]) - 1).at(-1) ?? segments[0];
-        const source = at === undefined ? undefined : map.sources[at.source];
-        if (at === undefined || source === undefined) {
-          return frame;
-        }
-        const place = `${source}:${at.line + 1}:${at.sourceColumn + 1}`;
-        return found[2] === undefined ? `${found[1]}${place}` : `${found[1]}${found[2]} (${place})`;
-      });
+    table ??= { sources: given.sources, lines: view(given.lines) };
+    const { sources, lines } = table;
+    const frames = stack.split("\n").map((frame) => {
+      const found = /^(\s*at )(?:(.*?) \()?([^()\s]+):(\d+):\d+\)?$/.exec(frame);
+      const at = 4 * (Number(found?.[4]) - 1);
+      if (found === null || !(found[3] as string).endsWith(file) || !(at >= 0 && at < lines.byteLength)) {
+        return frame;
+      }
+      const origin = lines.getUint32(at, true);
+      const source = sources[origin >>> 20];
+      if (source === undefined) {
+        return frame;
+      }
+      const place = `${source}:${(origin & 0xfffff) + 1}`;
+      return found[2] === undefined ? `${found[1]}${place}` : `${found[1]}${found[2]} (${place})`;
+    });
     const theirs = frames.filter((frame) => !OURS.test(frame) && !frame.includes(file));
     return (theirs.length > 0 ? theirs : frames).join("\n");
   };
 }
 
-interface Segment {
-  column: number;
-  source: number;
-  line: number;
-  sourceColumn: number;
-}
-
-const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/** Base64 VLQ: five bits a digit, the lowest bit of the number is its sign. */
-function decode(mappings: string): Segment[][] {
-  let [source, line, sourceColumn] = [0, 0, 0];
-  return mappings.split(";").map((text) => {
-    let column = 0;
-    const segments: Segment[] = [];
-    for (const part of text === "" ? [] : text.split(",")) {
-      const numbers: number[] = [];
-      let value = 0;
-      let shift = 0;
-      for (const char of part) {
-        const digit = DIGITS.indexOf(char);
-        value |= (digit & 31) << shift;
-        shift += 5;
-        if ((digit & 32) === 0) {
-          numbers.push(value & 1 ? -(value >> 1) : value >> 1);
-          value = shift = 0;
-        }
-      }
-      const [columns = 0, sources, down = 0, across = 0] = numbers;
-      column += columns;
-      if (sources !== undefined) {
-        source += sources;
-        line += down;
-        sourceColumn += across;
-        segments.push({ column, source, line, sourceColumn });
-      }
-    }
-    return segments;
-  });
+function view(base64: string): DataView {
+  const { fromBase64 } = Uint8Array as unknown as { fromBase64?: (text: string) => Uint8Array };
+  const bytes = fromBase64 === undefined ? Uint8Array.from(atob(base64), (char) => char.charCodeAt(0)) : fromBase64.call(Uint8Array, base64);
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -1,5 +1,7 @@
 //! A plugin that does what no plugin should. It is written against the bare contract, since the SDK would not let it.
 
+mod fetch;
+
 use serde_json::{Value, json};
 
 #[allow(missing_docs, unsafe_code, unsafe_op_in_unsafe_fn, unused_qualifications, rust_2018_idioms, clippy::all)] // generated
@@ -22,6 +24,8 @@ const ACTIONS: &[&str] = &[
     "log-flood",
     "many-calls",
     "request",
+    "fetch",
+    "fetches",
     "bad-event",
     "emit",
     "keys",
@@ -82,6 +86,8 @@ impl actions::Guest for Misbehaving {
             }
             "many-calls" => output(json!((0..number("count")).map(|_| request(&input)).collect::<Vec<_>>()).to_string()),
             "request" => output(request(&input).to_string()),
+            "fetch" => output(fetch::fetch(&input).to_string()),
+            "fetches" => output(Value::from_iter(input["each"].as_array().into_iter().flatten().map(fetch::fetch)).to_string()),
             "bad-event" => actions::Output { data: "null".to_owned(), events: vec!["{ this is not JSON".to_owned()] },
             // Events as the input has them, text for text, as often as it says.
             "emit" => {

@@ -14,12 +14,20 @@ use crate::cli::Failure;
 const TARGET: &str = "--target=wasm32-wasi";
 /// Where a project has no `compile_flags.txt`.
 const FLAGS: &str = "-Isangam-sdk/include\n-std=c11\n-Wall\n-Wextra";
-/// Small, without what nobody calls; the stack lies first, so that running over its end traps and overwrites nothing.
+/// Small, without what nobody calls.
 const COMPILE: [&str; 4] = ["-Os", "-mexec-model=reactor", "-fno-exceptions", "-ffunction-sections"];
-const LINK: [&str; 3] = ["-Wl,--strip-debug", "-Wl,--stack-first", "-Wl,-z,stack-size=131072"];
+const LINK: [&str; 2] = ["-Wl,--strip-all", "-Wl,-z,stack-size=131072"];
+/// So that running over the end of the stack traps and overwrites nothing. zig does it by itself, and knows no such flag.
+const STACK_FIRST: &str = "-Wl,--stack-first";
 /// Deepest folder of sources that is looked into, and most of them.
 const DEEPEST: usize = 8;
 const MOST_SOURCES: usize = 1000;
+
+/// What there is to build with.
+pub(super) async fn tools(folder: &Path, workshop: Workshop) -> Result<String, Failure> {
+    let words = compiler(folder, workshop).await?;
+    Ok(words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "))
+}
 
 /// Gives the core module.
 pub(super) async fn module(folder: &Path, workshop: Workshop) -> Result<PathBuf, Failure> {
@@ -31,7 +39,12 @@ pub(super) async fn module(folder: &Path, workshop: Workshop) -> Result<PathBuf,
     let compiler = compiler(folder, workshop).await?;
     let output = raw(folder);
     let mut build = Command::new(&compiler[0]);
-    build.args(&compiler[1..]).args(COMPILE).args(&flags).args(&sources).args(LINK).arg("-o").arg(&output).current_dir(folder);
+    build.args(&compiler[1..]).args(COMPILE).args(&flags).args(&sources).args(LINK);
+    let zig = compiler.iter().any(|word| word == "cc");
+    if !zig {
+        build.arg(STACK_FIRST);
+    }
+    build.arg("-o").arg(&output).current_dir(folder);
     workshop.run("the C compiler", &mut build).await?;
     Ok(output)
 }
@@ -86,10 +99,11 @@ async fn compiler(folder: &Path, workshop: Workshop) -> Result<Vec<OsString>, Fa
         let newer = sdk.join("share/wasi-sysroot/lib/wasm32-wasip1").is_dir();
         return Ok(vec![clang.into(), if newer { "--target=wasm32-wasip1" } else { TARGET }.into()]);
     }
-    if let Some(named) = std::env::var_os("CC").filter(|named| !named.is_empty()) {
-        let clang = on_path(&named).ok_or_else(|| Failure::Failed(format!("CC={named:?} names no program that can be run")))?;
+    // Not `CC`, which names the compiler for this very machine.
+    if let Some(named) = std::env::var_os("SANGAM_CC").filter(|named| !named.is_empty()) {
+        let clang = on_path(&named).ok_or_else(|| Failure::Failed(format!("SANGAM_CC={named:?} names no program that can be run")))?;
         if let Some(missing) = lacks(&clang, workshop).await {
-            return Err(explained(&format!("{} (named by CC) has no {missing} for WebAssembly", clang.display())));
+            return Err(explained(&format!("{} (named by SANGAM_CC) has no {missing} for WebAssembly", clang.display())));
         }
         return Ok(vec![clang.into(), TARGET.into()]);
     }
@@ -133,8 +147,8 @@ async fn lacks(clang: &Path, workshop: Workshop) -> Option<&'static str> {
 
 fn explained(why: &str) -> Failure {
     Failure::Failed(format!(
-        "there is no C compiler for WebAssembly: {why}. Install clang, lld, wasi-libc and libclang-rt-NN-dev-wasm32 (Debian, Ubuntu: \
-         `apt install clang lld wasi-libc libclang-rt-14-dev-wasm32`), or zig (`pip install ziglang`), or unpack a wasi-sdk and set WASI_SDK_PATH"
+        "there is no C compiler for WebAssembly: {why}. Install clang, lld, wasi-libc and libclang-rt-dev-wasm32 (Debian, Ubuntu: \
+         `apt install clang lld wasi-libc libclang-rt-dev-wasm32`), or zig (`pip install ziglang`), or unpack a wasi-sdk and set WASI_SDK_PATH"
     ))
 }
 

@@ -25,14 +25,31 @@ const NPM: Need = Need {
 /// Oldest version of Node.js that the tools run on.
 const OLDEST: u32 = 20;
 
-/// Gives the component.
-pub(super) async fn component(folder: &Path, workshop: Workshop) -> Result<PathBuf, Failure> {
+/// What there is to build with.
+pub(super) async fn tools(workshop: Workshop) -> Result<String, Failure> {
     let node = NODE.find()?;
     let version = workshop.asked(Command::new(&node).arg("--version")).await;
     if major(&version).is_some_and(|major| major < OLDEST) {
         return Err(NODE.missing(&format!("{} is {version}", node.display())));
     }
-    install(folder, workshop).await?;
+    NPM.find()?;
+    Ok(node.display().to_string())
+}
+
+/// Gives the component.
+pub(super) async fn component(folder: &Path, workshop: Workshop) -> Result<PathBuf, Failure> {
+    let node = tools(workshop).await?;
+    if outdated(folder) {
+        install(folder, workshop).await?;
+    }
+    // In this tree the SDK stands beside the project instead of in it, and npm leaves the tools of such a one alone.
+    let sdk = folder.join("node_modules/@sangam/sdk").canonicalize().unwrap_or_default();
+    if sdk.join("package.json").is_file()
+        && !folder.canonicalize().is_ok_and(|folder| sdk.starts_with(folder))
+        && !sdk.join("node_modules").is_dir()
+    {
+        install(&sdk, workshop).await?;
+    }
     let output = raw(folder);
     let mut build = Command::new(node);
     build.arg("node_modules/@sangam/sdk/bin/sangam-js.mjs").arg("build").arg("--output").arg(&output).current_dir(folder);
@@ -40,11 +57,8 @@ pub(super) async fn component(folder: &Path, workshop: Workshop) -> Result<PathB
     Ok(output)
 }
 
-/// Installs what `package.json` names into `node_modules`, unless it is there. No script of a dependency is run.
+/// Installs what `package.json` names into `node_modules`. No script of a dependency is run.
 async fn install(folder: &Path, workshop: Workshop) -> Result<(), Failure> {
-    if !outdated(folder) {
-        return Ok(());
-    }
     let npm = NPM.find()?;
     let what = "installing tools into node_modules (npm)";
     let command = |verb: &str| {

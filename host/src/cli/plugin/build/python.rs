@@ -18,6 +18,16 @@ const PYTHON: Need = Need {
 /// Says whether it is fit: by its status.
 const FIT: &str = "import sys,venv,ensurepip; sys.exit(sys.version_info < (3,10))";
 
+/// What there is to build with.
+pub(super) async fn tools() -> Result<String, Failure> {
+    let found = PYTHON.find()?;
+    let fit = Command::new(&found).args(["-c", FIT]).kill_on_drop(true).output().await;
+    if !fit.is_ok_and(|output| output.status.success()) {
+        return Err(PYTHON.missing(&format!("{} is older, or has no venv", found.display())));
+    }
+    Ok(found.display().to_string())
+}
+
 /// Gives the component.
 pub(super) async fn component(folder: &Path, workshop: Workshop) -> Result<PathBuf, Failure> {
     let driver = sdk_file(folder, "python", "build.py")?;
@@ -40,13 +50,9 @@ async fn python(folder: &Path, workshop: Workshop) -> Result<PathBuf, Failure> {
     if own.is_file() && !shared {
         return Ok(own);
     }
-    let found = PYTHON.find()?;
-    let fit = Command::new(&found).args(["-c", FIT]).kill_on_drop(true).output().await;
-    if !fit.is_ok_and(|output| output.status.success()) {
-        return Err(PYTHON.missing(&format!("{} is older, or has no venv", found.display())));
-    }
+    let found = tools().await?;
     if shared {
-        return Ok(found);
+        return Ok(found.into());
     }
     let mut make = Command::new(&found);
     make.args(["-m", "venv", ".venv"]).current_dir(folder);

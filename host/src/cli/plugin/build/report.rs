@@ -74,6 +74,11 @@ impl Built {
         anstream::println!("  start     {} for a fresh instance to say what it is", time(costs.start));
     }
 
+    /// In short, for those who build again and again.
+    pub(in crate::cli::plugin) fn line(&self) -> String {
+        format!("built {} ({}) in {}", self.file.display(), size(self.component.inspection.size), time(self.building + self.costs.compile))
+    }
+
     pub(in crate::cli::plugin) fn document(&self) -> Value {
         let inspection = &self.component.inspection;
         json!({
@@ -98,7 +103,7 @@ fn milliseconds(time: Duration) -> f64 {
 }
 
 /// As people say it: `41 µs`, `1.3 ms`, `12 s`.
-fn time(time: Duration) -> String {
+pub(in crate::cli::plugin) fn time(time: Duration) -> String {
     match time.as_micros() {
         micros @ ..1_000 => format!("{micros} µs"),
         ..1_000_000 => format!("{:.1} ms", time.as_secs_f64() * 1e3),

@@ -17,10 +17,16 @@ const CARGO: Need = Need {
     get: "Install Rust with rustup (https://rustup.rs; Debian, Ubuntu: `apt install rustup && rustup default stable`; macOS: `brew install rustup`)",
 };
 
-/// Gives the component.
-pub(super) async fn component(folder: &Path, workshop: Workshop) -> Result<PathBuf, Failure> {
+/// What there is to build with.
+pub(super) async fn tools(folder: &Path, workshop: Workshop) -> Result<String, Failure> {
     let cargo = CARGO.find()?;
     has_target(folder, workshop).await?;
+    Ok(cargo.display().to_string())
+}
+
+/// Gives the component.
+pub(super) async fn component(folder: &Path, workshop: Workshop) -> Result<PathBuf, Failure> {
+    let cargo = tools(folder, workshop).await?;
     let mut build = Command::new(&cargo);
     build.args(["build", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"]);
     build.current_dir(folder);

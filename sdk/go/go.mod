@@ -1,0 +1,3 @@
+module sangam/sdk
+
+go 1.24

@@ -1,0 +1,7 @@
+module scripted
+
+go 1.24
+
+require sangam/sdk v0.0.0
+
+replace sangam/sdk => ../../../sdk/go
