@@ -122,11 +122,11 @@ async fn restarted(scene: Scene, routes: &str) -> anyhow::Result<Scene> {
 
 #[tokio::test]
 async fn big_components_take_no_places_of_small_ones() -> anyhow::Result<()> {
-    // Each may hold as many places as are free: seven of them all but one.
+    // Each may hold as many places as are free: seven of them all of the 128 but one, which is the last one's.
     const BIG: usize = 7;
     let sink = sink().await?;
     let mut text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\naccess = \"open\"\n\n[plugins.s]\ncomponent = {:?}\n[plugins.last]\ncomponent = \"big.wasm\"\n",
+        "[server]\nlisten = \"127.0.0.1:0\"\naccess = \"open\"\n\n[plugins.s]\ncomponent = {:?}\n[plugins.last]\ncomponent = \"big.wasm\"\nahead = 0\n",
         guest("scripted")
     );
     let route = |name: &str| {
@@ -137,25 +137,26 @@ async fn big_components_take_no_places_of_small_ones() -> anyhow::Result<()> {
     };
     text += &[route("s"), route("last")].concat();
     for number in 0..BIG {
-        text += &format!("\n[plugins.b{number}]\ncomponent = \"big.wasm\"\nconcurrency = 100\n{}", route(&format!("b{number}")));
+        text += &format!("\n[plugins.b{number}]\ncomponent = \"big.wasm\"\nconcurrency = 100\nahead = 0\n{}", route(&format!("b{number}")));
     }
     let folder = HostFolder::new(&text)?;
     std::fs::write(folder.path().join("big.wasm"), big(fresh_guest("scripted")))?;
     let host = folder.start().await?;
     let scene = Scene { sink, folder, host };
+    let sleep = json!({ "lines": [{ "do": "sleep", "amount": 20_000 }] });
     for number in 0..BIG {
-        // As many as it can have, each for some seconds.
+        // As many as it can have, each for longer than this takes.
         let share = 64 >> number;
-        let sleep = json!({ "lines": [{ "do": "sleep", "amount": 6000 }] });
         let events: Vec<Value> = (0..share).map(|id| event(&format!("{number}-{id}"), &format!("b{number}"), sleep.clone())).collect();
         for event in &events {
             scene.client().send(event).await?;
         }
         under_way(&scene, &format!("b{number}"), share).await?;
     }
+    scene.client().send(&event("last-1", "last", sleep)).await?;
+    under_way(&scene, "last", 1).await?;
     let short = json!({ "lines": [{ "do": "attempt" }] });
-    let answer = scene.client().send(&event("last", "last", short.clone())).await?;
-    // The one place that is left is one too few for half of what is free.
+    let answer = scene.client().send(&event("last-2", "last", short.clone())).await?;
     let small = scene.client().send_and_wait(&event("small", "s", short)).await?;
     assert_eq!(outcomes(&small, "run")?, ["succeeded"]);
     let last = scene.client().event(&answer).await?;

@@ -21,6 +21,9 @@ use crate::config;
 /// Between two looks whether another process has compiled what is needed.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// Bytes of a page, in which components say how much memory they need.
+const PAGE: u64 = 64 << 10;
+
 /// Ready to be called. Cheap to clone; clones are the same.
 #[derive(Clone)]
 pub struct LoadedComponent {
@@ -174,7 +177,8 @@ fn link(pool: &Arc<Pool>, component: &Component) -> Result<Code, EngineError> {
     if let (Err(error), Err(_)) = (&connector, &source) {
         return Err(EngineError::compile(error));
     }
-    let memory = component.resources_required().and_then(|needed| needed.max_initial_memory_size).unwrap_or(0);
+    let pages = component.resources_required().and_then(|needed| needed.max_initial_memory_size).unwrap_or(0);
+    let memory = pages.saturating_mul(PAGE);
     let needs = Needs::of(component, pool.size);
     Ok(Code { connector: connector.ok(), source: source.ok(), pool: pool.clone(), memory, needs })
 }
