@@ -5,6 +5,7 @@ mod outcome;
 mod scene;
 
 mod access;
+mod ahead;
 mod audit;
 mod authoring;
 mod book;

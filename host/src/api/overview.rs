@@ -136,6 +136,7 @@ pub(super) async fn plugins(State(runtime): State<Arc<Runtime>>) -> Json<Value> 
                 "instances": match config.instances { Instances::PerCall => "per-call", Instances::Reuse => "reuse" },
                 "concurrency": config.concurrency,
                 "calls_under_way": busy,
+                "instances_ahead": runtime.engine.ahead(&plugin.code),
                 "canary": present.plugins.get(name).and_then(|present| present.canary.as_deref()).map(canary_json),
                 "rate_limit": config.rate_limit.map(|limit| {
                     let usage = present.plugins.get(name).and_then(|present| present.outbound.rate());

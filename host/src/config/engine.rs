@@ -1,4 +1,4 @@
-//! `[engine]`: what compiling plugins' components may cost this host, and where the code is kept.
+//! `[engine]`: what compiling plugins' components may cost this host, where the code is kept, and what waits for calls.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +21,10 @@ const MOST_COMPILE_PROCESSES: u32 = 64;
 /// The code of some thirty connectors in JavaScript or Python.
 const DEFAULT_CACHE_SIZE: u64 = 1 << 30;
 const CACHE_SIZE: std::ops::RangeInclusive<u64> = 1 << 20..=1 << 40;
+/// Of some forty connectors in JavaScript or Python.
+const DEFAULT_AHEAD_MEMORY: u64 = 512 << 20;
+const DEFAULT_AHEAD_IDLE: Duration = Duration::from_secs(600);
+const AHEAD_IDLE: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(24 * 3600);
 
 impl Default for Engine {
     /// What holds where the file says nothing.
@@ -32,6 +36,8 @@ impl Default for Engine {
             compile_processes: None,
             cache: None,
             cache_size: DEFAULT_CACHE_SIZE,
+            ahead_memory: DEFAULT_AHEAD_MEMORY,
+            ahead_idle: DEFAULT_AHEAD_IDLE,
         }
     }
 }
@@ -45,6 +51,8 @@ pub(super) fn engine(r: &mut Reader<'_>, mut section: Section<'_>) -> Engine {
     let compile_processes = section.get("compile-processes").and_then(|item| item.count(r, 1..=MOST_COMPILE_PROCESSES));
     let cache = section.get("cache").and_then(|item| folder(r, &item));
     let cache_size = section.get("cache-size").and_then(|item| item.size(r, CACHE_SIZE));
+    let ahead_memory = section.get("ahead-memory").and_then(|item| item.size(r, 0..=1 << 40));
+    let ahead_idle = section.get("ahead-idle").and_then(|item| item.duration(r, AHEAD_IDLE));
     section.finish(r);
     Engine {
         component_size: component_size.unwrap_or(d.component_size),
@@ -53,6 +61,8 @@ pub(super) fn engine(r: &mut Reader<'_>, mut section: Section<'_>) -> Engine {
         compile_processes,
         cache,
         cache_size: cache_size.unwrap_or(d.cache_size),
+        ahead_memory: ahead_memory.unwrap_or(d.ahead_memory),
+        ahead_idle: ahead_idle.unwrap_or(d.ahead_idle),
     }
 }
 

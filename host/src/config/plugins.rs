@@ -20,6 +20,7 @@ use super::section::Section;
 
 const DEFAULT_CONCURRENCY: u32 = 8;
 const MOST_CONCURRENCY: u32 = 10_000;
+const MOST_AHEAD: u32 = 64;
 const DEFAULT_KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// No system keeps its end open for longer, and a write on a connection that just closed would be in doubt.
 const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(600);
@@ -42,6 +43,7 @@ pub(super) fn plugin(r: &mut Reader<'_>, name: &str, mut section: Section<'_>, c
     let breaker = section.get("breaker").and_then(|item| breaker(r, &item));
     let choices = [("per-call", Instances::PerCall), ("reuse", Instances::Reuse)];
     let instances = section.get("instances").and_then(|item| item.choice(r, &choices));
+    let ahead = section.get("ahead").and_then(|item| item.count(r, 0..=MOST_AHEAD));
     let keep_alive = section.get("keep-alive").and_then(|item| item.duration(r, Duration::ZERO..=LONGEST_KEEP_ALIVE));
     let idempotency_header = section.get("idempotency-header").map(|item| idempotency_header(r, &item));
     let canary = section.get("canary").map(|item| canary(r, &item));
@@ -61,6 +63,7 @@ pub(super) fn plugin(r: &mut Reader<'_>, name: &str, mut section: Section<'_>, c
         rate_limit,
         breaker,
         instances: instances.unwrap_or(Instances::PerCall),
+        ahead,
         keep_alive: keep_alive.unwrap_or(DEFAULT_KEEP_ALIVE),
         idempotency_header: idempotency_header.unwrap_or_else(|| Some(DEFAULT_IDEMPOTENCY_HEADER.to_owned())),
         canary: match canary {

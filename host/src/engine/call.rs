@@ -10,6 +10,7 @@ use super::bindings::types::{Failure, Problem};
 use super::component::LoadedComponent;
 use super::limits::Limits;
 use super::meter::{Meter, Spent};
+use super::pool::Pool;
 use super::state::HostState;
 use super::warm::Warm;
 use crate::attempt::{Attempt, AttemptRecord, Break};
@@ -122,7 +123,8 @@ pub enum PluginFailureKind {
 }
 
 impl Engine {
-    /// Calls a plugin within its limits: in a fresh instance, or, where the administrator trusts it, in one that served calls before.
+    /// Calls a plugin within its limits: in a fresh instance, which may have been made before, or, where the administrator trusts it, in one that
+    /// served calls before.
     pub async fn call(
         &self,
         component: &LoadedComponent,
@@ -170,8 +172,8 @@ impl Engine {
                 self.invoke(component, limits, instances, attempt, invoke, meter).await
             }
             Call::Poll { stream, cursor, limit, context } => {
-                let Some(_place) = self.0.places.take(&component.tenant) else { return no_place(attempt) };
-                let mut store = self.store(HostState::new(attempt, limits, meter), limits);
+                let Some(_place) = component.code.pool.places.take(&component.tenant) else { return no_place(attempt) };
+                let mut store = store(&component.code.pool, HostState::new(attempt, limits, meter), limits);
                 let poll = poll(&mut store, component, limits, &stream, cursor.as_deref(), limit, &context);
                 let result = within(limits, meter, poll).await;
                 ended(&mut store, result, meter)
@@ -188,34 +190,47 @@ impl Engine {
         invoke: Invoke,
         meter: &Meter,
     ) -> CallEnd {
-        let warm = if instances == Instances::Reuse { component.warm.take() } else { None };
+        let warm = match instances {
+            Instances::Reuse => component.warm.take(),
+            Instances::PerCall => component.ahead.take(limits),
+        };
         let (mut store, mut instance, calls, place) = match warm {
             Some(mut warm) => {
                 warm.store.data_mut().begin(attempt, limits, meter);
                 bound(&mut warm.store, limits);
                 (warm.store, Some(warm.instance), warm.calls, warm.place)
             }
-            None => match self.0.places.take(&component.tenant) {
-                Some(place) => (self.store(HostState::new(attempt, limits, meter), limits), None, 0, place),
+            None => match component.code.pool.places.take(&component.tenant) {
+                Some(place) => (store(&component.code.pool, HostState::new(attempt, limits, meter), limits), None, 0, place),
                 None => return no_place(attempt),
             },
         };
         let result = within(limits, meter, invoke.run(&mut store, component, &mut instance, limits)).await;
         let end = ended(&mut store, result, meter);
         let well = matches!(end.outcome, CallOutcome::Output { .. } | CallOutcome::Failure(_));
-        if let (Instances::Reuse, true, Some(instance)) = (instances, well, instance) {
-            component.warm.keep(Warm { store, instance, calls: calls + 1, place });
+        match (instances, instance) {
+            (Instances::Reuse, Some(instance)) if well => component.warm.keep(Warm { store, instance, calls: calls + 1, place }),
+            // Taking the memory of an interpreter apart takes as long as its call: nobody has to wait for that.
+            _ if component.code.pool.is_big() => {
+                let ahead = component.ahead.clone();
+                self.0.lanes.beside(async move {
+                    drop(store);
+                    drop(place);
+                    ahead.again();
+                });
+            }
+            _ => component.ahead.again(),
         }
         end
     }
+}
 
-    pub(super) fn store(&self, state: HostState, limits: &config::Limits) -> Store<HostState> {
-        let mut store = Store::new(&self.0.wasmtime, state);
-        store.limiter(|state| &mut state.limits);
-        store.epoch_deadline_callback(|mut store| Ok(store.data_mut().limits.tick()));
-        bound(&mut store, limits);
-        store
-    }
+pub(super) fn store(pool: &Pool, state: HostState, limits: &config::Limits) -> Store<HostState> {
+    let mut store = Store::new(&pool.wasmtime, state);
+    store.limiter(|state| &mut state.limits);
+    store.epoch_deadline_callback(|mut store| Ok(store.data_mut().limits.tick()));
+    bound(&mut store, limits);
+    store
 }
 
 /// What the engine itself keeps to, for the call that begins.

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use wasmtime::component::Component;
 
+use super::ahead::Ahead;
 use super::bindings::{connector, source};
 use super::cache::Claim;
-use super::call::within;
+use super::call::{store, within};
 use super::meter::Meter;
 use super::places::{Needs, Tenant};
+use super::pool::Pool;
 use super::progress::{named, telling};
 use super::state::HostState;
 use super::warm::WarmInstances;
@@ -19,11 +21,15 @@ use crate::config;
 /// Between two looks whether another process has compiled what is needed.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// Bytes of a page, in which components say how much memory they need.
+const PAGE: u64 = 64 << 10;
+
 /// Ready to be called. Cheap to clone; clones are the same.
 #[derive(Clone)]
 pub struct LoadedComponent {
     pub(super) code: Arc<Code>,
     pub(super) warm: Arc<WarmInstances>,
+    pub(super) ahead: Arc<Ahead>,
     pub(super) tenant: Tenant,
 }
 
@@ -31,6 +37,9 @@ pub struct LoadedComponent {
 pub(super) struct Code {
     pub(super) connector: Option<connector::ConnectorPre<HostState>>,
     pub(super) source: Option<source::SourcePre<HostState>>,
+    pub(super) pool: Arc<Pool>,
+    /// Bytes of the largest memory of an instance, to begin with.
+    pub(super) memory: u64,
     needs: Needs,
 }
 
@@ -55,30 +64,34 @@ impl Engine {
         let code = match shelf.upgrade() {
             Some(code) => code,
             None => {
-                let component = self.compiled(&named(name, bytes.len()), digest, bytes).await?;
-                let code = Arc::new(self.off_thread("", move |engine, _| engine.link(&component)).await?);
+                let pool = self.pool_for(bytes.len()).await?;
+                let component = self.compiled(&pool, &named(name, bytes.len()), digest, bytes).await?;
+                let code = Arc::new(self.off_thread("", move |_, _| link(&pool, &component)).await?);
                 *shelf = Arc::downgrade(&code);
                 code
             }
         };
-        Ok(LoadedComponent { warm: Arc::default(), tenant: Tenant::new(code.needs), code })
+        let tenant = Tenant::new(code.needs);
+        Ok(LoadedComponent { warm: Arc::default(), ahead: Arc::new(Ahead::new(code.clone(), tenant.clone())), tenant, code })
     }
 
     /// From the cache; if it is not there, by the one process that compiles it.
-    async fn compiled(&self, what: &str, digest: &str, bytes: &[u8]) -> Result<Component, EngineError> {
-        if let Some(component) = self.cached(digest).await? {
+    async fn compiled(&self, pool: &Arc<Pool>, what: &str, digest: &str, bytes: &[u8]) -> Result<Component, EngineError> {
+        if let Some(component) = self.cached(pool, digest).await? {
             return Ok(component);
         }
         let (_claim, waited) = self.claim(what, digest).await?;
-        if waited && let Some(component) = self.cached(digest).await? {
+        if waited && let Some(component) = self.cached(pool, digest).await? {
             return Ok(component);
         }
-        let code = self.0.compiler.compile(&self.0.wasmtime, what, bytes, &self.0.progress).await?;
-        self.off_thread(digest, move |engine, digest| engine.0.cache.take(&engine.0.wasmtime, &digest, &code)).await
+        let code = self.0.compiler.compile(&pool.wasmtime, what, bytes, &self.0.progress).await?;
+        let pool = pool.clone();
+        self.off_thread(digest, move |engine, digest| engine.0.cache.take(&pool.wasmtime, &digest, &code)).await
     }
 
-    async fn cached(&self, digest: &str) -> Result<Option<Component>, EngineError> {
-        self.off_thread(digest, |engine, digest| Ok(engine.0.cache.component(&engine.0.wasmtime, &digest))).await
+    async fn cached(&self, pool: &Arc<Pool>, digest: &str) -> Result<Option<Component>, EngineError> {
+        let pool = pool.clone();
+        self.off_thread(digest, move |engine, digest| Ok(engine.0.cache.component(&pool.wasmtime, &digest))).await
     }
 
     /// Waits until no other process compiles the component; says whether one did.
@@ -106,7 +119,7 @@ impl Engine {
     }
 
     /// Files are read and written, and large images mapped, on a thread that may wait.
-    async fn off_thread<T: Send + 'static>(
+    pub(super) async fn off_thread<T: Send + 'static>(
         &self,
         digest: &str,
         work: impl FnOnce(Engine, String) -> Result<T, EngineError> + Send + 'static,
@@ -115,19 +128,7 @@ impl Engine {
         tokio::task::spawn_blocking(move || work(engine, digest)).await.map_err(EngineError::compile)?
     }
 
-    fn link(&self, component: &Component) -> Result<Code, EngineError> {
-        // The first call must not pay for the image.
-        component.initialize_copy_on_write_image().map_err(EngineError::compile)?;
-        let pre = self.0.linker.instantiate_pre(component).map_err(EngineError::compile)?;
-        let connector = connector::ConnectorPre::new(pre.clone());
-        let source = source::SourcePre::new(pre);
-        if let (Err(error), Err(_)) = (&connector, &source) {
-            return Err(EngineError::compile(error));
-        }
-        Ok(Code { connector: connector.ok(), source: source.ok(), needs: Needs::of(component) })
-    }
-
-    /// Runs `describe` within the limits of a call, with every import trapping.
+    /// Runs `describe` within the limits of a call, with every import of the contract trapping; WASI answers the same each time.
     pub async fn describe(&self, component: &LoadedComponent, limits: &config::Limits) -> Result<String, EngineError> {
         let (engine, component, limits) = (self.clone(), component.clone(), *limits);
         let meter = Meter::new(limits.cpu);
@@ -137,8 +138,13 @@ impl Engine {
     }
 
     async fn describe_here(&self, component: &LoadedComponent, limits: &config::Limits, meter: &Meter) -> Result<String, EngineError> {
-        let _place = self.0.places.take(&component.tenant).ok_or_else(|| EngineError::Describe("all instances are taken".to_owned()))?;
-        let mut store = self.store(HostState::describing(limits, meter), limits);
+        let _place = component
+            .code
+            .pool
+            .places
+            .take(&component.tenant)
+            .ok_or_else(|| EngineError::Describe("all instances are taken".to_owned()))?;
+        let mut store = store(&component.code.pool, HostState::describing(limits, meter), limits);
         let run = async {
             match (&component.code.connector, &component.code.source) {
                 (Some(connector), _) => {
@@ -160,4 +166,19 @@ impl Engine {
         };
         text.map_err(EngineError::Describe)
     }
+}
+
+fn link(pool: &Arc<Pool>, component: &Component) -> Result<Code, EngineError> {
+    // The first call must not pay for the image.
+    component.initialize_copy_on_write_image().map_err(EngineError::compile)?;
+    let pre = pool.linker.instantiate_pre(component).map_err(EngineError::compile)?;
+    let connector = connector::ConnectorPre::new(pre.clone());
+    let source = source::SourcePre::new(pre);
+    if let (Err(error), Err(_)) = (&connector, &source) {
+        return Err(EngineError::compile(error));
+    }
+    let pages = component.resources_required().and_then(|needed| needed.max_initial_memory_size).unwrap_or(0);
+    let memory = pages.saturating_mul(PAGE);
+    let needs = Needs::of(component, pool.size);
+    Ok(Code { connector: connector.ok(), source: source.ok(), pool: pool.clone(), memory, needs })
 }

@@ -46,6 +46,13 @@ impl Lanes {
         lane.as_ref().expect("a lane lives as long as the engine").handle()
     }
 
+    /// Does what nobody waits for. Not in the slow lane: what makes and unmakes instances holds the process's memory map, and whoever has
+    /// it should not give way to others while quick calls wait for it.
+    pub(super) fn beside(&self, work: impl Future<Output = ()> + Send + 'static) {
+        // It ends by itself, or with the lane.
+        drop(Lanes::lane(&self.quick).spawn(work));
+    }
+
     /// Does the work of a call, which is within [`Meter::around`] of this meter. Nobody who waits for it any more: it is broken off.
     pub(super) async fn run<T: Send + 'static>(
         &self,

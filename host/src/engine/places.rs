@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::component::Component;
 
-use super::{MAX_CALLS, MAX_POOLED_MEMORIES};
+use super::pool::Size;
 
-/// Memories that a place stands for; of tables it is twice as many.
-const MEMORIES: u32 = MAX_POOLED_MEMORIES / MAX_CALLS;
-
-/// The places of an engine. Cheap to clone; clones are the same.
+/// The places of a pool. Cheap to clone; clones are the same.
 #[derive(Debug, Clone)]
-pub(super) struct Places(Arc<Mutex<u32>>);
+pub(super) struct Places {
+    all: u32,
+    free: Arc<Mutex<u32>>,
+}
 
 /// Places that one instance of a component needs.
 #[derive(Debug, Clone, Copy)]
@@ -36,15 +36,24 @@ pub(super) struct Place {
 
 impl Places {
     pub(super) fn new(places: u32) -> Places {
-        Places(Arc::new(Mutex::new(places)))
+        Places { all: places, free: Arc::new(Mutex::new(places)) }
     }
 
     /// Places for an instance; `None`: the component has its share.
     pub(super) fn take(&self, tenant: &Tenant) -> Option<Place> {
-        let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.leaving(0, tenant)
+    }
+
+    /// Places for an instance that nobody has asked for yet; `None`: less than half of all would be left for those that are asked for.
+    pub(super) fn spare(&self, tenant: &Tenant) -> Option<Place> {
+        self.leaving(self.all / 2, tenant)
+    }
+
+    fn leaving(&self, rest: u32, tenant: &Tenant) -> Option<Place> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         // Changed under the lock alone.
         let held = tenant.holds.load(Ordering::Relaxed);
-        if held + tenant.needs > *free {
+        if held + tenant.needs > *free || tenant.needs + rest > *free {
             return None;
         }
         *free -= tenant.needs;
@@ -54,13 +63,14 @@ impl Places {
 }
 
 impl Needs {
-    /// What instances of the component need.
-    pub(super) fn of(component: &Component) -> Needs {
-        Needs(
-            component.resources_required().map_or(MAX_CALLS / 64, |needed| {
-                needed.num_memories.div_ceil(MEMORIES).max(needed.num_tables.div_ceil(2 * MEMORIES)).max(1)
-            }),
-        )
+    /// What instances of the component need in a pool of that size. Core instances are never short: the pool counts as many as all its
+    /// calls may have.
+    pub(super) fn of(component: &Component, size: &Size) -> Needs {
+        let most = || size.calls / 32;
+        Needs(component.resources_required().map_or_else(most, |needed| {
+            let (memories, tables) = (needed.num_memories.div_ceil(size.memories), needed.num_tables.div_ceil(size.tables));
+            memories.max(tables).max(1)
+        }))
     }
 }
 
@@ -72,7 +82,7 @@ impl Tenant {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut free = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self.places.free.lock().unwrap_or_else(PoisonError::into_inner);
         *free += self.tenant.needs;
         self.tenant.holds.fetch_sub(self.tenant.needs, Ordering::Relaxed);
     }
@@ -96,5 +106,15 @@ mod tests {
         assert_eq!(places.take(&greedy).map(drop), None, "who has its share gets no more");
         drop(first);
         assert_eq!(fill(&other).len(), 4);
+    }
+
+    #[test]
+    fn what_is_made_ahead_leaves_half_of_all_places() {
+        let places = Places::new(12);
+        let tenants: Vec<Tenant> = (0..12).map(|_| Tenant { needs: 1, holds: Arc::default() }).collect();
+        let ahead: Vec<Place> = tenants.iter().filter_map(|tenant| places.spare(tenant)).collect();
+        assert_eq!(ahead.len(), 6);
+        let others = tenants.iter().skip(6).filter_map(|tenant| places.take(tenant)).count();
+        assert_eq!(others, 6, "whoever has a call finds a place");
     }
 }

@@ -12,7 +12,7 @@ use crate::config;
 
 /// The data of a wasmtime store.
 pub(super) struct HostState {
-    /// `None` while the plugin describes itself, when every import traps, and between the calls of a reused instance.
+    /// `None` while the plugin describes itself, when every import of the contract traps, and while an instance waits for its call.
     pub(super) attempt: Option<Attempt>,
     pub(super) limits: Limits,
     pub(super) present: Present,
@@ -29,7 +29,7 @@ impl HostState {
         HostState { attempt: Some(attempt), limits, present, room: Room::new(config), table: table(config), wasi }
     }
 
-    /// Makes the state of a reused instance that of another attempt.
+    /// Makes the state of an instance that was reused, or made ahead, that of an attempt.
     pub(super) fn begin(&mut self, attempt: Attempt, config: &config::Limits, meter: &Meter) {
         self.present.set(attempt.surroundings().clone());
         self.attempt = Some(attempt);
@@ -38,6 +38,7 @@ impl HostState {
         self.room.resize(config);
     }
 
+    /// Nobody's: the clock stands at 1970 and ticks, random bytes are the same each time, output goes nowhere.
     pub(super) fn describing(config: &config::Limits, meter: &Meter) -> HostState {
         let nobody = AttemptId {
             run: String::new(),

@@ -1,4 +1,5 @@
-//! Instances kept between calls, for plugins that an administrator trusts (`instances = "reuse"`).
+//! Instances that are there before their call: kept between calls, for plugins that an administrator trusts (`instances = "reuse"`), or made
+//! ahead (see [`super::ahead`]).
 //!
 //! An instance serves one call at a time. It is dropped after a trap, a limit or a time-out, and after a number of calls, so that a plugin
 //! that leaks or leans on what it remembers shows it early.

@@ -10,6 +10,7 @@ use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::clocks::{HostMonotonicClock, HostWallClock};
 use wasmtime_wasi::p2::bindings::clocks::monotonic_clock;
+use wasmtime_wasi::p2::bindings::random::insecure_seed;
 use wasmtime_wasi::p2::{DynPollable, OutputStream, Pollable, StreamError, StreamResult, subscribe};
 use wasmtime_wasi::{WasiCtx, WasiView as _, async_trait};
 
@@ -26,14 +27,14 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     // The clock is ours: it moves with each reading and each sleep.
     linker.allow_shadowing(true);
     monotonic_clock::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+    // The seed is that of the call, not of whenever the instance was made.
+    insecure_seed::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
     linker.allow_shadowing(false);
     Ok(())
 }
 
 pub(super) fn context(present: &Present) -> WasiCtx {
     let stream = |which| Stream { present: present.clone(), which };
-    let mut seed = [0; 16];
-    present.get().insecure.lock().unwrap_or_else(PoisonError::into_inner).fork("seed").fill(&mut seed);
     WasiCtx::builder()
         .stdout(Lines { present: present.clone(), level: Level::Info })
         .stderr(Lines { present: present.clone(), level: Level::Warn })
@@ -41,7 +42,6 @@ pub(super) fn context(present: &Present) -> WasiCtx {
         .monotonic_clock(Clock(present.clone()))
         .secure_random(stream(Which::Random))
         .insecure_random(stream(Which::Insecure))
-        .insecure_random_seed(u128::from_le_bytes(seed))
         .max_random_size(MAX_RANDOM)
         .allow_ip_name_lookup(false)
         .allow_tcp(false)
@@ -63,7 +63,7 @@ enum Which {
 
 impl Stream {
     fn fill(&self, target: &mut [u8]) {
-        let present = self.present.get();
+        let present = self.present.look();
         let stream = match self.which {
             Which::Random => &present.random,
             Which::Insecure => &present.insecure,
@@ -102,7 +102,7 @@ impl HostWallClock for Clock {
     }
 
     fn now(&self) -> Duration {
-        self.0.get().clock.wall()
+        self.0.look().clock.wall()
     }
 }
 
@@ -112,13 +112,13 @@ impl HostMonotonicClock for Clock {
     }
 
     fn now(&self) -> u64 {
-        self.0.get().clock.monotonic()
+        self.0.look().clock.monotonic()
     }
 }
 
 impl monotonic_clock::Host for HostState {
     fn now(&mut self) -> wasmtime::Result<u64> {
-        Ok(self.present.get().clock.monotonic())
+        Ok(self.present.look().clock.monotonic())
     }
 
     fn resolution(&mut self) -> wasmtime::Result<u64> {
@@ -126,17 +126,27 @@ impl monotonic_clock::Host for HostState {
     }
 
     fn subscribe_instant(&mut self, when: u64) -> wasmtime::Result<Resource<DynPollable>> {
-        let left = when.saturating_sub(self.present.get().clock.monotonic());
+        let left = when.saturating_sub(self.present.look().clock.monotonic());
         self.subscribe_duration(left)
     }
 
     fn subscribe_duration(&mut self, nanoseconds: u64) -> wasmtime::Result<Resource<DynPollable>> {
         let length = Duration::from_nanos(nanoseconds);
         let until = tokio::time::Instant::now().checked_add(length);
-        let sleep = Sleep { until, length, clock: self.present.get().clock, done: false };
+        let sleep = Sleep { until, length, clock: self.present.look().clock, done: false };
         let table = self.ctx().table;
         let sleep = table.push(sleep)?;
         subscribe(table, sleep)
+    }
+}
+
+impl insecure_seed::Host for HostState {
+    fn insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
+        let mut seed = [0; 16];
+        // The stream itself stays where it is: the seed is the same however often it is asked for.
+        self.present.look().insecure.lock().unwrap_or_else(PoisonError::into_inner).fork("seed").fill(&mut seed);
+        let seed = u128::from_le_bytes(seed);
+        Ok((seed as u64, (seed >> 64) as u64))
     }
 }
 

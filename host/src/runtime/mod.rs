@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::Gate;
 use crate::audit::{Action, By};
 use crate::clock::Clock;
-use crate::config::{self, Loaded, Outside, Problems};
+use crate::config::{self, Instances, Loaded, Outside, Problems};
 use crate::crash::{Crash, Point};
 use crate::credentials::{Broker, TokenClient, Vault};
 use crate::engine::Engine;
@@ -409,6 +409,12 @@ impl Runtime {
             plugins.insert(name.clone(), Arc::new(present));
         }
         self.broker.replace(revision.config.credentials.clone());
+        for plugin in revision.plugins.values().flat_map(|plugin| [Some(plugin), plugin.canary.as_ref()]).flatten() {
+            // One that keeps its instances has them ready from its first call on.
+            if plugin.config.instances == Instances::PerCall {
+                self.engine.keep_ahead(&plugin.code, &plugin.config.limits, plugin.config.ahead);
+            }
+        }
         let revision = Arc::new(revision);
         // Runs that are under way on another revision hold it; new ones load it again.
         self.revisions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();

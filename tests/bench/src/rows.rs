@@ -6,6 +6,7 @@ mod chain;
 mod compile;
 mod intake;
 mod journal;
+mod languages;
 mod latency;
 mod start;
 
@@ -23,6 +24,8 @@ pub(crate) enum Name {
     Call,
     /// The same in an instance that is used again
     Reused,
+    /// A call by the language of the plugin: made ahead, fresh, reused; with what its code costs
+    Languages,
     /// Single events over HTTP, made durable
     Intake,
     /// Batches of 100 events over HTTP, made durable
@@ -60,6 +63,7 @@ pub(crate) async fn measure(name: Name, effort: Effort) -> anyhow::Result<Vec<Ro
     match name {
         Name::Call => call::measure(Instances::PerCall, effort).await,
         Name::Reused => call::measure(Instances::Reuse, effort).await,
+        Name::Languages => languages::measure(effort).await,
         Name::Intake => intake::single(effort).await,
         Name::Batch => intake::batch(effort).await,
         Name::Chain => chain::measure(effort).await,

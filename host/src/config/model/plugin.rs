@@ -34,6 +34,8 @@ pub struct Plugin {
     pub breaker: Option<Breaker>,
     /// `instances`
     pub instances: Instances,
+    /// `ahead`: instances that are made before their calls come; `None`: one, where making one takes long.
+    pub ahead: Option<u32>,
     /// `keep-alive`: how long an idle connection is kept; zero: each request has its own.
     pub keep_alive: Duration,
     /// `idempotency-header`; `None`: not sent.

@@ -57,6 +57,10 @@ pub struct Engine {
     pub cache: Option<PathBuf>,
     /// Bytes that it may take there.
     pub cache_size: u64,
+    /// Bytes of memory that instances made ahead may take, all plugins' together.
+    pub ahead_memory: u64,
+    /// How long one waits for its call before it is given back.
+    pub ahead_idle: Duration,
 }
 
 /// `access`.

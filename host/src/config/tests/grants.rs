@@ -209,7 +209,7 @@ fn a_plugin_is_read_whole() {
     let digest = "0123456789abcdef".repeat(4);
     let loaded = valid(&format!(
         "[plugins.p]\ncomponent='plugins/p.wasm'\ndigest='sha256:{digest}'\nallow-hosts=['https://${{env:TOKEN}}.example.com']\n\
-         emits=['a.*']\nread-only=['POST /a/*']\nconcurrency=3\nkeep-alive='5s'\nidempotency-header=false\ninstances='reuse'\n\
+         emits=['a.*']\nread-only=['POST /a/*']\nconcurrency=3\nkeep-alive='5s'\nidempotency-header=false\ninstances='reuse'\nahead=2\n\
          rate-limit={{requests=25,per='1s'}}\nbreaker={{cooldown='5s'}}\nlimits={{memory='1MiB',http-calls=0}}\n\
          config={{who='${{env:TOKEN}}',template='${{ .x }}',big=12345678901234567890,exact=10.10,list=[{{pw='${{file:pw}}'}}]}}\n"
     ));
@@ -218,6 +218,7 @@ fn a_plugin_is_read_whole() {
     assert_eq!(plugin.grants.hosts[0].to_string(), "https://t0p.example.com");
     assert_eq!((plugin.concurrency, plugin.keep_alive, plugin.idempotency_header.as_deref()), (3, Duration::from_secs(5), None));
     assert_eq!(plugin.instances, Instances::Reuse);
+    assert_eq!(plugin.ahead, Some(2));
     assert_eq!(plugin.rate_limit, Some(RateLimit { requests: 25, per: Duration::from_secs(1) }));
     assert_eq!(plugin.breaker, Some(Breaker { failures: 10, cooldown: Duration::from_secs(5) }));
     assert_eq!((plugin.limits.memory, plugin.limits.http_calls, plugin.limits.output_size), (1 << 20, 0, 1 << 20));

@@ -53,7 +53,8 @@ fn a_limit_has_a_unit_and_bounds() {
 fn compiling_has_limits_of_the_host() {
     assert_eq!(valid("").config.engine, Engine::default());
     let own = valid(
-        "[engine]\ncomponent-size='1MiB'\ncompile-time='2s'\ncompile-memory='64MiB'\ncompile-processes=3\ncache='code'\ncache-size='5MiB'\n",
+        "[engine]\ncomponent-size='1MiB'\ncompile-time='2s'\ncompile-memory='64MiB'\ncompile-processes=3\ncache='code'\ncache-size='5MiB'\n\
+         ahead-memory='1GiB'\nahead-idle='5s'\n",
     );
     let wanted = Engine {
         component_size: 1 << 20,
@@ -62,6 +63,8 @@ fn compiling_has_limits_of_the_host() {
         compile_processes: Some(3),
         cache: Some(own.config.base.join("code")),
         cache_size: 5 << 20,
+        ahead_memory: 1 << 30,
+        ahead_idle: Duration::from_secs(5),
     };
     assert_eq!(own.config.engine, wanted);
     assert_eq!(own.revision_content(), valid("").revision_content(), "it is no part of a revision");
@@ -70,6 +73,7 @@ fn compiling_has_limits_of_the_host() {
         ("compile-processes=0", "must be from 1 to 64"),
         ("cache-size='1KiB'", "must be from 1MiB"),
         ("cache=''", "names no folder"),
+        ("ahead-idle='1ms'", "must be from 100ms"),
     ] {
         let found = mistakes(&format!("[engine]\n{line}\n")).join("");
         assert!(found.contains(words), "{line}: {found}");

@@ -10,7 +10,7 @@ use sangam::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, Conduct, New
 use sangam::clock::Clock;
 use sangam::config::{Instances, Limits};
 use sangam::crash::Crash;
-use sangam::engine::{Call, CallEnd, CallOutcome, LoadedComponent};
+use sangam::engine::{Call, CallEnd, CallOutcome, Engine, LoadedComponent};
 use sangam::outbound::{Outbound, Request};
 use sangam::runtime::Runtime;
 use sangam::store::{EffectId, EffectRow, EffectState, JournalSnapshot};
@@ -29,10 +29,22 @@ const GOAL_FRESH: f64 = 50.0;
 const GOAL_REUSED: f64 = 15.0;
 /// Where the write would go, if it went.
 const URL: &str = "http://127.0.0.1:9/jobs";
+/// Longest wait for an instance that is made ahead.
+const AHEAD: Duration = Duration::from_secs(5);
 /// Calls before the first that counts: first page faults, lazy initialisation.
 const WARM_UP: usize = 200;
 
 pub(super) async fn measure(instances: Instances, effort: Effort) -> anyhow::Result<Vec<Row>> {
+    let (_folder, runtime) = host().await?;
+    let subject = Subject::new(&runtime, instances)?;
+    let result = subject.rows(effort).await;
+    drop(subject);
+    runtime.store.clone().close().await;
+    result
+}
+
+/// The parts of a host with the plugin `bench`, in a folder.
+pub(super) async fn host() -> anyhow::Result<(tempfile::TempDir, Arc<Runtime>)> {
     let folder = tempfile::tempdir()?;
     let component = sangam_tests::guest("bench");
     let configuration = format!(
@@ -43,16 +55,14 @@ pub(super) async fn measure(instances: Instances, effort: Effort) -> anyhow::Res
     let file = folder.path().join("sangam.toml");
     std::fs::write(&file, configuration)?;
     let runtime = Runtime::start(&file, Clock::system(), Crash::default()).await.context("starting the host's parts")?;
-    let subject = Subject::new(&runtime, instances)?;
-    let result = subject.rows(effort).await;
-    drop(subject);
-    runtime.store.clone().close().await;
-    result
+    Ok((folder, runtime))
 }
 
 /// What is called, and with what.
-struct Subject {
+pub(super) struct Subject {
     runtime: Arc<Runtime>,
+    engine: Engine,
+    action: &'static str,
     code: LoadedComponent,
     outbound: Arc<Outbound>,
     limits: Limits,
@@ -80,6 +90,8 @@ impl Subject {
         });
         Ok(Subject {
             runtime: runtime.clone(),
+            engine: runtime.engine.clone(),
+            action: "write",
             code,
             outbound: plugin.outbound.clone(),
             limits: plugin.config.limits,
@@ -88,6 +100,33 @@ impl Subject {
             input: serde_json::json!({ "url": URL, "hours": "2.5" }).to_string(),
             context: context.to_string(),
         })
+    }
+
+    /// The guest `scripted` in any language, with a script that does the same as `bench`.
+    pub(super) fn scripted(
+        runtime: &Arc<Runtime>,
+        engine: &Engine,
+        code: LoadedComponent,
+        instances: Instances,
+    ) -> anyhow::Result<Subject> {
+        let line = serde_json::json!({ "do": "write", "url": URL, "name": "write", "body": { "hours": "2.5" } });
+        let input = serde_json::json!({ "lines": [line] }).to_string();
+        Ok(Subject { engine: engine.clone(), code, action: "run", input, ..Subject::new(runtime, instances)? })
+    }
+
+    /// Has instances ready from now on.
+    pub(super) fn keep_ahead(&self) {
+        self.engine.keep_ahead(&self.code, &self.limits, Some(1));
+    }
+
+    /// Waits until one is; false: none is made.
+    pub(super) async fn is_ahead(&self) -> bool {
+        let ready = async {
+            while self.engine.ahead(&self.code) == 0 {
+                tokio::time::sleep(Duration::from_micros(200)).await;
+            }
+        };
+        tokio::time::timeout(AHEAD, ready).await.is_ok()
     }
 
     fn attempt(&self) -> Attempt {
@@ -117,14 +156,14 @@ impl Subject {
     }
 
     fn call(&self) -> Call {
-        Call::Invoke { action: "write".to_owned(), input: self.input.clone(), context: self.context.clone() }
+        Call::Invoke { action: self.action.to_owned(), input: self.input.clone(), context: self.context.clone() }
     }
 
     /// The call alone, on this thread.
-    async fn here(&self) -> anyhow::Result<Duration> {
+    pub(super) async fn here(&self) -> anyhow::Result<Duration> {
         let (attempt, call) = (self.attempt(), self.call());
         let started = Instant::now();
-        let end = self.runtime.engine.call_here(&self.code, &self.limits, self.instances, attempt, call).await;
+        let end = self.engine.call_here(&self.code, &self.limits, self.instances, attempt, call).await;
         let took = started.elapsed();
         check(&end)?;
         Ok(took)
@@ -134,7 +173,7 @@ impl Subject {
     async fn handed_over(&self) -> anyhow::Result<Duration> {
         let (attempt, call) = (self.attempt(), self.call());
         let started = Instant::now();
-        let end = self.runtime.engine.call(&self.code, &self.limits, self.instances, attempt, call).await;
+        let end = self.engine.call(&self.code, &self.limits, self.instances, attempt, call).await;
         let took = started.elapsed();
         check(&end)?;
         Ok(took)
