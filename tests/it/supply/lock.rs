@@ -39,7 +39,7 @@ async fn only_what_was_approved_runs() -> anyhow::Result<()> {
     let words = [
         "plugin mine: it is not the component that was approved",
         "wants more",
-        "to tell the time and sleep, by the clock that the host gives it",
+        "to draw random numbers that the host gives it",
         "sangam plugin approve mine",
     ];
     refused(&scene, "swapped", &words).await?;
@@ -48,16 +48,13 @@ async fn only_what_was_approved_runs() -> anyhow::Result<()> {
     let looked: Value = serde_json::from_str(&must(folder, &["plugin", "approve", "--json"])?)?;
     let change = looked["plugins"].as_array().into_iter().flatten().find(|change| change["name"] == "mine").cloned().unwrap_or_default();
     assert_eq!((&looked["approved"], &change["change"]), (&json!(false), &json!("changed")));
-    assert!(
-        change["more"].as_array().is_some_and(|more| more.contains(&json!("tell the time and sleep, by the clock that the host gives it"))),
-        "{change}"
-    );
+    assert!(change["more"].as_array().is_some_and(|more| more.contains(&json!("draw random numbers that the host gives it"))), "{change}");
     assert_eq!(std::fs::read_to_string(folder.path().join("sangam.lock"))?, lock);
     // A person accepts it.
     let out = must(folder, &["plugin", "approve", "mine", "--yes"])?;
-    assert!(out.contains("mine: misbehaving 0.1.0 -> scripted 0.1.0") && out.contains("+ tell the time"), "{out}");
+    assert!(out.contains("mine: misbehaving 0.1.0 -> scripted 0.1.0") && out.contains("+ draw random numbers"), "{out}");
     let out = must(folder, &["audit", "list", "--json"])?;
-    assert!(out.contains("plugin.approved") && out.contains(&good) && out.contains("tell the time and sleep"), "{out}");
+    assert!(out.contains("plugin.approved") && out.contains(&good) && out.contains("draw random numbers"), "{out}");
     assert_eq!(scene.reload().await?.status, 200);
     assert_ne!(digest(&scene).await?, good);
 
