@@ -142,10 +142,10 @@ async fn the_database_itself_refuses_to_change_the_record() -> anyhow::Result<()
 #[tokio::test]
 async fn whoever_changes_the_record_by_hand_is_found_out_at_the_first_bad_entry() -> anyhow::Result<()> {
     const COLUMNS: &str = "at, actor_kind, actor_id, actor_name, origin, action, object, details, previous, hash, signature";
-    let moved = format!(
+    let moved = String::from(
         "create table kept as select * from audit; \
          update audit set object = (select object from kept where seq = 5), hash = 'x' where seq = 3; \
-         update audit set object = (select object from kept where seq = 3) where seq = 5; drop table kept"
+         update audit set object = (select object from kept where seq = 3) where seq = 5; drop table kept",
     );
     let added = format!(
         "insert into audit (seq, {COLUMNS}) select 7, at, actor_kind, actor_id, actor_name, origin, action, 'mine', details, hash, \

@@ -401,11 +401,11 @@ async fn what_is_marked_is_hidden_from_roles_that_may_not_see_it_and_a_search_do
     let text = String::from_utf8(exported.stdout)?;
     let entries: Vec<Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     let readings: Vec<&Value> = entries.iter().filter(|entry| entry["action"] == "data.read").collect();
-    let readers: BTreeSet<String> = readings.iter().map(|entry| entry["actor"]["id"].to_string()).collect();
+    let readers: BTreeSet<&str> = readings.iter().filter_map(|entry| entry["actor"]["id"].as_str()).collect();
     assert_eq!(readers.len(), 2, "administrator and the viewer who may: {readings:#?}");
     for reader in &readers {
         let seen = |eid: &str| {
-            let theirs = readings.iter().filter(|entry| entry["actor"]["id"].to_string() == *reader);
+            let theirs = readings.iter().filter(|entry| entry["actor"]["id"] == *reader);
             theirs.flat_map(|entry| entry["details"]["events"].as_array()).flatten().any(|seen| seen == eid)
         };
         ensure!(seen(eid) && seen(&dead), "{reader}: {readings:#?}");

@@ -302,7 +302,7 @@ async fn no_secret_is_anywhere_but_where_it_belongs() -> anyhow::Result<()> {
     let mut eids = Vec::new();
     for (number, stand) in stands.iter().enumerate() {
         for status in [400, 500, 200, 302] {
-            stand.fault(Fault { times: 10, ..Fault::once(&format!("/echo-{status}"), echo(status, "")) });
+            stand.fault(Fault { times: 10, ..Fault::once(format!("/echo-{status}"), echo(status, "")) });
             for kind in ["ask", "script"] {
                 let url = format!("{}/echo-{status}", stand.url());
                 let data = match kind {

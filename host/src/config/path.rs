@@ -52,7 +52,7 @@ impl PathPattern {
             if pattern == "**" {
                 while let Some(segment) = segments.next() {
                     // The slash at the end of a path is no segment.
-                    if !is_plain(segment) && !(segment.is_empty() && segments.peek().is_none()) {
+                    if !(is_plain(segment) || segment.is_empty() && segments.peek().is_none()) {
                         return false;
                     }
                 }

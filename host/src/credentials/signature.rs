@@ -133,7 +133,11 @@ fn set(request: &mut Outgoing, name: &str, value: &str) -> Result<(), &'static s
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    (digits.len() % 2 == 0).then(|| digits.chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()).flatten()
+    digits
+        .len()
+        .is_multiple_of(2)
+        .then(|| digits.chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect())
+        .flatten()
 }
 
 #[cfg(test)]

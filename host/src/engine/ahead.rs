@@ -73,7 +73,7 @@ struct Made {
 
 /// What came of making one.
 enum Attempted {
-    Made(Made),
+    Made(Box<Made>),
     /// Less, or nothing, must be done ahead.
     Other(Manner),
     /// There is no room now.
@@ -135,7 +135,7 @@ impl Ahead {
                 }
             };
             match self.make(engine, &limits, manner).await {
-                Attempted::Made(made) => self.shelf().ready.push(made),
+                Attempted::Made(made) => self.shelf().ready.push(*made),
                 Attempted::Other(manner) => self.shelf().manner = manner,
                 Attempted::NoRoom => return,
             }
@@ -163,7 +163,7 @@ impl Ahead {
         });
         match made.await {
             Ok(Ok(Ok(instance))) => {
-                Attempted::Made(Made { warm: Warm { store, instance, calls: 0, place }, limits: *limits, _portion: portion })
+                Attempted::Made(Box::new(Made { warm: Warm { store, instance, calls: 0, place }, limits: *limits, _portion: portion }))
             }
             Ok(Ok(Err(manner))) => Attempted::Other(manner),
             Ok(Err(error)) if error.is::<wasmtime::PoolConcurrencyLimitError>() => Attempted::NoRoom,

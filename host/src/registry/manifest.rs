@@ -220,8 +220,9 @@ mod tests {
     #[test]
     fn everything_else_is_refused_by_name() {
         use ManifestError as E;
+        type Lie = Box<dyn FnOnce(&mut Value)>;
         let size = MAX_COMPONENT + 1;
-        let cases: Vec<(Box<dyn FnOnce(&mut Value)>, E)> = vec![
+        let cases: Vec<(Lie, E)> = vec![
             (Box::new(|m| m["manifests"] = json!([])), E::Index),
             (Box::new(|m| m["layers"] = json!([])), E::Layers(0)),
             (Box::new(|m| m["layers"] = json!([blob(LAYER, 1), blob(LAYER, 1)])), E::Layers(2)),

@@ -39,6 +39,9 @@ pub struct Description {
 #[error("{0}")]
 pub struct DescriptionError(String);
 
+/// An operation, and the values of the parameters of its path.
+type Found<'a> = (&'a Operation, Vec<(String, String)>);
+
 impl Description {
     /// Reads a description, JSON or YAML. `file`: how it is called in errors.
     ///
@@ -94,7 +97,7 @@ impl Description {
     }
 
     /// The operation of a request, with the values of the parameters of its path; or why there is none.
-    fn operation(&self, asked: &Asked) -> Result<(&Operation, Vec<(String, String)>), String> {
+    fn operation(&self, asked: &Asked) -> Result<Found<'_>, String> {
         let path = asked.url.path();
         let below: Vec<&str> =
             self.bases.iter().filter_map(|base| path.strip_prefix(base.as_str())).filter(|rest| rest.starts_with('/')).collect();

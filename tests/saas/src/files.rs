@@ -9,6 +9,8 @@
 //!
 //! Settings: `quota` (bytes or null: 507 beyond), `read-only` (true: 403 for whatever changes something).
 
+#![expect(clippy::result_large_err, reason = "a refusal is the answer itself, made once and moved once")]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

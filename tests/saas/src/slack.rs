@@ -13,6 +13,8 @@
 //!
 //! Settings: `rate-limit` (`{"requests": n, "seconds": s}` or null, for `chat.postMessage`), `archive` (the id of a channel), `revoke` (true: the token ends).
 
+#![expect(clippy::result_large_err, reason = "a refusal is the answer itself, made once and moved once")]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

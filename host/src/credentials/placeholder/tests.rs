@@ -56,7 +56,7 @@ fn each_place_is_filled_in_with_its_own_escapes() {
         ),
     ] {
         let mut request = request(url, kind, body);
-        assert_eq!(filled(&mut request, &[place.clone()]), Ok(true), "{place:?}");
+        assert_eq!(filled(&mut request, std::slice::from_ref(&place)), Ok(true), "{place:?}");
         let got = if body.is_empty() { request.url.to_string() } else { String::from_utf8_lossy(&request.body).into_owned() };
         assert_eq!(got, expected, "{place:?}");
     }
