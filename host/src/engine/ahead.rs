@@ -1,8 +1,8 @@
-//! Instances made before their call comes: an interpreter of 10 to 20 MB then costs the event nothing.
+//! Instances made before their call comes, so that less of the start of an interpreter of 10 to 20 MB falls on the event.
 //!
 //! Each serves one call and is dropped. Nothing of a call is in it before it is taken: it was made with no attempt, so that every import of the
 //! contract traps, with a clock that stands at 1970 and random bytes that are the same for everybody. It has run what a component runs at its
-//! start, and `describe` once, which touches most of the memory that a call will need. A plugin must not see the difference, so a component that
+//! start, and `describe` once, which touches memory that a call will need. A plugin must not see the difference, so a component that
 //! reads a clock or random bytes on that way is not given instances made ahead: in a fresh one it reads those of its call.
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -31,7 +31,7 @@ pub(super) struct Size {
 }
 
 pub(super) const SMALL: Size = Size { calls: 512, memories: 4, tables: 8, resident: 256 << 10, table_resident: 16 << 10, is_big: false };
-/// A memory of an interpreter is touched all over: keeping its beginning resident costs as much as it saves.
+/// A memory of an interpreter is touched all over, so no more of it is kept resident than of a small one's.
 pub(super) const BIG: Size = Size { calls: 128, memories: 2, tables: 16, resident: 256 << 10, table_resident: 64 << 10, is_big: true };
 
 /// An engine with its places.
