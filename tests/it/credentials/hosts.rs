@@ -5,6 +5,9 @@ use super::*;
 /// Events for each host.
 const EVENTS: usize = 60;
 
+/// How long an access token is good.
+const TOKEN_LIFE: Duration = Duration::from_secs(3);
+
 /// A route whose steps read at the vendor and take their time, so that tokens end meanwhile.
 const ROUTE: &str = r#"
 [[routes]]
@@ -22,8 +25,8 @@ async fn three_hosts_renew_a_rotating_token_once_each_time_and_one_dies_in_the_m
         return Ok(());
     }
     let vendor = vendor().await?;
-    // Due after a second and a half, and used all the time.
-    vendor.set("access-token-life-s", 3).map_err(anyhow::Error::msg)?;
+    // Due after half of it, and used all the time.
+    vendor.set("access-token-life-s", TOKEN_LIFE.as_secs()).map_err(anyhow::Error::msg)?;
     let first = refreshing(TestStore::Postgres, &vendor, ROUTE).await?;
     let database = first.database().context("it is on PostgreSQL")?;
     let text = std::fs::read_to_string(first.path().join("sangam.toml"))?;
@@ -70,6 +73,8 @@ async fn three_hosts_renew_a_rotating_token_once_each_time_and_one_dies_in_the_m
     let at = hosts.iter().position(|(name, ..)| holder.starts_with(name)).with_context(|| format!("nobody has the turn: {holder:?}"))?;
     let (_, dead, _folder) = hosts.remove(at);
     dead.kill().await?;
+    // The token they have is good for a while yet; the events after that need one that a living host fetched.
+    tokio::time::sleep(TOKEN_LIFE).await;
     for _ in 0..EVENTS / 2 {
         send(&hosts, &mut eids).await?;
     }
