@@ -15,6 +15,7 @@ pub mod router;
 pub mod schema;
 
 pub mod attempt;
+pub mod builtin;
 pub mod engine;
 pub mod outbound;
 pub mod run;

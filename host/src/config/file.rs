@@ -12,7 +12,7 @@ use super::position::Positions;
 use super::reader::{Reader, not_yet};
 use super::section::Section;
 use super::trust::Trust;
-use super::{coverage, credentials, engine, events, name, own_api, plugins, registries, routes, server, steps, trust};
+use super::{coverage, credentials, engine, events, mail, name, own_api, plugins, registries, routes, server, steps, templates, trust};
 
 /// Reads all tables. `None`: there are mistakes, which the reader has.
 pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positions) -> Option<Config> {
@@ -69,11 +69,33 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
     if let Some(item) = file.get("sources") {
         not_yet(r, &item.key, "`[[sources]]`", "let the sender post CloudEvents to /v1/events instead");
     }
-    if let Some(item) = file.get("mail") {
-        not_yet(r, &item.key, "`[mail]`", "use builtin:http with the HTTP API of a mail service instead");
+    let mut relays = BTreeMap::new();
+    let relay_items = named(r, &mut file, "mail", "relay");
+    let relay_names: BTreeSet<String> = relay_items.iter().map(|item| item.name.clone()).collect();
+    let mut relay_credentials = Vec::new();
+    for item in relay_items {
+        match mail::relay(r, &item, &credentials) {
+            Some((relay, credential)) => {
+                relay_credentials.extend(credential);
+                relays.insert(item.name, Arc::new(relay));
+            }
+            None => complete = false,
+        }
     }
+    let mut mail_templates = BTreeMap::new();
+    let template_items = named(r, &mut file, "templates", "template");
+    let template_names: BTreeSet<String> = template_items.iter().map(|item| item.name.clone()).collect();
+    for item in template_items {
+        match templates::mail_template(r, &item) {
+            Some(template) => drop(mail_templates.insert(item.name, Arc::new(template))),
+            None => complete = false,
+        }
+    }
+    mail::check_steps(r, root, &relay_names, &template_names);
     file.finish(r);
     coverage::check(r, positions, &credentials, &plugins);
+    // Only now: no plugin may be granted the login of a relay.
+    credentials.extend(relay_credentials.into_iter().map(|credential| (credential.name.clone(), Arc::new(credential))));
     loosened(r, positions, &trust, &plugins);
     own_api::check(r, positions, &server, &plugins);
     let routes: Option<Vec<Arc<Route>>> = routes.into_iter().map(|route| route.map(Arc::new)).collect();
@@ -87,6 +109,8 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
         registries: known_registries,
         credentials,
         plugins,
+        mail: relays,
+        templates: mail_templates,
         routes,
         events,
         base,

@@ -5,6 +5,7 @@
 
 mod credential;
 mod event;
+mod mail;
 mod plugin;
 mod registry;
 mod route;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 pub use credential::*;
 pub use event::*;
+pub use mail::*;
 pub use plugin::*;
 pub use registry::*;
 pub use route::*;
@@ -44,6 +46,10 @@ pub struct Config {
     pub credentials: BTreeMap<String, Arc<Credential>>,
     /// `[plugins.NAME]`.
     pub plugins: BTreeMap<String, Arc<Plugin>>,
+    /// `[mail.NAME]`.
+    pub mail: BTreeMap<String, Arc<Relay>>,
+    /// `[templates.NAME]`.
+    pub templates: BTreeMap<String, Arc<MailTemplate>>,
     /// `[[routes]]`, in the order of the file.
     pub routes: Vec<Arc<Route>>,
     /// `[[events]]`, in the order of the file.

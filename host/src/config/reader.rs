@@ -24,11 +24,22 @@ pub(super) struct Reader<'a> {
     pub(super) components: Vec<(ComponentSource, Range<usize>)>,
     /// Schema files by the path that is written, each as one line of JSON: they become part of the revision.
     pub(super) schemas: BTreeMap<String, String>,
+    /// Files of templates by the path that is written: they become part of the revision.
+    pub(super) templates: BTreeMap<String, String>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(source: &'a Source, base: &'a Path, outside: &'a Outside<'a>) -> Self {
-        Self { source, base, outside, problems: Vec::new(), hidden: Vec::new(), components: Vec::new(), schemas: BTreeMap::new() }
+        Self {
+            source,
+            base,
+            outside,
+            problems: Vec::new(),
+            hidden: Vec::new(),
+            components: Vec::new(),
+            schemas: BTreeMap::new(),
+            templates: BTreeMap::new(),
+        }
     }
 }
 

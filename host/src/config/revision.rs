@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use toml::de::DeTable;
 
 use super::reader::{Reader, json};
+use super::templates::with_texts;
 
 /// The tables that each host has for itself.
 const OWN: [&str; 6] = ["server", "store", "secrets", "engine", "registries", "trust"];
@@ -26,6 +27,9 @@ pub(super) fn content(r: &mut Reader<'_>, root: &DeTable<'_>) -> Value {
         if let Some(mut value) = json(r, &value.span(), value.get_ref()) {
             if key.get_ref() == "events" {
                 with_schemas(&mut value, &r.schemas);
+            }
+            if key.get_ref() == "templates" {
+                with_texts(&mut value, &r.templates);
             }
             members.insert(key.get_ref().clone().into_owned(), value);
         }

@@ -10,6 +10,7 @@ use super::model::{OnDoubt, OnFailure, Retry, Step};
 use super::name;
 use super::needs::{self, Needs};
 use super::problems::did_you_mean;
+use super::quiet::quiet;
 use super::reader::{Reader, not_yet};
 use super::routes::array_of_tables;
 use super::section::Section;
@@ -81,6 +82,7 @@ fn step(
     let choices = [("resend", OnDoubt::Resend), ("hold", OnDoubt::Hold)];
     let on_doubt_item = section.get("on-doubt");
     let on_doubt = on_doubt_item.as_ref().and_then(|item| item.choice(r, &choices));
+    let quiet = section.get("quiet").map(|item| quiet(r, &item));
     let journal = journal::journal(r, &mut section, on_doubt_item.as_ref().zip(on_doubt));
     section.later(r, "repeat", "leave it out, and let the action itself look again within its `timeout`");
     section.finish(r);
@@ -96,6 +98,7 @@ fn step(
         retry: retry.unwrap_or(DEFAULT_RETRY),
         on_failure: on_failure.unwrap_or(OnFailure::DeadLetter),
         on_doubt: on_doubt.unwrap_or(OnDoubt::Resend),
+        quiet: quiet.map_or(Some(None), |quiet| quiet.map(Some))?,
         journal,
     })
 }

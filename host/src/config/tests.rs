@@ -16,6 +16,7 @@ mod grants;
 mod journal;
 mod limits;
 mod lock;
+mod mail;
 mod plugins;
 mod revisions;
 mod texts;
@@ -26,6 +27,8 @@ fn read(text: &str) -> Result<Loaded, Problems> {
     let env = |name: &str| (name == "TOKEN").then(|| "t0p".to_owned());
     let file = |path: &Path| match path.to_str() {
         Some("/etc/sangam/pw") => Ok("hunter2\n".to_owned()),
+        Some("/etc/sangam/reminder.txt") => Ok("Dear ${ .name },\nplease pay.\n".to_owned()),
+        Some("/etc/sangam/broken.txt") => Ok("Dear\n${ .a )} x".to_owned()),
         Some("/etc/sangam/ca.pem") => Ok(include_str!("tests/authority.pem").to_owned()),
         _ => Err(io::ErrorKind::NotFound.into()),
     };

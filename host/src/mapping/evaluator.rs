@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::meter::{STACK, metered};
 use super::value::Val;
-use super::{EvalError, Expr, Limits, Scope, Template};
+use super::{EvalError, Expr, Limits, Scope, Template, Written};
 
 /// Evaluates expressions on threads of its own, with stacks large enough for what the limits allow. A thread serves one call at a
 /// time and is kept for the next, unless the call ran into a limit: then its stack may have grown, and it ends.
@@ -142,6 +142,11 @@ impl Session {
     /// The value of a template.
     pub fn template(&self, template: &Template, scope: &Scope) -> Result<Value, EvalError> {
         template.eval(self, scope)
+    }
+
+    /// The text of a template that is one string, for people to read: null is a failure there.
+    pub fn text(&self, template: &Template, scope: &Scope, written: Written) -> Result<String, EvalError> {
+        template.text(self, scope, written)
     }
 
     pub(super) fn limits(&self) -> &Limits {

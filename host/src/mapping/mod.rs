@@ -24,7 +24,7 @@ mod tests;
 pub use evaluator::{Evaluator, Session, evaluate};
 pub use expr::{CompileError, Expr, MAX_SOURCE};
 pub use scope::{Scope, TooDeep};
-pub use template::{Template, TemplateError};
+pub use template::{Template, TemplateError, Written};
 
 use std::time::Duration;
 

@@ -13,6 +13,7 @@ use jaq_core::load::lex::{Expect, Lexer};
 use serde_json::{Map, Value};
 
 use super::text::{Room, plain_text, write_json};
+use super::value::Val;
 use super::{CompileError, EvalError, Expr, Limits, Scope, Session, diagnosis, evaluator};
 
 /// What is wrong with one string of a template.
@@ -71,6 +72,77 @@ impl Template {
         let mut room = Room(session.limits().output);
         eval(&self.root, session, scope, &mut room)
     }
+
+    /// The text of a template that is one string, for people to read.
+    pub(super) fn text(&self, session: &Session, scope: &Scope, written: Written) -> Result<String, EvalError> {
+        let limit = session.limits().output;
+        let mut text = String::new();
+        let write = |expr: &Expr, text: &mut String| {
+            let value = session.part(expr, scope)?;
+            match written.piece(&value) {
+                Some(piece) => text.push_str(&piece),
+                None => {
+                    let why = format!("`${{ {} }}` gives null; write `// \"\"` and what else belongs there", expr.source().trim());
+                    return Err(EvalError::Raised(why));
+                }
+            }
+            if text.len() > limit { Err(EvalError::TooLong { limit }) } else { Ok(()) }
+        };
+        match &self.root {
+            Node::Literal(Value::String(literal)) => text.push_str(literal),
+            Node::Literal(other) => text.push_str(&other.to_string()),
+            Node::Expr(expr) => write(expr, &mut text)?,
+            Node::Text(parts) => {
+                for part in parts {
+                    match part {
+                        Part::Literal(literal) => text.push_str(literal),
+                        Part::Expr(expr) => write(expr, &mut text)?,
+                    }
+                }
+            }
+            Node::Array(_) | Node::Object(_) => return Err(EvalError::Raised("this template is no text".to_owned())),
+        }
+        Ok(text)
+    }
+}
+
+/// How values are written into a text for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// As they are.
+    Plain,
+    /// Escaped for HTML, between tags and in quoted attributes; `{html: "…"}` goes in as it is.
+    Html,
+}
+
+impl Written {
+    /// A value as text; `None`: it is null, which nobody should read in a letter.
+    fn piece(self, value: &Val) -> Option<String> {
+        match (self, value) {
+            (_, Val::Null) => None,
+            (Self::Plain, value) => Some(plain_text(value).into_owned()),
+            (Self::Html, Val::Obj(obj)) if obj.members().len() == 1 => match obj.members().iter().next() {
+                Some((key, Val::Str(html))) if key.as_str() == "html" => Some(html.to_string()),
+                _ => Some(escaped(&plain_text(value))),
+            },
+            (Self::Html, value) => Some(escaped(&plain_text(value))),
+        }
+    }
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
 }
 
 fn whole(pointer: &str, message: String) -> TemplateError {

@@ -16,6 +16,7 @@ mod resolver;
 mod shared;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use address::{AddressGuard, Blocked};
 pub use breaker::BreakerState;
@@ -25,6 +26,7 @@ pub use policy::Policy;
 pub use rate::RateUse;
 pub use request::{Exchange, HttpError, Request, Response};
 pub(crate) use resolver::GuardedResolver;
+pub(crate) use turns::Turns;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -88,6 +88,7 @@ mod tests {
             retry: Retry { max_attempts: 3, initial: Duration::from_secs(1), factor: 2.0, max: Duration::from_secs(3), jitter: 0.5 },
             on_failure,
             on_doubt: OnDoubt::Resend,
+            quiet: None,
             journal: JournalPolicy::default(),
         }
     }

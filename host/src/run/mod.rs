@@ -22,6 +22,7 @@
 mod canary;
 mod death;
 mod outcome;
+mod quiet;
 mod replay;
 mod retry;
 mod step;
@@ -32,6 +33,7 @@ mod undo;
 pub use canary::{LEAST_CALLS, Window, failed, takes_part};
 pub use death::Death;
 pub use outcome::{FailureKind, Outcome, StepFailure};
+pub use quiet::{Holiday, MOST_HOLIDAYS, Quiet};
 pub use replay::From;
 pub use step::{HeldEffect, StepState, StepStatus, undo_name};
 pub use undo::{Course, UndoFacts};

@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::Gate;
 use crate::audit::{Action, By};
+use crate::builtin::mail::Relay;
 use crate::clock::Clock;
 use crate::config::{self, Instances, Loaded, Outside, Problems};
 use crate::crash::{Crash, Point};
@@ -93,6 +94,8 @@ pub struct Present {
     pub revision: Arc<Revision>,
     /// Ways out by plugin, with the present grants.
     pub plugins: BTreeMap<String, Arc<PresentPlugin>>,
+    /// Ways out for mail by relay.
+    pub relays: BTreeMap<String, Arc<Relay>>,
 }
 
 /// A plugin as configured now.
@@ -214,7 +217,8 @@ impl Runtime {
             }
         };
         let broker = Arc::new(Broker::new(vault.clone(), BTreeMap::new(), tokens, &identity.name));
-        let empty = Arc::new(Present { revision: Arc::new(Revision::empty(&loaded.config)), plugins: BTreeMap::new() });
+        let empty =
+            Arc::new(Present { revision: Arc::new(Revision::empty(&loaded.config)), plugins: BTreeMap::new(), relays: BTreeMap::new() });
         let runtime = Arc::new(Runtime {
             config_file: config_file.to_owned(),
             server: loaded.config.server.clone(),
@@ -408,6 +412,13 @@ impl Runtime {
             let present = PresentPlugin { config: plugin.clone(), outbound: Arc::new(outbound), slots, canary: trials.remove(name) };
             plugins.insert(name.clone(), Arc::new(present));
         }
+        let mut relays = BTreeMap::new();
+        for (name, relay) in &revision.config.mail {
+            let known = before.relays.get(name).map(|known| &**known);
+            let relay = Relay::new(relay.clone(), self.broker.clone(), &self.store, known)
+                .map_err(|error| ApplyError::Start(telemetry::chain(&error)))?;
+            relays.insert(name.clone(), Arc::new(relay));
+        }
         self.broker.replace(revision.config.credentials.clone());
         for plugin in revision.plugins.values().flat_map(|plugin| [Some(plugin), plugin.canary.as_ref()]).flatten() {
             // One that keeps its instances has them ready from its first call on.
@@ -418,7 +429,7 @@ impl Runtime {
         let revision = Arc::new(revision);
         // Runs that are under way on another revision hold it; new ones load it again.
         self.revisions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
-        *self.present.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(Present { revision, plugins });
+        *self.present.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(Present { revision, plugins, relays });
         Ok(())
     }
 

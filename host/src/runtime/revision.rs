@@ -91,8 +91,15 @@ pub enum BuildError {
 impl Revision {
     /// A configuration with nothing in it, before the first is applied.
     pub(super) fn empty(config: &Config) -> Revision {
-        let config =
-            Config { credentials: BTreeMap::new(), plugins: BTreeMap::new(), routes: Vec::new(), events: Vec::new(), ..config.clone() };
+        let config = Config {
+            credentials: BTreeMap::new(),
+            plugins: BTreeMap::new(),
+            mail: BTreeMap::new(),
+            templates: BTreeMap::new(),
+            routes: Vec::new(),
+            events: Vec::new(),
+            ..config.clone()
+        };
         Revision { number: 0, config, plugins: BTreeMap::new() }
     }
 

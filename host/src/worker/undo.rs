@@ -41,7 +41,15 @@ impl Driver {
         let Task::Undo(_) = task else { return Ok(step) };
         let action = self.state.task(task).map(|undo| undo.action().to_owned()).unwrap_or_default();
         // It has a journal of its own, whatever the step gives up.
-        let undo = Step { name: undo_name(&step.name), action, with: None, when: None, journal: JournalPolicy::default(), ..step.clone() };
+        let undo = Step {
+            name: undo_name(&step.name),
+            action,
+            with: None,
+            when: None,
+            quiet: None,
+            journal: JournalPolicy::default(),
+            ..step.clone()
+        };
         if !self.inputs.contains_key(&undo.name) {
             let material = self.runtime.store.undo_material(&self.run.root, &step.name).await?;
             self.inputs.insert(undo.name.clone(), undo_input(material).to_string());

@@ -7,6 +7,7 @@ use super::store::Retention;
 use crate::config::journal::JournalPolicy;
 use crate::mapping::Expr;
 use crate::mapping::Template;
+use crate::run::Quiet;
 
 /// `[[routes]]`.
 #[derive(Debug, Clone)]
@@ -84,6 +85,8 @@ pub struct Step {
     pub on_failure: OnFailure,
     /// `on-doubt`
     pub on_doubt: OnDoubt,
+    /// `quiet`: when it does not begin.
+    pub quiet: Option<Arc<Quiet>>,
     /// `journal`, `on-unrepeated`, `record-reads`
     pub journal: JournalPolicy,
 }
