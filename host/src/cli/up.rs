@@ -12,6 +12,7 @@ use crate::clock::{self, Clock};
 use crate::config;
 use crate::crash::Crash;
 use crate::credentials::VaultError;
+use crate::ingress;
 use crate::runtime::{self, ApplyError, Runtime};
 use crate::server;
 use crate::store::StoreError;
@@ -62,6 +63,7 @@ impl Up {
         let credentials = tokio::spawn(credentials(runtime.clone()));
         let erasing = tokio::spawn(erasing(runtime.clone()));
         let peers = tokio::spawn(runtime::hear(runtime.clone()));
+        let sources = tokio::spawn(ingress::tend(runtime.clone()));
         // Until everything is drained the host answers: that it is not ready, and what becomes of its runs.
         let drained = runtime.drained.clone();
         let (connections, certificates) = (runtime.server.connections.clone(), runtime.certificates.clone());
@@ -82,6 +84,7 @@ impl Up {
         }
         tracing::info!(grace = ?runtime.server.shutdown_grace, "stopping: nothing new begins, what is under way may finish");
         runtime.stopping.cancel();
+        sources.await.map_err(Failure::failed)?;
         worker.await.map_err(Failure::failed)?;
         upkeep.await.map_err(Failure::failed)?;
         tidy.await.map_err(Failure::failed)?;

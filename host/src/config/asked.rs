@@ -162,7 +162,8 @@ impl Asked<'_, '_> {
         // Those that don't say what they emit were built before they could.
         let emits: Option<Vec<&String>> =
             components.iter().map(|facts| facts.emits.as_ref()).collect::<Option<Vec<_>>>().map(|all| all.into_iter().flatten().collect());
-        if let Some(emits) = emits {
+        if let Some(mut emits) = emits {
+            emits.extend(components.iter().flat_map(|facts| facts.streams.values()).flat_map(|stream| &stream.types));
             for (index, granted) in
                 plugin.grants.emits.iter().enumerate().filter(|(_, granted)| !emits.iter().any(|kind| granted.matches(kind)))
             {

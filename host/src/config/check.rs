@@ -8,7 +8,7 @@ use super::facts::PluginFacts;
 use super::model::{OnFailure, Plugin, Route, Step, canary_of};
 use super::problems::{Problem, Severity, did_you_mean, near};
 use super::report::Report;
-use super::{Loaded, canary, with};
+use super::{Loaded, canary, sources, with};
 use crate::schema::{Schema, SchemaError};
 
 /// Finds actions that do not exist, and configurations and inputs that do not fit their schemas. `facts` by the plugin's
@@ -36,6 +36,7 @@ pub fn check_plugins(loaded: &Loaded, facts: &BTreeMap<String, PluginFacts>) -> 
             }
         }
     }
+    sources::check(&mut check.report, facts);
     check.report.problems
 }
 

@@ -23,6 +23,19 @@ pub struct PluginFacts {
     pub sends: bool,
     /// Its actions by name.
     pub actions: BTreeMap<String, ActionFacts>,
+    /// Its streams by name.
+    pub streams: BTreeMap<String, StreamFacts>,
+}
+
+/// One stream of a plugin.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StreamFacts {
+    /// Types of events that it brings in, with `*`.
+    pub types: Vec<String>,
+    /// It can be polled.
+    pub poll: bool,
+    /// It takes webhooks.
+    pub receive: bool,
 }
 
 /// One action of a plugin.

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use super::item::Item;
-use super::model::{Config, Plugin, Route};
+use super::model::{Config, Plugin, Route, Source};
 use super::position::Positions;
-use super::reader::{Reader, not_yet};
+use super::reader::Reader;
 use super::section::Section;
 use super::trust::Trust;
-use super::{coverage, credentials, engine, events, mail, name, own_api, plugins, registries, routes, server, steps, templates, trust};
+use super::{
+    coverage, credentials, engine, events, mail, name, own_api, plugins, registries, routes, server, sources, steps, templates, trust,
+};
 
 /// Reads all tables. `None`: there are mistakes, which the reader has.
 pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positions) -> Option<Config> {
@@ -66,9 +68,7 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
     }
     let routes = file.get("routes").map(|item| routes::routes(r, &item, &plugin_names)).unwrap_or_default();
     let events = file.get("events").map(|item| events::events(r, &item)).unwrap_or_default();
-    if let Some(item) = file.get("sources") {
-        not_yet(r, &item.key, "`[[sources]]`", "let the sender post CloudEvents to /v1/events instead");
-    }
+    let sources = file.get("sources").map(|item| sources::sources(r, &item, &plugin_names)).unwrap_or_default();
     let mut relays = BTreeMap::new();
     let relay_items = named(r, &mut file, "mail", "relay");
     let relay_names: BTreeSet<String> = relay_items.iter().map(|item| item.name.clone()).collect();
@@ -99,8 +99,9 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
     loosened(r, positions, &trust, &plugins);
     own_api::check(r, positions, &server, &plugins);
     let routes: Option<Vec<Arc<Route>>> = routes.into_iter().map(|route| route.map(Arc::new)).collect();
+    let sources: Option<Vec<Arc<Source>>> = sources.into_iter().collect();
     let base = PathBuf::from(r.base);
-    routes.filter(|_| complete).map(|routes| Config {
+    routes.zip(sources).filter(|_| complete).map(|(routes, sources)| Config {
         server,
         store,
         secrets,
@@ -113,6 +114,7 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
         templates: mail_templates,
         routes,
         events,
+        sources,
         base,
     })
 }

@@ -14,7 +14,7 @@ use super::item::Item;
 use super::model::{canary_of, plugin_of};
 use super::outside::{Outside, read_bounded};
 use super::permissions::Permissions;
-use super::problems::{Problem, Problems, Severity, Source};
+use super::problems::{FileText, Problem, Problems, Severity};
 use super::reader::Reader;
 use super::revision::string;
 use super::section::Section;
@@ -222,7 +222,7 @@ impl Loaded {
             Ok(text) => parse(&text, &file).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => {
-                let mut problem = Problem::at(&Source::new("".into()), &(0..0), Severity::Error, format!("can't read the lock: {error}"));
+                let mut problem = Problem::at(&FileText::new("".into()), &(0..0), Severity::Error, format!("can't read the lock: {error}"));
                 problem.help("what was approved is not known without it");
                 Err(Problems::new(file, "".into(), vec![problem]))
             }
@@ -240,7 +240,7 @@ impl Loaded {
 
 /// Reads the text of a lock.
 pub(super) fn parse(text: &str, file: &str) -> Result<Lock, Problems> {
-    let source = Source::new(text.into());
+    let source = FileText::new(text.into());
     let outside = Outside::process();
     let mut reader = Reader::new(&source, Path::new(""), &outside);
     let r = &mut reader;

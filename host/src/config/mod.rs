@@ -51,6 +51,7 @@ mod routes;
 mod section;
 mod server;
 mod signing;
+mod sources;
 mod steps;
 mod templates;
 mod tls;
@@ -71,7 +72,7 @@ use toml::de::DeTable;
 pub use self::asked::check_grants;
 pub use self::check::check_plugins;
 pub use self::connections::{Connections, ForwardedHeader};
-pub use self::facts::{ActionFacts, PluginFacts};
+pub use self::facts::{ActionFacts, PluginFacts, StreamFacts};
 pub use self::journal::{JournalPolicy, OnUnrepeated};
 pub use self::lock::{Lock, Pin, Unapproved};
 pub use self::model::*;
@@ -88,7 +89,7 @@ pub use self::tls::{ClientCertificates, Tls};
 pub use self::trust::{PublicKey, Signer, Trust};
 
 use self::outside::read_bounded;
-use self::problems::Source;
+use self::problems::FileText;
 use self::reader::Reader;
 
 /// Largest configuration file, in bytes.
@@ -136,7 +137,7 @@ impl Loaded {
 pub fn load(path: &Path) -> Result<Loaded, Problems> {
     let file = path.display().to_string();
     let failed = |message: String, help: &str| {
-        let mut problem = Problem::at(&Source::new("".into()), &(0..0), Severity::Error, message);
+        let mut problem = Problem::at(&FileText::new("".into()), &(0..0), Severity::Error, message);
         problem.help(help);
         Problems::new(file.clone(), "".into(), vec![problem])
     };
@@ -159,7 +160,7 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
 ///
 /// Everything that is wrong with it. Where the syntax is wrong, only that.
 pub fn parse(text: &str, file: &str, base: &Path, outside: &Outside<'_>) -> Result<Loaded, Problems> {
-    let source = Source::new(text.into());
+    let source = FileText::new(text.into());
     let mut reader = Reader::new(&source, base, outside);
     let r = &mut reader;
     let (root, syntax_errors) = DeTable::parse_recoverable(text);
@@ -249,7 +250,7 @@ impl Loaded {
     /// A problem at the place of a path such as `plugins.crm.component`.
     pub fn problem_at(&self, path: &str, severity: Severity, message: impl Into<String>) -> Problem {
         let span = self.positions.get(path).map_or(0..0, |position| position.value.clone());
-        Problem::at(&Source::new(self.text.clone()), &span, severity, message)
+        Problem::at(&FileText::new(self.text.clone()), &span, severity, message)
     }
 
     /// What is wrong with a component, at its place; `component` is a plugin's name or what [`canary_of`] makes of it.

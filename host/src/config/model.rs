@@ -10,7 +10,9 @@ mod plugin;
 mod registry;
 mod route;
 mod server;
+mod source;
 mod store;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,7 +25,9 @@ pub use plugin::*;
 pub use registry::*;
 pub use route::*;
 pub use server::*;
+pub use source::*;
 pub use store::*;
+pub use verify::*;
 
 use super::trust::Trust;
 
@@ -54,6 +58,8 @@ pub struct Config {
     pub routes: Vec<Arc<Route>>,
     /// `[[events]]`, in the order of the file.
     pub events: Vec<Arc<EventRule>>,
+    /// `[[sources]]`, in the order of the file.
+    pub sources: Vec<Arc<Source>>,
     /// Folder that relative paths of the file are relative to.
     pub base: PathBuf,
 }

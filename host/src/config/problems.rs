@@ -36,7 +36,7 @@ pub struct Problem {
 
 impl Problem {
     /// A problem at the byte range `span` of `source`.
-    pub(super) fn at(source: &Source, span: &Range<usize>, severity: Severity, message: impl Into<String>) -> Self {
+    pub(super) fn at(source: &FileText, span: &Range<usize>, severity: Severity, message: impl Into<String>) -> Self {
         let (line, column) = source.position(span.start);
         let length = source.length_on_line(span);
         Self { line, column, length, message: printable(&message.into()), help: None, severity }
@@ -133,12 +133,12 @@ pub fn misleads(character: char) -> bool {
 
 /// A file's text with its lines found.
 #[derive(Debug, Clone)]
-pub(super) struct Source {
+pub(super) struct FileText {
     text: Arc<str>,
     line_starts: Vec<usize>,
 }
 
-impl Source {
+impl FileText {
     pub(super) fn new(text: Arc<str>) -> Self {
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1)).collect();
         Self { text, line_starts }

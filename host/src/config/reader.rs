@@ -9,11 +9,11 @@ use toml::de::DeValue;
 
 use super::model::ComponentSource;
 use super::outside::Outside;
-use super::problems::{Problem, Severity, Source, did_you_mean};
+use super::problems::{FileText, Problem, Severity, did_you_mean};
 
 /// What the reading of one file shares.
 pub(super) struct Reader<'a> {
-    pub(super) source: &'a Source,
+    pub(super) source: &'a FileText,
     /// Folder that relative paths are relative to, absolute.
     pub(super) base: &'a Path,
     pub(super) outside: &'a Outside<'a>,
@@ -29,7 +29,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(source: &'a Source, base: &'a Path, outside: &'a Outside<'a>) -> Self {
+    pub(super) fn new(source: &'a FileText, base: &'a Path, outside: &'a Outside<'a>) -> Self {
         Self {
             source,
             base,

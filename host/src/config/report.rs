@@ -3,18 +3,18 @@
 use std::ops::Range;
 
 use super::Loaded;
-use super::problems::{Problem, Severity, Source};
+use super::problems::{FileText, Problem, Severity};
 
 /// What was found so far.
 pub(super) struct Report<'a> {
     pub(super) loaded: &'a Loaded,
     pub(super) problems: Vec<Problem>,
-    source: Source,
+    source: FileText,
 }
 
 impl<'a> Report<'a> {
     pub(super) fn new(loaded: &'a Loaded) -> Self {
-        Self { loaded, problems: Vec::new(), source: Source::new(loaded.text.clone()) }
+        Self { loaded, problems: Vec::new(), source: FileText::new(loaded.text.clone()) }
     }
 
     pub(super) fn place(&self, path: &str, pointer: &str) -> Range<usize> {

@@ -19,6 +19,7 @@ mod lock;
 mod mail;
 mod plugins;
 mod revisions;
+mod sources;
 mod texts;
 mod trust;
 
@@ -230,7 +231,6 @@ fn mistakes_have_their_place() {
         ("[store]\nurl='postgres://u@h/'", &["2:5 this URL names no database"]),
         ("[store]\nurl='postgres://u:secret@h:x/d'", &["2:5 this is not the URL of a database: invalid port number"]),
         ("[secrets]\nkey-file='k'\nkey-env='TOKEN'", &["3:1 `key-file` and `key-env` both say where the key is"]),
-        ("[[sources]]\nname='x'", &["1:3 `[[sources]]` is not offered by this version of Sangam yet"]),
         ("[plugins.sangam]\ncomponent='builtin:http'", &["1:10 the plugin name `sangam` is reserved for the host's own steps"]),
         ("[plugins.Crm]\ncomponent='a.wasm'", &["1:10 \"Crm\" can't be the name of a plugin"]),
         ("[plugins.p]", &["1:1 `component` is missing in [plugins.p]"]),

@@ -40,6 +40,11 @@ impl Evaluator {
         Self { limits, slots: Arc::new(Semaphore::new(at_once.max(1))), idle: Arc::default() }
     }
 
+    /// The same threads with other limits.
+    pub fn with_limits(&self, limits: Limits) -> Self {
+        Self { limits, slots: Arc::clone(&self.slots), idle: Arc::clone(&self.idle) }
+    }
+
     /// The value of an expression.
     pub async fn expr(&self, expr: Arc<Expr>, scope: Arc<Scope>) -> Result<Value, EvalError> {
         self.run(move |session| session.expr(&expr, &scope)).await

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::config::{ActionFacts, PluginFacts};
+use crate::config::{ActionFacts, PluginFacts, StreamFacts};
 
 /// Most actions and streams.
 const MAX_ENTRIES: usize = 256;
@@ -160,6 +160,7 @@ impl Descriptor {
                 (action.name.clone(), facts)
             })
             .collect();
+        let stream = |stream: &Stream| StreamFacts { types: stream.types.clone(), poll: stream.poll, receive: stream.receive };
         PluginFacts {
             name: self.name.clone(),
             version: self.version.clone(),
@@ -169,6 +170,7 @@ impl Descriptor {
             emits: self.emits.clone(),
             sends,
             actions,
+            streams: self.streams.iter().map(|it| (it.name.clone(), stream(it))).collect(),
         }
     }
 }

@@ -141,6 +141,8 @@ pub struct Runtime {
     pub credentials: Notify,
     /// An erasure was asked for.
     pub erasing: Notify,
+    /// The number of the revision that is present, told whenever a configuration is taken over.
+    pub configured: watch::Sender<i64>,
     /// Counts runs that ended.
     pub ended: watch::Sender<u64>,
     /// The host is to stop: nothing new begins.
@@ -231,6 +233,7 @@ impl Runtime {
             due: Notify::new(),
             credentials: Notify::new(),
             erasing: Notify::new(),
+            configured: watch::Sender::new(0),
             ended: watch::Sender::new(0),
             stopping: CancellationToken::new(),
             drained: CancellationToken::new(),
@@ -429,7 +432,9 @@ impl Runtime {
         let revision = Arc::new(revision);
         // Runs that are under way on another revision hold it; new ones load it again.
         self.revisions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
+        let number = revision.number;
         *self.present.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(Present { revision, plugins, relays });
+        self.configured.send_replace(number);
         Ok(())
     }
 

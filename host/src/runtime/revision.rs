@@ -98,6 +98,7 @@ impl Revision {
             templates: BTreeMap::new(),
             routes: Vec::new(),
             events: Vec::new(),
+            sources: Vec::new(),
             ..config.clone()
         };
         Revision { number: 0, config, plugins: BTreeMap::new() }
@@ -112,6 +113,11 @@ impl Revision {
     /// A route of this revision.
     pub fn route(&self, name: &str) -> Option<&Arc<Route>> {
         self.config.routes.iter().find(|route| route.name == name)
+    }
+
+    /// A source of this revision.
+    pub fn source(&self, name: &str) -> Option<&Arc<config::Source>> {
+        self.config.sources.iter().find(|source| source.name == name)
     }
 
     /// SHA-256 of the content and the components.

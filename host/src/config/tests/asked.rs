@@ -11,6 +11,7 @@ fn facts() -> PluginFacts {
         read_only: vec!["POST /query".into()],
         emits: None,
         sends: true,
+        streams: BTreeMap::new(),
         actions: BTreeMap::new(),
     }
 }

@@ -29,6 +29,7 @@ fn facts() -> BTreeMap<String, PluginFacts> {
         read_only: vec!["POST /crm/*/search".into()],
         emits: None,
         sends: true,
+        streams: BTreeMap::new(),
         actions: BTreeMap::from([("resolve-case".to_owned(), action)]),
     };
     BTreeMap::from([("crm".to_owned(), facts)])
