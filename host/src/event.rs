@@ -12,6 +12,8 @@ mod structured;
 #[cfg(test)]
 mod tests;
 
+pub use self::reserved::RESERVED;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;

@@ -9,6 +9,8 @@ pub mod event;
 pub mod ingress;
 pub mod store;
 
+pub mod asyncapi;
+pub mod catalogue;
 pub mod mapping;
 pub mod personal;
 pub mod router;

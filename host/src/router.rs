@@ -53,6 +53,19 @@ impl Pattern {
     }
 }
 
+impl Pattern {
+    /// Whether whatever fits `other` fits this too, as far as that is plain to see: `false` may be wrong.
+    pub fn covers(&self, other: &Pattern) -> bool {
+        // A `*` in the text stands for anything, and can only be met by a `*` of this pattern: no piece of a pattern holds one.
+        self.matches(&other.0)
+    }
+
+    /// Whether it is met by one text only.
+    pub fn is_exact(&self) -> bool {
+        !self.0.contains('*')
+    }
+}
+
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

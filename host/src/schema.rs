@@ -3,6 +3,7 @@
 //! A plugin may be hostile, and so may its schemas be. They refer to nothing outside of themselves, their size and
 //! depth are bounded, their patterns run in linear time, and what a check will cost is counted before it is made.
 
+mod fields;
 mod marks;
 mod shape;
 
@@ -15,6 +16,7 @@ use jsonschema::error::ValidationErrorKind as Kind;
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
+pub use self::fields::Lacking;
 pub use self::marks::{Marked, Unknown};
 use self::shape::Shape;
 

@@ -1,5 +1,6 @@
 //! A host under test: the real program in a folder of its own, started, asked, killed.
 
+pub mod asyncapi;
 pub mod authority;
 mod browser;
 pub mod campaign;

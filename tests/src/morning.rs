@@ -116,6 +116,11 @@ impl Morning {
         Ok(morning)
     }
 
+    /// The same for somebody who knows no systems: without cases and tickets.
+    pub fn of(first: usize, date: &str) -> Morning {
+        Morning { first, date: date.to_owned(), tickets: BTreeMap::new() }
+    }
+
     /// Id of a job.
     pub fn job_id(&self, index: usize) -> String {
         format!("job-{}", self.first + index)

@@ -11,8 +11,9 @@ use axum::{Extension, Json};
 use serde_json::{Value, json};
 
 use super::Problem;
+use crate::asyncapi::{self, Described};
 use crate::audit::By;
-use crate::config::{Instances, OnDoubt, OnFailure, OrderOnDead};
+use crate::config::{Access, Instances, OnDoubt, OnFailure, OrderOnDead};
 use crate::outbound::BreakerState;
 use crate::run::LEAST_CALLS;
 use crate::runtime::{ApplyError, Runtime, Trial};
@@ -199,6 +200,23 @@ pub(super) async fn credentials(State(runtime): State<Arc<Runtime>>) -> Json<Val
 /// This version takes events in at `POST /v1/events` only.
 pub(super) async fn sources() -> Json<Value> {
     Json(json!({ "sources": [] }))
+}
+
+/// The AsyncAPI document of the present configuration.
+pub(super) async fn asyncapi(State(runtime): State<Arc<Runtime>>) -> Json<Value> {
+    let present = runtime.present();
+    let revision = &present.revision;
+    let streams = revision.plugins.iter().flat_map(|(name, plugin)| {
+        let streams = plugin.descriptor.streams.iter();
+        streams.map(move |stream| ((name.clone(), stream.name.clone()), stream.types.clone()))
+    });
+    Json(asyncapi::document(&Described {
+        content: &revision.content,
+        rules: &revision.config.events,
+        streams: &streams.collect(),
+        url: &runtime.server.outside_url(),
+        tokens: runtime.server.access == Access::Tokens,
+    }))
 }
 
 pub(super) async fn metrics(State(runtime): State<Arc<Runtime>>, headers: HeaderMap) -> Result<Response, Problem> {

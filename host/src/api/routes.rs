@@ -78,6 +78,7 @@ fn ways(runtime: &Arc<Runtime>) -> Vec<Way> {
         way("/v1/data/erasures", A(Administer), get(data::erasures)),
         way("/v1/data/erasures/{id}", A(Administer), get(data::erasure)),
         way("/metrics", A(Read), get(overview::metrics)),
+        way("/asyncapi.json", A(Read), get(overview::asyncapi)),
     ]
 }
 

@@ -90,7 +90,7 @@ enum Verb {
     Token(token::Token),
     /// List who is logged in, and end sessions
     Session(session::Session),
-    /// Print the published JSON Schemas
+    /// Print the published JSON Schemas, and the AsyncAPI document of a configuration
     Schema(schema::Schema),
     /// Compile a component: what a host starts to have it done apart
     #[command(name = crate::engine::COMPILER, hide = true)]
@@ -152,7 +152,7 @@ pub async fn run() -> ExitCode {
         Verb::Token(verb) => verb.run().await,
         Verb::Audit(verb) => verb.run().await,
         Verb::Session(verb) => verb.run().await,
-        Verb::Schema(verb) => verb.run(),
+        Verb::Schema(verb) => verb.run().await,
         Verb::Compile(verb) => verb.run(),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sangam", &mut std::io::stdout());

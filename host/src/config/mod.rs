@@ -17,6 +17,7 @@ mod events;
 mod expectation;
 mod expression;
 mod facts;
+mod fields;
 mod file;
 mod grants;
 mod header;
@@ -174,7 +175,10 @@ pub fn parse(text: &str, file: &str, base: &Path, outside: &Outside<'_>) -> Resu
     let list = Problems::new(file, masked, problems);
     match read {
         Some(config) if !list.has_errors() => {
-            Ok(Loaded { config, positions, text: source.text().clone(), file: file.to_owned(), warnings: list.list, revision })
+            let mut loaded =
+                Loaded { config, positions, text: source.text().clone(), file: file.to_owned(), warnings: list.list, revision };
+            loaded.warnings.extend(fields::check(&loaded));
+            Ok(loaded)
         }
         _ => {
             // They can be looked at whatever else is wrong with the file.
@@ -259,6 +263,11 @@ impl Loaded {
         let (key, what) = if component == plugin { ("component", "plugin") } else { ("canary", "the canary of plugin") };
         self.problem_at(&format!("plugins.{plugin}.{key}"), Severity::Error, format!("{what} {plugin}: {why}"))
     }
+}
+
+/// The one of the candidates that a word was probably meant to be.
+pub fn near_name<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    problems::near(word, candidates)
 }
 
 /// A duration as the file writes it, such as `"30s"`.

@@ -3,7 +3,7 @@
 use super::{Event, EventError};
 
 /// Sources that the host gives to what plugins bring in, and to its own events.
-const SOURCES: [&str; 3] = ["/plugins", "/sources", "/sangam"];
+pub const RESERVED: [&str; 3] = ["/plugins", "/sources", "/sangam"];
 /// How the types of the host's own events begin.
 const TYPES: &str = "sangam.";
 /// How the names of its own extension attributes begin.
@@ -17,7 +17,7 @@ impl Event {
     pub fn check_sent(&self) -> Result<(), EventError> {
         let reserved = |source: &str| {
             let source = plain_form(source);
-            SOURCES.iter().any(|own| source.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+            RESERVED.iter().any(|own| source.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
         };
         if reserved(&self.source) {
             return Err(EventError::Reserved { name: "source".to_owned(), value: self.source.clone() });

@@ -12,6 +12,7 @@ mod expr;
 mod meter;
 mod natives;
 mod order;
+mod reads;
 mod regex;
 mod scope;
 mod template;
@@ -23,6 +24,7 @@ mod tests;
 
 pub use evaluator::{Evaluator, Session, evaluate};
 pub use expr::{CompileError, Expr, MAX_SOURCE};
+pub use reads::{Read, expressions, reads, reads_of_template};
 pub use scope::{Scope, TooDeep};
 pub use template::{Template, TemplateError, Written};
 

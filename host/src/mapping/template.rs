@@ -228,6 +228,23 @@ fn parse(text: &str) -> Result<Vec<Part>, CompileError> {
     Ok(parts)
 }
 
+/// The expressions in a text, each with its place: what [`Template::compile`] compiles of it.
+pub(super) fn sources(text: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(open) = text[at..].find("${").map(|open| at + open) {
+        let escaped = text[at..open].ends_with('$');
+        at = open + 2;
+        if escaped {
+            continue;
+        }
+        let Ok(length) = expression_end(&text[at..]) else { break };
+        found.push((at, &text[at..at + length]));
+        at += length + 1;
+    }
+    found
+}
+
 fn within(error: CompileError, start: usize) -> CompileError {
     CompileError { range: error.range.start + start..error.range.end + start, ..error }
 }

@@ -75,7 +75,10 @@ impl Rules {
         let mut all = Marked::default();
         for rule in &self.events {
             all.add("", marked(event, &rule.personal, &rule.subject));
-            if let (Some(schema), Some(data)) = (&rule.schema, event.get("data")) {
+            let attribute = |name: &str| event.get(name).and_then(Value::as_str);
+            let event_type = attribute("type").unwrap_or_default();
+            let schema = rule.schema.as_ref().and_then(|schema| schema.for_marks(event_type, attribute("dataschema")));
+            if let (Some(schema), Some(data)) = (schema, event.get("data")) {
                 all.add("/data", schema.marked(data));
             }
         }

@@ -71,7 +71,10 @@ impl<'a> Intake<'a> {
     async fn check(&self, event: &Event) -> Result<(), IntakeError> {
         let rules = self.revision.config.events.iter().filter(|rule| rule.is_about(&event.event_type, &event.source));
         let unfit = |pointer: String, message: String| IntakeError::Unfit { event_type: event.event_type.clone(), pointer, message };
-        for schema in rules.filter_map(|rule| rule.schema.clone()) {
+        for schema in rules.filter_map(|rule| rule.schema.as_ref()) {
+            let schema =
+                schema.of(&event.event_type, event.dataschema.as_deref()).map_err(|error| unfit(String::new(), error.to_string()))?;
+            let Some(schema) = schema else { continue };
             let data = match &event.data {
                 Data::Json(data) => data.clone(),
                 Data::None => Value::Null,

@@ -27,6 +27,8 @@ pub struct Revision {
     pub config: Config,
     /// Its plugins by name.
     pub plugins: BTreeMap<String, Arc<LoadedPlugin>>,
+    /// The configuration as it is written, without secrets: what it is described from.
+    pub content: Value,
 }
 
 /// A plugin of a revision.
@@ -101,7 +103,7 @@ impl Revision {
             sources: Vec::new(),
             ..config.clone()
         };
-        Revision { number: 0, config, plugins: BTreeMap::new() }
+        Revision { number: 0, config, plugins: BTreeMap::new(), content: Value::Null }
     }
 
     /// The action that undoes a step, where its plugin declares one.
@@ -212,7 +214,7 @@ pub(super) async fn build(
             plugins.insert(name.clone(), Arc::new(LoadedPlugin { canary, ..plugin }));
         }
     }
-    Ok(Revision { number: 0, config: loaded.config.clone(), plugins })
+    Ok(Revision { number: 0, config: loaded.config.clone(), plugins, content: loaded.revision_content().clone() })
 }
 
 /// Side by side, those that take longest first; in the order of their names.

@@ -88,7 +88,7 @@ impl Schema {
 
 impl Shape {
     /// The parts of these ranks and all that apply to the same place.
-    fn in_place(&self, mut ranks: BTreeSet<usize>) -> Vec<&Part> {
+    pub(super) fn in_place(&self, mut ranks: BTreeSet<usize>) -> Vec<&Part> {
         let mut active = Vec::new();
         while let Some(rank) = ranks.pop_first() {
             let part = &self.parts[self.by_rank[rank]];

@@ -39,6 +39,8 @@ pub(super) struct Part {
     pub(super) prefix: Vec<usize>,
     /// May apply to any item.
     pub(super) items: Vec<usize>,
+    /// It is `false`: nothing fits it.
+    pub(super) never: bool,
     /// `x-personal` is true.
     pub(super) personal: bool,
     /// `x-subject` is true.
@@ -173,7 +175,7 @@ impl Order<'_> {
 
 fn collect(parts: &mut Vec<Part>, schema: &Value, pointer: String) -> Result<usize, SchemaError> {
     let index = parts.len();
-    parts.push(Part { pointer: pointer.clone(), ..Part::default() });
+    parts.push(Part { pointer: pointer.clone(), never: *schema == Value::Bool(false), ..Part::default() });
     let Value::Object(keywords) = schema else {
         return Ok(index);
     };

@@ -40,6 +40,12 @@ impl Server {
     pub fn is_https(&self) -> bool {
         self.tls.is_some() || self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
     }
+
+    /// Where it is reached: what the outside sees, else the address as it is configured.
+    pub fn outside_url(&self) -> String {
+        let own = || format!("{}://{}", if self.tls.is_some() { "https" } else { "http" }, self.listen);
+        self.public_url.clone().unwrap_or_else(own)
+    }
 }
 
 /// `[engine]`.

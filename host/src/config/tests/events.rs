@@ -85,3 +85,80 @@ fn a_route_may_keep_its_events_shorter_or_longer_than_the_store() {
     assert_eq!(of("retention = \"forever\""), (Some(Retention::Forever), None));
     assert_eq!(mistakes(&route("retention = 7")), ["6:13 `retention` is a duration and needs a unit"]);
 }
+
+#[test]
+fn a_schema_may_be_the_catalogues_by_type_and_by_version() {
+    let rule = |schema: &str| format!("[[events]]\ntype = [\"job.*\", \"acme.done\"]\nschema = {schema}\n");
+    let of = |schema: &str, event_type: &str, dataschema: Option<&str>| {
+        let loaded = valid(&rule(schema));
+        let content = loaded.revision_content();
+        let env = |_: &str| None;
+        let file = |_: &Path| Err(io::ErrorKind::NotFound.into());
+        parse_revision(content, Path::new("/etc/sangam"), &Outside { env: &env, file: &file })
+            .unwrap_or_else(|problems| panic!("{problems}"));
+        let rule = loaded.config.events[0].clone();
+        assert!(rule.has_marks());
+        rule.schema
+            .as_ref()
+            .expect("it has a schema")
+            .of(event_type, dataschema)
+            .map(|schema| schema.map(|schema| schema.check(&serde_json::json!({})).len()))
+    };
+    assert_eq!(of("\"catalogue\"", "job.completed", None), Ok(Some(1)), "`job_id` is missing");
+    assert_eq!(of("\"catalogue\"", "acme.done", None), Ok(None), "a type that is not in it");
+    assert_eq!(of("\"catalogue:job.completed\"", "acme.done", None), Ok(Some(1)), "another type, the same data");
+    assert_eq!(of("\"catalogue\"", "job.completed", Some("urn:sangam:schema:job.completed:1")), Ok(Some(1)));
+    assert_eq!(of("\"catalogue\"", "job.completed", Some("https://acme.example/job.json")), Ok(Some(1)), "somebody else's name");
+    let unknown = of("\"catalogue\"", "job.completed", Some("urn:sangam:schema:job.completed:9")).expect_err("there is no such version");
+    assert_eq!(unknown.to_string(), "its `dataschema` names version 9 of job.completed, which this host does not know; it knows up to 1");
+    assert_eq!(
+        of("\"catalogue:job.completed:1\"", "job.completed", Some("urn:sangam:schema:job.completed:9")),
+        Ok(Some(1)),
+        "the configuration decides"
+    );
+    assert_eq!(mistakes(&rule("\"catalogue:job.complete\"")), ["3:10 the catalogue has no schema for events of type `job.complete`"]);
+    assert_eq!(mistakes(&rule("\"catalogue:job.completed:2\"")), ["3:10 the catalogue has no such version of `job.completed`"]);
+    let problems = read(&rule("\"job.completed\"")).expect_err("it is no file");
+    assert_eq!(problems.list[0].help.as_deref(), Some("if the catalogue's is meant, write \"catalogue:job.completed\""));
+    let none = valid("[[events]]\ntype = \"job.complete\"\nschema = \"catalogue\"\n");
+    assert_eq!(none.warnings[0].message, "the catalogue has no schema for events of type job.complete, so that none is checked");
+    assert_eq!(none.warnings[0].help.as_deref(), Some("did you mean `job.completed`?"));
+    let marked = |path: &str| format!("{}personal = [{path:?}]\n", rule("\"catalogue\""));
+    valid(&marked(".data.customer.tax_number"));
+    assert_eq!(
+        mistakes(&marked(".data.custmer.tax_number")),
+        ["4:13 the schema of these events has no `custmer` at .data.custmer.tax_number"]
+    );
+}
+
+#[test]
+fn an_expression_that_reads_what_the_schema_lacks_is_named_with_its_place() {
+    let text = |on: &str, schema: &str, step: &str| {
+        format!(
+            "[[events]]\ntype = \"job.completed\"\n{schema}\n[plugins.p]\ncomponent = \"p.wasm\"\n[[routes]]\nname = \"r\"\non = {on}\n{step}\n[[routes.steps]]\nname = \"s\"\nuses = \"p.x\"\nwith = {{ a = \"Job ${{ .event.data.jobid }} of ${{ [.event.data.parts[] | {{quantitty}}] }}\" }}\n"
+        )
+    };
+    let warnings = |on: &str, schema: &str, when: &str| {
+        let loaded = valid(&text(on, schema, when));
+        let shown = |problem: &Problem| format!("{}:{} {}", problem.line, problem.column, problem.message);
+        let problems = loaded.problems(loaded.warnings.clone());
+        problems.list.iter().map(shown).collect::<Vec<_>>()
+    };
+    let job = "{ type = \"job.completed\" }";
+    let catalogue = "schema = \"catalogue\"";
+    assert_eq!(
+        warnings(job, catalogue, "when = '.event.data.customer.emial != null and .event.data.van'"),
+        [
+            "9:30 events of type job.completed have no `.data.customer.emial`, as their schema says",
+            "13:34 events of type job.completed have no `.data.jobid`, as their schema says",
+            "13:72 events of type job.completed have no `.data.parts[].quantitty`, as their schema says",
+        ]
+    );
+    let none: [&str; 0] = [];
+    assert_eq!(warnings("{ type = \"job.*\" }", catalogue, ""), none, "other types may have it");
+    assert_eq!(warnings("{ type = [\"job.completed\", \"acme.done\"] }", catalogue, ""), none, "one of them has no schema");
+    assert_eq!(warnings(job, "source = \"/a\"\nschema = \"catalogue\"", ""), none, "other sources may have it");
+    assert_eq!(warnings("{ type = \"job.completed\", source = \"/a\" }", "source = \"/*\"\nschema = \"catalogue\"", "").len(), 2);
+    let closed = r#"schema = { json = '{"properties": {"id": {}}, "additionalProperties": false}' }"#;
+    assert_eq!(warnings(job, closed, "order-by = '.event.data.zone'").len(), 3, "what is refused can't be there, whatever its name");
+}
