@@ -41,6 +41,8 @@ pub enum Point {
     Settling,
     /// The end of a step or run is durable; what follows from it has not begun.
     Settled,
+    /// An event that came is being given to a run that waits for it.
+    Matching,
     /// A replay is being added.
     Replaying,
     /// A replay is durable; who asked has no answer yet.
@@ -67,7 +69,7 @@ pub enum Point {
 
 impl Point {
     /// All of them, by name.
-    pub const ALL: [(&str, Point); 24] = [
+    pub const ALL: [(&str, Point); 25] = [
         ("accepting", Point::Accepting),
         ("accepted", Point::Accepted),
         ("claiming", Point::Claiming),
@@ -81,6 +83,7 @@ impl Point {
         ("returned", Point::Returned),
         ("settling", Point::Settling),
         ("settled", Point::Settled),
+        ("matching", Point::Matching),
         ("replaying", Point::Replaying),
         ("replayed", Point::Replayed),
         ("cancelling", Point::Cancelling),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Problem;
 use super::redaction::{Redaction, Sees};
 use crate::config::Route;
-use crate::run::{RunState, StepState, StepStatus};
+use crate::run::{RunState, StepState, StepStatus, Wait, WaitFor};
 use crate::runtime::Runtime;
 use crate::store::{AttemptRow, EffectRow, EventRow, RunRow, StepRow};
 
@@ -32,6 +32,7 @@ pub(super) async fn whole_document(runtime: &Runtime, event: &EventRow, runs: &[
         let mut json = run_json(run, route.as_deref(), &steps, &attempts, &effects);
         queue(runtime, run, &mut json).await?;
         held(runtime, run, &mut json).await?;
+        waits(runtime, run, &mut json).await?;
         shown.push(json);
     }
     document["runs"] = Value::Array(shown);
@@ -59,6 +60,22 @@ async fn held(runtime: &Runtime, run: &RunRow, json: &mut Value) -> Result<(), P
         step["held"] = held_of(runtime, run, step).await?;
         if step["undo"]["name"].is_string() {
             step["undo"]["held"] = held_of(runtime, run, &step["undo"]).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What the steps of a run that wait for an event wait for.
+async fn waits(runtime: &Runtime, run: &RunRow, json: &mut Value) -> Result<(), Problem> {
+    if run.ended_at.is_some() || !json["steps"].as_array().into_iter().flatten().any(|step| step["waits"]["events"].is_array()) {
+        return Ok(());
+    }
+    let waits = runtime.store.waits(&run.id).await?;
+    for step in json["steps"].as_array_mut().into_iter().flatten() {
+        let own = waits.iter().find(|wait| step["name"] == wait.step.as_str());
+        if let (Some(wait), true) = (own, step["waits"].is_object()) {
+            step["waits"]["where"] = json!(wait.condition);
+            step["waits"]["where_failed_for"] = json!(wait.failed);
         }
     }
     Ok(())
@@ -193,8 +210,27 @@ fn step_json(step: &StepState, rows: &BTreeMap<&str, &StepRow>, run: &RunRow, at
         "error": step.error.as_ref().map(|error| json!({ "kind": error.kind.as_str(), "reason": error.reason, "details": error.details })),
         "next_attempt_at": step.due.filter(|_| step.status == StepStatus::Pending).map(|due| due.to_string()),
         "held": !step.held.is_empty(),
+        "waits": step.wait.as_ref().filter(|_| step.is_asleep()).map(wait_json),
+        "round": step.round,
+        "rounds": step.rounds(),
+        "exhausted": step.exhausted,
+        "stopped_by": step.stopped_by,
         "undo": null,
         "attempts": attempts,
+    })
+}
+
+/// What a step waits for by design.
+fn wait_json(wait: &Wait) -> Value {
+    json!({
+        "since": wait.since.to_string(),
+        "until": wait.until.map(|until| until.to_string()),
+        "events": (!wait.events.is_empty()).then_some(&wait.events),
+        "for": match wait.what {
+            WaitFor::End => "end",
+            WaitFor::Round => "round",
+            WaitFor::Start => "start",
+        },
     })
 }
 

@@ -44,6 +44,7 @@ fn imagined(event: &EventRow, run: &RunRow, plan: Plan, wish: &Replay) -> DryRun
         root: if wish.has_new_keys() { id.clone() } else { run.root.clone() },
         replay_of: Some(run.id.clone()),
         order_key: plan.order_key,
+        is_away: false,
         // No lease has this number: nothing can be written with it.
         fence: 0,
         state: None,

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::Problem;
 use crate::asyncapi::{self, Described};
 use crate::audit::By;
+use crate::builtin;
 use crate::config::{Access, Instances, OnDoubt, OnFailure, OrderOnDead};
 use crate::outbound::BreakerState;
 use crate::run::LEAST_CALLS;
@@ -159,6 +160,17 @@ pub(super) async fn plugins(State(runtime): State<Arc<Runtime>>) -> Json<Value> 
             })
         })
         .collect();
+    let own = json!({
+        "name": builtin::NAME,
+        "title": "Steps of the host itself",
+        "plugin": builtin::NAME,
+        "version": env!("CARGO_PKG_VERSION"),
+        "built_in": true,
+        "digest": null,
+        "actions": runtime.builtin.actions(),
+        "streams": [],
+    });
+    let plugins: Vec<Value> = std::iter::once(own).chain(plugins).collect();
     Json(json!({ "revision": present.revision.number, "plugins": plugins }))
 }
 

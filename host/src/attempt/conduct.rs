@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use url::Url;
+
 use super::{Attempt, Break, ShownEffect};
-use crate::outbound::{Exchange, Request};
+use crate::outbound::Request;
 use crate::store::{EffectState, RecordedRead};
 
 /// How an attempt treats the world.
@@ -89,19 +91,20 @@ impl Attempt {
     /// A dry run ends at this write: it is shown and not sent.
     pub(super) fn would_send(
         &mut self,
-        request: Request,
-        exchange: &Exchange,
+        request: &Request,
+        url: &Url,
+        kind: &'static str,
         identity: String,
         key: Option<String>,
         diverged: Option<String>,
     ) -> Break {
-        let url = exchange.url().to_string();
-        let mut shown = ShownEffect::new(self.next_seq(), &request, &url, EffectState::Intent);
+        let url = url.to_string();
+        let mut shown = ShownEffect::new(self.next_seq(), request, &url, EffectState::Intent).of_kind(kind);
         shown.key.clone_from(&key);
         shown.error.clone_from(&diverged);
         shown.dropped = true;
         self.shown.push(shown);
-        let Request { method, headers, body, name, .. } = request;
+        let Request { method, headers, body, name, .. } = request.clone();
         Break::Dry(DryStop::Write(Box::new(WouldSend { method, url, headers, body, name, key, identity, diverged })))
     }
 }

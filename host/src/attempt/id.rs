@@ -22,7 +22,7 @@ pub struct AttemptId {
     pub number: u32,
     /// Plugin name: whose key-value space.
     pub plugin: String,
-    /// Digest of the component that is called.
+    /// Digest of the component that is called; empty: a step of the host's own.
     pub component: String,
 }
 

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 use uuid::Uuid;
 
-use super::AttemptId;
+use super::{Answer, AttemptId, End};
 use crate::outbound::{HttpError, Request, Response};
 use crate::store::{EffectId, EffectRow, EffectState, JournalSnapshot};
 
@@ -128,6 +128,7 @@ impl Journal {
         Decision::Send(Box::new(EffectRow {
             key: self.key_of(&identity, generation),
             id: EffectId { root: self.root.clone(), step: self.step.clone(), round: self.round, undos: self.undos, identity, generation },
+            kind: "http".to_owned(),
             name: request.name.clone(),
             method: request.method.clone(),
             url: url.to_string(),
@@ -235,8 +236,29 @@ fn next_generation(row: &EffectRow) -> u32 {
     }
     let refused = row.state == EffectState::Failed
         && !row.doubted
+        // Other protocols have numbers of their own, and a write that they refused is the same write when it is tried again.
+        && matches!(row.kind.as_str(), "http" | "webhook")
         && row.status.is_some_and(|status| (400..500).contains(&status) && !matches!(status, 409 | 425 | 429));
     row.id.generation + u32::from(refused)
+}
+
+/// What the end of a write of the host's own makes of it.
+pub(super) fn settle_own(row: &mut EffectRow, answer: &Answer) {
+    row.state = match answer.end {
+        End::Done => EffectState::Done,
+        // After a doubt neither a refusal nor a try that never left proves that the write was not done.
+        End::Refused | End::NotSent if row.doubted => EffectState::InDoubt,
+        End::Refused | End::NotSent => EffectState::Failed,
+        End::InDoubt => EffectState::InDoubt,
+    };
+    if row.state == EffectState::InDoubt {
+        row.doubted = true;
+    }
+    row.status = answer.status;
+    if answer.end == End::Done || answer.status.is_some() {
+        row.response_headers = Some(headers_json(&answer.headers));
+        row.response_body = Some(answer.body.clone());
+    }
 }
 
 /// What an answer (or its absence) makes of a write.

@@ -6,6 +6,7 @@
 
 mod clock;
 mod conduct;
+mod host_write;
 mod id;
 mod journal;
 mod key_value;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use clock::VirtualClock;
 pub use conduct::{Conduct, DryStop, Reads, WouldSend};
+pub use host_write::{Answer, End, HostWrite};
 pub use id::{Abilities, AttemptId, AttemptLimits};
 pub use journal::{headers as recorded_headers, write_key};
 pub use key_value::{KeyError, KeyLimits};
@@ -32,10 +34,11 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::crash::Point;
 use crate::credentials::{Attached, Remedy};
-use crate::outbound::{HttpError, Outbound, Request, Response};
+use crate::outbound::{Exchange, HttpError, Outbound, Request, Response};
 use crate::store::{EffectRow, EffectState, Intent, JournalSnapshot, KeySettlement, Opening, RecordedRead, Recording, Store, StoreError};
 use journal::{Decision, Journal};
 use key_value::KeyValue;
@@ -45,6 +48,8 @@ use reads::ReadLog;
 const MAX_KEPT_BODY: usize = 64 << 10;
 /// Longest name of a write.
 const MAX_NAME: usize = 256;
+/// Kind of an effect of a plugin's request.
+const HTTP: &str = "http";
 /// Longest reason kept of a request that was refused: it may quote what the plugin made up.
 const MAX_WHY: usize = 2 << 10;
 
@@ -83,6 +88,16 @@ impl From<StoreError> for Break {
     }
 }
 
+/// What becomes of a write that wants to leave.
+enum Began {
+    /// It may: its intent is durable.
+    Send(Box<EffectRow>),
+    /// It was done before: answered from the journal.
+    Done(Box<EffectRow>),
+    /// One of that name has succeeded in this very attempt.
+    NameUsed(String),
+}
+
 /// One try at one step.
 #[derive(Debug)]
 pub struct Attempt {
@@ -94,7 +109,7 @@ pub struct Attempt {
     input: String,
     started_at: Timestamp,
     store: Store,
-    outbound: Arc<Outbound>,
+    outbound: Option<Arc<Outbound>>,
     journal: Journal,
     reads: ReadLog,
     keys: KeyValue,
@@ -127,8 +142,8 @@ pub struct NewAttempt {
     pub started_at: Timestamp,
     /// The store.
     pub store: Store,
-    /// The plugin's way out.
-    pub outbound: Arc<Outbound>,
+    /// The plugin's way out; `None`: it is a step of the host's own, which sends for itself.
+    pub outbound: Option<Arc<Outbound>>,
     /// The line's journal for the step.
     pub snapshot: JournalSnapshot,
     /// The store's secret that randomness derives from.
@@ -229,12 +244,16 @@ impl Attempt {
             return Ok(Err(HttpError::TooManyCalls(self.limits.http_calls)));
         }
         self.calls += 1;
-        let exchange = match self.outbound.prepare(&request) {
+        let Some(outbound) = self.outbound.clone() else {
+            let why = "a step of the host's own sends nothing on a plugin's behalf".to_owned();
+            return Ok(Err(self.refuse(&request, HttpError::Denied(why))));
+        };
+        let exchange = match outbound.prepare(&request) {
             Ok(exchange) => exchange,
             Err(error) => return Ok(Err(self.refuse(&request, error))),
         };
         if exchange.reads {
-            return self.read(&request, &exchange).await;
+            return self.read(&outbound, &request, &exchange).await;
         }
         if self.abilities == Abilities::ReadOnly {
             let why = "poll and receive may only read; a POST that only reads needs the mark and the administrator's read-only".to_owned();
@@ -244,34 +263,53 @@ impl Attempt {
             let why = format!("a write's name has 1 to {MAX_NAME} bytes and no NUL character");
             return Ok(Err(self.refuse(&request, HttpError::InvalidRequest(why))));
         }
-        self.write(request, &exchange).await
+        self.write(&outbound, request, &exchange).await
     }
 
-    async fn write(&mut self, request: Request, exchange: &crate::outbound::Exchange) -> Result<Result<Response, HttpError>, Break> {
-        let decision = self.journal.decide(&request, exchange.url());
-        let mut row = match decision {
-            Decision::NameUsed(name) => return Ok(Err(self.refuse(&request, HttpError::NameUsed(name)))),
-            Decision::Diverged(why) if self.conduct.is_dry() => {
-                let identity = self.journal.identity_of(&request, exchange.url());
-                return Err(self.would_send(request, exchange, identity, None, Some(why)));
-            }
-            Decision::Diverged(why) => {
-                let mut shown = ShownEffect::new(self.next_seq(), &request, exchange.url().as_str(), EffectState::Failed);
-                shown.error = Some(why.clone());
-                self.shown.push(shown);
-                return Err(Break::Diverged(why));
-            }
-            Decision::Replay(row) => {
-                let mut shown = ShownEffect::new(self.next_seq(), &request, &row.url, EffectState::Done).of_row(&row);
-                shown.replayed = true;
-                self.shown.push(shown);
+    async fn write(&mut self, outbound: &Outbound, request: Request, exchange: &Exchange) -> Result<Result<Response, HttpError>, Break> {
+        let mut row = match self.begin(&request, exchange.url(), HTTP).await? {
+            Began::Send(row) => *row,
+            Began::NameUsed(name) => return Ok(Err(self.refuse(&request, HttpError::NameUsed(name)))),
+            Began::Done(row) => {
                 return match journal::recorded_response(&row) {
                     Ok(response) => Ok(Ok(response)),
                     Err(why) => Err(Break::Store(why)),
                 };
             }
+        };
+        let (sent, result) = outbound.exchange(exchange, Some(&row.key), self.time_left(), &self.cancel).await;
+        self.attached = sent.attached.or(self.attached.take());
+        self.note_obstacle(&result);
+        self.store.crash().at(Point::Answered);
+        row.duration_ms = Some(millis(sent.duration));
+        journal::settle(&mut row, &result);
+        self.end(&request, row, result.as_ref().err().map(ToString::to_string)).await?;
+        Ok(result)
+    }
+
+    /// A write that wants to leave: what becomes of it. When it may, its intent is durable.
+    async fn begin(&mut self, request: &Request, url: &Url, kind: &'static str) -> Result<Began, Break> {
+        let decision = self.journal.decide(request, url);
+        let mut row = match decision {
+            Decision::NameUsed(name) => return Ok(Began::NameUsed(name)),
+            Decision::Diverged(why) if self.conduct.is_dry() => {
+                let identity = self.journal.identity_of(request, url);
+                return Err(self.would_send(request, url, kind, identity, None, Some(why)));
+            }
+            Decision::Diverged(why) => {
+                let mut shown = ShownEffect::new(self.next_seq(), request, url.as_str(), EffectState::Failed).of_kind(kind);
+                shown.error = Some(why.clone());
+                self.shown.push(shown);
+                return Err(Break::Diverged(why));
+            }
+            Decision::Replay(row) => {
+                let mut shown = ShownEffect::new(self.next_seq(), request, &row.url, EffectState::Done).of_row(&row);
+                shown.replayed = true;
+                self.shown.push(shown);
+                return Ok(Began::Done(row));
+            }
             Decision::Send(row) if self.conduct.is_dry() => {
-                return Err(self.would_send(request, exchange, row.id.identity, Some(row.key), None));
+                return Err(self.would_send(request, url, kind, row.id.identity, Some(row.key), None));
             }
             Decision::Send(row) => *row,
         };
@@ -279,11 +317,12 @@ impl Attempt {
             && let Some(known) = self.journal.in_doubt(&row.id.identity)
         {
             let why = Break::Held(known.described());
-            let mut shown = ShownEffect::new(self.next_seq(), &request, &row.url, EffectState::Failed);
+            let mut shown = ShownEffect::new(self.next_seq(), request, &row.url, EffectState::Failed).of_kind(kind);
             shown.error = Some(why.to_string());
             self.shown.push(shown);
             return Err(why);
         }
+        kind.clone_into(&mut row.kind);
         row.seq = self.next_seq();
         row.run.clone_from(&self.id.run);
         row.attempt = self.id.number;
@@ -300,23 +339,22 @@ impl Attempt {
             return Err(broken);
         }
         self.store.crash().at(Point::Intended);
-        let (sent, result) = self.outbound.exchange(exchange, Some(&row.key), self.time_left(), &self.cancel).await;
-        self.attached = sent.attached.or(self.attached.take());
-        self.note_obstacle(&result);
-        self.store.crash().at(Point::Answered);
-        row.duration_ms = Some(millis(sent.duration));
-        journal::settle(&mut row, &result);
+        Ok(Began::Send(Box::new(row)))
+    }
+
+    /// A write has ended: its outcome is on the way to the store.
+    async fn end(&mut self, request: &Request, row: EffectRow, error: Option<String>) -> Result<(), Break> {
         if self.conduct.journals() {
             self.recordings.push(self.store.outcome(self.id.fence, row.clone()).await?);
         }
         self.store.crash().at(Point::Recorded);
-        let mut shown = ShownEffect::new(row.seq, &request, &row.url, row.state).of_row(&row);
-        shown.status = result.as_ref().ok().map(|response| response.status);
-        shown.duration_ms = millis(sent.duration);
-        shown.error = result.as_ref().err().map(ToString::to_string);
+        let mut shown = ShownEffect::new(row.seq, request, &row.url, row.state).of_row(&row);
+        shown.status = row.status;
+        shown.duration_ms = row.duration_ms.unwrap_or_default();
+        shown.error = error;
         self.shown.push(shown);
         self.journal.record(row);
-        Ok(result)
+        Ok(())
     }
 
     /// Makes the intent durable, and with the first one everything the attempt stands on.
@@ -327,7 +365,7 @@ impl Attempt {
             input: self.input.clone(),
             plugin: self.id.plugin.clone(),
             reads: self.keys.unclaimed(),
-            digest: self.id.component.clone(),
+            digest: (!self.id.component.is_empty()).then(|| self.id.component.clone()),
         });
         self.store.intend(Intent { fence: self.id.fence, effect: row.clone(), opening }).await?;
         self.opened = true;

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::{Attempt, Break, DryStop, ShownEffect, journal, millis};
-use crate::outbound::{Exchange, HttpError, Request, Response};
+use crate::outbound::{Exchange, HttpError, Outbound, Request, Response};
 use crate::store::{EffectState, RecordedRead};
 
 /// Bytes of recorded answers that an attempt keeps; an answer that goes beyond is not kept.
@@ -53,7 +53,12 @@ impl ReadLog {
 
 impl Attempt {
     /// Sends a read, or answers it from a record.
-    pub(super) async fn read(&mut self, request: &Request, exchange: &Exchange) -> Result<Result<Response, HttpError>, Break> {
+    pub(super) async fn read(
+        &mut self,
+        outbound: &Outbound,
+        request: &Request,
+        exchange: &Exchange,
+    ) -> Result<Result<Response, HttpError>, Break> {
         let identity = self.reads.identity(request, exchange.url());
         let mut shown = ShownEffect::new(self.next_seq(), request, exchange.url().as_str(), EffectState::Done);
         if let Some(recorded) = self.conduct.recorded(&identity) {
@@ -66,7 +71,7 @@ impl Attempt {
             self.shown.push(shown);
             return Ok(Ok(answer));
         }
-        let (sent, result) = self.outbound.exchange(exchange, None, self.time_left(), &self.cancel).await;
+        let (sent, result) = outbound.exchange(exchange, None, self.time_left(), &self.cancel).await;
         self.attached = sent.attached.or(self.attached.take());
         self.note_obstacle(&result);
         if result.is_err() {

@@ -24,7 +24,7 @@ fn cut(text: &str, most: usize) -> String {
 pub struct ShownEffect {
     /// Place in the attempt, from 1.
     pub seq: u32,
-    /// `http` or `key-value`.
+    /// `http` or `key-value`; of the host's own steps `mail`, `publish`, `webhook`.
     pub kind: String,
     /// Name of the write, or the key.
     pub name: Option<String>,
@@ -90,8 +90,15 @@ impl ShownEffect {
         shown
     }
 
+    /// Of another kind than a plugin's request.
+    pub(super) fn of_kind(mut self, kind: &str) -> ShownEffect {
+        kind.clone_into(&mut self.kind);
+        self
+    }
+
     /// With what the journal knows of the write.
     pub(super) fn of_row(mut self, row: &EffectRow) -> ShownEffect {
+        self.kind.clone_from(&row.kind);
         self.key = Some(row.key.clone());
         self.status = row.status;
         self.body_digest = row.body_digest();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{ConfigArg, Failure, one_line};
+use crate::builtin;
 use crate::config::{self, Loaded, Problem, Problems, Severity};
 use crate::registry::{Component, Descriptor, Supply};
 use crate::telemetry;
@@ -30,7 +31,7 @@ impl Check {
         };
         let mut problems = loaded.warnings.clone();
         problems.extend(supply.warning(&loaded));
-        let mut facts = BTreeMap::new();
+        let mut facts = BTreeMap::from([(builtin::NAME.to_owned(), builtin::facts())]);
         let mut seen = Vec::new();
         let sources = super::sources(&loaded.config);
         for (name, source, pinned) in loaded.config.plugins.values().flat_map(|plugin| plugin.components()) {

@@ -151,10 +151,36 @@ fn draw_task(text: &mut String, step: &Value, start: Option<Timestamp>, last: bo
             path(&string(&held["url"]))
         );
     }
+    draw_rounds(text, step, rail);
     if step["status"] == "pending"
         && let Some(next) = step["next_attempt_at"].as_str()
     {
         let _ = writeln!(text, "  {rail}            tried again at {next}");
+    }
+}
+
+/// What a step waits for, and how often it was repeated.
+fn draw_rounds(text: &mut String, step: &Value, rail: &str) {
+    let waits = &step["waits"];
+    let until = waits["until"].as_str().map(|until| format!(" until {until}")).unwrap_or_default();
+    if let Some(events) = waits["events"].as_array() {
+        let types: Vec<String> = events.iter().map(string).collect();
+        let _ = writeln!(text, "  {rail}            waits for an event {}{until}", types.join(" or "));
+        if let Some(condition) = waits["where"].as_str() {
+            let _ = writeln!(text, "  {rail}            where {}", plain(condition));
+        }
+        if let Some(eid) = waits["where_failed_for"].as_str() {
+            let _ = writeln!(text, "  {rail}            `where` failed for event {}, which is not taken for the one", plain(eid));
+        }
+    } else if waits.is_object() {
+        let _ = writeln!(text, "  {rail}            waits{until}");
+    }
+    let rounds = step["rounds"].as_u64().unwrap_or(0);
+    let stopped = step["stopped_by"]["type"].as_str().map(|kind| format!(", ended by an event {}", plain(kind)));
+    let exhausted = (step["exhausted"] == true).then(|| ", and what it was repeated for did not come".to_owned());
+    if let Some(end) = stopped.or(exhausted).or_else(|| (rounds > 1).then(String::new)) {
+        let rounds = if rounds == 1 { "1 round".to_owned() } else { format!("{rounds} rounds") };
+        let _ = writeln!(text, "  {rail}            {rounds}{end}");
     }
 }
 
@@ -196,7 +222,7 @@ pub(super) fn draw_effect(text: &mut String, effect: &Value, rail: &str) {
         None if effect["state"] == "in-doubt" => notes.push("in doubt".to_owned()),
         None => {}
     }
-    if effect["kind"] == "http"
+    if effect["kind"] != "key-value"
         && let Some(name) = effect["name"].as_str()
     {
         notes.push(format!("“{}”", plain(name)));
@@ -205,7 +231,7 @@ pub(super) fn draw_effect(text: &mut String, effect: &Value, rail: &str) {
         notes.push(plain(error));
     }
     let what = format!("{} {target}", string(&effect["method"]));
-    let took = effect["duration_ms"].as_i64().filter(|_| effect["kind"] == "http").map(millis).unwrap_or_default();
+    let took = effect["duration_ms"].as_i64().filter(|_| effect["kind"] != "key-value").map(millis).unwrap_or_default();
     let _ = writeln!(text, "  {rail}            {style}{answer:>4}{style:#} {what:NAMES$} {DIM}{took:>8}  {}{DIM:#}", notes.join(", "));
 }
 

@@ -46,6 +46,7 @@ mod quiet;
 mod reader;
 mod reference;
 mod registries;
+mod repeat;
 mod report;
 mod revision;
 mod routes;

@@ -69,9 +69,10 @@ fn route(
     if let Some(item) = order_on_dead_item.filter(|_| order_item.is_none()) {
         r.warn(&item.key, "`order-on-dead` means nothing without `order-by`").help("add `order-by`, or leave this out");
     }
-    // Nothing waits in this version, so the default is all there is to choose.
-    if section.get("order-while-waiting").is_some_and(|item| item.boolean(r) == Some(true)) {
-        section.later(r, "order-while-waiting", "leave it out; no step of this version gives its key up by waiting");
+    let while_waiting_item = section.get("order-while-waiting");
+    let order_while_waiting = while_waiting_item.as_ref().and_then(|item| item.boolean(r));
+    if let Some(item) = while_waiting_item.filter(|_| order_item.is_none()) {
+        r.warn(&item.key, "`order-while-waiting` means nothing without `order-by`").help("add `order-by`, or leave this out");
     }
     let deadline = section.get("deadline").and_then(|item| item.duration(r, Duration::from_secs(1)..=MAX_DURATION));
     let redact = section.get("redact").map(|item| redact(r, &item)).unwrap_or_default();
@@ -87,6 +88,7 @@ fn route(
         when: when.map_or(Some(None), |when| when.map(Some))?,
         order_by: order_by.map_or(Some(None), |order_by| order_by.map(Some))?,
         order_on_dead: order_on_dead.unwrap_or(OrderOnDead::Release),
+        order_while_waiting: order_while_waiting.unwrap_or(false),
         deadline: deadline.unwrap_or(DEFAULT_DEADLINE),
         redact,
         retention,

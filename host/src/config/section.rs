@@ -6,7 +6,7 @@ use std::ops::Range;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::item::Item;
-use super::reader::{Reader, not_yet};
+use super::reader::Reader;
 
 /// A table that knows which keys were asked for, so that the others can be reported.
 pub(super) struct Section<'t> {
@@ -15,12 +15,11 @@ pub(super) struct Section<'t> {
     /// How messages call it: `[server]`, `step "case"`.
     pub(super) label: String,
     known: BTreeSet<&'static str>,
-    refused: BTreeSet<&'static str>,
 }
 
 impl<'t> Section<'t> {
     pub(super) fn new(table: &'t DeTable<'t>, span: Range<usize>, label: impl Into<String>) -> Self {
-        Self { table, span, label: label.into(), known: BTreeSet::new(), refused: BTreeSet::new() }
+        Self { table, span, label: label.into(), known: BTreeSet::new() }
     }
 
     /// The value of a key, which is known from now on.
@@ -36,14 +35,6 @@ impl<'t> Section<'t> {
             r.error(&self.span, format!("`{key}` is missing in {}", self.label)).help(format!("add {key} = {example}"));
         }
         item
-    }
-
-    /// A key that a later version of Sangam will offer.
-    pub(super) fn later(&mut self, r: &mut Reader<'_>, key: &'static str, instead: &str) {
-        if let Some(item) = self.find(key) {
-            not_yet(r, &item.key, &format!("`{key}`"), instead);
-        }
-        self.refused.insert(key);
     }
 
     /// Every member, in the order of the file.
@@ -64,7 +55,7 @@ impl<'t> Section<'t> {
         let names: Vec<&str> = self.known.iter().copied().collect();
         for member in self.members() {
             let name = member.name.as_str();
-            if !self.known.contains(name) && !self.refused.contains(name) {
+            if !self.known.contains(name) {
                 r.unknown(&member.key, format!("unknown key `{name}` in {}", self.label), name, names.iter().copied());
             }
         }

@@ -1,6 +1,7 @@
 //! `[[routes.steps]]`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::expression::{check_steps_read, expression, template};
@@ -11,7 +12,8 @@ use super::name;
 use super::needs::{self, Needs};
 use super::problems::did_you_mean;
 use super::quiet::quiet;
-use super::reader::{Reader, not_yet};
+use super::reader::Reader;
+use super::repeat;
 use super::routes::array_of_tables;
 use super::section::Section;
 use super::units::MAX_DURATION;
@@ -75,6 +77,11 @@ fn step(
     for item in [&with_item, &when_item].into_iter().flatten() {
         check_texts(r, item, names, &needs.before[index]);
     }
+    if let (Some((plugin, action)), Some(with)) = (&uses, &with_item)
+        && (plugin.as_str(), action.as_str()) == (RESERVED_PLUGIN, "wait")
+    {
+        repeat::awaited_in(r, with);
+    }
     let timeout = section.get("timeout").and_then(|item| item.duration(r, Duration::from_millis(1)..=MAX_DURATION));
     let retry = section.get("retry").and_then(|item| retry(r, &item));
     let choices = [("dead-letter", OnFailure::DeadLetter), ("continue", OnFailure::Continue), ("undo", OnFailure::Undo)];
@@ -84,7 +91,7 @@ fn step(
     let on_doubt = on_doubt_item.as_ref().and_then(|item| item.choice(r, &choices));
     let quiet = section.get("quiet").map(|item| quiet(r, &item));
     let journal = journal::journal(r, &mut section, on_doubt_item.as_ref().zip(on_doubt));
-    section.later(r, "repeat", "leave it out, and let the action itself look again within its `timeout`");
+    let repeat = section.get("repeat").map(|item| repeat::repeat(r, &item, names, index, needs));
     section.finish(r);
     let (plugin, action) = uses?;
     Some(Step {
@@ -100,6 +107,7 @@ fn step(
         on_doubt: on_doubt.unwrap_or(OnDoubt::Resend),
         quiet: quiet.map_or(Some(None), |quiet| quiet.map(Some))?,
         journal,
+        repeat: repeat.map_or(Some(None), |repeat| repeat.map(|repeat| Some(Arc::new(repeat))))?,
     })
 }
 
@@ -111,13 +119,7 @@ fn uses_of(r: &mut Reader<'_>, text: &Text<'_>, plugins: &BTreeSet<String>) -> O
         return None;
     };
     if plugin == RESERVED_PLUGIN {
-        let instead = match action {
-            "webhook" => "use the plugin builtin:http and its action `request`",
-            "emit" => "let a plugin bring the event in, with `emits`, or post it to /v1/events with builtin:http",
-            _ => "leave the step out",
-        };
-        not_yet(r, &text.span, &format!("the built-in step `{}`", text.value), instead);
-        return None;
+        return Some((plugin.to_owned(), action.to_owned()));
     }
     if !plugins.contains(plugin) {
         let message = format!("there is no plugin `{plugin}`");
@@ -130,7 +132,7 @@ fn uses_of(r: &mut Reader<'_>, text: &Text<'_>, plugins: &BTreeSet<String>) -> O
 }
 
 /// Looks at every text of a value for steps it reads.
-fn check_texts(r: &mut Reader<'_>, item: &Item<'_>, names: &[String], before: &[bool]) {
+pub(super) fn check_texts(r: &mut Reader<'_>, item: &Item<'_>, names: &[String], before: &[bool]) {
     if let Some(text) = item.value.as_str() {
         // Outside of `${ … }` a text of `with` is no expression.
         if item.name == "when" || text.contains("${") {

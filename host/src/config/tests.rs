@@ -274,7 +274,6 @@ fn mistakes_have_their_place() {
         ),
         ("steps=[{name='a',uses='p.x',needs=['a']}]", &["6:35 these steps wait for each other for ever: `a` needs `a`"]),
         ("steps=[{name='a',uses='p.x'},{name='a',uses='p.x'}]", &["6:36 there is a step `a` already, on line 6"]),
-        ("steps=[{name='a',uses='sangam.wait'}]", &["6:23 the built-in step `sangam.wait` is not offered by this version of Sangam yet"]),
         ("steps=[{name='a',uses='p'}]", &["6:23 \"p\" does not name an action"]),
         ("steps=[{name='a',uses='p.x',with={s='${ .steps.b.output }'}}]", &["6:48 there is no step `b` in this route"]),
         (
@@ -296,9 +295,25 @@ fn mistakes_have_their_place() {
             "redact=['.event.data[0]']\nsteps=[{name='a',uses='p.x'}]",
             &["6:9 \".event.data[0]\" is not a path: write it such as \".event.data.customer.email\""],
         ),
+        ("order-while-waiting=true\nsteps=[{name='a',uses='p.x'}]", &["6:1 `order-while-waiting` means nothing without `order-by`"]),
+        ("steps=[{name='a',uses='sangam.wait',with={for='1d'}},{name='b',uses='sangam.emit',with={type='t'}}]", &[]),
         (
-            "order-while-waiting=true\nsteps=[{name='a',uses='p.x'}]",
-            &["6:1 `order-while-waiting` is not offered by this version of Sangam yet"],
+            "steps=[{name='a',uses='sangam.wait',with={event={type='t',where='.event.x ==) 1'}}}]",
+            &["6:76 this expression does not compile: `)` means nothing in jq here"],
+        ),
+        (
+            "steps=[{name='a',uses='sangam.wait',with={event={type='t',where='${ .event.x }'}}}]",
+            &["6:65 `where` is an expression as a whole and needs no ${ … }"],
+        ),
+        ("steps=[{name='a',uses='p.x',repeat={until='.output.done',every='3d',max=5}}]", &[]),
+        ("steps=[{name='a',uses='p.x'},{name='b',uses='p.x',repeat={event={type='t'},every='3d',max=5,look=['a']}}]", &[]),
+        (
+            "steps=[{name='a',uses='p.x'},{name='b',uses='p.x'},{name='c',uses='p.x',repeat={until='.output',every='3d',max=5,look=['a']}}]",
+            &["6:122 `look` names a step that this one does not need itself: `a`"],
+        ),
+        (
+            "steps=[{name='a',uses='p.x',repeat={until='.output',every='3d',max=5,look=['b'],event={type='t.*'}}}]",
+            &["6:75 there is no step `b` in this route", "6:93 \"t.*\" is no type: types that are waited for are compared exactly"],
         ),
     ];
     for (text, expected) in cases {

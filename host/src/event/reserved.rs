@@ -2,8 +2,8 @@
 
 use super::{Event, EventError};
 
-/// Sources that the host gives to what plugins bring in, and to its own events.
-pub const RESERVED: [&str; 3] = ["/plugins", "/sources", "/sangam"];
+/// Sources that the host gives to what plugins, sources and routes bring in, and to its own events.
+pub const RESERVED: [&str; 4] = ["/plugins", "/sources", "/routes", "/sangam"];
 /// How the types of the host's own events begin.
 const TYPES: &str = "sangam.";
 /// How the names of its own extension attributes begin.
@@ -79,6 +79,7 @@ mod tests {
             "/%70lugins/crm",
             "/plugins%2Fcrm",
             "/sources/hook",
+            "/routes/r",
             "/sangam",
             "/sangam/x",
             "/SANGAM",

@@ -25,8 +25,8 @@ pub fn takes_part(share: f64, root: &str, digest: &str) -> bool {
 /// What an attempt says of its component: it failed, it did well, or nothing. `ended`: the step will not be tried again.
 pub fn failed(outcome: &Outcome, ended: bool) -> Option<bool> {
     match outcome {
-        Outcome::Succeeded => Some(false),
-        Outcome::Skipped => None,
+        Outcome::Succeeded | Outcome::Exhausted => Some(false),
+        Outcome::Skipped | Outcome::Waits(_) => None,
         Outcome::Failed(failure) | Outcome::InDoubt(failure, _) => match failure.kind {
             FailureKind::Trap
             | FailureKind::Timeout

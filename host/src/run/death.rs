@@ -90,6 +90,7 @@ mod tests {
             on_doubt: OnDoubt::Resend,
             quiet: None,
             journal: JournalPolicy::default(),
+            repeat: None,
         }
     }
 
@@ -101,6 +102,7 @@ mod tests {
             when: None,
             order_by: None,
             order_on_dead: OrderOnDead::Release,
+            order_while_waiting: false,
             deadline: Duration::from_secs(3600),
             redact: Vec::new(),
             retention: None,

@@ -4,7 +4,7 @@
 //! A run is its steps. [`RunState::ready`] says what may start, [`RunState::start`] starts it, [`RunState::apply`] takes in how it ended, and
 //! [`RunState::verdict`] says what becomes of the run. [`RunState::claimed`] takes it up after a pause or a crash, [`RunState::release`] lets
 //! held steps go on once a person has decided, [`RunState::begin_undo`] turns it back, and [`RunState::resume`] makes a replay's state.
-//! What must not happen is an [`Illegal`], and changes nothing.
+//! [`RunState::wake`] ends the time that a step waits for by design. What must not happen is an [`Illegal`], and changes nothing.
 //!
 //! Invariants, which `tests/property.rs` checks over random routes and histories:
 //!
@@ -17,6 +17,7 @@
 //! - Undos run one at a time, those first that ended last, each after the undos of all steps that need its step.
 //! - A run that was undone is dead; it is `undone` only if each step with effects was.
 //! - A held step does nothing until it is released; the time that a run waits does not count against its deadline.
+//! - A step that waits for a time, an event or its next round does nothing until then. Rounds of a step come one after another, each counted once.
 //! - A step whose undo was begun and not completed is undone before its replay starts anything else.
 
 mod canary;
@@ -29,6 +30,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 mod undo;
+mod wait;
 
 pub use canary::{LEAST_CALLS, Window, failed, takes_part};
 pub use death::Death;
@@ -37,6 +39,7 @@ pub use quiet::{Holiday, MOST_HOLIDAYS, Quiet};
 pub use replay::From;
 pub use step::{HeldEffect, StepState, StepStatus, undo_name};
 pub use undo::{Course, UndoFacts};
+pub use wait::{Wait, WaitFor};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -113,6 +116,8 @@ pub enum Verdict {
     Working,
     /// Nothing to do until then.
     Later(Timestamp),
+    /// Nothing to do until a time or an event that its steps wait for by design: why.
+    Asleep(String),
     /// Nothing to do until somebody does something: why.
     Waiting(String),
     /// To be turned back with [`RunState::begin_undo`]: why.
@@ -159,7 +164,8 @@ impl RunState {
     }
 
     /// The state at the moment a worker claims the run: what was running belonged to a worker that is gone, and time spent waiting does not
-    /// count against the deadline. What waits is tried again, except what a person has to decide on. Gives what was interrupted.
+    /// count against the deadline. What waits for a credential is tried again; what a person has to decide on is not, and what waits by design has its own
+    /// time. Gives what was interrupted.
     pub fn claimed(&mut self, now: Timestamp) -> Vec<Task> {
         self.end_wait(now);
         let tasks: Vec<Task> = self.tasks().map(|(task, _)| task).collect();
@@ -168,7 +174,7 @@ impl RunState {
             let Some(state) = self.task_mut(task) else { continue };
             match state.status {
                 StepStatus::Running => interrupted.push(task),
-                StepStatus::Waiting if state.held.is_empty() => state.status = StepStatus::Pending,
+                StepStatus::Waiting if state.is_paused() => state.status = StepStatus::Pending,
                 _ => {}
             }
         }
@@ -289,10 +295,14 @@ impl RunState {
         if (0..self.steps.len()).all(|index| self.met(route, index)) {
             return Verdict::Succeeded;
         }
+        if now < self.deadline && !self.awake(now).is_empty() {
+            return Verdict::Working;
+        }
         let startable: Vec<&StepState> =
             (0..self.steps.len()).filter(|&index| self.can_start(route, index)).map(|index| &self.steps[index]).collect();
         if !startable.is_empty() {
             let due = startable.iter().map(|step| step.due.unwrap_or(now)).min().unwrap_or(now);
+            let due = self.wakes_at().map_or(due, |wakes| due.min(wakes));
             return if now >= self.deadline {
                 Verdict::Dead(DEADLINE.to_owned())
             } else if due <= now {
@@ -302,7 +312,12 @@ impl RunState {
                 Verdict::Later(due.min(self.deadline))
             };
         }
-        if let Some(step) = self.steps.iter().find(|step| step.status == StepStatus::Waiting) {
+        let held = self.steps.iter().any(|step| step.status == StepStatus::Waiting && !step.is_asleep());
+        let asleep: Vec<String> = self.steps.iter().filter_map(StepState::why_asleep).collect();
+        if !held && !asleep.is_empty() {
+            return if now >= self.deadline { Verdict::Dead(DEADLINE.to_owned()) } else { Verdict::Asleep(asleep.join("; ")) };
+        }
+        if let Some(step) = self.steps.iter().find(|step| step.status == StepStatus::Waiting && !step.is_asleep()) {
             return Verdict::Waiting(step.why());
         }
         let failed = self.steps.iter().find(|step| step.status == StepStatus::Failed);

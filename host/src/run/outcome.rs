@@ -6,12 +6,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::step::HeldEffect;
+use super::wait::Wait;
 
 /// How an attempt ended, or why there was none.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// Done.
     Succeeded,
+    /// Done in its last round, and what it was repeated for did not come.
+    Exhausted,
+    /// Nothing to do before a time or an event: instead of an attempt, or between two rounds.
+    Waits(Wait),
     /// The step's `when` said no.
     Skipped,
     /// Not done.

@@ -47,6 +47,9 @@ impl RunState {
                     step.status = StepStatus::Succeeded;
                     step.uses.clone_from(&before.uses);
                     step.ended = before.ended;
+                    step.round = before.round;
+                    step.exhausted = before.exhausted;
+                    step.stopped_by.clone_from(&before.stopped_by);
                     kept.push(step.name.clone());
                 }
                 _ if half_undone => {
@@ -57,6 +60,14 @@ impl RunState {
                     step.ended = before.ended;
                     step.undo = Some(Box::new(StepState::undo_of(known, &action, None)));
                     state.course = Course::Clearing;
+                }
+                // Rounds that are over are not done again.
+                _ if from == From::Failed => {
+                    if let Some((known, step)) = found
+                        && known.repeat.is_some()
+                    {
+                        step.round = before.rounds();
+                    }
                 }
                 _ => {}
             }

@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::outcome::{FailureKind, Outcome, StepFailure};
 use super::retry;
+use super::wait::Wait;
 use crate::config::{OnDoubt, Step};
 
 /// Where a step is.
@@ -84,6 +86,18 @@ pub struct StepState {
     /// The credential was refused and renewed once; a second refusal pauses the step.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub renewed: bool,
+    /// Its round, from 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub round: u32,
+    /// It waits for a time, an event or its next round.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Wait>,
+    /// It was repeated as often as it may be, and what it was repeated for did not come.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exhausted: bool,
+    /// The event that ended its repetition: `{eid, source, id, type}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_by: Option<Value>,
     /// It waits for a person who decides on these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<HeldEffect>,
@@ -134,6 +148,10 @@ impl StepState {
             due: None,
             error: None,
             renewed: false,
+            round: 0,
+            wait: None,
+            exhausted: false,
+            stopped_by: None,
             held: Vec::new(),
             ended: None,
             undo: None,
@@ -148,7 +166,7 @@ impl StepState {
 
     /// Whether it waits, but not for a person's decision: for a credential.
     pub fn is_paused(&self) -> bool {
-        self.status == StepStatus::Waiting && self.held.is_empty()
+        self.status == StepStatus::Waiting && self.held.is_empty() && self.wait.is_none()
     }
 
     /// Whether an outcome can be taken in: it has not succeeded, failed or been skipped.
@@ -167,6 +185,7 @@ impl StepState {
     /// Paused no more: to be tried (again) now.
     pub(super) fn resume(&mut self) {
         self.held.clear();
+        self.wait = None;
         self.status = StepStatus::Pending;
         self.due = None;
     }
@@ -176,7 +195,19 @@ impl StepState {
         let (failure, doubts) = match outcome {
             Outcome::Succeeded => {
                 self.status = StepStatus::Succeeded;
+                self.wait = None;
                 self.error = None;
+                return Consequence::None;
+            }
+            Outcome::Exhausted => {
+                self.status = StepStatus::Succeeded;
+                self.wait = None;
+                self.error = None;
+                self.exhausted = true;
+                return Consequence::None;
+            }
+            Outcome::Waits(wait) => {
+                self.sleep(wait);
                 return Consequence::None;
             }
             Outcome::Skipped => {
@@ -186,6 +217,7 @@ impl StepState {
             Outcome::Failed(failure) => (failure, Vec::new()),
             Outcome::InDoubt(failure, doubts) => (failure, doubts),
         };
+        self.wait = None;
         // A refusal after anything else is a new one: the credential may be renewed again.
         let renewed = std::mem::replace(&mut self.renewed, false);
         let mut consequence = Consequence::None;
@@ -244,6 +276,9 @@ impl StepState {
                  `sangam events decide`",
                 self.name, first.what, first.seq, first.attempt
             );
+        }
+        if let Some(why) = self.why_asleep() {
+            return why;
         }
         let error = self.error.as_ref();
         let reason = error.map_or("", |error| error.reason.as_str());

@@ -8,7 +8,7 @@ mod property;
 mod undo;
 
 use super::*;
-use crate::config::{JournalPolicy, OnDoubt, OrderOnDead, Retry, Step};
+use crate::config::{JournalPolicy, OnDoubt, OrderOnDead, Repeat, Retry, Step};
 
 fn step(name: &str, needs: &[usize], on_failure: OnFailure) -> Step {
     Step {
@@ -24,6 +24,7 @@ fn step(name: &str, needs: &[usize], on_failure: OnFailure) -> Step {
         on_doubt: OnDoubt::Resend,
         quiet: None,
         journal: JournalPolicy::default(),
+        repeat: None,
     }
 }
 
@@ -35,6 +36,7 @@ fn route(steps: Vec<Step>) -> Route {
         when: None,
         order_by: None,
         order_on_dead: OrderOnDead::Release,
+        order_while_waiting: false,
         deadline: Duration::from_secs(3600),
         redact: Vec::new(),
         retention: None,

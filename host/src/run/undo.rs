@@ -48,7 +48,7 @@ impl RunState {
         }
         let overtaken = self.fatal.is_none()
             && now >= self.deadline
-            && (0..self.steps.len()).any(|index| undoes(index) && self.can_start(route, index));
+            && (0..self.steps.len()).any(|index| undoes(index) && (self.can_start(route, index) || self.steps[index].is_asleep()));
         overtaken.then(|| super::DEADLINE.to_owned())
     }
 

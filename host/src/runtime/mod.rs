@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::Gate;
 use crate::audit::{Action, By};
+use crate::builtin::Builtin;
 use crate::builtin::mail::Relay;
 use crate::clock::Clock;
 use crate::config::{self, Instances, Loaded, Outside, Problems};
@@ -129,6 +130,8 @@ pub struct Runtime {
     pub broker: Arc<Broker>,
     /// Tells the time.
     pub clock: Clock,
+    /// The host's own steps.
+    pub builtin: Builtin,
     /// Evaluates expressions.
     pub evaluator: Evaluator,
     /// Counts.
@@ -228,6 +231,7 @@ impl Runtime {
             engine,
             broker,
             vault,
+            builtin: Builtin::new().map_err(|error| start(&error))?,
             evaluator: Evaluator::new(mapping::Limits::default(), EVALUATIONS),
             metrics: Metrics::default(),
             due: Notify::new(),

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::ApplyError;
+use crate::builtin;
 use crate::config::{self, Config, Loaded, PluginFacts, Problem, Route, Severity};
 use crate::engine::{Engine, EngineError, LoadedComponent, loads_at_once};
 use crate::registry::{Component, ComponentError, Descriptor, DescriptorError, Sources, Supply};
@@ -194,8 +195,9 @@ pub(super) async fn build(
             Err(error) => problems.push(problem(loaded, &name, &error)),
         }
     }
-    let facts: BTreeMap<String, PluginFacts> =
+    let mut facts: BTreeMap<String, PluginFacts> =
         loaded_plugins.iter().map(|(name, plugin)| (name.clone(), plugin.component.facts(&plugin.descriptor))).collect();
+    facts.insert(builtin::NAME.to_owned(), builtin::facts());
     let mut found = config::check_plugins(loaded, &facts);
     if supply.is_some() {
         found.extend(config::check_grants(loaded, &facts));

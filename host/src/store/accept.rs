@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::sql::{Connection, Value, sql};
-use super::{Store, StoreError, millis, order};
+use super::{Store, StoreError, millis, order, wait};
 use crate::run::FailureKind;
 
 /// Rows of one insert. 200 rows of 8 columns stay far below the limit on bound values.
@@ -69,7 +69,10 @@ pub struct Accepted {
 impl Store {
     /// Makes events and their runs durable. All or none; answered after the flush to disk.
     pub async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
-        self.writer.accept(events).await
+        let accepted = self.writer.accept(events).await;
+        // Whoever waits for one of them is looked for.
+        self.arrived.notify_one();
+        accepted
     }
 }
 
@@ -110,6 +113,10 @@ pub(super) async fn insert(connection: &mut Connection, groups: &[&[NewEvent]]) 
         query.execute(&mut *connection).await.map_err(StoreError::doing("take in events"))?;
     }
     insert_runs(connection, &fresh).await?;
+    for rows in fresh.chunks(ROWS) {
+        let eids: Vec<&String> = rows.iter().map(|event| &event.eid).collect();
+        wait::arrive(connection, &eids).await?;
+    }
     let mut outcomes = Vec::with_capacity(groups.len());
     for group in groups {
         let mut outcome = Vec::with_capacity(group.len());

@@ -69,6 +69,6 @@ impl Store {
         let options = SqliteConnectOptions::from_str(&url).map_err(open)?.read_only(true);
         let writer = Writer::start(Target::Sqlite(Box::new(options.clone())), None, Crash::default()).await.map_err(open)?;
         let readers = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(open)?;
-        Ok(Store { readers: Pool::Sqlite(readers), writer, signer: super::audit::Signer::default() })
+        Ok(Store { readers: Pool::Sqlite(readers), writer, signer: super::audit::Signer::default(), arrived: std::sync::Arc::default() })
     }
 }

@@ -24,6 +24,8 @@ pub struct ClaimedRun {
     pub replay_of: Option<String>,
     /// Its place in the order of its key.
     pub order_key: Option<String>,
+    /// It gave up its order key while it waited, and has not taken it again.
+    pub is_away: bool,
     /// Every claim raises it; writes with a smaller one match nothing.
     pub fence: i64,
     /// State as last settled; `None` before the first step.
@@ -80,7 +82,7 @@ impl Store {
                     claim.push(") update run set status = 'running', status_reason = null, due_at = ").push_bind(millis(lease_until));
                     claim.push(", lease_owner = ").push_bind(&owner).push(
                         ", fence = fence + 1 where seq in (select seq from due) returning seq, id, eid, route, revision, root, replay_of, \
-                         order_key, fence, state, created_at, deadline_at, (select body from event where event.eid = run.eid) as body, \
+                         order_key, order_away, fence, state, created_at, deadline_at, (select body from event where event.eid = run.eid) as body, \
                          (select hops from event where event.eid = run.eid) as hops",
                     );
                     let rows = claim.fetch_all(connection).await.map_err(StoreError::doing("claim runs"))?;
@@ -97,6 +99,7 @@ impl Store {
                                     root: row.get("root"),
                                     replay_of: row.get("replay_of"),
                                     order_key: row.get("order_key"),
+                                    is_away: row.get::<i64>("order_away") != 0,
                                     fence: row.get("fence"),
                                     state: row.get("state"),
                                     created_at: timestamp(row.get("created_at"))?,

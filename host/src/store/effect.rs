@@ -67,6 +67,8 @@ impl EffectState {
 pub struct EffectRow {
     /// Its identity.
     pub id: EffectId,
+    /// `http`; of the host's own steps `mail`, `publish`, `webhook`.
+    pub kind: String,
     /// As given by the plugin.
     pub name: Option<String>,
     /// Idempotency key.
@@ -165,8 +167,8 @@ pub struct Opening {
     pub plugin: String,
     /// What it has read.
     pub reads: Vec<(Claim, SeenValue)>,
-    /// The component's digest.
-    pub digest: String,
+    /// The component's digest; `None`: a step of the host's own.
+    pub digest: Option<String>,
 }
 
 /// The outcome of a write, on its way to the store.
@@ -297,13 +299,17 @@ async fn insert_intent(connection: &mut Connection, intent: &Intent) -> Result<(
         .execute(&mut *connection)
         .await
         .map_err(StoreError::doing("open an attempt"))?;
-        sql("insert into step (run, name, input) values (?, ?, ?) on conflict (run, name) do update set input = excluded.input")
-            .bind(&effect.run)
-            .bind(&effect.id.step)
-            .bind(&opening.input)
-            .execute(&mut *connection)
-            .await
-            .map_err(StoreError::doing("open an attempt"))?;
+        sql(
+            "insert into step (run, name, input, round) values (?, ?, ?, ?) on conflict (run, name) do update set input = excluded.input, \
+             round = excluded.round",
+        )
+        .bind(&effect.run)
+        .bind(&effect.id.step)
+        .bind(&opening.input)
+        .bind(effect.id.round)
+        .execute(&mut *connection)
+        .await
+        .map_err(StoreError::doing("open an attempt"))?;
         sql("insert into attempt (run, step, number, started_at, digest) values (?, ?, ?, ?, ?) on conflict do nothing")
             .bind(&effect.run)
             .bind(&effect.id.step)
@@ -315,8 +321,8 @@ async fn insert_intent(connection: &mut Connection, intent: &Intent) -> Result<(
             .map_err(StoreError::doing("open an attempt"))?;
     }
     let id = &effect.id;
-    sql("insert into effect (root, step, round, undos, identity, generation, name, key, method, url, request_headers, request_body, \
-         request_digest, state, doubted, run, attempt, seq, started_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+    sql("insert into effect (root, step, round, undos, identity, generation, kind, name, key, method, url, request_headers, request_body, \
+         request_digest, state, doubted, run, attempt, seq, started_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
          on conflict (root, step, round, undos, identity, generation) do update set state = excluded.state, doubted = excluded.doubted, \
          url = excluded.url, request_headers = excluded.request_headers, request_body = excluded.request_body, \
          request_digest = excluded.request_digest, run = excluded.run, attempt = excluded.attempt, seq = excluded.seq, \
@@ -327,6 +333,7 @@ async fn insert_intent(connection: &mut Connection, intent: &Intent) -> Result<(
     .bind(id.undos)
     .bind(&id.identity)
     .bind(id.generation)
+    .bind(&effect.kind)
     .bind(&effect.name)
     .bind(&effect.key)
     .bind(&effect.method)
@@ -377,6 +384,7 @@ pub(super) fn effect_row(row: &Row) -> Result<EffectRow, StoreError> {
             identity: row.get("identity"),
             generation: row.get("generation"),
         },
+        kind: row.get("kind"),
         name: row.get("name"),
         key: row.get("key"),
         method: row.get("method"),

@@ -40,6 +40,7 @@ mod terms;
 mod tests;
 mod undo;
 mod verify;
+mod wait;
 mod writer;
 
 pub use accept::{Accepted, NewEvent, NewRun};
@@ -72,14 +73,18 @@ pub use size::StoreSize;
 pub use terms::Signal;
 pub use undo::UndoMaterial;
 pub use verify::Damage;
+pub use wait::{Arrival, Candidate, LookBack, Matched, NewWait, PastEvent, WaitMaterial, WaitShown};
 
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use tokio::sync::Notify;
 
 use crate::crash::Crash;
 use sql::{Dialect, Pool};
@@ -200,9 +205,15 @@ pub struct Store {
     readers: Pool,
     writer: Writer,
     signer: audit::Signer,
+    arrived: Arc<Notify>,
 }
 
 impl Store {
+    /// Told when this host has taken in events, or a step began to wait for some.
+    pub fn arrived(&self) -> &Notify {
+        &self.arrived
+    }
+
     /// Opens the database at `sqlite://PATH` or `postgres://…` for a host: brings the schema up to date. A file is made where there is
     /// none, and a lock keeps a second host off it; a server serves several hosts.
     ///
@@ -275,7 +286,7 @@ impl Store {
             .await
             .map_err(open)?;
         migration::run_sqlite(&readers).await?;
-        Ok(Store { readers: Pool::Sqlite(readers), writer, signer: audit::Signer::default() })
+        Ok(Store { readers: Pool::Sqlite(readers), writer, signer: audit::Signer::default(), arrived: Arc::default() })
     }
 
     async fn connect_server(url: &str, crash: Crash) -> Result<Store, StoreError> {
@@ -296,7 +307,7 @@ impl Store {
             .map_err(open)?;
         migration::run_postgres(&readers).await?;
         let writer = Writer::start(Target::Postgres(Box::new(writing)), None, crash).await.map_err(open)?;
-        Ok(Store { readers: Pool::Postgres(readers), writer, signer: audit::Signer::default() })
+        Ok(Store { readers: Pool::Postgres(readers), writer, signer: audit::Signer::default(), arrived: Arc::default() })
     }
 
     /// Whether several hosts may share it.

@@ -2,12 +2,15 @@
 //!
 //! Of the runs of a route with the same key, the one with the smallest place holds it. A run has a place until it ends; a dead one of a route
 //! with `order-on-dead = "hold"` until it is replayed, which takes the place over, or given up. Those behind the first are not due.
+//!
+//! A run that waits by design goes away: it is in no line then. Woken, it takes the key again if nobody holds it; otherwise it is back in line, and has its turn
+//! before all others that wait for theirs (those that are back in the order of acceptance).
 
 use jiff::Timestamp;
 
 use super::sql::{Connection, sql};
 use super::terms::{Signal, Terms};
-use super::{Store, StoreError, key_value, millis};
+use super::{ClaimedRun, Store, StoreError, millis, run};
 use crate::audit::Act;
 use crate::crash::Point;
 
@@ -38,7 +41,8 @@ impl Store {
             sql("select before.id, before.eid, before.status from run before where before.route = (select route from run where id = ?1) \
              and before.order_key = (select order_key from run where id = ?1) and before.order_key is not null \
              and (before.ended_at is null or (before.status = 'dead' and before.order_hold = 1 and before.superseded = 0)) \
-             and coalesce(before.order_place, before.seq) < (select coalesce(order_place, seq) from run where id = ?1) \
+             and before.order_away = 0 and before.id <> ?1 and ((select order_away from run where id = ?1) = 2 or \
+             coalesce(before.order_place, before.seq) < (select coalesce(order_place, seq) from run where id = ?1)) \
              order by coalesce(before.order_place, before.seq) limit 1")
             .bind(run)
             .fetch_optional(&self.readers)
@@ -50,13 +54,25 @@ impl Store {
     /// How many runs wait behind one that holds its key.
     pub async fn waiting_behind(&self, run: &str) -> Result<u64, StoreError> {
         let count: i64 = sql("select count(*) from run join run behind on behind.route = run.route and behind.order_key = run.order_key \
-             and behind.order_key is not null and behind.ended_at is null \
-             and coalesce(behind.order_place, behind.seq) > coalesce(run.order_place, run.seq) where run.id = ?")
+             and behind.order_key is not null and behind.ended_at is null and behind.id <> run.id and behind.order_away <> 1 \
+             and (behind.order_away = 2 or coalesce(behind.order_place, behind.seq) > coalesce(run.order_place, run.seq)) where run.id = ?")
         .bind(run)
         .scalar(&self.readers)
         .await
         .map_err(StoreError::doing("count the runs behind an order key"))?;
         Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// A run that gave up its key while it waited goes on: it takes the key again. `false`: another run holds it; this one has left its worker, and its turn
+    /// comes before all others that wait for theirs.
+    pub async fn come_back(&self, run: &ClaimedRun) -> Result<bool, StoreError> {
+        let run = run.clone();
+        self.writer
+            .write(Terms::none().order(&run.route, run.order_key.as_deref()), move |connection| {
+                let run = run.clone();
+                Box::pin(async move { come_back(connection, &run).await })
+            })
+            .await
     }
 
     /// Cancels the runs of an event that have not ended; a running step's outcome is then discarded by its fence. Dead ones that keep their
@@ -97,7 +113,7 @@ async fn cancel(connection: &mut Connection, eid: &str, now: Timestamp) -> Resul
     .map_err(doing())?;
     for row in ended {
         let id: String = row.get(0);
-        key_value::release(connection, &id, None).await?;
+        run::over(connection, &id).await?;
         wake_next(connection, &id, now).await?;
         cancelled.runs.push((id, row.get(1)));
     }
@@ -121,7 +137,7 @@ pub(super) async fn queue(connection: &mut Connection, run: &str) -> Result<(), 
     sql("update run set due_at = null where id = ? and order_key is not null and exists (select 1 from run before where before.route = run.route \
          and before.order_key = run.order_key and before.order_key is not null \
          and (before.ended_at is null or (before.status = 'dead' and before.order_hold = 1 and before.superseded = 0)) \
-         and coalesce(before.order_place, before.seq) < coalesce(run.order_place, run.seq))")
+         and before.order_away = 0 and coalesce(before.order_place, before.seq) < coalesce(run.order_place, run.seq))")
     .bind(run)
     .execute(connection)
     .await
@@ -129,17 +145,59 @@ pub(super) async fn queue(connection: &mut Connection, run: &str) -> Result<(), 
     Ok(())
 }
 
-/// The first of the key of a run that ended becomes due, if it is not a dead one that keeps the key.
+/// Who comes next of the key of a run that ended or went away becomes due, if nobody holds it: one that is back, or else the first in line.
 pub(super) async fn wake_next(connection: &mut Connection, ended: &str, now: Timestamp) -> Result<(), StoreError> {
+    let doing = || StoreError::doing("wake the next run of an order");
     // Route and key as subqueries of their own: so the planner can take them as constants, and the first from the index.
-    sql("update run set due_at = ?1 where seq = (select next.seq from run next where next.route = (select route from run where id = ?2) \
-         and next.order_key = (select order_key from run where id = ?2) and next.order_key is not null \
-         and (next.ended_at is null or (next.status = 'dead' and next.order_hold = 1 and next.superseded = 0)) \
-         order by coalesce(next.order_place, next.seq) limit 1) and status = 'pending' and due_at is null")
-    .bind(millis(now))
+    let first = sql("select next.seq, case when next.status = 'pending' and next.due_at is null then 1 else 0 end from run next \
+         where next.route = (select route from run where id = ?1) \
+         and next.order_key = (select order_key from run where id = ?1) and next.order_key is not null \
+         and (next.ended_at is null or (next.status = 'dead' and next.order_hold = 1 and next.superseded = 0)) and next.order_away = 0 \
+         order by coalesce(next.order_place, next.seq) limit 1")
     .bind(ended)
-    .execute(connection)
+    .fetch_optional(&mut *connection)
     .await
-    .map_err(StoreError::doing("wake the next run of an order"))?;
+    .map_err(doing())?;
+    let in_line: Option<i64> = match first {
+        // It holds the key.
+        Some(first) if !first.get::<bool>(1) => return Ok(()),
+        Some(first) => Some(first.get(0)),
+        None => None,
+    };
+    let back: Option<i64> = sql("select next.seq from run next where next.route = (select route from run where id = ?1) \
+         and next.order_key = (select order_key from run where id = ?1) and next.order_key is not null \
+         and (next.ended_at is null or (next.status = 'dead' and next.order_hold = 1 and next.superseded = 0)) and next.order_away = 2 \
+         order by coalesce(next.order_place, next.seq) limit 1")
+    .bind(ended)
+    .scalar_optional(&mut *connection)
+    .await
+    .map_err(doing())?;
+    let Some(next) = back.or(in_line) else { return Ok(()) };
+    sql("update run set due_at = ?, order_away = 0 where seq = ? and status = 'pending' and due_at is null")
+        .bind(millis(now))
+        .bind(next)
+        .execute(connection)
+        .await
+        .map_err(doing())?;
     Ok(())
+}
+
+/// A run that was away and woke takes its key again; `false`: somebody holds it, and the run is back in line.
+async fn come_back(connection: &mut Connection, run: &ClaimedRun) -> Result<bool, StoreError> {
+    let doing = || StoreError::doing("take an order key again");
+    let held: Option<i64> = sql("select 1 from run other where other.route = ?1 and other.order_key = ?2 and other.order_key is not null \
+         and (other.ended_at is null or (other.status = 'dead' and other.order_hold = 1 and other.superseded = 0)) and other.order_away = 0 limit 1")
+    .bind(&run.route)
+    .bind(&run.order_key)
+    .scalar_optional(&mut *connection)
+    .await
+    .map_err(doing())?;
+    let mut back = sql("update run set order_away = ");
+    match held {
+        None => back.push("0"),
+        Some(_) => back.push("2, status = 'pending', status_reason = null, due_at = null"),
+    };
+    back.push(" where id = ").push_bind(&run.id).push(" and fence = ").push_bind(run.fence).push(" and ended_at is null");
+    back.execute(connection).await.map_err(doing())?;
+    Ok(held.is_none())
 }

@@ -67,6 +67,8 @@ pub struct StepRow {
     pub run: String,
     /// The step.
     pub name: String,
+    /// The round that the input is of.
+    pub round: u32,
     /// JSON.
     pub input: Option<String>,
     /// JSON.
@@ -180,12 +182,15 @@ impl Store {
 
     /// Steps of a run that have an input or output.
     pub async fn steps(&self, run: &str) -> Result<Vec<StepRow>, StoreError> {
-        let rows = sql("select run, name, input, output from step where run = ?")
+        let rows = sql("select run, name, input, output, round from step where run = ?")
             .bind(run)
             .fetch_all(&self.readers)
             .await
             .map_err(StoreError::doing("read steps"))?;
-        Ok(rows.iter().map(|row| StepRow { run: row.get(0), name: row.get(1), input: row.get(2), output: row.get(3) }).collect())
+        Ok(rows
+            .iter()
+            .map(|row| StepRow { run: row.get(0), name: row.get(1), input: row.get(2), output: row.get(3), round: row.get(4) })
+            .collect())
     }
 
     /// All attempts of a run, in order.

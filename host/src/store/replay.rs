@@ -164,7 +164,7 @@ async fn add(connection: &mut Connection, replay: &NewReplay, now: Timestamp) ->
     .await
     .map_err(doing())?;
     for step in &replay.keep {
-        sql("insert into step (run, name, input, output) select ?, name, input, output from step where run = ? and name = ?")
+        sql("insert into step (run, name, input, output, round) select ?, name, input, output, round from step where run = ? and name = ?")
             .bind(&replay.id)
             .bind(&replay.of)
             .bind(step)

@@ -188,6 +188,8 @@ fn push_over(statement: &mut Statement, over: &Over) {
     push_before(statement, over, |before| before.dead);
     statement.push(")))) and (event.received_at < ").push_bind(before(over.usual.ended));
     statement.push(" or exists (select 1 from run where run.eid = event.eid))");
+    // One that a waiting step has been given is about to be read.
+    statement.push(" and not exists (select 1 from wait where wait.matched = event.eid)");
 }
 
 /// The time that counts for a run, by its route.

@@ -11,6 +11,7 @@ use super::recorded::{self, RecordedRead};
 use super::sql::{Connection, sql};
 use super::terms::{Signal, Terms};
 use super::undo;
+use super::wait::{self, NewWait};
 use super::{Store, StoreError, millis};
 use crate::crash::Point;
 use crate::run::Death;
@@ -36,7 +37,7 @@ pub struct RunSettlement {
     pub status_reason: Option<String>,
     /// With `dead`: what dead letters are found by.
     pub death: Option<Death>,
-    /// What ends a `waiting`: `credential`, `decision`.
+    /// What ends a `waiting`: `credential`, `decision`, `time`, `event`.
     pub waits_for: Option<&'static str>,
     /// State of the run, JSON.
     pub state: String,
@@ -56,6 +57,14 @@ pub struct RunSettlement {
     pub keys: Option<KeySettlement>,
     /// Events that a step brought in.
     pub emitted: Vec<NewEvent>,
+    /// Waits for events that begin.
+    pub waits: Vec<NewWait>,
+    /// A step that waits for no event any more.
+    pub waits_over: Option<String>,
+    /// It leaves its worker and steps of it wait for events: now. What came meanwhile wakes it.
+    pub left_at: Option<Timestamp>,
+    /// It gives up its order key until it goes on.
+    pub away: bool,
     /// Its undo begins here.
     pub turns_back: bool,
     /// A step that is undone now.
@@ -120,12 +129,17 @@ impl Store {
     /// [`StoreError::Fenced`]: another worker has the run, nothing was written. [`StoreError::KeyConflict`]: what the step read has changed,
     /// nothing was written, and the step is to be tried again. [`StoreError::KeySpaceFull`]: nothing was written, and trying again can't help.
     pub async fn settle(&self, settlement: RunSettlement) -> Result<(), StoreError> {
+        let meets = !settlement.waits.is_empty() || !settlement.emitted.is_empty();
         self.writer
             .write(terms(&settlement).point(Point::Settling), move |connection| {
                 let settlement = settlement.clone();
                 Box::pin(async move { refusal(settle(connection, &settlement).await) })
             })
-            .await?
+            .await??;
+        if meets {
+            self.arrived.notify_one();
+        }
+        Ok(())
     }
 
     /// Lets go of a run that can't be driven now: until `due_at`, or, without it, for good. `woken`: it was waiting until now.
@@ -162,7 +176,7 @@ impl Store {
                     .await
                     .map_err(StoreError::doing("postpone a run"))?;
                     if done > 0 && due_at.is_none() {
-                        key_value::release(connection, &run, None).await?;
+                        over(connection, &run).await?;
                         order::wake_next(connection, &run, now).await?;
                     }
                     Ok(())
@@ -224,7 +238,10 @@ fn terms(settlement: &RunSettlement) -> Terms {
             terms = terms.signal(Signal::Due);
         }
     }
-    terms
+    if settlement.away {
+        terms = terms.order(&settlement.route, settlement.order_key.as_deref()).signal(Signal::Due);
+    }
+    terms.waits(&settlement.waits)
 }
 
 /// Checks before it writes: a refusal leaves the shared transaction clean.
@@ -262,9 +279,13 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
     if let Some(step) = &settlement.step_undone {
         undo::done(connection, run, step).await?;
     }
+    wait::begin(connection, run, &settlement.waits).await?;
+    if let Some(step) = &settlement.waits_over {
+        wait::end(connection, run, Some(step)).await?;
+    }
     let released = settlement.status != "running";
     sql("update run set status = ?1, status_reason = ?2, state = ?3, due_at = case when ?4 = 1 then ?5 else due_at end, \
-         ended_at = ?6, waits_for = ?9, deadline_at = ?10, undone = ?11, failure = ?12, failed_plugin = ?13, settlement = ?14 where id = ?7 and fence = ?8")
+         ended_at = ?6, waits_for = ?9, deadline_at = ?10, undone = ?11, failure = ?12, failed_plugin = ?13, settlement = ?14, order_away = ?15 where id = ?7 and fence = ?8")
     .bind(settlement.status)
     .bind(&settlement.status_reason)
     .bind(&settlement.state)
@@ -279,14 +300,27 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
     .bind(settlement.death.as_ref().map(|death| death.kind))
     .bind(settlement.death.as_ref().and_then(|death| death.plugin.as_ref()))
     .bind(&settlement.id)
+    .bind(settlement.away)
     .execute(&mut *connection)
     .await
     .map_err(StoreError::doing("settle a run"))?;
     if let Some(now) = settlement.ended_at {
-        key_value::release(connection, run, None).await?;
+        over(connection, run).await?;
         order::wake_next(connection, run, now).await?;
     }
+    if let Some(now) = settlement.left_at {
+        if settlement.away {
+            order::wake_next(connection, run, now).await?;
+        }
+        wait::left(connection, run, now).await?;
+    }
     Ok(())
+}
+
+/// What a run that has ended held: keys it had read, and events it waited for.
+pub(super) async fn over(connection: &mut Connection, run: &str) -> Result<(), StoreError> {
+    key_value::release(connection, run, None).await?;
+    wait::end(connection, run, None).await
 }
 
 /// Whether a settlement of which nobody knew what became took place after all.
@@ -303,12 +337,15 @@ async fn is_settled(connection: &mut Connection, settlement: &RunSettlement) -> 
 
 async fn settle_step(connection: &mut Connection, run: &str, step: &StepValue, writes_keys: bool) -> Result<(), StoreError> {
     let doing = || StoreError::doing("settle a step");
-    sql("insert into step (run, name, input, output) values (?, ?, ?, ?) \
-         on conflict (run, name) do update set input = coalesce(excluded.input, step.input), output = excluded.output")
+    sql("insert into step (run, name, input, output, round) values (?, ?, ?, ?, ?) \
+         on conflict (run, name) do update set input = case when excluded.round = step.round then coalesce(excluded.input, step.input) \
+         else excluded.input end, round = excluded.round, output = case when excluded.round > 0 then coalesce(excluded.output, step.output) else excluded.output end")
     .bind(run)
     .bind(&step.name)
     .bind(&step.input)
     .bind(&step.output)
+    // Until a further round has succeeded, the last one's output counts.
+    .bind(step.round)
     .execute(&mut *connection)
     .await
     .map_err(doing())?;

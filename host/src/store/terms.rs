@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::accept::NewEvent;
 use super::sql::{Connection, sql};
+use super::wait::NewWait;
 use crate::crash::{Crash, Point};
 
 /// Channel of `LISTEN` and `NOTIFY`.
@@ -53,6 +54,8 @@ impl Signal {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Terms {
     locks: Vec<i64>,
+    /// Held together with others that hold them so.
+    shared: Vec<i64>,
     signals: Vec<Signal>,
     point: Option<Point>,
 }
@@ -106,7 +109,15 @@ impl Terms {
         for run in events.iter().flat_map(|event| &event.runs) {
             self = self.order(&run.route, run.order_key.as_deref());
         }
+        // Many may come at once; only a wait for the type must not begin meanwhile.
+        self.shared.extend(events.iter().map(|event| lock(Kind::Waits, &[&event.kind])));
         if events.is_empty() { self } else { self.signal(Signal::Due) }
+    }
+
+    /// Begins waits for events of these types: no such event is taken in meanwhile.
+    pub(super) fn waits(mut self, waits: &[NewWait]) -> Terms {
+        self.locks.extend(waits.iter().map(|wait| lock(Kind::Waits, &[&wait.kind])));
+        self
     }
 
     /// Tells the other hosts.
@@ -130,12 +141,16 @@ impl Terms {
 
     /// Takes the locks of all writes of a transaction; they end with it.
     pub(super) async fn take_locks(connection: &mut Connection, all: &[Terms]) -> Result<(), sqlx::Error> {
-        let mut locks: Vec<i64> = all.iter().flat_map(|terms| terms.locks.iter().copied()).collect();
+        let alone = all.iter().flat_map(|terms| terms.locks.iter().map(|lock| (*lock, false)));
+        let together = all.iter().flat_map(|terms| terms.shared.iter().map(|lock| (*lock, true)));
+        let mut locks: Vec<(i64, bool)> = alone.chain(together).collect();
         locks.sort_unstable();
-        locks.dedup();
+        // One that is wanted both ways is held alone: that sorts first.
+        locks.dedup_by_key(|(lock, _)| *lock);
         // One statement each: within one, the planner decides the order.
-        for lock in locks {
-            sql("select pg_advisory_xact_lock(?)").bind(lock).fetch_optional(&mut *connection).await?;
+        for (lock, shared) in locks {
+            let take = if shared { "select pg_advisory_xact_lock_shared(?)" } else { "select pg_advisory_xact_lock(?)" };
+            sql(take).bind(lock).fetch_optional(&mut *connection).await?;
         }
         Ok(())
     }
@@ -177,4 +192,5 @@ enum Kind {
     Revisions = 4,
     Audit = 5,
     Sealed = 6,
+    Waits = 7,
 }

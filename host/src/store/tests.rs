@@ -119,6 +119,10 @@ fn counted(run: &ClaimedRun, seen: SeenValue, now: Timestamp, id: &str) -> RunSe
             space: 1 << 20,
         }),
         emitted: Vec::new(),
+        waits: Vec::new(),
+        waits_over: None,
+        left_at: None,
+        away: false,
         turns_back: false,
         step_undone: None,
     }

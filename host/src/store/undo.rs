@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::effect::{EffectRow, effect_row};
 use super::sql::{Connection, sql};
-use super::{Store, StoreError, key_value};
+use super::{Store, StoreError, key_value, wait};
 
 /// What a step did in its line since it was last undone.
 #[derive(Debug, Clone, Default)]
@@ -90,6 +90,7 @@ impl Store {
 /// A run turns back: no step of it goes on, so what they have claimed is free for the undos. Those of an earlier undo in the run are over.
 pub(super) async fn begin(connection: &mut Connection, run: &str) -> Result<(), StoreError> {
     key_value::release(connection, run, None).await?;
+    wait::end(connection, run, None).await?;
     sql("delete from step where run = ? and name like '%/undo'")
         .bind(run)
         .execute(connection)

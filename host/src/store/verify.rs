@@ -28,7 +28,8 @@ const RULES: &[(&str, &str)] = &[
         "select id from run where ended_at is null and due_at is null and status <> 'waiting' and not exists (select 1 from run before \
          where before.route = run.route and before.order_key = run.order_key \
          and (before.ended_at is null or (before.status = 'dead' and before.order_hold = 1 and before.superseded = 0)) \
-         and coalesce(before.order_place, before.seq) < coalesce(run.order_place, run.seq))",
+         and before.order_away = 0 and before.id <> run.id \
+         and (run.order_away = 2 or coalesce(before.order_place, before.seq) < coalesce(run.order_place, run.seq)))",
     ),
     (
         "runs whose status and end contradict each other",
@@ -51,6 +52,10 @@ const RULES: &[(&str, &str)] = &[
     (
         "keys claimed by runs that have ended",
         "select key_claim.key from key_claim where not exists (select 1 from run where run.id = key_claim.run and run.ended_at is null)",
+    ),
+    (
+        "waits for events of runs that have ended",
+        "select wait.run from wait where not exists (select 1 from run where run.id = wait.run and run.ended_at is null)",
     ),
     (
         "events whose identity is not remembered: their senders' repetitions would be taken for new events",

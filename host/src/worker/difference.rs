@@ -159,6 +159,7 @@ mod tests {
             generation: 0,
         };
         EffectRow {
+            kind: "http".to_owned(),
             id,
             name: name.map(str::to_owned),
             key: "key".to_owned(),

@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::outputs;
-use super::step::{StepCall, StepEnd, StepInputs};
+use super::step::{StepCall, StepEnd};
 use crate::config::Route;
 use crate::crash::Point;
 use crate::event::Event;
 use crate::run::{FailureKind, Outcome, RunState, StepFailure, StepStatus, Task, Verdict};
 use crate::runtime::{Cause, Revision, Runtime};
-use crate::store::{AttemptEnd, ClaimedRun, KeySettlement, NewEvent, Recording, RunSettlement, StepValue, StoreError};
+use crate::store::{AttemptEnd, ClaimedRun, KeySettlement, NewEvent, NewWait, Recording, RunSettlement, StepValue, StoreError};
 use crate::telemetry;
 
 /// Pause between two tries to make a settlement durable.
@@ -63,13 +63,17 @@ pub(super) struct Leaves {
     pub(super) value: Option<StepValue>,
     pub(super) keys: Option<KeySettlement>,
     pub(super) emitted: Vec<NewEvent>,
+    /// Events that the step waits for from now on.
+    pub(super) awaits: Vec<NewWait>,
+    /// A step that waits for none any more.
+    pub(super) waits_over: Option<String>,
     /// The step that is undone now.
     pub(super) undone: Option<String>,
 }
 
 /// Whether a run goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Settled {
+pub(super) enum Settled {
     Goes,
     Over,
 }
@@ -106,6 +110,9 @@ impl Driver {
     async fn work(&mut self) -> Result<Settled, StoreError> {
         let mut running = FuturesUnordered::new();
         loop {
+            if self.wake().await? == Settled::Over {
+                return Ok(Settled::Over);
+            }
             let now = self.runtime.clock.now();
             if !self.runtime.stopping.is_cancelled() {
                 for task in self.state.ready(&self.route, now) {
@@ -113,7 +120,12 @@ impl Driver {
                     running.push(async move { (task, call.run().await) });
                 }
             }
-            let Some((task, end)) = running.next().await else { return Ok(Settled::Goes) };
+            let next = tokio::select! {
+                end = running.next() => end,
+                // What other steps wait for may come meanwhile.
+                () = self.something_to_wake(), if !running.is_empty() => continue,
+            };
+            let Some((task, end)) = next else { return Ok(Settled::Goes) };
             self.runtime.store.crash().at(Point::Returned);
             if self.task_ended(task, end).await? == Settled::Over {
                 return Ok(Settled::Over);
@@ -124,18 +136,14 @@ impl Driver {
     async fn call(&mut self, task: Task, now: Timestamp) -> Result<StepCall, StoreError> {
         let step = self.step_of(task).await?;
         let number = self.state.start(&self.route, task, now).expect("what is ready can start");
-        let inputs = StepInputs {
-            event: self.event.clone(),
-            steps: self.state.steps.iter().map(|state| (state.name.clone(), state.status, state.error.clone())).collect(),
-            outputs: self.outputs.clone(),
-            stored: self.inputs.get(&step.name).cloned(),
-        };
+        let inputs = self.step_inputs(&step.name);
         Ok(StepCall {
             runtime: self.runtime.clone(),
             revision: self.revision.clone(),
             run: self.run.clone(),
             deadline: self.state.deadline,
             fresh: self.run.is_fresh() && number == 1,
+            round: self.state.task(task).map_or(0, |state| state.round),
             step,
             number,
             inputs,
@@ -143,7 +151,7 @@ impl Driver {
     }
 
     /// Takes in how a step or undo ended, and makes it durable.
-    async fn task_ended(&mut self, task: Task, mut end: StepEnd) -> Result<Settled, StoreError> {
+    pub(super) async fn task_ended(&mut self, task: Task, mut end: StepEnd) -> Result<Settled, StoreError> {
         let now = self.runtime.clock.now();
         let before = self.state.clone();
         self.went_on |= !end.outcome.has_to_wait();
@@ -163,6 +171,7 @@ impl Driver {
         }
         let outcome = match end.outcome.clone() {
             Outcome::Failed(failure) if end.attempt.is_some() => self.judged(task, failure).await?,
+            Outcome::Succeeded => self.round_ended(task, &mut end, now).await?,
             other => other,
         };
         self.apply(task, outcome, now);
@@ -177,6 +186,8 @@ impl Driver {
             value: end.value.clone().map(|value| StepValue { ended: self.ended_with(task, &value), ..value }),
             keys: end.keys.clone(),
             emitted: end.emitted,
+            waits_over: self.waits_over(task),
+            awaits: end.awaits,
             undone: (matches!(task, Task::Undo(_)) && self.status(task) == StepStatus::Succeeded).then_some(step),
         };
         let settled = self.settle_task(leaves, now).await;
@@ -223,7 +234,7 @@ impl Driver {
         }
     }
 
-    fn status(&self, task: Task) -> StepStatus {
+    pub(super) fn status(&self, task: Task) -> StepStatus {
         self.state.task(task).map_or(StepStatus::Pending, |state| state.status)
     }
 
@@ -239,7 +250,7 @@ impl Driver {
         }
     }
 
-    async fn settle_task(&mut self, leaves: Leaves, now: Timestamp) -> Result<Settled, StoreError> {
+    pub(super) async fn settle_task(&mut self, leaves: Leaves, now: Timestamp) -> Result<Settled, StoreError> {
         let emits = !leaves.emitted.is_empty();
         let verdict = self.state.verdict(&self.route, now);
         let settled = match verdict {
@@ -251,7 +262,7 @@ impl Driver {
                 self.settle_dead(leaves, reason, now).await?;
                 Settled::Over
             }
-            Verdict::Working | Verdict::Later(_) | Verdict::Waiting(_) | Verdict::Undo(_) => {
+            Verdict::Working | Verdict::Later(_) | Verdict::Asleep(_) | Verdict::Waiting(_) | Verdict::Undo(_) => {
                 self.make_durable(self.settlement(leaves, "running")).await?;
                 Settled::Goes
             }
@@ -294,7 +305,9 @@ impl Driver {
             Verdict::Later(due) => {
                 settlement.due_at = Some(due);
                 settlement.status_reason = self.state.again_because();
+                settlement.left_at = self.state.awaits_event().then_some(now);
             }
+            Verdict::Asleep(reason) => return self.fall_asleep(reason, now).await,
             Verdict::Waiting(reason) => return self.wait(reason, now).await,
             Verdict::Succeeded => return self.settle_succeeded(Leaves::default(), now).await,
             Verdict::Dead(reason) => return self.settle_dead(Leaves::default(), reason, now).await,
@@ -326,6 +339,10 @@ impl Driver {
             steps: leaves.value.into_iter().collect(),
             keys: leaves.keys,
             emitted: leaves.emitted,
+            waits: leaves.awaits,
+            waits_over: leaves.waits_over,
+            left_at: None,
+            away: false,
             turns_back: false,
             step_undone: leaves.undone,
         }

@@ -10,9 +10,11 @@ use futures::stream::FuturesUnordered;
 use serde_json::{Map, Value, json};
 
 use super::difference::{counterpart, difference, shown_body};
+use super::own::OwnCall;
 use super::step::{SLOT_WAIT, StepCall, StepInputs};
-use super::{drive, outputs};
+use super::{drive, outputs, own};
 use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Break, Conduct, DryStop, NewAttempt, Reads, WouldSend};
+use crate::builtin::{self, Pause, Stop};
 use crate::config::{Instances, Route};
 use crate::engine::{Call, CallOutcome};
 use crate::run::{FailureKind, RunState, StepFailure, StepState, StepStatus, Task};
@@ -141,13 +143,9 @@ impl DryRun {
             deadline: self.state.deadline,
             fresh: false,
             step: self.route.steps[index].clone(),
+            round: self.state.steps[index].round,
             number,
-            inputs: StepInputs {
-                event: event.clone(),
-                steps: self.state.steps.iter().map(|state| (state.name.clone(), state.status, state.error.clone())).collect(),
-                outputs: outputs.clone(),
-                stored: None,
-            },
+            inputs: StepInputs { event: event.clone(), steps: self.state.steps.clone(), outputs: outputs.clone(), stored: None },
         }
     }
 
@@ -197,6 +195,9 @@ impl StepCall {
             Err(reason) => return Ok(Tried::failed(StepFailure::new(FailureKind::Expression, reason))),
         };
         let shown_input = serde_json::from_str(&input).unwrap_or(Value::Null);
+        if self.step.plugin == builtin::NAME {
+            return Ok(self.try_own_dry(input, line).await?.with("input", shown_input));
+        }
         let present = self.runtime.present();
         let (Some(plugin), Some(grants)) = (self.revision.plugins.get(&self.step.plugin), present.plugins.get(&self.step.plugin)) else {
             let reason = format!("plugin {:?} is not configured any more", self.step.plugin);
@@ -228,7 +229,7 @@ impl StepCall {
             root: self.run.root.clone(),
             fence: self.run.fence,
             step: self.step.name.clone(),
-            round: 0,
+            round: self.round,
             number: self.number,
             plugin: self.step.plugin.clone(),
             component: plugin.component.digest.clone(),
@@ -251,7 +252,7 @@ impl StepCall {
             input: input.clone(),
             started_at,
             store: store.clone(),
-            outbound: present.outbound.clone(),
+            outbound: Some(present.outbound.clone()),
             snapshot,
             random_secret: self.runtime.random_secret,
             cancel: self.runtime.abandon.clone(),
@@ -281,6 +282,33 @@ impl StepCall {
         Ok(tried
             .with("effects", serde_json::to_value(&end.record.effects).unwrap_or_default())
             .with("logs", serde_json::to_value(&end.record.log).unwrap_or_default()))
+    }
+
+    /// A step of the host's own: a wait is passed over, and anything else stops at its first write, as a plugin does.
+    async fn try_own_dry(&self, input: String, line: &str) -> Result<Tried, StoreError> {
+        if let Err(failure) = self.fits_own(&input).await {
+            return Ok(Tried::failed(failure));
+        }
+        let started_at = self.runtime.clock.now();
+        if self.step.action == builtin::WAIT {
+            let parsed = serde_json::from_str(&input).unwrap_or(Value::Null);
+            return Ok(match Pause::of(&parsed, started_at) {
+                Ok(_) => Tried::new(StepStatus::Waiting, "stopped")
+                    .with("error", json!({ "kind": "waits", "reason": "the run would wait here", "details": null })),
+                Err(why) => Tried::failed(StepFailure::new(FailureKind::InvalidInput, why)),
+            });
+        }
+        let then = self.runtime.store.journal(line, &self.run.id, &self.step.name, self.round, builtin::NAME).await?;
+        let snapshot = if self.run.root == line { then.clone() } else { JournalSnapshot::default() };
+        let OwnCall { result, mut record, emitted } = self.call_own(input, snapshot, Conduct::Dry(Reads::Live), started_at).await;
+        let tried = match result {
+            Ok(output) => self.succeeded(&mut record, output, &emitted),
+            Err(Stop::Broken(Break::Dry(DryStop::Write(write)))) => stopped(&write, &then),
+            Err(stop) => Tried::failed(own::failure(stop)),
+        };
+        Ok(tried
+            .with("effects", serde_json::to_value(&record.effects).unwrap_or_default())
+            .with("logs", serde_json::to_value(&record.log).unwrap_or_default()))
     }
 
     fn succeeded(&self, record: &mut AttemptRecord, output: Value, events: &[NewEvent]) -> Tried {

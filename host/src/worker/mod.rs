@@ -2,16 +2,20 @@
 //!
 //! A notification makes it quick, a timer makes it certain. A lease that ends makes a run claimable again, so a crash needs no recovery.
 
+mod arrivals;
 mod difference;
 mod drive;
 mod dry_run;
 mod hold;
 mod mask;
 mod outputs;
+mod own;
 mod recover;
+mod scope;
 mod share;
 mod step;
 mod undo;
+mod wake;
 
 pub use dry_run::{DryRun, ReadsFrom};
 pub use hold::held_effect;
@@ -55,6 +59,7 @@ struct Work {
 /// Works until the host stops; returns when nothing is under way any more, at the latest after the grace.
 pub async fn work(runtime: Arc<Runtime>) {
     let mut work = Work::default();
+    let arrivals = tokio::spawn(arrivals::work(runtime.clone()));
     let every = runtime.server.lease / RENEWALS;
     let mut renew = tokio::time::interval(every);
     let mut renewed = runtime.clock.now();
@@ -88,6 +93,7 @@ pub async fn work(runtime: Arc<Runtime>) {
         }
     }
     finish(&runtime, work).await;
+    report(arrivals.await);
 }
 
 /// Drives the longest due run of a route as far as it goes now; says whether there was one. For who plays runs one by one, without

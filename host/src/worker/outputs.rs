@@ -78,7 +78,7 @@ pub(super) fn without_key_values(effects: &str, why: &str) -> String {
 pub fn shown_row(effect: &EffectRow) -> Value {
     let mut shown = json!({
         "seq": effect.seq,
-        "kind": "http",
+        "kind": effect.kind,
         "name": effect.name,
         "key": effect.key,
         "method": effect.method,

@@ -45,6 +45,10 @@ impl Driver {
             state.course = Course::Forward;
             state.fatal = Some(fatal);
         }
+        if run.is_away && !runtime.store.come_back(&run).await? {
+            // Another run holds its order key.
+            return Ok(None);
+        }
         let mut driver = Driver {
             runtime: runtime.clone(),
             route,
@@ -67,7 +71,9 @@ impl Driver {
             return Ok(());
         }
         for step in self.runtime.store.steps(&self.run.id).await? {
-            if let Some(input) = step.input {
+            // Between two rounds the last one's input stands there.
+            let round = self.state.named(&step.name).and_then(|task| self.state.task(task)).map_or(0, |state| state.round);
+            if let Some(input) = step.input.filter(|_| step.round == round) {
                 self.inputs.insert(step.name.clone(), input);
             }
             if let Some(output) = step.output.as_deref().and_then(|output| serde_json::from_str(output).ok()) {
@@ -161,6 +167,7 @@ fn missing_route(name: &str) -> Arc<Route> {
         when: None,
         order_by: None,
         order_on_dead: crate::config::OrderOnDead::Release,
+        order_while_waiting: false,
         deadline: std::time::Duration::ZERO,
         redact: Vec::new(),
         retention: None,

@@ -7,15 +7,17 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{drive, mask, outputs};
+use super::{drive, mask, outputs, scope};
 use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Conduct, NewAttempt, ShownEffect};
+use crate::builtin;
 use crate::config::{self, OnDoubt, Step};
 use crate::credentials::Remedy;
 use crate::engine::{Call, CallEnd};
 use crate::mapping::Scope;
-use crate::run::{FailureKind, Outcome, StepFailure, StepStatus};
+use crate::run::{FailureKind, Outcome, StepFailure, StepState, Wait, WaitFor};
 use crate::runtime::{LoadedPlugin, PresentPlugin, Revision, Runtime};
-use crate::store::{AttemptEnd, ClaimedRun, JournalSnapshot, KeySettlement, NewEvent, Recording, StepValue};
+use crate::schema::Schema;
+use crate::store::{AttemptEnd, ClaimedRun, JournalSnapshot, KeySettlement, NewEvent, NewWait, Recording, StepValue};
 use crate::telemetry;
 
 /// How long an attempt waits for one of its plugin's slots before it makes room for other runs.
@@ -32,14 +34,26 @@ pub(super) struct StepCall {
     /// Nothing can be in the journal for it.
     pub(super) fresh: bool,
     pub(super) step: Step,
+    /// Its round, from 0.
+    pub(super) round: u32,
     pub(super) number: u32,
     pub(super) inputs: StepInputs,
+}
+
+/// An attempt that reached its action: what came of it.
+pub(super) struct Ended<'a> {
+    pub(super) record: &'a mut AttemptRecord,
+    pub(super) failure: Option<StepFailure>,
+    /// As text, and parsed.
+    pub(super) output: Option<(String, Arc<Value>)>,
+    pub(super) emitted: Vec<NewEvent>,
+    pub(super) took: Duration,
 }
 
 /// What expressions of the step see, and its input where it was made before.
 pub(super) struct StepInputs {
     pub(super) event: Arc<Value>,
-    pub(super) steps: Vec<(String, StepStatus, Option<StepFailure>)>,
+    pub(super) steps: Vec<StepState>,
     pub(super) outputs: BTreeMap<String, Arc<Value>>,
     pub(super) stored: Option<String>,
 }
@@ -54,6 +68,8 @@ pub(super) struct StepEnd {
     pub(super) output: Option<Arc<Value>>,
     pub(super) keys: Option<KeySettlement>,
     pub(super) emitted: Vec<NewEvent>,
+    /// Events that it waits for from now on.
+    pub(super) awaits: Vec<NewWait>,
     /// The credential was refused and there is nothing newer.
     pub(super) cannot_renew: bool,
     /// Changes of credentials when the attempt began.
@@ -63,7 +79,7 @@ pub(super) struct StepEnd {
 }
 
 impl StepEnd {
-    fn without_call(outcome: Outcome) -> StepEnd {
+    pub(super) fn without_call(outcome: Outcome) -> StepEnd {
         StepEnd {
             outcome,
             attempt: None,
@@ -72,13 +88,20 @@ impl StepEnd {
             output: None,
             keys: None,
             emitted: Vec::new(),
+            awaits: Vec::new(),
             cannot_renew: false,
             credential_changes: 0,
             recordings: Vec::new(),
         }
     }
 
-    fn failed(kind: FailureKind, reason: impl Into<String>) -> StepEnd {
+    /// Nothing is to be done before a time: the step is not tried, and its input not made.
+    pub(super) fn waits(now: Timestamp, until: Timestamp, reason: String) -> StepEnd {
+        let wait = Wait { since: now, until: Some(until), events: Vec::new(), what: WaitFor::Start, reason: Some(reason) };
+        StepEnd::without_call(Outcome::Waits(wait))
+    }
+
+    pub(super) fn failed(kind: FailureKind, reason: impl Into<String>) -> StepEnd {
         StepEnd::without_call(Outcome::Failed(StepFailure::new(kind, reason)))
     }
 }
@@ -116,11 +139,22 @@ impl StepCall {
     }
 
     async fn tried(&self, started_at: Timestamp) -> StepEnd {
+        if self.round > 0 && self.inputs.stored.is_none() {
+            match self.is_over().await {
+                Ok(false) => {}
+                // The last round's output stays.
+                Ok(true) => return StepEnd::without_call(Outcome::Succeeded),
+                Err(reason) => return StepEnd::failed(FailureKind::Expression, reason),
+            }
+        }
         let input = match self.input().await {
             Ok(Some(input)) => input,
             Ok(None) => return StepEnd::without_call(Outcome::Skipped),
             Err(reason) => return StepEnd::failed(FailureKind::Expression, reason),
         };
+        if self.step.plugin == builtin::NAME {
+            return self.tried_own(input, started_at).await;
+        }
         let Some(plugin) = self.revision.plugins.get(&self.step.plugin) else {
             return StepEnd::failed(FailureKind::Unavailable, format!("plugin {:?} is not in the run's configuration", self.step.plugin));
         };
@@ -133,14 +167,7 @@ impl StepCall {
         if let Err(failure) = self.check(plugin, &input).await {
             let mut end = StepEnd::without_call(Outcome::Failed(failure));
             end.component = Some(plugin.component.digest.clone());
-            end.value = Some(StepValue {
-                name: self.step.name.clone(),
-                round: 0,
-                input: Some(input),
-                output: None,
-                ended: true,
-                clock_start: None,
-            });
+            end.value = Some(self.refused_value(input));
             return end;
         }
         let Ok(slot) = tokio::time::timeout(SLOT_WAIT, grants.slots.acquire()).await else {
@@ -154,6 +181,11 @@ impl StepCall {
         end
     }
 
+    /// What is kept of an input that never reached its action.
+    pub(super) fn refused_value(&self, input: String) -> StepValue {
+        StepValue { name: self.step.name.clone(), round: self.round, input: Some(input), output: None, ended: true, clock_start: None }
+    }
+
     /// The step's input as JSON text: as stored, or computed now. `None`: the step is skipped.
     pub(super) async fn input(&self) -> Result<Option<String>, String> {
         if let Some(stored) = &self.inputs.stored {
@@ -164,7 +196,9 @@ impl StepCall {
             return Ok(Some(data.to_string()));
         }
         let scope = self.scope()?;
-        let (when, with) = (self.step.when.clone(), self.step.with.clone());
+        // Whether it is wanted at all was asked before its first round.
+        let when = self.step.when.clone().filter(|_| self.round == 0);
+        let with = self.step.with.clone();
         let event = self.inputs.event.clone();
         let computed = self
             .runtime
@@ -192,20 +226,18 @@ impl StepCall {
     }
 
     fn scope(&self) -> Result<Scope, String> {
-        let deep = |error: crate::mapping::TooDeep| error.to_string();
-        let mut scope = Scope::new();
-        scope.set(&["event"], &self.inputs.event).map_err(deep)?;
-        scope.set(&["run", "id"], &json!(self.run.id)).map_err(deep)?;
-        scope.set(&["steps"], &json!({})).map_err(deep)?;
-        for (name, status, error) in &self.inputs.steps {
-            let error =
-                error.as_ref().map(|error| json!({ "kind": error.kind.as_str(), "reason": error.reason, "details": error.details }));
-            scope.set(&["steps", name.as_str()], &json!({ "status": status.as_str(), "error": error, "output": null })).map_err(deep)?;
-            if let Some(output) = self.inputs.outputs.get(name) {
-                scope.set(&["steps", name.as_str(), "output"], output).map_err(deep)?;
-            }
+        let mut scope = scope::of(&self.run.id, &self.inputs).map_err(|error| error.to_string())?;
+        if self.step.repeat.is_some() {
+            scope.set(&["round"], &json!(self.round)).map_err(|error| error.to_string())?;
         }
         Ok(scope)
+    }
+
+    /// Whether what a step is repeated for has come, asked before a further round.
+    async fn is_over(&self) -> Result<bool, String> {
+        let Some(until) = self.step.repeat.as_ref().and_then(|repeat| repeat.until.clone()) else { return Ok(false) };
+        let output = self.inputs.outputs.get(&self.step.name).cloned().unwrap_or_default();
+        scope::is_over(&self.runtime.evaluator, &until, &self.run.id, &self.inputs, &output, self.round - 1).await
     }
 
     pub(super) async fn check(&self, plugin: &LoadedPlugin, input: &str) -> Result<(), StepFailure> {
@@ -213,7 +245,12 @@ impl StepCall {
             let reason = format!("plugin {:?} has no action {:?}", self.step.plugin, self.step.action);
             return Err(StepFailure::new(FailureKind::Unavailable, reason));
         };
-        let schema = action.input.clone();
+        self.fits(&action.input, input).await
+    }
+
+    /// Holds an input against the schema of its action.
+    pub(super) async fn fits(&self, schema: &Arc<Schema>, input: &str) -> Result<(), StepFailure> {
+        let schema = schema.clone();
         let text = input.to_owned();
         let check = move || match serde_json::from_str(&text) {
             Ok(value) => schema.check(&value),
@@ -239,7 +276,7 @@ impl StepCall {
             root: self.run.root.clone(),
             fence: self.run.fence,
             step: self.step.name.clone(),
-            round: 0,
+            round: self.round,
             number: self.number,
             plugin: self.step.plugin.clone(),
             component: plugin.component.digest.clone(),
@@ -262,7 +299,7 @@ impl StepCall {
             input: input.clone(),
             started_at,
             store: self.runtime.store.clone(),
-            outbound: present.outbound.clone(),
+            outbound: Some(present.outbound.clone()),
             snapshot,
             random_secret: self.runtime.random_secret,
             cancel: self.runtime.abandon.clone(),
@@ -301,7 +338,7 @@ impl StepCall {
         json!({
             "event": *self.inputs.event,
             "run": { "id": self.run.id, "root": self.run.root, "route": self.run.route },
-            "step": { "name": self.step.name, "uses": format!("{}.{}", self.step.plugin, self.step.action), "round": 0 },
+            "step": { "name": self.step.name, "uses": format!("{}.{}", self.step.plugin, self.step.action), "round": self.round },
             "attempt": self.number,
             "idempotency_key": step_key,
             "deadline": attempt.surroundings().clock.after(time).to_string(),
@@ -337,10 +374,17 @@ impl StepCall {
             },
             Err(failure) => Some(failure),
         };
-        let (mut failure, cannot_renew) = self.credential(failure, &record).await;
+        let (failure, cannot_renew) = self.credential(failure, &record).await;
+        let ended = Ended { record: &mut record, failure, output, emitted, took };
+        StepEnd { component: Some(component.to_owned()), cannot_renew, ..self.kept(ended, Some(component)) }
+    }
+
+    /// What is kept of an attempt that reached its action.
+    pub(super) fn kept(&self, ended: Ended<'_>, component: Option<&str>) -> StepEnd {
+        let Ended { record, mut failure, mut output, mut emitted, took } = ended;
         // An attempt that failed may just not have come so far.
         if failure.is_none() {
-            failure = outputs::unrepeated(self.step.journal.on_unrepeated, &record).or_else(|| outputs::held(&record));
+            failure = outputs::unrepeated(self.step.journal.on_unrepeated, record).or_else(|| outputs::held(record));
             record.effects.append(&mut record.unrepeated);
         }
         if failure.is_some() {
@@ -363,8 +407,8 @@ impl StepCall {
             error: failure.as_ref().and_then(|failure| serde_json::to_string(failure).ok()),
             logs: serde_json::to_string(&record.log).unwrap_or_else(|_| "[]".to_owned()),
             effects: serde_json::to_string(&record.effects).unwrap_or_else(|_| "[]".to_owned()),
-            reads: kept_until.map(|until| (record.reads, until)),
-            digest: Some(component.to_owned()),
+            reads: kept_until.map(|until| (std::mem::take(&mut record.reads), until)),
+            digest: component.map(str::to_owned),
         };
         if failure.is_some() {
             // With `on-unrepeated = "stop"` or `on-doubt = "hold"` an output does not make it a success.
@@ -374,23 +418,24 @@ impl StepCall {
         let (text, parsed) = output.map_or((None, None), |(text, value)| (Some(text), Some(value)));
         let value = StepValue {
             name: self.step.name.clone(),
-            round: 0,
-            input: Some(record.input),
+            round: self.round,
+            input: Some(std::mem::take(&mut record.input)),
             output: text,
             ended: false,
             clock_start: Some(record.clock_start),
         };
         StepEnd {
-            keys: failure.is_none().then_some(record.keys),
+            keys: failure.is_none().then(|| record.keys.clone()),
             outcome: failure.map_or(Outcome::Succeeded, Outcome::Failed),
             attempt: Some(attempt),
-            component: Some(component.to_owned()),
+            component: None,
             value: Some(value),
             output: parsed,
             emitted,
-            cannot_renew,
+            awaits: Vec::new(),
+            cannot_renew: false,
             credential_changes: 0,
-            recordings: record.recordings,
+            recordings: std::mem::take(&mut record.recordings),
         }
     }
 

@@ -47,6 +47,7 @@ impl Driver {
             with: None,
             when: None,
             quiet: None,
+            repeat: None,
             journal: JournalPolicy::default(),
             ..step.clone()
         };

@@ -24,6 +24,8 @@ pub struct Route {
     pub order_by: Option<Arc<Expr>>,
     /// `order-on-dead`
     pub order_on_dead: OrderOnDead,
+    /// `order-while-waiting`: a run that waits by design keeps its key.
+    pub order_while_waiting: bool,
     /// `deadline` of the whole run.
     pub deadline: Duration,
     /// `redact`: paths like `.event.data.customer.email`.
@@ -89,6 +91,32 @@ pub struct Step {
     pub quiet: Option<Arc<Quiet>>,
     /// `journal`, `on-unrepeated`, `record-reads`
     pub journal: JournalPolicy,
+    /// `repeat`
+    pub repeat: Option<Arc<Repeat>>,
+}
+
+/// `repeat`: the step is done in rounds, each with keys of its own.
+#[derive(Debug, Clone)]
+pub struct Repeat {
+    /// Asked after each round, and before each further one: true ends it.
+    pub until: Option<Arc<Expr>>,
+    /// From the end of a round to the start of the next.
+    pub every: Duration,
+    /// Rounds in all.
+    pub max: u32,
+    /// Steps that are done anew before each further round: indexes, all among `needs`.
+    pub look: Vec<usize>,
+    /// An event that ends it.
+    pub event: Option<AwaitedEvent>,
+}
+
+/// Which event ends a wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwaitedEvent {
+    /// Its type is one of these, exactly.
+    pub types: Vec<String>,
+    /// `where`, jq; `None`: any event of the type.
+    pub condition: Option<String>,
 }
 
 /// `retry`: delay before attempt n+1 is `initial * factor^(n-1)`, at most `max`, spread by `jitter`.

@@ -21,18 +21,25 @@ struct Random {
 
 fn any_route() -> impl Strategy<Value = Random> {
     let on_failure = prop_oneof![1 => Just(OnFailure::DeadLetter), 1 => Just(OnFailure::Continue), 2 => Just(OnFailure::Undo)];
-    let any_step = (any::<u32>(), on_failure, 1..4_u32, any::<bool>(), any::<(bool, bool)>());
+    let repeated = prop_oneof![2 => Just((0, 0)), 1 => (1..4_u32, any::<u32>())];
+    let any_step = (any::<u32>(), on_failure, 1..4_u32, any::<bool>(), any::<(bool, bool)>(), repeated);
     vec(any_step, 1..=STEPS).prop_map(|drawn| {
         let mut facts = Vec::new();
-        let steps = drawn.into_iter().enumerate().map(|(index, (needs, on_failure, attempts, hold, (undoes, effects)))| {
-            // A step needs some of those before it, so there is no cycle.
-            let needs: Vec<usize> = (0..index).filter(|before| needs >> before & 1 == 1).collect();
-            let mut drawn = step(&format!("s{index}"), &needs, on_failure);
-            drawn.retry.max_attempts = attempts;
-            drawn.on_doubt = if hold { OnDoubt::Hold } else { OnDoubt::Resend };
-            facts.push(UndoFacts { action: undoes.then(|| "undo".to_owned()), effects });
-            drawn
-        });
+        let steps =
+            drawn.into_iter().enumerate().map(|(index, (needs, on_failure, attempts, hold, (undoes, effects), (rounds, looks)))| {
+                // A step needs some of those before it, so there is no cycle.
+                let needs: Vec<usize> = (0..index).filter(|before| needs >> before & 1 == 1).collect();
+                let mut drawn = step(&format!("s{index}"), &needs, on_failure);
+                drawn.retry.max_attempts = attempts;
+                drawn.on_doubt = if hold { OnDoubt::Hold } else { OnDoubt::Resend };
+                if rounds > 0 {
+                    let look = needs.iter().copied().filter(|need| looks >> need & 1 == 1).collect();
+                    let repeat = Repeat { until: None, every: Duration::from_secs(60), max: rounds, look, event: None };
+                    drawn.repeat = Some(std::sync::Arc::new(repeat));
+                }
+                facts.push(UndoFacts { action: undoes.then(|| "undo".to_owned()), effects });
+                drawn
+            });
         let route = route(steps.collect());
         Random { route, facts }
     })
@@ -46,6 +53,12 @@ enum Happening {
     Crash,
     Passes(i64),
     Decides(usize),
+    /// A step waits instead: for so many seconds, or for an event.
+    Sleeps(usize, Option<i64>),
+    /// What the driver does first: waits whose time is over end.
+    Wakes,
+    /// An event comes that a step waits for.
+    Comes(usize),
     /// An outcome, a start or a release that makes no sense.
     Nonsense(usize, Outcome),
 }
@@ -84,6 +97,9 @@ fn any_happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::Crash),
         1 => (0..2000_i64).prop_map(Happening::Passes),
         2 => any::<usize>().prop_map(Happening::Decides),
+        1 => (any::<usize>(), prop::option::of(0..2000_i64)).prop_map(|(which, seconds)| Happening::Sleeps(which, seconds)),
+        3 => Just(Happening::Wakes),
+        1 => any::<usize>().prop_map(Happening::Comes),
         1 => (any::<usize>(), any_outcome()).prop_map(|(which, outcome)| Happening::Nonsense(which, outcome)),
     ]
 }
@@ -124,8 +140,34 @@ impl World {
                     // An undo has no `when`.
                     let outcome = if matches!((task, &outcome), (Task::Undo(_), Outcome::Skipped)) { Outcome::Succeeded } else { outcome };
                     self.running.remove(&task);
+                    let outcome = self.round(task, outcome, which);
                     let legal = self.state.apply(&route, task, outcome, self.now, 0.5);
                     prop_assert_eq!(legal, Ok(()));
+                }
+            }
+            Happening::Sleeps(which, seconds) => {
+                let running: Vec<Task> = self.running.iter().copied().filter(|task| matches!(task, Task::Step(_))).collect();
+                if let Some(task) = pick(&running, which) {
+                    self.running.remove(&task);
+                    let until = seconds.map(|seconds| self.now + SignedDuration::from_secs(seconds));
+                    let events = if until.is_none() { vec!["t".to_owned()] } else { Vec::new() };
+                    let wait = Wait { since: self.now, until, events, what: WaitFor::End, reason: None };
+                    prop_assert_eq!(self.state.apply(&route, task, Outcome::Waits(wait), self.now, 0.5), Ok(()));
+                }
+            }
+            Happening::Wakes => {
+                for task in self.state.awake(self.now) {
+                    if !self.state.wake(&route, task) {
+                        prop_assert_eq!(self.state.apply(&route, task, Outcome::Succeeded, self.now, 0.5), Ok(()));
+                    }
+                }
+                prop_assert_eq!(self.state.awake(self.now), vec![], "nobody oversleeps");
+            }
+            Happening::Comes(which) => {
+                let asleep: Vec<Task> = self.state.tasks().filter(|(_, state)| state.is_asleep()).map(|(task, _)| task).collect();
+                if let Some(task) = pick(&asleep, which) {
+                    prop_assert_eq!(self.state.apply(&route, task, Outcome::Succeeded, self.now, 0.5), Ok(()));
+                    prop_assert!(self.state.task(task).is_some_and(|state| state.wait.is_none()));
                 }
             }
             Happening::Crash => {
@@ -151,6 +193,20 @@ impl World {
         }
         self.turn_back()?;
         self.check(&before)
+    }
+
+    /// What the driver makes of the success of a step that is repeated: the last round, or one of several.
+    fn round(&self, task: Task, outcome: Outcome, which: usize) -> Outcome {
+        let Task::Step(index) = task else { return outcome };
+        let Some(repeat) = &self.random.route.steps[index].repeat else { return outcome };
+        if outcome != Outcome::Succeeded || which.is_multiple_of(3) {
+            return outcome;
+        }
+        if self.state.steps[index].round + 1 >= repeat.max {
+            return Outcome::Exhausted;
+        }
+        let until = Some(self.now + SignedDuration::try_from(repeat.every).expect("a minute"));
+        Outcome::Waits(Wait { since: self.now, until, events: Vec::new(), what: WaitFor::Round, reason: None })
     }
 
     /// What is illegal is named and changes nothing.
@@ -238,7 +294,25 @@ impl World {
         for (index, (old, new)) in before.steps.iter().zip(&self.state.steps).enumerate() {
             let ended = matches!(old.status, StepStatus::Succeeded | StepStatus::Skipped | StepStatus::Failed);
             let back = matches!(new.status, StepStatus::Undoing | StepStatus::Undone | StepStatus::UndoFailed);
-            prop_assert!(!ended || new.status == old.status || back, "step {} went from {:?} to {:?}", index, old.status, new.status);
+            let looks_again = new.round == old.round + 1 && self.looks(index);
+            prop_assert!(
+                !ended || new.status == old.status || back || looks_again,
+                "step {} went from {:?} to {:?}",
+                index,
+                old.status,
+                new.status
+            );
+            let most = route.steps[index].repeat.as_ref().map_or(0, |repeat| repeat.max - 1);
+            prop_assert!(new.round == old.round || new.round == old.round + 1, "rounds come one after another");
+            prop_assert!(
+                new.round == old.round || new.round <= most || self.looks(index),
+                "step {} is in round {} of at most {}",
+                index,
+                new.round,
+                most
+            );
+            prop_assert!(!new.is_asleep() || self.state.course.is_forward(), "nothing waits on the way back");
+            prop_assert!(new.wait.is_none() || new.is_asleep());
             prop_assert!(new.tries >= old.tries && (new.status != StepStatus::Running || new.tries > 0));
             prop_assert!(new.held.is_empty() || new.status == StepStatus::Waiting, "held is waiting");
             prop_assert!(!back || new.undo.is_some());
@@ -261,9 +335,14 @@ impl World {
                 }
             }
             Verdict::Working if self.running.is_empty() => {
-                prop_assert!(!self.state.ready(&route, self.now).is_empty(), "it works at nothing: {:?}", self.state);
+                let works = !self.state.ready(&route, self.now).is_empty() || !self.state.awake(self.now).is_empty();
+                prop_assert!(works, "it works at nothing: {:?}", self.state);
             }
             Verdict::Later(time) => prop_assert!(*time > self.now, "it would spin"),
+            Verdict::Asleep(_) => {
+                prop_assert!(self.state.steps.iter().any(StepState::is_asleep) && self.state.awake(self.now).is_empty());
+                prop_assert!(self.state.wakes_at().is_some() || self.state.awaits_event(), "it would sleep for ever");
+            }
             _ => {}
         }
         if over {
@@ -271,6 +350,11 @@ impl World {
             prop_assert_eq!(self.state.verdict(&route, self.now + SignedDuration::from_hours(1)), verdict, "an ended run stays as it is");
         }
         Ok(())
+    }
+
+    /// Whether a repeated step has this one done anew before its rounds.
+    fn looks(&self, index: usize) -> bool {
+        self.random.route.steps.iter().filter_map(|step| step.repeat.as_ref()).any(|repeat| repeat.look.contains(&index))
     }
 
     fn over(&mut self) -> bool {
@@ -284,6 +368,7 @@ impl World {
             if self.over() {
                 return Ok(());
             }
+            self.happens(Happening::Wakes)?;
             for which in 0..self.random.route.steps.len() {
                 self.happens(Happening::Start(which))?;
             }
@@ -301,6 +386,18 @@ impl World {
             }
             match self.state.verdict(&self.random.route, self.now) {
                 Verdict::Later(time) => self.now = self.now.max(time),
+                Verdict::Asleep(_) => {
+                    let deadline = self.state.deadline;
+                    self.state.waiting_since = Some(self.now);
+                    let wakes = self.state.wakes_at();
+                    let slept = wakes.map_or(SignedDuration::from_hours(48), |wakes| wakes.duration_since(self.now));
+                    self.now += slept;
+                    self.happens(Happening::Crash)?;
+                    prop_assert_eq!(self.state.deadline, deadline + slept, "the time that it waits does not count");
+                    if wakes.is_none() {
+                        self.happens(Happening::Comes(0))?;
+                    }
+                }
                 Verdict::Waiting(_) => {
                     self.state.waiting_since = Some(self.now);
                     self.now += SignedDuration::from_secs(60);

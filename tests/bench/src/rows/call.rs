@@ -255,6 +255,7 @@ fn journal_with_the_write() -> JournalSnapshot {
     let now = Timestamp::now();
     let row = EffectRow {
         id: EffectId { root: RUN.to_owned(), step: "write".to_owned(), round: 0, undos: 0, identity: "n:write".to_owned(), generation: 0 },
+        kind: "http".to_owned(),
         name: Some("write".to_owned()),
         key: RUN.to_owned(),
         method: "POST".to_owned(),
