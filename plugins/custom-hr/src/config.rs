@@ -95,6 +95,22 @@ pub struct Leaves {
     pub kinds: BTreeMap<String, String>,
     /// Our statuses by theirs. Statuses that are not listed must be one of ours.
     pub statuses: BTreeMap<String, Status>,
+    /// What the system's webhook tells.
+    pub hook: Hook,
+}
+
+/// What a webhook tells: the leaves themselves, or ids to read them by.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Hook {
+    /// Field of the body that holds the leave, or the list of leaves; empty where the body is that.
+    pub list: String,
+    /// How a leave is read that the webhook does not tell whole: a path with `{id}`; empty where it does.
+    pub path: String,
+    /// Field of what is in the body that holds the id for `path`.
+    pub id: String,
+    /// Field of the answer to `path` that holds the leave; empty where the answer is it.
+    pub record: String,
 }
 
 /// Their names of the fields of a leave. A dot goes into an object.
@@ -145,7 +161,14 @@ impl Default for Leaves {
             fields: LeaveFields::default(),
             kinds: BTreeMap::new(),
             statuses: BTreeMap::new(),
+            hook: Hook::default(),
         }
+    }
+}
+
+impl Default for Hook {
+    fn default() -> Self {
+        Self { list: String::new(), path: String::new(), id: id(), record: String::new() }
     }
 }
 

@@ -1,14 +1,17 @@
 //! Action `delete-entry`, which undoes `log-hours`.
 
-use sangam_sdk::{Effect, EffectState, Undo, prelude::*};
+use sangam_sdk::{
+    Effect, EffectState, Undo,
+    path::{fill, text_at},
+    prelude::*,
+};
 
 use crate::{
     Cx,
-    client::{dress, ok, url},
+    client::{dress, url},
     config::Method,
     entry::{find, values},
     log_hours::{self, LoggedHours},
-    path::{fill, text_at},
     shift::Shift,
     week::Week,
 };
@@ -71,7 +74,7 @@ fn delete(cx: &Cx, shift: &Shift, external_id: &str, entry_id: &str) -> Result<(
     if matches!(response.status, 404 | 410) {
         return Ok(()); // deleted before
     }
-    ok(response)?;
+    response.explained()?;
     log::info("deleted hours", &[("entry", &entry_id)]);
     Ok(())
 }

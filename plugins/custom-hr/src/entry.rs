@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use sangam_sdk::{
+    path::{at, fill, put, text_at},
     prelude::*,
     serde_json::{Map, Number},
 };
 
 use crate::{
     Cx,
-    client::{dress, ok, url},
+    client::{dress, url},
     config::{Config, Entries},
     overtime::Split,
-    path::{at, fill, put, text_at},
     shift::Shift,
 };
 
@@ -140,7 +140,7 @@ pub fn find(cx: &Cx, shift: &Shift, external_id: &str) -> Result<Option<String>,
         return Ok(None);
     };
     let path = fill(&lookup.path, &values(shift, external_id))?;
-    let answer: Value = dress(config, cx.get(url(config, &path))).send().and_then(ok)?.json()?;
+    let answer: Value = dress(config, cx.get(url(config, &path))).send()?.explained()?.json()?;
     let list = at(&answer, &lookup.list).as_array().ok_or_else(|| {
         Failure::rejected(format!("The answer to the look-up has no list at `{}`: see configuration.entries.lookup", lookup.list))
     })?;

@@ -1,22 +1,16 @@
 //! A leave, as the system has it and as an event.
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
-use sangam_sdk::prelude::*;
-
-use crate::{
-    config::Leaves,
+use sangam_sdk::{
     path::{at, text_at},
+    prelude::*,
 };
 
+use crate::config::Leaves;
+
 /// The types of events.
-pub const TYPES: [&str; 6] = [
-    "hr.leave.requested",
-    "hr.leave.approved",
-    "hr.leave.declined",
-    "hr.leave.cancelled",
-    "hr.sick-leave.reported",
-    "hr.sick-leave.cancelled",
-];
+pub const TYPES: [&str; 6] =
+    ["leave.requested", "leave.approved", "leave.declined", "leave.cancelled", "sick-leave.reported", "sick-leave.cancelled"];
 
 /// Our kind of sick leave.
 const SICK: &str = "sick";
@@ -95,11 +89,11 @@ fn status(theirs: &str, leaves: &Leaves) -> Result<Status, String> {
 /// Nobody asks to be sick: sick leave is reported, whatever the system's procedure.
 fn type_of(leave: &Leave<'_>) -> &'static str {
     match (leave.kind.as_str(), leave.status) {
-        (SICK, Status::Requested | Status::Approved) => "hr.sick-leave.reported",
-        (SICK, Status::Declined | Status::Cancelled) => "hr.sick-leave.cancelled",
-        (_, Status::Requested) => "hr.leave.requested",
-        (_, Status::Approved) => "hr.leave.approved",
-        (_, Status::Declined) => "hr.leave.declined",
-        (_, Status::Cancelled) => "hr.leave.cancelled",
+        (SICK, Status::Requested | Status::Approved) => "sick-leave.reported",
+        (SICK, Status::Declined | Status::Cancelled) => "sick-leave.cancelled",
+        (_, Status::Requested) => "leave.requested",
+        (_, Status::Approved) => "leave.approved",
+        (_, Status::Declined) => "leave.declined",
+        (_, Status::Cancelled) => "leave.cancelled",
     }
 }

@@ -2,11 +2,10 @@
 //!
 //! Hours travel through [`shift`] (how long was it?), [`week`] (what was logged before?), [`overtime`] (what of it is
 //! overtime?) and [`entry`] (what does the system call it?) to the actions [`log_hours`] and [`delete_entry`]. Leave
-//! comes in through [`poll`], a [`leave`] at a time.
+//! comes in through [`poll`] or the system's own [`hook`], a [`leave`] at a time.
 
 mod client;
 mod config;
-mod path;
 mod span;
 
 mod overtime;
@@ -18,6 +17,7 @@ mod entry;
 mod delete_entry;
 mod log_hours;
 
+mod hook;
 mod leave;
 mod poll;
 
@@ -53,7 +53,7 @@ impl Connector for CustomHr {
 
 impl Source for CustomHr {
     fn streams(s: &mut Streams<Self>) {
-        s.stream("leave", "Leave and sick leave").poll(poll::poll).types(&leave::TYPES);
+        s.stream("leave", "Leave and sick leave").poll(poll::poll).receive(hook::receive).types(&leave::TYPES);
     }
 }
 

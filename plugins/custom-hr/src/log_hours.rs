@@ -1,13 +1,16 @@
 //! Action `log-hours`.
 
-use sangam_sdk::{Write, prelude::*};
+use sangam_sdk::{
+    Write,
+    path::{fill, text_at},
+    prelude::*,
+};
 
 use crate::{
     Cx,
-    client::{dress, ok, url},
+    client::{dress, url},
     config::Method,
     entry::{Entry, find, values},
-    path::{fill, text_at},
     shift::Shift,
     week::Week,
 };
@@ -69,7 +72,7 @@ fn write(entry: &Entry<'_>, cx: &Cx) -> Result<String, Failure> {
         Method::Post => "POST",
     };
     let request = Write::new(method, url(&cx.config, &path)).name(WRITE);
-    let response = dress(&cx.config, request).json(&entry.body(entries)).send().and_then(ok)?;
+    let response = dress(&cx.config, request).json(&entry.body(entries)).send()?.explained()?;
     let answer: Value = response.json().unwrap_or_default();
     Ok(text_at(&answer, &entries.id).unwrap_or_else(|| entry.external_id.to_owned()))
 }

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use chrono::DateTime;
-use sangam_sdk::{SetAside, prelude::*};
+use sangam_sdk::{
+    path::{at, text_at},
+    prelude::*,
+};
 
 use crate::{
-    client::{dress, ok, url},
+    client::{dress, url},
     config::Config,
     leave::{event, updated_at},
-    path::{at, text_at},
 };
 
 /// Marks that a cursor keeps. Beyond that a record may be seen again, which its event's id makes harmless, and a page is
@@ -40,7 +42,7 @@ pub fn poll(poll: Poll<Cursor>, cx: &SourceContext<Config>) -> Result<Page<Curso
         cursor.page = None;
         return Ok(Page { next_cursor: Some(cursor), more: true, ..Page::default() });
     }
-    let answer: Value = ok(response)?.json()?;
+    let answer: Value = response.explained()?.json()?;
     let list = at(&answer, &leaves.list)
         .as_array()
         .ok_or_else(|| Failure::rejected(format!("The answer has no list at `{}`: see configuration.leaves.list", leaves.list)))?;

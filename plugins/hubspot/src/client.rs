@@ -1,6 +1,6 @@
 //! Requests to the CRM: records, searches and associations.
 
-use sangam_sdk::prelude::*;
+use sangam_sdk::{Write, prelude::*};
 
 use crate::{config::Config, errors::ok};
 
@@ -10,7 +10,12 @@ const BATCH: usize = 100;
 
 /// URL of a resource of records, such as `contacts/101`.
 pub fn objects(cx: &Context<Config>, resource: &str) -> String {
-    let (origin, version) = api(cx);
+    objects_of(&cx.config, resource)
+}
+
+/// The same, of a configuration.
+pub fn objects_of(config: &Config, resource: &str) -> String {
+    let (origin, version) = api(config);
     match version {
         "v3" => format!("{origin}/crm/v3/objects/{resource}"),
         date => format!("{origin}/crm/objects/{date}/{resource}"),
@@ -19,7 +24,12 @@ pub fn objects(cx: &Context<Config>, resource: &str) -> String {
 
 /// URL of a resource of pipelines, such as `tickets`.
 pub fn pipelines(cx: &Context<Config>, resource: &str) -> String {
-    let (origin, version) = api(cx);
+    pipelines_of(&cx.config, resource)
+}
+
+/// The same, of a configuration.
+pub fn pipelines_of(config: &Config, resource: &str) -> String {
+    let (origin, version) = api(config);
     match version {
         "v3" => format!("{origin}/crm/v3/pipelines/{resource}"),
         date => format!("{origin}/crm/pipelines/{date}/{resource}"),
@@ -28,11 +38,20 @@ pub fn pipelines(cx: &Context<Config>, resource: &str) -> String {
 
 /// URL of the associations of a record, such as `contacts/101` to `tickets`.
 pub fn associations(cx: &Context<Config>, of: &str, to: &str) -> String {
-    let (origin, version) = api(cx);
+    let (origin, version) = api(&cx.config);
     match version {
         // Version 3 shows them in another shape, and has no default ones.
         "v3" => format!("{origin}/crm/v4/objects/{of}/associations/{to}"),
         date => format!("{origin}/crm/objects/{date}/{of}/associations/{to}"),
+    }
+}
+
+/// URL that reads the associations of many records.
+pub fn associations_of_many(config: &Config, of: &str, to: &str) -> String {
+    let (origin, version) = api(config);
+    match version {
+        "v3" => format!("{origin}/crm/v4/associations/{of}/{to}/batch/read"),
+        date => format!("{origin}/crm/associations/{date}/{of}/{to}/batch/read"),
     }
 }
 
@@ -71,10 +90,15 @@ pub fn associated(cx: &Context<Config>, of: &str, to: &str) -> Result<Vec<String
 
 /// Reads records by id, at most [`BATCH`] in a request. Those that are gone are left out.
 pub fn read(cx: &Context<Config>, object: &str, ids: &[String], properties: &[&str]) -> Result<Vec<Value>, Failure> {
+    read_of(&cx.config, object, ids, properties)
+}
+
+/// The same, of a configuration.
+pub fn read_of(config: &Config, object: &str, ids: &[String], properties: &[&str]) -> Result<Vec<Value>, Failure> {
     let mut records = Vec::with_capacity(ids.len());
     for ids in ids.chunks(BATCH) {
         let inputs: Vec<Value> = ids.iter().map(|id| json!({ "id": id })).collect();
-        let request = cx.post(objects(cx, &format!("{object}/batch/read"))).read_only();
+        let request = Write::new("POST", objects_of(config, &format!("{object}/batch/read"))).read_only();
         let found = get(request.json(&json!({ "inputs": inputs, "properties": properties })))?;
         records.extend(found["results"].as_array().into_iter().flatten().cloned());
     }
@@ -95,6 +119,6 @@ pub fn property(record: &Value, name: &str) -> Option<String> {
     record["properties"][name].as_str().filter(|value| !value.is_empty()).map(str::to_owned)
 }
 
-fn api(cx: &Context<Config>) -> (&str, &str) {
-    (cx.config.base_url.trim_end_matches('/'), &cx.config.api_version)
+fn api(config: &Config) -> (&str, &str) {
+    (config.base_url.trim_end_matches('/'), &config.api_version)
 }

@@ -19,6 +19,22 @@ pub struct Config {
     /// Further properties for a contact's context, such as `preferred_channel`.
     #[serde(default)]
     pub contact_properties: Vec<String>,
+    /// A property of contacts that holds your id of them; told in events.
+    pub contact_external_id_property: Option<String>,
+    /// A property of tickets that holds your id of the job; told in events.
+    pub ticket_job_property: Option<String>,
+    /// The account: webhooks about another are passed over, since an app has one address for all accounts.
+    pub portal_id: Option<u64>,
+    /// Id of the app that this connector works as: webhooks about what it changed itself are passed over.
+    pub app_id: Option<u64>,
+    /// How many seconds a poll looks back behind the last one: HubSpot's search shows changes late.
+    #[serde(default = "overlap")]
+    #[schemars(range(max = 3600))]
+    pub overlap_seconds: u32,
+}
+
+fn overlap() -> u32 {
+    60
 }
 
 fn base_url() -> String {

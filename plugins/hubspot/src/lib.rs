@@ -14,12 +14,19 @@ mod pipeline;
 mod ticket;
 mod upsert;
 
+// What comes in.
+mod stream;
+
 #[cfg(test)]
 mod tests;
 
 use sangam_sdk::prelude::*;
 
 use config::Config;
+use stream::{
+    contact::{self as contacts, CONTACTS},
+    ticket::{self as tickets, TICKETS},
+};
 
 struct HubSpot;
 
@@ -27,10 +34,10 @@ impl Plugin for HubSpot {
     type Config = Config;
     const NAME: &'static str = "hubspot";
     const TITLE: &'static str = "HubSpot";
-    const DESCRIPTION: &'static str = "Keeps contacts and companies, closes tickets, adds notes to them, and reads a contact's context.";
+    const DESCRIPTION: &'static str = "Keeps contacts and companies, closes tickets, adds notes to them, reads a contact's context, and brings in changed contacts and tickets.";
     const HOSTS: &'static [&'static str] = &["${base-url}"];
     // Both forms of paths: `/crm/v3/objects/contacts/search` and `/crm/objects/2026-09/contacts/search`.
-    const READ_ONLY: &'static [&'static str] = &["POST /crm/*/*/*/search", "POST /crm/*/*/*/batch/read"];
+    const READ_ONLY: &'static [&'static str] = &["POST /crm/*/*/*/search", "POST /crm/*/*/*/batch/read", "POST /crm/*/*/*/*/batch/read"];
 }
 
 impl Connector for HubSpot {
@@ -46,4 +53,17 @@ impl Connector for HubSpot {
     }
 }
 
-sangam_sdk::export!(HubSpot);
+impl Source for HubSpot {
+    fn streams(s: &mut Streams<Self>) {
+        s.stream("contacts", "Contacts")
+            .poll(|poll, cx| stream::poll(&CONTACTS, poll, cx))
+            .receive(|inbound, cx| stream::receive(&CONTACTS, inbound, cx))
+            .types(&contacts::TYPES);
+        s.stream("tickets", "Tickets")
+            .poll(|poll, cx| stream::poll(&TICKETS, poll, cx))
+            .receive(|inbound, cx| stream::receive(&TICKETS, inbound, cx))
+            .types(&tickets::TYPES);
+    }
+}
+
+sangam_sdk::export!(HubSpot as duplex);

@@ -3,7 +3,7 @@
 use sangam_sdk::prelude::*;
 
 use crate::{
-    client::{get, id, pipelines},
+    client::{get, id, pipelines, pipelines_of},
     config::Config,
 };
 
@@ -12,6 +12,8 @@ use crate::{
 pub struct Stage {
     /// HubSpot's id, unique among all pipelines of the account.
     pub id: String,
+    /// As people see it.
+    pub label: String,
     /// Whether a ticket in it is done with.
     pub closed: bool,
     order: i64,
@@ -25,7 +27,12 @@ pub fn stages(cx: &Context<Config>, pipeline: &str) -> Result<Vec<Stage>, Failur
 
 /// The stages of all pipelines of tickets.
 pub fn all_stages(cx: &Context<Config>) -> Result<Vec<Stage>, Failure> {
-    let found = get(cx.get(pipelines(cx, "tickets")))?;
+    stages_of_all(&cx.config)
+}
+
+/// The same, of a configuration.
+pub fn stages_of_all(config: &Config) -> Result<Vec<Stage>, Failure> {
+    let found = get(Request::get(pipelines_of(config, "tickets")))?;
     Ok(found["results"].as_array().into_iter().flatten().flat_map(stages_of).collect())
 }
 
@@ -42,6 +49,7 @@ fn stages_of(pipeline: &Value) -> Vec<Stage> {
             let metadata = &stage["metadata"];
             Some(Stage {
                 id: id(&stage["id"])?,
+                label: stage["label"].as_str().unwrap_or_default().to_owned(),
                 closed: metadata["ticketState"] == "CLOSED" || metadata["isClosed"] == "true",
                 order: stage["displayOrder"].as_i64().unwrap_or(i64::MAX),
             })

@@ -1,6 +1,7 @@
 //! The actions against the HubSpot stand-in: what is there afterwards, whatever happened to the answers.
 
 mod far_end;
+mod streams;
 
 use far_end::FarEnd;
 use reqwest::Method;
@@ -301,6 +302,6 @@ fn it_describes_itself() {
     assert!(actions.iter().all(|action| action["description"].is_string()));
     let undone = |name: &str| actions.iter().find(|action| action["name"] == name).map_or(Value::Null, |action| action["undo"].clone());
     assert_eq!((undone("close-ticket"), undone("add-note")), (json!("reopen-ticket"), json!("delete-note")));
-    assert_eq!(descriptor["read_only"], json!(["POST /crm/*/*/*/search", "POST /crm/*/*/*/batch/read"]));
+    assert_eq!(descriptor["read_only"], json!(["POST /crm/*/*/*/search", "POST /crm/*/*/*/batch/read", "POST /crm/*/*/*/*/batch/read"]));
     assert_eq!(descriptor["configuration"]["properties"]["base-url"]["default"], "https://api.hubapi.com");
 }

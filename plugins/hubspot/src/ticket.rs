@@ -123,7 +123,7 @@ fn former_stage(record: &Value) -> Option<String> {
 fn update(cx: &Context<Config>, id: &str, name: &str, properties: &Map<String, Value>) -> Result<(), Failure> {
     let url = objects(cx, &format!("tickets/{}", encode(id)));
     cx.patch(url).name(name).json(&json!({ "properties": properties })).send().and_then(ok)?;
-    Ok(())
+    echo::wrote("tickets", id, properties.iter().map(|(name, value)| (name.as_str(), value)))
 }
 
 #[cfg(test)]

@@ -30,6 +30,9 @@ pub fn upsert(cx: &Context<Config>, object: &str, unique: &str, value: &str, pro
         let reason = answer["errors"][0]["message"].as_str().unwrap_or("it gave no record");
         return Err(Failure::rejected(format!("HubSpot did not keep the record: {reason}")).response(&response));
     };
+    echo::wrote(object, &id, properties.iter().map(|(name, value)| (name.as_str(), value)))?;
+    // HubSpot writes addresses in lower case.
+    echo::wrote(object, &id, [(unique, &value.to_lowercase().into())])?;
     log::info("kept a record", &[("object", &object), ("id", &id)]);
     Ok(Upserted { id, created: record["new"] == true })
 }

@@ -6,13 +6,20 @@ use sangam_sdk::{Effect, prelude::*, serde::de::DeserializeOwned};
 
 use crate::{
     Cx,
+    config::Config,
     fault::{self, ok},
+    stream,
 };
 
 /// URL of something of the company.
 pub fn url(cx: &Cx, path: impl Display) -> String {
-    let base = cx.config.base_url.trim_end_matches('/');
-    format!("{base}/v3/company/{}/{path}", encode(&cx.config.realm_id))
+    url_of(&cx.config, path)
+}
+
+/// The same, of a configuration.
+pub fn url_of(config: &Config, path: impl Display) -> String {
+    let base = config.base_url.trim_end_matches('/');
+    format!("{base}/v3/company/{}/{path}", encode(&config.realm_id))
 }
 
 /// Reads a record; `None` where there is none of that id.
@@ -27,8 +34,13 @@ pub fn read<T: DeserializeOwned>(cx: &Cx, entity: &str, id: &str) -> Result<Opti
 
 /// Runs a query; `rest` begins with `WHERE` or `ORDERBY`. Finds active records only, unless it says otherwise.
 pub fn select<T: DeserializeOwned>(cx: &Cx, entity: &str, rest: &str) -> Result<Vec<T>, Failure> {
+    select_of(&cx.config, entity, rest)
+}
+
+/// The same, of a configuration.
+pub fn select_of<T: DeserializeOwned>(config: &Config, entity: &str, rest: &str) -> Result<Vec<T>, Failure> {
     let query = format!("SELECT * FROM {entity} {rest}");
-    let request = json(cx.get(url(cx, "query"))).query("query", query);
+    let request = json(Request::get(url_of(config, "query"))).query("query", query);
     let mut answer: Value = request.send().and_then(ok)?.json()?;
     if !answer.is_object() {
         // Not an empty result: what is not found might be made again.
@@ -67,6 +79,14 @@ pub fn quote(text: &str) -> String {
 pub fn quote_all<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     let quoted: Vec<_> = texts.into_iter().map(quote).collect();
     format!("({})", quoted.join(", "))
+}
+
+/// The record in the answer to a write, which the streams are not to bring in as news.
+pub fn written<T: DeserializeOwned>(response: Response, entity: &str) -> Result<T, Failure> {
+    let mut answer: Value = response.json()?;
+    let record = taken(&mut answer, &format!("/{entity}"));
+    stream::wrote(entity, &record)?;
+    Ok(serde_json::from_value(record)?)
 }
 
 /// A part of an answer, taken out of it; null where it is not there. Unlike an index it panics at no answer, whatever its shape.

@@ -34,6 +34,14 @@ pub struct Config {
     pub doc_number_prefix: Option<String>,
     /// Currency of invoices, such as `USD`, where the company keeps several.
     pub currency: Option<String>,
+    /// How many seconds a poll looks back behind the last one.
+    #[serde(default = "overlap")]
+    #[schemars(range(max = 3600))]
+    pub overlap_seconds: u32,
+}
+
+fn overlap() -> u32 {
+    30
 }
 
 fn production() -> String {

@@ -4,11 +4,11 @@ use sangam_sdk::prelude::*;
 
 use crate::{
     Cx,
-    client::{quote, read, record, select, write},
+    client::{quote, read, select, write, written},
     fault::{self, DUPLICATE_NAME, ok},
 };
 
-const ENTITY: &str = "Customer";
+pub const ENTITY: &str = "Customer";
 /// Name of the write.
 const WRITE: &str = "customer";
 
@@ -142,7 +142,7 @@ impl CustomerRef {
                 return Ok(found);
             }
         }
-        let customer: Customer = record(ok(response)?, ENTITY)?;
+        let customer: Customer = written(ok(response)?, ENTITY)?;
         log::info("created a customer", &[("customer", &customer.id)]);
         Ok(Customer { created: true, ..customer })
     }

@@ -8,7 +8,7 @@ use sangam_sdk::prelude::*;
 use crate::{
     Cx,
     amount::Amount,
-    client::{clip, record, write},
+    client::{clip, write, written},
     customer::{Customer, CustomerRef},
     fault::{self, DUPLICATE_NUMBER, ok},
     item::Items,
@@ -166,7 +166,7 @@ fn create(cx: &Cx, job_id: &str, body: &Value) -> Result<Invoice, Failure> {
             return Ok(*invoice);
         }
     }
-    let invoice: Invoice = record(ok(response)?, ENTITY)?;
+    let invoice: Invoice = written(ok(response)?, ENTITY)?;
     log::info("created an invoice", &[("invoice", &invoice.id)]);
     Ok(invoice)
 }

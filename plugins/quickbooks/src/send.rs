@@ -4,7 +4,7 @@ use sangam_sdk::prelude::*;
 
 use crate::{
     Cx,
-    client::{json, read, record, url},
+    client::{json, read, url, written},
     fault::ok,
     invoice::{ENTITY, Invoice},
 };
@@ -51,5 +51,5 @@ pub fn once(cx: &Cx, id: &str, to: Option<&str>) -> Result<Invoice, Failure> {
     if let Some(to) = to {
         request = request.query("sendTo", to);
     }
-    record(request.send().and_then(ok)?, ENTITY)
+    written(request.send().and_then(ok)?, ENTITY)
 }

@@ -4,4 +4,5 @@ mod books;
 
 mod customers;
 mod invoices;
+mod streams;
 mod times;

@@ -4,7 +4,7 @@ use sangam_sdk::{Effect, EffectState, Undo, prelude::*};
 
 use crate::{
     Cx,
-    client::{body, made_by, quote, read, select, write},
+    client::{body, made_by, quote, read, select, write, written},
     fault::ok,
     invoice::{self, CreateInvoice, CreatedInvoice, ENTITY, Invoice},
 };
@@ -29,7 +29,7 @@ pub fn void_invoice(undo: Undo<CreateInvoice, CreatedInvoice>, cx: &Cx) -> Resul
     let requestid = format!("{}-{}", cx.key(WRITE), invoice.sync_token);
     let version = json!({ "Id": invoice.id, "SyncToken": invoice.sync_token });
     let request = write(cx, ENTITY, WRITE, &requestid, &version);
-    request.query("operation", "void").send().and_then(ok)?;
+    let _: Invoice = written(request.query("operation", "void").send().and_then(ok)?, ENTITY)?;
     log::info("voided an invoice", &[("invoice", &invoice.id)]);
     Ok(())
 }

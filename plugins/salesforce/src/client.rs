@@ -31,12 +31,21 @@ pub struct Saved {
 
 /// URL of a REST resource, such as `sobjects/Case`.
 pub fn url(cx: &Context<Config>, resource: &str) -> String {
-    format!("{}/services/data/{}/{resource}", origin(cx), cx.config.api_version)
+    resource_of(&cx.config, resource)
+}
+
+fn resource_of(config: &Config, resource: &str) -> String {
+    format!("{}/services/data/{}/{resource}", config.base_url.trim_end_matches('/'), config.api_version)
+}
+
+/// The first page of what a SOQL query finds, by `query` or, deleted records too, by `queryAll`.
+pub fn find(config: &Config, resource: &str, soql: &str) -> Result<Found, Failure> {
+    read(Request::get(resource_of(config, resource)).query("q", soql))
 }
 
 /// The first page of what a SOQL query finds.
 pub fn query(cx: &Context<Config>, soql: &str) -> Result<Found, Failure> {
-    read(cx.get(url(cx, "query")).query("q", soql))
+    find(&cx.config, "query", soql)
 }
 
 /// The next page.

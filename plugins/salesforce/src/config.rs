@@ -33,6 +33,19 @@ pub struct Config {
     /// Status of contracts in force.
     #[serde(default = "contract_status")]
     pub contract_status: String,
+    /// Id of the user that this connector works as (15 or 18 characters): a record that it wrote last and that was never seen before is no news.
+    pub integration_user: Option<String>,
+    /// Id of the org (15 or 18 characters): outbound messages of another are refused.
+    pub organization_id: Option<String>,
+    /// How many seconds a sweep looks back behind the last one, for records whose transaction ended late.
+    #[serde(default = "overlap")]
+    #[schemars(range(max = 3600))]
+    pub overlap_seconds: u32,
+}
+
+/// Transactions of Salesforce end within ten minutes at most, nearly all within seconds.
+fn overlap() -> u32 {
+    60
 }
 
 fn api_version() -> String {
@@ -64,6 +77,13 @@ impl TryFrom<String> for FieldName {
         } else {
             Err(format!("`{name}` is no API name of a field"))
         }
+    }
+}
+
+impl FieldName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

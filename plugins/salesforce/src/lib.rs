@@ -12,7 +12,11 @@ mod client_context;
 mod comment;
 mod contact;
 mod resolution;
+mod update_case;
 mod upsert;
+
+// What comes in.
+mod stream;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +24,10 @@ mod tests;
 use sangam_sdk::prelude::*;
 
 use config::Config;
+use stream::{
+    case::{self as cases, CASES},
+    contact::{self as contacts, CONTACTS},
+};
 
 struct Salesforce;
 
@@ -27,7 +35,7 @@ impl Plugin for Salesforce {
     type Config = Config;
     const NAME: &'static str = "salesforce";
     const TITLE: &'static str = "Salesforce";
-    const DESCRIPTION: &'static str = "Finds and resolves cases, adds technicians' comments, keeps accounts and contacts by external id, and reads what a technician needs to know of a client before a visit.";
+    const DESCRIPTION: &'static str = "Finds and resolves cases, adds technicians' comments, keeps accounts and contacts by external id, reads what a technician needs to know of a client before a visit, and brings in changed contacts and cases.";
     const HOSTS: &'static [&'static str] = &["${base-url}"];
 }
 
@@ -37,6 +45,7 @@ impl Connector for Salesforce {
         a.action("resolve-case", "Resolve a case", resolution::resolve_case).undo("reopen-case");
         a.action("reopen-case", "Reopen a case", resolution::reopen_case)
             .description("Gives a case that `resolve-case` closed its former status again, and deletes the comment that came with it.");
+        a.action("update-case", "Change a case", update_case::update_case).idempotent();
         a.action("add-comment", "Comment on a case", comment::add_comment).undo("delete-comment");
         a.action("delete-comment", "Delete a comment", comment::delete_comment).description("Deletes the comment that `add-comment` made.");
         a.action("upsert-account", "Keep an account", account::upsert_account).idempotent();
@@ -45,4 +54,17 @@ impl Connector for Salesforce {
     }
 }
 
-sangam_sdk::export!(Salesforce);
+impl Source for Salesforce {
+    fn streams(s: &mut Streams<Self>) {
+        s.stream("contacts", "Contacts")
+            .poll(|poll, cx| stream::poll(&CONTACTS, poll, cx))
+            .receive(|inbound, cx| stream::receive(&CONTACTS, inbound, cx))
+            .types(&contacts::TYPES);
+        s.stream("cases", "Cases")
+            .poll(|poll, cx| stream::poll(&CASES, poll, cx))
+            .receive(|inbound, cx| stream::receive(&CASES, inbound, cx))
+            .types(&cases::TYPES);
+    }
+}
+
+sangam_sdk::export!(Salesforce as duplex);

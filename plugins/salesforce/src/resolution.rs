@@ -12,6 +12,7 @@ use crate::{
     comment::{self, Draft, Marked, maybe_done},
     config::Config,
     errors::ok,
+    stream::case as cases,
 };
 
 /// The write that changes the status.
@@ -82,6 +83,7 @@ pub fn resolve_case(input: ResolveCase, cx: &Context<Config>) -> Result<Resolved
     }
     if !fields.is_empty() {
         update(cx, "Case", &case.case_id).name(name).json(&fields).send().and_then(ok)?;
+        wrote(cx, &case.case_id, &fields)?;
         log::info("resolved a case", &[("case", &case.case_number), ("status", &closed_status)]);
     }
     Ok(Resolved { case_id: case.case_id, case_number: case.case_number, status: closed_status, previous_status, comment_id })
@@ -122,8 +124,14 @@ fn reopen(cx: &Context<Config>, case: &Case, previous_status: Option<String>) ->
         None => open_status(cx)?,
     };
     update(cx, "Case", &case.case_id).name("reopen").json(&json!({ "Status": status })).send().and_then(ok)?;
+    echo::wrote("Case", &case.case_id, [("status", &status.as_str().into())])?;
     log::info("reopened a case", &[("case", &case.case_number), ("status", &status)]);
     Ok(status)
+}
+
+/// Remembers what was written, so that the stream `cases` does not bring it in as news.
+pub fn wrote(cx: &Context<Config>, case_id: &str, fields: &serde_json::Map<String, Value>) -> Result<(), Failure> {
+    echo::wrote("Case", case_id, fields.iter().map(|(name, value)| (cases::name_of(name, &cx.config), value)))
 }
 
 fn closed_status(cx: &Context<Config>) -> Result<String, Failure> {

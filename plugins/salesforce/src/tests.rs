@@ -1,6 +1,7 @@
 //! The actions against the Salesforce stand-in: what is there afterwards, whatever happened to the answers.
 
 mod far_end;
+mod streams;
 
 use far_end::FarEnd;
 use reqwest::Method;

@@ -7,6 +7,7 @@ use crate::{
     client::{Saved, url},
     config::{Config, FieldName},
     errors::ok,
+    stream::contact::{self, CONTACTS},
 };
 
 /// A record that exists now.
@@ -43,8 +44,18 @@ pub fn upsert(cx: &Context<Config>, record: &Record<'_>) -> Result<Upserted, Fai
         return Err(Failure::rejected(reason).response(&response));
     }
     let saved: Saved = ok(response).map_err(|failure| lost_race(failure, field))?.json()?;
+    echo::wrote(object, &saved.id, fields.iter().map(|(name, value)| (told(record, name), value)))?;
+    echo::wrote(object, &saved.id, [("external_id", &(*external_id).into())])?;
+    if let Some(company) = fields.get("Account").and_then(Value::as_object).and_then(|named| named.values().next()) {
+        echo::wrote(object, &saved.id, [("company", company)])?;
+    }
     log::info("kept a record", &[("object", object), ("id", &saved.id)]);
     Ok(Upserted { id: saved.id, created: saved.created })
+}
+
+/// Name of a field in the events of the streams.
+fn told<'a>(record: &Record<'_>, field: &'a str) -> &'a str {
+    if record.object == CONTACTS.name { contact::name_of(field) } else { field }
 }
 
 /// Another transaction has made the record at the same moment: the next try finds it.

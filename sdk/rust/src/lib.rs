@@ -18,10 +18,12 @@ mod event;
 mod input;
 mod undo;
 
+pub mod echo;
 mod imports;
 pub mod kv;
 pub mod log;
 mod pages;
+pub mod path;
 mod request;
 mod response;
 mod url;
@@ -58,7 +60,7 @@ pub use serde_json;
 pub mod prelude {
     pub use crate::{
         Actions, Connector, Context, Event, Failure, FailureKind, Inbound, NewEvent, Output, Page, Plugin, Poll, Received, Reply, Request,
-        Response, Source, SourceContext, Streams, Undo, encode, kv, log, pages,
+        Response, SetAside, Source, SourceContext, Streams, Undo, echo, encode, kv, log, pages,
     };
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};

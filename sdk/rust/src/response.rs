@@ -4,6 +4,7 @@ use std::{
 };
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{Failure, input};
 
@@ -60,6 +61,41 @@ impl Response {
             _ => Failure::rejected(answered()),
         };
         Err(failure.response(&self))
+    }
+
+    /// As [`Response::ok`]; a refusal is told in the system's own words, where it uses common ones: problem details (RFC 9457) with the fields at fault, or
+    /// `message`, `error_description` and `error`.
+    ///
+    /// # Errors
+    /// As in the table of [`Response::ok`].
+    pub fn explained(self) -> Result<Self, Failure> {
+        let said = self.said();
+        self.ok().map_err(|mut failure| {
+            if let Some(said) = said {
+                failure.reason = format!("{}: {said}", failure.reason);
+            }
+            failure
+        })
+    }
+
+    fn said(&self) -> Option<String> {
+        if self.is_success() {
+            return None;
+        }
+        let body: Value = self.json().ok()?;
+        let body = if body["error"].is_object() { &body["error"] } else { &body };
+        let text = |name: &str| body[name].as_str().filter(|text| !text.is_empty());
+        let mut parts: Vec<_> = ["title", "detail"].into_iter().filter_map(text).map(str::to_owned).collect();
+        if parts.is_empty() {
+            let usual = ["message", "error_description", "error"].into_iter().find_map(text);
+            parts.extend(usual.map(str::to_owned));
+        }
+        for error in body["errors"].as_array().into_iter().flatten() {
+            let field = ["pointer", "field", "name"].into_iter().find_map(|name| error[name].as_str());
+            let why = ["detail", "message", "reason"].into_iter().find_map(|name| error[name].as_str());
+            parts.extend(why.map(|why| format!("{} {why}", field.unwrap_or_default().trim_start_matches("#/")).trim().to_owned()));
+        }
+        (!parts.is_empty()).then(|| parts.join(": "))
     }
 
     /// Whether the status is 2xx.
@@ -196,6 +232,26 @@ mod tests {
         let details = answer(422, &[], &long).ok().expect_err("422").details.expect("quoted");
         assert_eq!(details["status"], 422);
         assert_eq!(details["body"], format!("{}…", "ä".repeat(1024)));
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_the_systems_words() {
+        for (body, reason) in [
+            (
+                r##"{"title": "Invalid fields", "detail": "no", "errors": [{"pointer": "#/note", "detail": "is long"}]}"##,
+                ": Invalid fields: no: note is long",
+            ),
+            (r#"{"error": "emp is missing"}"#, ": emp is missing"),
+            (r#"{"error": {"message": "no such job"}}"#, ": no such job"),
+            (r#"{"message": "gone"}"#, ": gone"),
+            ("[1]", ""),
+        ] {
+            let failure = answer(422, &[], body).explained().expect_err("422");
+            assert_eq!(failure.kind, Rejected);
+            assert!(failure.reason.ends_with(&format!("answered 422{reason}")), "{}", failure.reason);
+        }
+        let busy = answer(429, &[("retry-after", "3")], r#"{"title":"Too many requests"}"#).explained().expect_err("429");
+        assert_eq!((busy.kind, busy.after), (RateLimited, Some(Duration::from_secs(3))));
     }
 
     #[test]

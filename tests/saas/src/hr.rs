@@ -14,7 +14,8 @@
 //!
 //! Settings: `rate-limit` (`{"requests": n, "seconds": s}` or null), `add-leaves` (a list of leaves; one with a known
 //! id replaces it), `add-employees` (a list of `{id, email, name}`), `leave-page` (leaves in a page), `closed-through`
-//! (a day or null: entries up to it can't change).
+//! (a day or null: entries up to it can't change), `webhook` (`{"url", "secret"}` or null: leaves that are added are told as Standard Webhooks,
+//! <https://www.standardwebhooks.com>; the secret is text).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -33,12 +34,14 @@ use serde_json::{Value, json};
 
 use crate::quota::Quota;
 use crate::system::System;
+use crate::webhook::Hooks;
 
 mod entry;
 mod hours;
 mod leave;
 mod problem;
 mod store;
+mod webhook;
 
 use entry::Condition;
 use hours::Fault;
@@ -58,7 +61,7 @@ const MAX_ENTRIES: usize = 1_000;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The HR system behind its API.
-pub struct Hr(Mutex<Inner>);
+pub struct Hr(Mutex<Inner>, Hooks);
 
 struct Inner {
     store: Store,
@@ -76,7 +79,7 @@ impl Hr {
     /// With the seeded employees and leaves.
     #[expect(clippy::new_without_default, reason = "all stand-ins are made with `new`")]
     pub fn new() -> Hr {
-        Hr(Mutex::new(Inner::new()))
+        Hr(Mutex::new(Inner::new()), Hooks::new())
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -106,10 +109,13 @@ impl System for Hr {
     }
 
     fn state(&self) -> Value {
-        self.lock().store.state()
+        let mut state = self.lock().store.state();
+        state["webhooks"] = self.1.state();
+        state
     }
 
     fn reset(&self) {
+        self.1.reset();
         *self.lock() = Inner::new();
     }
 
@@ -127,7 +133,8 @@ impl System for Hr {
             "add-leaves" => {
                 let leaves: Vec<Leave> = serde_json::from_value(value).map_err(|error| error.to_string())?;
                 for leave in leaves {
-                    inner.store.add_leave(leave, Timestamp::now());
+                    let added = inner.store.add_leave(leave, Timestamp::now());
+                    self.1.send(move |target, _| webhook::delivery(&added, target));
                 }
             }
             "add-employees" => {
@@ -145,6 +152,7 @@ impl System for Hr {
                 let size = value.as_u64().and_then(|size| usize::try_from(size).ok()).filter(|size| *size > 0);
                 inner.leave_page = size.ok_or_else(|| wrong("a number of leaves"))?;
             }
+            "webhook" => self.1.set(value)?,
             "closed-through" => {
                 let day = value.as_str().map(|day| day.parse().map_err(|_| wrong("a day or null"))).transpose()?;
                 inner.store.closed_through = day;
@@ -152,7 +160,7 @@ impl System for Hr {
             _ => {
                 return Err(format!(
                     "hr has no setting `{setting}`; it has rate-limit, add-leaves, add-employees, leave-page, \
-                     closed-through"
+                     closed-through, webhook"
                 ));
             }
         }

@@ -14,6 +14,8 @@
 //! | `ten-secondly-limit` | requests in 10 s (search excepted), or null | null |
 //! | `secondly-limit` | searches in 1 s, or null | null |
 //! | `daily-limit` | requests in 24 h, or null | null |
+//! | `edit` | `{"object": "contacts", "id", "properties"}`: a person writes; without `id` a new record, with `"delete": true` it is archived | |
+//! | `webhook` | `{"url", "secret", "public-url"}`: an app is told of all changes | null |
 
 mod association;
 mod batch;
@@ -27,6 +29,7 @@ mod route;
 mod search;
 mod seed;
 mod token;
+mod webhook;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -40,6 +43,8 @@ use axum::routing::{any, post};
 use serde_json::Value;
 
 use crate::system::System;
+use crate::webhook::Hooks;
+use kind::Kind;
 use limit::Limits;
 use portal::Portal;
 use refusal::Refusal;
@@ -56,10 +61,12 @@ pub const CLIENT_SECRET: &str = "hs-secret";
 pub const REFRESH_TOKEN: &str = "hs-refresh";
 /// The account, named in some messages.
 pub const PORTAL_ID: u64 = 24_680_135;
+pub use webhook::APP_ID;
 
 /// The stand-in.
 pub struct HubSpot {
     account: Mutex<Account>,
+    hooks: Hooks,
 }
 
 struct Account {
@@ -70,14 +77,47 @@ struct Account {
 
 impl Account {
     fn new() -> Account {
-        Account { portal: seed::portal(), tokens: Tokens::new(), limits: Limits::new() }
+        let mut portal = seed::portal();
+        portal.changes.clear();
+        Account { portal, tokens: Tokens::new(), limits: Limits::new() }
     }
 }
 
 impl HubSpot {
     /// A portal with the seeded records.
     pub fn new() -> HubSpot {
-        HubSpot { account: Mutex::new(Account::new()) }
+        HubSpot { account: Mutex::new(Account::new()), hooks: Hooks::new() }
+    }
+
+    /// Sends what has changed.
+    fn tell(&self, portal: &mut Portal, by_app: bool) {
+        let batch = webhook::batch(&portal.changes.split_off(0), by_app);
+        if !batch.is_empty() {
+            self.hooks.send(move |target, attempt| webhook::delivery(&batch, target, attempt));
+        }
+    }
+
+    /// A person writes in the portal.
+    fn edit(portal: &mut Portal, edit: &Value) -> Result<(), String> {
+        let kind = edit["object"]
+            .as_str()
+            .and_then(Kind::parse)
+            .ok_or("`edit` takes {\"object\", \"id\", \"properties\"}: there is no such object")?;
+        let body = serde_json::json!({ "properties": edit["properties"] });
+        let refused = |_: Refusal| format!("hubspot refuses {edit}");
+        let Some(id) = edit["id"].as_str() else {
+            let draft = portal.draft(kind, &body).map_err(refused)?;
+            portal.create(draft);
+            return Ok(());
+        };
+        let id = portal.id_of(kind, id).map_err(refused)?;
+        if edit["delete"] == true {
+            portal.archive(kind, id);
+        } else {
+            let values = portal.check_change(kind, id, &body).map_err(refused)?;
+            portal.apply(kind, id, values);
+        }
+        Ok(())
     }
 
     fn account(&self) -> MutexGuard<'_, Account> {
@@ -105,10 +145,13 @@ impl System for HubSpot {
     }
 
     fn state(&self) -> Value {
-        self.account().portal.state()
+        let mut state = self.account().portal.state();
+        state["webhooks"] = self.hooks.state();
+        state
     }
 
     fn reset(&self) {
+        self.hooks.reset();
         *self.account() = Account::new();
     }
 
@@ -121,10 +164,15 @@ impl System for HubSpot {
             "ten-secondly-limit" => account.limits.ten_secondly(at_most(setting, &value)?),
             "secondly-limit" => account.limits.secondly(at_most(setting, &value)?),
             "daily-limit" => account.limits.daily(at_most(setting, &value)?),
+            "edit" => {
+                HubSpot::edit(&mut account.portal, &value)?;
+                self.tell(&mut account.portal, false);
+            }
+            "webhook" => self.hooks.set(value)?,
             other => {
                 return Err(format!(
                     "hubspot has no setting {other}; it has search-lag-ms, access-token-life-s, expire-tokens, \
-                     ten-secondly-limit, secondly-limit, daily-limit"
+                     ten-secondly-limit, secondly-limit, daily-limit, edit, webhook"
                 ));
             }
         }
@@ -159,6 +207,7 @@ async fn crm(
     let account = &mut *account;
     let answer = answer(account, method, &path, query.as_deref().unwrap_or_default(), &headers, &body);
     let mut answer = answer.unwrap_or_else(IntoResponse::into_response);
+    system.tell(&mut account.portal, true);
     if !path.ends_with("/search") {
         account.limits.tell(answer.headers_mut());
     }

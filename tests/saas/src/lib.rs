@@ -20,6 +20,7 @@ pub mod control;
 pub mod fault;
 pub mod quota;
 pub mod system;
+pub mod webhook;
 
 pub mod salesforce;
 
@@ -34,6 +35,8 @@ pub mod slack;
 pub mod warehouse;
 
 pub mod files;
+
+pub mod fieldservice;
 
 pub mod oauth;
 
@@ -64,9 +67,14 @@ pub struct Saas {
     pub warehouse: Stand,
     /// The folder of the payroll office.
     pub files: Stand,
+    /// Field-service software of no particular vendor.
+    pub fieldservice: Stand,
     /// A receiver of anything.
     pub sink: Stand,
 }
+
+/// How many stand-ins there are.
+pub const STANDS: usize = 9;
 
 impl Saas {
     /// Starts all of them on free loopback ports.
@@ -74,15 +82,15 @@ impl Saas {
     /// # Errors
     /// When a port can't be listened on.
     pub async fn start() -> anyhow::Result<Saas> {
-        Saas::start_on([SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 8]).await
+        Saas::start_on([SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); STANDS]).await
     }
 
-    /// Starts Salesforce, HubSpot, QuickBooks, HR, the sink, Slack, the warehouse and the files, in this order, on the given addresses.
+    /// Starts Salesforce, HubSpot, QuickBooks, HR, the sink, Slack, the warehouse, the files and the field-service software, in this order, on the given addresses.
     ///
     /// # Errors
     /// When an address is no loopback address, or can't be listened on.
-    pub async fn start_on(addresses: [SocketAddr; 8]) -> anyhow::Result<Saas> {
-        let [salesforce, hubspot, quickbooks, hr, sink, slack, warehouse, files] = addresses;
+    pub async fn start_on(addresses: [SocketAddr; STANDS]) -> anyhow::Result<Saas> {
+        let [salesforce, hubspot, quickbooks, hr, sink, slack, warehouse, files, fieldservice] = addresses;
         Ok(Saas {
             salesforce: stand(salesforce, Arc::new(salesforce::Salesforce::new())).await?,
             hubspot: stand(hubspot, Arc::new(hubspot::HubSpot::new())).await?,
@@ -91,6 +99,7 @@ impl Saas {
             slack: stand(slack, Arc::new(slack::Slack::new())).await?,
             warehouse: stand(warehouse, Arc::new(warehouse::Warehouse::new())).await?,
             files: stand(files, Arc::new(files::Files::new())).await?,
+            fieldservice: stand(fieldservice, Arc::new(fieldservice::FieldService::new())).await?,
             sink: stand(sink, Arc::new(sink::Sink::new())).await?,
         })
     }

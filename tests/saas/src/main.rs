@@ -4,14 +4,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::Context as _;
 use clap::Parser;
-use sangam_saas::Saas;
+use sangam_saas::{STANDS, Saas};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Stand-in business systems for tests and demonstrations.
 #[derive(Parser)]
 struct Options {
-    /// First of eight ports in a row: Salesforce, HubSpot, QuickBooks, HR, sink, Slack, warehouse, files. Free ports when absent.
+    /// First of as many ports in a row as there are stand-ins: Salesforce, HubSpot, QuickBooks, HR, sink, Slack, warehouse, files, field service. Free ports when absent.
     #[arg(long, value_name = "PORT")]
     ports: Option<u16>,
 }
@@ -29,6 +29,7 @@ async fn main() -> anyhow::Result<()> {
         "slack": saas.slack.url(),
         "warehouse": saas.warehouse.url(),
         "files": saas.files.url(),
+        "fieldservice": saas.fieldservice.url(),
     });
     println!("{origins}");
     tokio::select! {
@@ -37,11 +38,11 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-fn addresses(first: Option<u16>) -> anyhow::Result<[SocketAddr; 8]> {
-    let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 8];
+fn addresses(first: Option<u16>) -> anyhow::Result<[SocketAddr; STANDS]> {
+    let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); STANDS];
     if let Some(first) = first {
         for (offset, address) in (0..).zip(&mut addresses) {
-            address.set_port(first.checked_add(offset).context("no eight ports from there on")?);
+            address.set_port(first.checked_add(offset).with_context(|| format!("no {STANDS} ports from there on"))?);
         }
     }
     Ok(addresses)

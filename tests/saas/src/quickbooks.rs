@@ -14,9 +14,13 @@
 //! | `access-token-life-s` | life of access tokens issued from now on | 3600 |
 //! | `expire-tokens` | `true`: ends every access token issued so far | |
 //! | `requests-per-minute` | API requests in a minute, or null | null |
+//! | `pay` | `{"invoice", "amount"}`: somebody records a payment; without an amount of all that is owed | |
+//! | `edit` | `{"entity", "record"}`: somebody writes a record, sparsely where it has an `Id` | |
+//! | `webhook` | `{"url", "secret", "format"}`: all changes are told, as CloudEvents or as `"notifications"` | null |
 
 mod answer;
 mod batch;
+mod capture;
 mod company;
 mod entity;
 mod fault;
@@ -26,6 +30,7 @@ mod item;
 mod line;
 mod money;
 mod name;
+mod payment;
 mod query;
 mod replay;
 mod route;
@@ -34,6 +39,7 @@ mod select;
 mod tax;
 mod time_activity;
 mod token;
+mod webhook;
 mod write;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -49,12 +55,15 @@ use serde_json::{Value, json};
 
 use crate::quota::Quota;
 use crate::system::System;
+use crate::webhook::Hooks;
 use answer::Answer;
 use company::Company;
+use entity::Entity;
 use fault::Fault;
 use replay::Replay;
 use route::Call;
 use token::Tokens;
+use write::Operation;
 
 /// OAuth client, sent by HTTP Basic.
 pub const CLIENT_ID: &str = "qbo-client";
@@ -70,6 +79,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// The stand-in.
 pub struct QuickBooks {
     account: Mutex<Account>,
+    hooks: Hooks,
 }
 
 struct Account {
@@ -81,14 +91,38 @@ struct Account {
 
 impl Account {
     fn new() -> Account {
-        Account { company: seed::company(), tokens: Tokens::new(), replay: Replay::default(), throttle: Quota::unlimited(MINUTE) }
+        let mut company = seed::company();
+        company.changes.clear();
+        Account { company, tokens: Tokens::new(), replay: Replay::default(), throttle: Quota::unlimited(MINUTE) }
     }
 }
 
 impl QuickBooks {
     /// A company with the seeded lists.
     pub fn new() -> QuickBooks {
-        QuickBooks { account: Mutex::new(Account::new()) }
+        QuickBooks { account: Mutex::new(Account::new()), hooks: Hooks::new() }
+    }
+
+    /// Sends what has changed.
+    fn tell(&self, account: &mut Account) {
+        let changes = account.company.changes.split_off(0);
+        if !changes.is_empty() {
+            self.hooks.send(move |target, _| webhook::delivery(&changes, target));
+        }
+    }
+
+    /// Somebody writes a record in QuickBooks.
+    fn edit(account: &mut Account, edit: &Value) -> Result<(), String> {
+        let entity =
+            edit["entity"].as_str().and_then(Entity::parse).ok_or("`edit` takes {\"entity\", \"record\"}: there is no such entity")?;
+        let mut record = edit["record"].clone();
+        if let Some(id) = record["Id"].as_str().map(str::to_owned) {
+            let present = account.company.get(entity, &id).ok_or_else(|| format!("quickbooks has no {} {id}", entity.name()))?;
+            record["SyncToken"] = present.get("SyncToken").cloned().unwrap_or_default();
+            record["sparse"] = true.into();
+        }
+        let operation = if edit["delete"] == true { Operation::Delete } else { Operation::Save };
+        write::write(&mut account.company, entity, operation, &record).map(|_| ()).map_err(|_| format!("quickbooks refuses {edit}"))
     }
 
     fn account(&self) -> MutexGuard<'_, Account> {
@@ -120,11 +154,13 @@ impl System for QuickBooks {
         let account = self.account();
         let mut state = account.company.state();
         state["tokens"] = account.tokens.state();
+        state["webhooks"] = self.hooks.state();
         state["replayed"] = json!(account.replay.served());
         state
     }
 
     fn reset(&self) {
+        self.hooks.reset();
         *self.account() = Account::new();
     }
 
@@ -139,8 +175,21 @@ impl System for QuickBooks {
                 let limit = u32::try_from(whole()?).map_err(|_| format!("{setting} is too large"))?;
                 account.throttle.allow(Some(limit), MINUTE);
             }
+            "pay" => {
+                let amount = value.get("amount").filter(|amount| !amount.is_null());
+                let amount = amount.map(|amount| money::read(amount).ok_or("`pay` takes {\"invoice\", \"amount\"}")).transpose()?;
+                payment::receive(&mut account.company, value["invoice"].as_str().unwrap_or_default(), amount)?;
+                self.tell(&mut account);
+            }
+            "edit" => {
+                QuickBooks::edit(&mut account, &value)?;
+                self.tell(&mut account);
+            }
+            "webhook" => self.hooks.set(value)?,
             other => {
-                return Err(format!("quickbooks has no setting {other}; it has access-token-life-s, expire-tokens, requests-per-minute"));
+                return Err(format!(
+                    "quickbooks has no setting {other}; it has access-token-life-s, expire-tokens, requests-per-minute, pay, edit, webhook"
+                ));
             }
         }
         Ok(())
@@ -168,6 +217,7 @@ async fn company(
     let answer = admit(&mut account, &realm, text(&headers, header::AUTHORIZATION))
         .and_then(|()| route::route(&mut account, &call))
         .unwrap_or_else(Answer::from);
+    system.tell(&mut account);
     answer.respond(text(&headers, header::ACCEPT))
 }
 

@@ -3,7 +3,9 @@
 //! Written from the REST API guide (resources `sobjects`, `query`, `composite`, `composite/sobjects`) and from recorded
 //! answers. Settings: `session-lifetime` (seconds), `expire-sessions` (any value: now), `rate-limit`
 //! (`{"requests": n, "seconds": s}` or null), `query-page` (records), `unique-external-ids` (boolean), `lock-rows`
-//! (ids whose writes fail with `UNABLE_TO_LOCK_ROW`), `case-statuses` (`[["Done", true], …]`: name and whether closed).
+//! (ids whose writes fail with `UNABLE_TO_LOCK_ROW`), `case-statuses` (`[["Done", true], …]`: name and whether closed), `edit`
+//! (`{"object", "id", "fields"}`: a person writes in the org; without `id` a new record, with `"delete": true` it is deleted), `webhook` (`{"url", "object", "fields"}`:
+//! a flow sends outbound messages about that object).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,6 +21,7 @@ use serde_json::{Value, json};
 
 use crate::quota::Quota;
 use crate::system::System;
+use crate::webhook::Hooks;
 
 mod collection;
 mod composite;
@@ -26,6 +29,7 @@ mod cursor;
 mod id;
 mod oauth;
 mod org;
+mod outbound;
 mod query;
 mod refusal;
 mod rest;
@@ -37,8 +41,10 @@ mod value;
 use cursor::Cursors;
 use id::Id;
 use oauth::Sessions;
+pub use org::{PERSON_ID, USER_ID};
 use refusal::Refusal;
 use rest::{Call, Desk, Reply};
+use schema::Object;
 pub use seed::CASE_STATUSES;
 
 /// The client that may have sessions.
@@ -61,6 +67,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Salesforce {
     origin: Mutex<String>,
     state: Mutex<Inner>,
+    hooks: Hooks,
 }
 
 struct Inner {
@@ -71,11 +78,9 @@ struct Inner {
 
 impl Inner {
     fn new() -> Inner {
-        Inner {
-            desk: Desk { org: seed::seed(Timestamp::now()), cursors: Cursors::new(cursor::PAGE) },
-            sessions: Sessions::new(),
-            quota: Quota::unlimited(DAY),
-        }
+        let mut org = seed::seed(Timestamp::now());
+        org.changes.clear();
+        Inner { desk: Desk { org, cursors: Cursors::new(cursor::PAGE) }, sessions: Sessions::new(), quota: Quota::unlimited(DAY) }
     }
 }
 
@@ -83,11 +88,48 @@ impl Salesforce {
     /// With the seeded org.
     #[expect(clippy::new_without_default, reason = "all stand-ins are made with `new`")]
     pub fn new() -> Salesforce {
-        Salesforce { origin: Mutex::default(), state: Mutex::new(Inner::new()) }
+        Salesforce { origin: Mutex::default(), state: Mutex::new(Inner::new()), hooks: Hooks::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends what has changed, one record a message.
+    fn tell(&self, inner: &mut Inner) {
+        let wanted = self.hooks.option("object");
+        let wanted = wanted.as_str().and_then(Object::named);
+        for (name, id) in inner.desk.org.changes.split_off(0) {
+            let Some(record) = wanted.filter(|object| object.name == name).and_then(|object| inner.desk.org.get(object, &id)).cloned()
+            else {
+                continue;
+            };
+            self.hooks.send(move |target, _| {
+                let fields = target.options.get("fields").and_then(Value::as_array).into_iter().flatten();
+                let fields: Vec<String> = fields.filter_map(|field| field.as_str().map(str::to_owned)).collect();
+                outbound::message(name, std::slice::from_ref(&record), &fields)
+            });
+        }
+    }
+
+    /// A person writes in the org.
+    fn edit(inner: &mut Inner, edit: &Value) -> Result<(), String> {
+        let object = edit["object"]
+            .as_str()
+            .and_then(Object::named)
+            .ok_or("`edit` takes {\"object\", \"id\", \"fields\"}: there is no such object")?;
+        let fields = edit["fields"].as_object().cloned().unwrap_or_default();
+        let org = &mut inner.desk.org;
+        org.user = PERSON_ID;
+        let now = Timestamp::now();
+        let id = edit["id"].as_str().and_then(Id::parse);
+        let written = match (id, edit["delete"] == true) {
+            (None, _) => org.create(object, fields, now).map(|_| ()),
+            (Some(id), true) => org.delete(object, &id, now),
+            (Some(id), false) => org.update(object, &id, fields, now),
+        };
+        org.user = USER_ID;
+        written.map_err(|refusal| refusal.body().to_string())
     }
 
     fn origin(&self) -> String {
@@ -119,10 +161,12 @@ impl System for Salesforce {
             "records": inner.desk.org.state(),
             "sessions": inner.sessions.count(Instant::now()),
             "api_usage": inner.quota.used(),
+            "webhooks": self.hooks.state(),
         })
     }
 
     fn reset(&self) {
+        self.hooks.reset();
         *self.lock() = Inner::new();
     }
 
@@ -159,10 +203,15 @@ impl System for Salesforce {
                 let statuses: Vec<(String, bool)> = serde_json::from_value(value).map_err(|_| wrong("a list of [name, closed]"))?;
                 inner.desk.org.set_case_statuses(&statuses, Timestamp::now());
             }
+            "edit" => {
+                Salesforce::edit(&mut inner, &value)?;
+                self.tell(&mut inner);
+            }
+            "webhook" => self.hooks.set(value)?,
             _ => {
                 return Err(format!(
                     "salesforce has no setting `{setting}`; it has session-lifetime, expire-sessions, rate-limit, \
-                     query-page, unique-external-ids, lock-rows, case-statuses"
+                     query-page, unique-external-ids, lock-rows, case-statuses, edit, webhook"
                 ));
             }
         }
@@ -208,7 +257,9 @@ async fn data(State(salesforce): State<Arc<Salesforce>>, method: Method, uri: Ur
             let page = batch_size(&headers);
             let call = Call::new(method.as_str(), target, json_body(&headers, &body), page, Timestamp::now());
             let answered = call.ok_or_else(Refusal::not_found).and_then(|call| rest::answer(&mut inner.desk, &call));
-            answered.unwrap_or_else(Reply::from)
+            let reply = answered.unwrap_or_else(Reply::from);
+            salesforce.tell(inner);
+            reply
         }
     };
     let mut response = respond(reply);

@@ -150,7 +150,7 @@ async fn the_sink_does_a_key_once() {
 #[tokio::test]
 async fn only_loopback_is_listened_on() {
     let everywhere = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
-    assert!(Saas::start_on([everywhere; 8]).await.is_err());
+    assert!(Saas::start_on([everywhere; sangam_saas::STANDS]).await.is_err());
 }
 
 #[tokio::test]

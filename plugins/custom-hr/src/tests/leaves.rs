@@ -40,10 +40,7 @@ fn each_leave_comes_in_once_by_its_last_change() {
             "lv-2/2026-11-19T06:30:00Z",
         ];
         assert_eq!(ids(&host), all);
-        assert_eq!(
-            types(&host),
-            ["hr.leave.approved", "hr.leave.requested", "hr.leave.cancelled", "hr.leave.approved", "hr.sick-leave.reported"]
-        );
+        assert_eq!(types(&host), ["leave.approved", "leave.requested", "leave.cancelled", "leave.approved", "sick-leave.reported"]);
         let (cursor, _) = sweep(&mut host, cursor, limit);
         assert_eq!(host.events.len(), 5, "nothing changed");
         assert_eq!(cursor.expect("a cursor")["since"], "2026-11-19T06:30:00Z");
@@ -56,11 +53,11 @@ fn changes_at_the_very_moment_of_the_last_are_seen() {
     let mut host = hr.host(json!({}));
     host.since = Some("2026-11-19T00:00:00Z".into());
     let (cursor, _) = sweep(&mut host, None, 100);
-    assert_eq!(types(&host), ["hr.sick-leave.reported"]);
+    assert_eq!(types(&host), ["sick-leave.reported"]);
     assert_eq!(
         host.events[0],
         json!({
-            "specversion": "1.0", "id": "lv-2/2026-11-19T06:30:00Z", "type": "hr.sick-leave.reported",
+            "specversion": "1.0", "id": "lv-2/2026-11-19T06:30:00Z", "type": "sick-leave.reported",
             "subject": "emp-2", "time": "2026-11-19T06:30:00Z",
             "data": {
                 "id": "lv-2", "employee_ref": "emp-2", "kind": "sick", "status": "approved", "start": "2026-11-19",
@@ -74,7 +71,7 @@ fn changes_at_the_very_moment_of_the_last_are_seen() {
         json!([leave("lv-6", "vacation", "declined", "2026-11-19T06:30:00Z"), leave("lv-2", "sick", "cancelled", "2026-11-20T06:30:00Z"),]),
     );
     sweep(&mut host, cursor, 100);
-    assert_eq!(types(&host)[1..], ["hr.leave.declined", "hr.sick-leave.cancelled"]);
+    assert_eq!(types(&host)[1..], ["leave.declined", "sick-leave.cancelled"]);
 }
 
 #[test]
@@ -111,7 +108,7 @@ fn records_that_can_not_be_read_are_set_aside_and_stop_nothing() {
         ]
     );
     assert_eq!(page.set_aside[0].record["status"], "pending");
-    assert_eq!((ids(&host), types(&host)), (vec!["7/2026-11-20T08:00:00+01:00"], vec!["hr.leave.approved"]));
+    assert_eq!((ids(&host), types(&host)), (vec!["7/2026-11-20T08:00:00+01:00"], vec!["leave.approved"]));
     assert_eq!(host.events[0]["data"]["kind"], "parental");
     // They are set aside once, however often the system shows them.
     hr.fault("GET", "/v1/leaves", answer());
@@ -137,7 +134,7 @@ fn other_shapes_are_a_matter_of_configuration() {
     } }));
     host.since = Some("2026-11-01T00:00:00Z".into());
     sweep(&mut host, None, 10);
-    assert_eq!(types(&host), ["hr.sick-leave.reported"]);
+    assert_eq!(types(&host), ["sick-leave.reported"]);
     assert_eq!((&host.events[0]["subject"], &host.events[0]["data"]["half_day"]), (&json!("p1"), &json!(true)));
     assert!(host.sent[0].url.ends_with("/absences?type=all&changedSince=2026-11-01T00%3A00%3A00Z"), "{}", host.sent[0].url);
 }
@@ -173,4 +170,53 @@ fn failures_leave_the_cursor_where_it_was() {
         let failure = host.poll::<CustomHr>("leave", None, 100).expect_err("no page");
         assert_eq!((failure.kind, host.events.len()), (kind, 0), "{act:?}");
     }
+}
+
+fn hook(body: &Value) -> Inbound {
+    Inbound { method: "POST".into(), path: "/hooks/leave".into(), body: body.to_string().into_bytes(), ..Inbound::default() }
+}
+
+#[test]
+fn a_webhook_is_the_same_event_as_the_poll() {
+    let hr = Hr::open();
+    let mut host = hr.host(json!({}));
+    sweep(&mut host, None, 100);
+    let polled = host.events.pop().expect("sick leave");
+    let record = hr.state()["leaves"].as_array().and_then(|all| all.iter().find(|leave| leave["id"] == "lv-2")).cloned().expect("lv-2");
+    for body in [record.clone(), json!([record])] {
+        host.events.clear();
+        host.receive::<CustomHr>("leave", hook(&body)).expect("received");
+        assert_eq!(host.events, [polled.clone()]);
+    }
+}
+
+#[test]
+fn a_webhook_may_be_wrapped_or_tell_only_an_id() {
+    let leave = json!({ "id": 7, "employee_ref": "emp-1", "kind": "sick", "status": "requested", "start": "2026-12-01", "end": "2026-12-02", "updated_at": "2026-11-20T08:00:00Z" });
+    let hr = Hr::open();
+    let mut host = hr.host(json!({ "leaves": { "hook": { "list": "data.leaves" } } }));
+    host.receive::<CustomHr>("leave", hook(&json!({ "data": { "leaves": [leave] } }))).expect("received");
+    hr.fault(
+        "GET",
+        "/v1/leaves/7",
+        FaultAct::Status { status: 200, headers: Default::default(), body: json!({ "leave": leave }).to_string() },
+    );
+    host.config["leaves"] = json!({ "hook": { "path": "/v1/leaves/{id}", "id": "leave_id", "record": "leave" } });
+    host.receive::<CustomHr>("leave", hook(&json!({ "leave_id": 7 }))).expect("received");
+    assert_eq!(types(&host), ["sick-leave.reported"; 2]);
+    assert_eq!(host.events[0], host.events[1]);
+}
+
+#[test]
+fn a_webhook_that_can_not_be_read_is_refused_with_the_reason() {
+    let hr = Hr::open();
+    let mut host = hr.host(json!({}));
+    for (body, reason) in
+        [(json!(7), "The webhook has no leave at ``"), (json!({ "id": "lv-9" }), "The webhook's leave can't be read: `updated_at`")]
+    {
+        let failure = host.receive::<CustomHr>("leave", hook(&body)).expect_err("no leave");
+        assert_eq!(failure.kind, FailureKind::Rejected);
+        assert!(failure.reason.starts_with(reason), "{failure}");
+    }
+    assert!(host.events.is_empty());
 }

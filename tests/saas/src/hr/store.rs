@@ -57,15 +57,16 @@ impl Store {
         }
     }
 
-    /// Adds a leave, or replaces the one with its id.
-    pub fn add_leave(&mut self, mut leave: Leave, now: Timestamp) {
+    /// Adds a leave, or replaces the one with its id; gives it as it is then.
+    pub fn add_leave(&mut self, mut leave: Leave, now: Timestamp) -> Leave {
         if leave.id.is_empty() {
             self.leaves_added += 1;
             leave.id = format!("lv-added-{}", self.leaves_added);
         }
         leave.updated_at.get_or_insert(now);
         self.leaves.retain(|own| own.id != leave.id);
-        self.leaves.push(leave);
+        self.leaves.push(leave.clone());
+        leave
     }
 
     /// All of it, for reading back.

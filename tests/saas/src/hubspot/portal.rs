@@ -57,6 +57,24 @@ pub(super) struct Portal {
     /// Holder of each value of each unique property.
     holders: HashMap<(Kind, String, String), u64>,
     next_id: u64,
+    /// What happened since somebody took note: webhooks tell it.
+    pub(super) changes: Vec<Change>,
+}
+
+/// Something that a webhook tells.
+#[derive(Debug, Clone)]
+pub(super) struct Change {
+    pub(super) kind: Kind,
+    pub(super) id: u64,
+    /// `creation`, `deletion`, or a property with its value.
+    pub(super) what: Happened,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Happened {
+    Creation,
+    Deletion,
+    Property(String, Option<String>),
 }
 
 impl Portal {
@@ -69,6 +87,7 @@ impl Portal {
             links: BTreeSet::new(),
             holders: HashMap::new(),
             next_id: FIRST_ID,
+            changes: Vec::new(),
         }
     }
 
@@ -137,6 +156,7 @@ impl Portal {
         }
         let record = Record { id, kind, properties, created: now, updated: now, versions: Vec::new() };
         self.live.insert((kind, id), record);
+        self.changes.push(Change { kind, id, what: Happened::Creation });
         for (to_kind, to, type_id) in links {
             self.link((kind, id), (to_kind, to), type_id);
         }
@@ -165,7 +185,10 @@ impl Portal {
                 if unique {
                     self.holders.insert((kind, name.clone(), folded(&value)), id);
                 }
-                record.properties.insert(name, value);
+                record.properties.insert(name.clone(), value.clone());
+                self.changes.push(Change { kind, id, what: Happened::Property(name, Some(value)) });
+            } else {
+                self.changes.push(Change { kind, id, what: Happened::Property(name, None) });
             }
         }
         if let (Some(pipeline), Some((_, of_stage))) = (pipeline::of(kind), pipeline::properties(kind)) {
@@ -196,6 +219,7 @@ impl Portal {
             Kind::ALL.into_iter().flat_map(|to| self.links((kind, id), to).map(move |link| (to, link.to))).collect();
         ends.into_iter().for_each(|to| self.unlink((kind, id), to, None));
         record.index(self.lag, None);
+        self.changes.push(Change { kind, id, what: Happened::Deletion });
         self.gone.insert((kind, id), record);
     }
 

@@ -45,6 +45,12 @@ pub(super) struct Company {
     /// The next number for an invoice that comes without one.
     next_number: u64,
     pub(super) emails: Vec<Email>,
+    /// Payments received: whole, as the API shows them.
+    pub(super) payments: Vec<Value>,
+    /// Deleted records and when: change data capture tells them.
+    pub(super) deleted: Vec<(Entity, String, String)>,
+    /// What happened since somebody took note: entity, id, `created`, `updated`, `deleted`, `voided` or `emailed`.
+    pub(super) changes: Vec<(&'static str, String, &'static str)>,
 }
 
 impl Company {
@@ -56,6 +62,9 @@ impl Company {
             numbers: HashMap::new(),
             next_number: 1038,
             emails: Vec::new(),
+            payments: Vec::new(),
+            deleted: Vec::new(),
+            changes: Vec::new(),
         }
     }
 
@@ -103,6 +112,15 @@ impl Company {
     /// Writes a record, and what follows from it elsewhere: names, numbers, balances, billed time.
     pub(super) fn put(&mut self, entity: Entity, id: &str, record: Fields) {
         let old = self.take(entity, id);
+        let void = |fields: &Fields| fields.get("PrivateNote").and_then(Value::as_str).is_some_and(|note| note.starts_with("Voided"));
+        let emailed = |fields: &Fields| fields.get("EmailStatus") == Some(&json!("EmailSent"));
+        let happened = match &old {
+            None => "created",
+            Some(old) if entity == Entity::Invoice && void(&record) && !void(old) => "voided",
+            Some(old) if entity == Entity::Invoice && emailed(&record) && !emailed(old) => "emailed",
+            Some(_) => "updated",
+        };
+        self.changes.push((entity.name(), id.to_owned(), happened));
         self.index(entity, id, &record, true);
         self.follow(entity, old.as_ref(), Some(&record));
         self.tables.entry(entity).or_default().insert(Id(id.to_owned()), record);
@@ -112,6 +130,8 @@ impl Company {
     pub(super) fn remove(&mut self, entity: Entity, id: &str) {
         let old = self.take(entity, id);
         self.follow(entity, old.as_ref(), None);
+        self.deleted.push((entity, id.to_owned(), super::answer::moment()));
+        self.changes.push((entity.name(), id.to_owned(), "deleted"));
     }
 
     fn take(&mut self, entity: Entity, id: &str) -> Option<Fields> {
@@ -186,6 +206,7 @@ impl Company {
             "time_activities": list(Entity::TimeActivity),
             "tax_codes": list(Entity::TaxCode),
             "emails_sent": emails,
+            "payments": self.payments,
         })
     }
 }

@@ -9,6 +9,7 @@ use url::form_urlencoded;
 use super::Account;
 use super::answer::Answer;
 use super::batch;
+use super::capture;
 use super::entity::Entity;
 use super::fault::Fault;
 use super::invoice;
@@ -66,11 +67,16 @@ pub(super) fn route(account: &mut Account, call: &Call<'_>) -> Result<Answer, Fa
     match (call.method.as_str(), path.as_slice()) {
         ("GET", ["query"]) => run(account, call.parameter("query")),
         ("POST", ["query"]) => run(account, call.text()?),
+        ("GET", ["cdc"]) => capture::capture(&account.company, call.parameter("entities"), call.parameter("changedSince")),
         ("POST", ["batch"]) => {
             let body = call.json()?;
             once(account, call, "batch", |account| Ok(Answer::ok(batch::batch(&mut account.company, &body)?)))
         }
         ("POST", ["invoice", id, "send"]) => send(account, call, id),
+        ("GET", ["payment", id]) => {
+            let payment = account.company.payments.iter().find(|payment| payment["Id"] == *id).ok_or_else(Fault::not_found)?;
+            Ok(Answer::ok(json!({ "Payment": payment })))
+        }
         ("GET", [name, id]) => {
             let entity = entity(name)?;
             let record = account.company.get(entity, id).ok_or_else(Fault::not_found)?;
@@ -113,6 +119,13 @@ fn entity(name: &str) -> Result<Entity, Fault> {
 }
 
 fn run(account: &Account, text: &str) -> Result<Answer, Fault> {
+    // Payments are no entity of the store: they are made by the setting `pay`, and asked for by their ids.
+    if let Some(ids) = text.strip_prefix("SELECT * FROM Payment WHERE Id IN (").and_then(|rest| rest.strip_suffix(')')) {
+        let ids: Vec<&str> = ids.split(',').map(|id| id.trim().trim_matches('\'')).collect();
+        let wanted = |payment: &&Value| payment["Id"].as_str().is_some_and(|id| ids.contains(&id));
+        let found: Vec<&Value> = account.company.payments.iter().filter(wanted).collect();
+        return Ok(Answer::ok(json!({ "QueryResponse": if found.is_empty() { json!({}) } else { json!({ "Payment": found }) } })));
+    }
     let query = query::parse(text)?;
     Ok(Answer::ok(json!({ "QueryResponse": select::select(&account.company, &query)? })))
 }

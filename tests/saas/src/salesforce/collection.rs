@@ -1,5 +1,6 @@
 //! `/composite/sobjects`: up to 200 records in one call, each with its own result.
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::id::Id;
@@ -23,7 +24,7 @@ pub fn answer(org: &mut Org, call: &Call<'_>, rest: &[&str]) -> Result<Reply, Re
             let all_or_none = call.all_or_none || call.parameter("allOrNone") == Some("true");
             let ids: Vec<String> = call.parameter("ids").unwrap_or_default().split(',').map(|id| id.trim().to_owned()).collect();
             limited(ids.len())?;
-            Ok(each(org, all_or_none, ids, |org, id| delete(org, &id)))
+            Ok(each(org, all_or_none, ids, |org, id| delete(org, &id, call.now)))
         }
         ("POST", []) => {
             let (all_or_none, records) = records(call)?;
@@ -133,10 +134,10 @@ fn upsert(org: &mut Org, object: &'static Object, key: &'static Field, mut recor
     }
 }
 
-fn delete(org: &mut Org, id: &str) -> Outcome {
+fn delete(org: &mut Org, id: &str, now: Timestamp) -> Outcome {
     let id = well_formed(id)?;
     let object = Object::of_prefix(id.prefix()).ok_or_else(|| Refusal::bad("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"))?;
-    org.delete(object, &id)?;
+    org.delete(object, &id, now)?;
     Ok(json!({ "id": id.as_str(), "success": true, "errors": [] }))
 }
 

@@ -15,12 +15,19 @@ pub type Record = Map<String, Value>;
 
 /// The user that the integration runs as.
 pub const USER_ID: &str = "005Sg0000000001AAA";
+/// A person who works in the org: the setting `edit` writes as this user.
+pub const PERSON_ID: &str = "005Sg0000000002AAA";
 
 /// All records of the org.
 #[derive(Debug, Clone)]
 pub struct Org {
     records: BTreeMap<Id, Record>,
-    deleted: BTreeSet<Id>,
+    /// Deleted records, which stay in the recycle bin.
+    deleted: BTreeMap<Id, Record>,
+    /// Whose writes these are.
+    pub user: &'static str,
+    /// Objects and ids of records written since somebody took note.
+    pub changes: Vec<(&'static str, Id)>,
     /// Records numbered so far, by object.
     numbered: BTreeMap<&'static str, u64>,
     /// Whether an external id may stand in one record only.
@@ -45,7 +52,9 @@ impl Org {
     pub fn new() -> Org {
         Org {
             records: BTreeMap::new(),
-            deleted: BTreeSet::new(),
+            deleted: BTreeMap::new(),
+            user: USER_ID,
+            changes: Vec::new(),
             numbered: BTreeMap::new(),
             unique_external_ids: true,
             locked: BTreeSet::new(),
@@ -56,6 +65,12 @@ impl Org {
     pub fn all(&self, object: &Object) -> impl Iterator<Item = (&Id, &Record)> {
         let prefix = object.prefix;
         self.records.iter().filter(move |(id, _)| id.prefix() == prefix)
+    }
+
+    /// The records of an object, by id, with those in the recycle bin.
+    pub fn all_with_deleted(&self, object: &Object) -> impl Iterator<Item = (&Id, &Record)> {
+        let prefix = object.prefix;
+        self.all(object).chain(self.deleted.iter().filter(move |(id, _)| id.prefix() == prefix))
     }
 
     /// A record.
@@ -102,9 +117,10 @@ impl Org {
         }
         record.insert("Id".into(), id.as_str().into());
         record.insert("CreatedDate".into(), value::written(now).into());
-        record.insert("CreatedById".into(), USER_ID.into());
+        record.insert("CreatedById".into(), self.user.into());
         self.derive(object, &mut record, now);
         self.records.insert(id.clone(), record);
+        self.changes.push((object.name, id.clone()));
         id
     }
 
@@ -120,11 +136,12 @@ impl Org {
         self.unlocked(id)?;
         self.derive(object, &mut record, now);
         self.records.insert(id.clone(), record);
+        self.changes.push((object.name, id.clone()));
         Ok(())
     }
 
     /// Deletes a record, and those that can't be without it.
-    pub fn delete(&mut self, object: &'static Object, id: &Id) -> Result<(), Refusal> {
+    pub fn delete(&mut self, object: &'static Object, id: &Id, now: Timestamp) -> Result<(), Refusal> {
         self.present(object, id)?;
         if !object.writable {
             let message = format!("entity type cannot be deleted: {}", object.label);
@@ -157,8 +174,12 @@ impl Org {
             }
         }
         for id in gone {
-            self.records.remove(&id);
-            self.deleted.insert(id);
+            if let Some(mut record) = self.records.remove(&id) {
+                record.insert("IsDeleted".into(), true.into());
+                record.insert("SystemModstamp".into(), value::written(now).into());
+                record.insert("LastModifiedById".into(), self.user.into());
+                self.deleted.insert(id, record);
+            }
         }
         Ok(())
     }
@@ -218,7 +239,7 @@ impl Org {
         if id.prefix() != object.prefix {
             return Err(Refusal::not_found());
         }
-        self.records.get(id).ok_or_else(|| match self.deleted.contains(id) {
+        self.records.get(id).ok_or_else(|| match self.deleted.contains_key(id) {
             true => Refusal::deleted(),
             false => Refusal::not_found(),
         })
@@ -322,7 +343,7 @@ impl Org {
         match field.kind {
             Kind::Reference { .. } => match Id::parse(text) {
                 Some(id) if self.records.contains_key(&id) => Ok(()),
-                Some(id) if self.deleted.contains(&id) => {
+                Some(id) if self.deleted.contains_key(&id) => {
                     Err(Refusal { fields: Some(Vec::new()), ..Refusal::bad("ENTITY_IS_DELETED", "entity is deleted") })
                 }
                 _ => Err(Refusal { fields: Some(Vec::new()), ..Refusal::bad("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id") }),
@@ -381,7 +402,7 @@ impl Org {
             _ => {}
         }
         record.insert("LastModifiedDate".into(), value::written(now).into());
-        record.insert("LastModifiedById".into(), USER_ID.into());
+        record.insert("LastModifiedById".into(), self.user.into());
         record.insert("SystemModstamp".into(), value::written(now).into());
     }
 }

@@ -20,8 +20,8 @@ pub struct Found {
     pub records: Vec<Value>,
 }
 
-/// Runs a query; `base` is the path that records' links start with.
-pub fn run(org: &Org, soql: &str, base: &str) -> Result<Found, Refusal> {
+/// Runs a query; `base` is the path that records' links start with. `deleted_too`: also over the recycle bin.
+pub fn run(org: &Org, soql: &str, base: &str, deleted_too: bool) -> Result<Found, Refusal> {
     let query = soql::parse(soql)?;
     let object = Object::named(&query.object.text).ok_or_else(|| {
         let message = format!(
@@ -34,7 +34,9 @@ pub fn run(org: &Org, soql: &str, base: &str) -> Result<Found, Refusal> {
     let desk = Desk { org, soql, base };
     desk.check(object, &query)?;
     let mut rows = Vec::new();
-    for (_, record) in org.all(object) {
+    let records: Box<dyn Iterator<Item = (&Id, &Record)>> =
+        if deleted_too { Box::new(org.all_with_deleted(object)) } else { Box::new(org.all(object)) };
+    for (_, record) in records {
         if query.filter.as_ref().is_none_or(|filter| desk.holds(object, record, filter)) {
             rows.push(record);
         }
@@ -327,7 +329,7 @@ mod tests {
     use crate::salesforce::seed::seed;
 
     fn found(soql: &str) -> Result<Vec<Value>, Refusal> {
-        run(&seed(Timestamp::UNIX_EPOCH), soql, "/services/data/v66.0").map(|found| found.records)
+        run(&seed(Timestamp::UNIX_EPOCH), soql, "/services/data/v66.0", false).map(|found| found.records)
     }
 
     fn names(soql: &str) -> Vec<String> {

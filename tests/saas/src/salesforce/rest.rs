@@ -137,7 +137,8 @@ pub fn answer(desk: &mut Desk, call: &Call<'_>) -> Result<Reply, Refusal> {
             let link = |name: &str| (name.to_owned(), format!("{}/{name}", call.base).into());
             Ok(Reply::ok(["sobjects", "query", "composite"].map(link).into_iter().collect::<Map<_, _>>().into()))
         }
-        ("GET", ["query"]) => desk.query(call),
+        ("GET", ["query"]) => desk.query(call, false),
+        ("GET", ["queryAll"]) => desk.query(call, true),
         ("GET", ["query", locator]) => desk.cursors.next(locator, &call.base, call.page).map(Reply::ok),
         ("POST", ["composite"]) => composite::answer(desk, call),
         (_, ["composite", "sobjects", rest @ ..]) => collection::answer(&mut desk.org, call, rest),
@@ -149,17 +150,17 @@ pub fn answer(desk: &mut Desk, call: &Call<'_>) -> Result<Reply, Refusal> {
             let object = Object::named(name).ok_or_else(Refusal::not_found)?;
             desk.sobject(call, object, rest)
         }
-        (method, [] | ["query" | "sobjects"] | ["query", _]) => Err(Refusal::method(method, "GET,HEAD")),
+        (method, [] | ["query" | "queryAll" | "sobjects"] | ["query", _]) => Err(Refusal::method(method, "GET,HEAD")),
         (method, ["composite"]) => Err(Refusal::method(method, "POST")),
         _ => Err(Refusal::not_found()),
     }
 }
 
 impl Desk {
-    fn query(&mut self, call: &Call<'_>) -> Result<Reply, Refusal> {
+    fn query(&mut self, call: &Call<'_>, deleted_too: bool) -> Result<Reply, Refusal> {
         let soql = call.parameter("q").filter(|soql| !soql.trim().is_empty());
         let soql = soql.ok_or_else(|| Refusal::bad("MALFORMED_QUERY", "SOQL statements can't be empty or null"))?;
-        let found = query::run(&self.org, soql, &call.base)?;
+        let found = query::run(&self.org, soql, &call.base, deleted_too)?;
         Ok(Reply::ok(self.cursors.first(found, &call.base, call.page)))
     }
 
@@ -190,7 +191,7 @@ impl Desk {
             ("GET", Some(id)) => self.read(call, object, &id),
             ("PATCH" | "DELETE", None) => Err(Refusal::bad("MALFORMED_ID", format!("malformed id {id}"))),
             ("PATCH", Some(id)) => self.org.update(object, &id, call.fields()?, call.now).map(|()| Reply::done()),
-            ("DELETE", Some(id)) => self.org.delete(object, &id).map(|()| Reply::done()),
+            ("DELETE", Some(id)) => self.org.delete(object, &id, call.now).map(|()| Reply::done()),
             (method, _) => Err(Refusal::method(method, "DELETE,GET,HEAD,PATCH")),
         }
     }
@@ -213,7 +214,7 @@ impl Desk {
         match self.org.find(object, key, value).as_slice() {
             [] => Err(Refusal::not_found()),
             [id] if call.method == "GET" => self.read(call, object, id),
-            [id] => self.org.delete(object, id).map(|()| Reply::done()),
+            [id] => self.org.delete(object, id, call.now).map(|()| Reply::done()),
             ids => Ok(several(call, object, ids)),
         }
     }

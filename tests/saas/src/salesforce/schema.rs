@@ -288,6 +288,7 @@ pub static OBJECTS: [Object; 8] = [
             text("Title", 128),
             text("MailingStreet", 255),
             text("MailingCity", 40),
+            text("MailingState", 80),
             text("MailingPostalCode", 20),
             text("MailingCountry", 80),
             flag("DoNotCall"),

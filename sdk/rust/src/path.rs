@@ -1,8 +1,20 @@
-//! Paths: of requests, with placeholders, and into JSON, with dots.
+//! Paths that an administrator configures: of requests, with placeholders, and into JSON, with dots. For connectors to systems that are described by
+//! their configuration rather than known.
 
-use sangam_sdk::{prelude::*, serde_json::Map};
+use serde_json::{Map, Value, json};
+
+use crate::{Failure, encode};
 
 /// Fills `{name}` in, each encoded for a segment or a query.
+///
+/// ```
+/// # use sangam_sdk::path;
+/// let path = path::fill("/jobs/{job_id}/notes", &[("job_id", "a/b")]);
+/// assert_eq!(path.as_deref(), Ok("/jobs/a%2Fb/notes"));
+/// ```
+///
+/// # Errors
+/// Rejected where the template asks for something else, and where a value would change the path: an empty one, `.` and `..`.
 pub fn fill(template: &str, values: &[(&str, &str)]) -> Result<String, Failure> {
     let mut filled = String::new();
     let mut rest = template;
@@ -24,15 +36,18 @@ pub fn fill(template: &str, values: &[(&str, &str)]) -> Result<String, Failure> 
     Ok(filled + rest)
 }
 
-/// What is at `a.b` in a value; the value itself where the path is empty.
+/// What is at `a.b` in a value; the value itself where the path is empty. A number goes into a list: `lines.0.price`.
 pub fn at<'a>(value: &'a Value, path: &str) -> &'a Value {
     if path.is_empty() {
         return value;
     }
-    path.split('.').fold(value, |value, name| &value[name])
+    path.split('.').fold(value, |value, name| match (value, name.parse::<usize>()) {
+        (Value::Array(items), Ok(index)) => items.get(index).unwrap_or(&Value::Null),
+        _ => &value[name],
+    })
 }
 
-/// The id, name or cursor at `a.b`: a text, or a number as its digits.
+/// The id, name or cursor at `a.b`: a text that is not empty, or a number as its digits.
 pub fn text_at(value: &Value, path: &str) -> Option<String> {
     match at(value, path) {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
@@ -59,6 +74,7 @@ pub fn put(object: &mut Map<String, Value>, path: &str, value: Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::FailureKind;
 
     #[test]
     fn placeholders_are_encoded() {
@@ -72,11 +88,12 @@ mod tests {
     }
 
     #[test]
-    fn dots_go_into_objects() {
-        let value = json!({ "a": { "b": 7, "c": "x" }, "d": [] });
+    fn dots_go_into_objects_and_lists() {
+        let value = json!({ "a": { "b": 7, "c": "x" }, "d": [{ "e": "f" }] });
         assert_eq!(text_at(&value, "a.b").as_deref(), Some("7"));
         assert_eq!(text_at(&value, "a.c").as_deref(), Some("x"));
-        assert_eq!((text_at(&value, "a.x"), text_at(&value, "d.b")), (None, None));
+        assert_eq!(text_at(&value, "d.0.e").as_deref(), Some("f"));
+        assert_eq!((text_at(&value, "a.x"), text_at(&value, "d.b"), text_at(&value, "d.1.e")), (None, None, None));
         assert_eq!(at(&value, ""), &value);
         let mut object = Map::new();
         put(&mut object, "data.hours", json!(1));
