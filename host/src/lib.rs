@@ -6,6 +6,7 @@
 pub mod config;
 
 pub mod event;
+pub mod hooks;
 pub mod ingress;
 pub mod store;
 

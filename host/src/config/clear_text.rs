@@ -21,6 +21,11 @@ pub(super) fn reference(r: &mut Reader<'_>, item: &Item<'_>) -> Option<Reference
 /// A value that nobody may see. In clear text it would end up in the store with the revision, so that is refused.
 pub(super) fn secret(r: &mut Reader<'_>, section: &mut Section<'_>, key: &'static str) -> Option<Reference> {
     let item = section.required(r, key, "\"${secret:NAME}\"")?;
+    reference_secret(r, &item, key)
+}
+
+/// The same, once its key was found.
+pub(super) fn reference_secret(r: &mut Reader<'_>, item: &Item<'_>, key: &str) -> Option<Reference> {
     let text = item.text(r)?;
     let reference = kept(r, &text)?;
     if reference.is_literal() {

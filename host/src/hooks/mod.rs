@@ -1,0 +1,85 @@
+//! Verification of webhooks: whether a delivery is from whom it says. Pure: no I/O, no clock.
+//!
+//! [`verify`] takes what the administrator configured ([`Verify`]), the secrets that belong to it, and the request as it came, and gives what is
+//! known of the delivery then. Signatures are compared in constant time, over the bytes as they came: a body is looked into only once it is known to
+//! be the sender's.
+
+mod delivery;
+mod digest;
+mod mac;
+mod mango;
+mod message_signature;
+mod refused;
+mod salesforce;
+mod shared;
+mod standard;
+#[cfg(test)]
+mod tests;
+mod time;
+mod twilio;
+
+pub use delivery::{Delivery, Verified};
+pub use refused::Refused;
+
+use crate::config::{DeliveryId, TimePlace, TokenPlace, Verify};
+use crate::credentials::Secret;
+
+/// Verifies a delivery. `secrets` are those of [`Verify::secrets`], in the same order.
+///
+/// # Errors
+/// Why it is not believed. Its sender is told nothing but that.
+pub fn verify(how: &Verify, secrets: &[Secret], delivery: &Delivery<'_>) -> Result<Verified, Refused> {
+    if secrets.len() != how.secrets().len() {
+        return Err(Refused::Key);
+    }
+    match how {
+        Verify::Nothing => Ok(Verified::default()),
+        Verify::Mac(mac) => mac::verify(mac, secrets, delivery),
+        Verify::StandardWebhooks { public_keys, tolerance, .. } => standard::verify(secrets, public_keys, *tolerance, delivery),
+        Verify::MessageSignature(signature) => message_signature::verify(signature, secrets, delivery),
+        Verify::Twilio { .. } => twilio::verify(secrets, delivery),
+        Verify::MangoOffice { .. } => mango::verify(secrets, delivery),
+        Verify::Salesforce { organizations, .. } => salesforce::verify(organizations, secrets, delivery),
+        Verify::Bearer { .. } => shared::bearer(secrets, delivery),
+        Verify::Basic { .. } => shared::basic(secrets, delivery),
+        Verify::Token { place, .. } => shared::token(place, secrets, delivery),
+    }
+}
+
+/// Headers that carry a signature or a secret, lower case: expressions and plugins don't see them.
+pub fn hidden_headers(how: &Verify) -> Vec<&str> {
+    let mut hidden = vec!["authorization", "proxy-authorization", "cookie"];
+    match how {
+        Verify::Mac(mac) => {
+            hidden.push(&mac.header);
+            if let Some(time) = &mac.time
+                && let TimePlace::Header(name) = &time.place
+            {
+                hidden.push(name);
+            }
+            // Where the id is that of a header, expressions may want it.
+            let id = mac.id.as_ref().and_then(|id| if let DeliveryId::Header(name) = id { Some(name) } else { None });
+            hidden.retain(|name| id.is_none_or(|id| id != name));
+        }
+        Verify::StandardWebhooks { .. } => hidden.extend(standard::SIGNATURES),
+        Verify::MessageSignature(_) => hidden.extend(["signature", "signature-input"]),
+        Verify::Twilio { .. } => hidden.push(twilio::HEADER),
+        Verify::Token { place: TokenPlace::Header(name), .. } => hidden.push(name),
+        Verify::Nothing
+        | Verify::MangoOffice { .. }
+        | Verify::Salesforce { .. }
+        | Verify::Bearer { .. }
+        | Verify::Basic { .. }
+        | Verify::Token { .. } => {}
+    }
+    hidden
+}
+
+/// Parameters of the query that carry a secret.
+pub fn hidden_parameters(how: &Verify) -> Vec<&str> {
+    match how {
+        Verify::Salesforce { .. } => vec![salesforce::PARAMETER],
+        Verify::Token { place: TokenPlace::Query(name), .. } => vec![name],
+        _ => Vec::new(),
+    }
+}
