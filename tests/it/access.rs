@@ -45,6 +45,7 @@ const WAYS: &[(&str, &str, &str)] = &[
     ("GET", "/v1/data/erasures", "A(Administer)"),
     ("GET", "/v1/data/erasures/{id}", "A(Administer)"),
     ("GET", "/metrics", "A(Read)"),
+    ("GET", "/asyncapi.json", "A(Read)"),
 ];
 
 fn includes(role: &str, needs: &str) -> bool {

@@ -128,7 +128,7 @@ async fn no_plugin_sees_a_credential_that_a_system_echoes() -> anyhow::Result<()
 /// All that a host shows and keeps in clear text.
 async fn folder_texts(folder: &HostFolder, host: &Host, document: &Value) -> anyhow::Result<Vec<(String, String)>> {
     let mut texts = vec![("the document".to_owned(), document.to_string()), ("the log".to_owned(), host.log())];
-    let paths = ["/v1/events", "/v1/dead-letters", "/v1/routes", "/v1/plugins", "/v1/credentials", "/metrics"];
+    let paths = ["/v1/events", "/v1/dead-letters", "/v1/routes", "/v1/plugins", "/v1/credentials", "/metrics", "/asyncapi.json"];
     for path in paths {
         texts.push((path.to_owned(), host.client.get(path).await?.text));
     }

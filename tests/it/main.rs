@@ -49,6 +49,7 @@ mod replay;
 mod routing;
 mod rules;
 mod sandbox;
+mod scenarios;
 mod schemas;
 mod search;
 mod secrets;

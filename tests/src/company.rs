@@ -7,9 +7,13 @@ use serde_json::json;
 use crate::client::Client;
 use crate::host::HostFolder;
 use crate::paths::sangam;
+use crate::scenario::{HOOK_SECRET, TELEPHONY_TOKEN};
 
 /// The demo's `sangam.toml`: four systems, and one route that updates them all.
 pub const CONFIGURATION: &str = include_str!("../demo/sangam.toml");
+
+/// What the demo's scenarios have besides those systems.
+pub const SYSTEMS: &str = include_str!("../demo/systems.toml");
 
 /// What the demo's `sangam.toml` has besides, where the connectors of these languages could be built: four systems, and routes of their own.
 pub const LANGUAGES: &str = include_str!("../demo/languages.toml");
@@ -32,12 +36,12 @@ pub fn all() -> (String, Vec<String>) {
     (configuration, missing)
 }
 
-/// The sections of [`CONFIGURATION`] that describe these plugins, with their credentials, and `[server]` and `[store]`.
+/// The sections of [`CONFIGURATION`] and [`SYSTEMS`] that describe these plugins, with their credentials, and `[server]` and `[store]`.
 ///
 /// # Panics
 /// When there is no such plugin in it.
 pub fn plugins(names: &[&str]) -> String {
-    let sections: Vec<&str> = CONFIGURATION.split("\n# ── ").collect();
+    let sections: Vec<&str> = CONFIGURATION.split("\n# ── ").chain(SYSTEMS.split("\n# ── ").skip(1)).collect();
     let mut chosen = sections[0].to_owned();
     for name in names {
         let heading = format!("\n[plugins.{name}]\n");
@@ -63,6 +67,7 @@ pub fn folder(saas: &Saas, configuration: &str) -> anyhow::Result<HostFolder> {
         .env("SLACK", &saas.slack.url())
         .env("WAREHOUSE", &saas.warehouse.url())
         .env("FILES", &saas.files.url())
+        .env("FIELD", &saas.fieldservice.url())
         .env("PLUGINS", &plugins.display().to_string());
     for (name, value) in [
         ("salesforce-key", Saas::salesforce_private_key_pem()),
@@ -73,6 +78,11 @@ pub fn folder(saas: &Saas, configuration: &str) -> anyhow::Result<HostFolder> {
         ("slack-token", sangam_saas::slack::TOKEN),
         ("warehouse-token", sangam_saas::warehouse::TOKEN),
         ("payroll-password", sangam_saas::files::PASSWORD),
+        ("field-token", sangam_saas::fieldservice::TOKEN),
+        ("field-hook", HOOK_SECRET),
+        ("desk-hook", HOOK_SECRET),
+        ("books-hook", HOOK_SECRET),
+        ("telephony-token", TELEPHONY_TOKEN),
     ] {
         if configuration.contains(&format!("${{secret:{name}}}")) {
             folder.secret(name, value)?;

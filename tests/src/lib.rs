@@ -16,6 +16,7 @@ mod paths;
 pub mod postgres;
 pub mod raw_registry;
 pub mod registry;
+pub mod scenario;
 pub mod wire;
 
 pub use browser::Browser;

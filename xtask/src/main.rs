@@ -14,6 +14,7 @@ const HELP: &str = "\
 cargo xtask COMMAND
 
   demo [--stay]   builds everything, starts stand-in business systems and the host, and sends a morning of events
+  demo --scenario NAME|all|list   the same for the scenarios of tests/demo/scenarios
   test [FILTER]   runs all tests, those at the edge on SQLite and on PostgreSQL
   crash [ARGS]    kills hosts at random instants under load and counts what was lost or doubled (--help says more)
   build           makes the release host (release/sangam) and the components (release/plugins/NAME.wasm)

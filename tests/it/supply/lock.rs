@@ -78,7 +78,7 @@ async fn an_upgrade_that_adds_a_host_waits_for_a_person() -> anyhow::Result<()> 
     let hubspot = std::fs::read(plugin("hubspot"))?;
     put(folder, "mine.wasm", &hubspot)?;
     let route = |hosts: &str| {
-        let reads = "read-only = [\"POST /crm/*/*/*/search\", \"POST /crm/*/*/*/batch/read\"]";
+        let reads = "read-only = [\"POST /crm/*/*/*/search\", \"POST /crm/*/*/*/batch/read\", \"POST /crm/*/*/*/*/batch/read\"]";
         format!(
             "{SCRIPT}[plugins.mine]\ncomponent = \"mine.wasm\"\nconfig = {{ base-url = \"https://desk.example\" }}\nallow-hosts = [{hosts}]\n{reads}\n"
         )

@@ -80,7 +80,7 @@ async fn a_plugin_that_wants_more_than_it_is_granted_is_refused_at_its_line() ->
     assert!(out.contains(&format!("sangam.toml:{line}:16: warning: https://other.example is granted but never asked for")), "{out}");
 
     // Granted, or declined in writing.
-    let reads = "\"POST /crm/*/*/*/search\"";
+    let reads = "\"POST /crm/*/*/*/search\", \"POST /crm/*/*/*/*/batch/read\"";
     scene.configure(
         "",
         &route(&format!("allow-hosts = [\"https://desk.example\"]\nread-only = [{reads}]\ndeclines = [\"POST /crm/*/*/*/batch/read\"]")),

@@ -5,15 +5,22 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use sangam_saas::{Fault, FaultAct, Saas};
 use sangam_tests::morning::{CUSTOMERS, JOBS, Morning, TECHNICIANS, records};
+use sangam_tests::scenario::{self, Scenario, Stage};
 use sangam_tests::{Client, HostFolder, company};
 use serde_json::{Value, json};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let stay = match std::env::args().nth(1).as_deref() {
-        None => false,
-        Some("--stay") => true,
-        Some(other) => anyhow::bail!("no option {other:?}; there is --stay"),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let stay = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] => false,
+        ["--stay"] => true,
+        ["--scenario"] | ["--scenario", "list"] => {
+            list();
+            return Ok(());
+        }
+        ["--scenario", name] => return scenarios(name).await,
+        other => anyhow::bail!("no option {other:?}; there are --stay and --scenario NAME|all|list"),
     };
     let begun = Instant::now();
     let saas = Saas::start().await?;
@@ -70,6 +77,39 @@ async fn main() -> anyhow::Result<()> {
     let code = host.terminate().await?;
     ensure!(code == Some(0), "the host did not stop well: {code:?}");
     ensure!(ok, "not every job went through");
+    Ok(())
+}
+
+/// The scenarios that there are.
+fn list() {
+    println!("Scenarios (`cargo xtask demo --scenario NAME`, or `all`); their files are in tests/demo/scenarios:\n");
+    println!("  job-completed      A finished job updates CRM, service desk, accounting and HR: the demo without `--scenario`.");
+    for scenario in scenario::ALL {
+        println!("  {:18} {}", scenario.name, scenario.title());
+    }
+}
+
+/// Plays one scenario or all of them, each with a host of its own.
+async fn scenarios(name: &str) -> anyhow::Result<()> {
+    let wanted: Vec<&Scenario> = scenario::ALL.iter().filter(|scenario| name == "all" || scenario.name == name).collect();
+    if wanted.is_empty() {
+        list();
+        anyhow::bail!("there is no scenario {name:?}");
+    }
+    for scenario in wanted {
+        println!("\n── {} ──\n{}\n", scenario.name, scenario.title());
+        let begun = Instant::now();
+        let stage = Stage::start(scenario).await?;
+        println!("  (host and systems were ready after {:.1} s)", begun.elapsed().as_secs_f64());
+        let begun = Instant::now();
+        for line in stage.play(scenario).await.with_context(|| format!("the scenario {}", scenario.name))? {
+            println!("  {line}");
+        }
+        println!("  (took {:.1} s)", begun.elapsed().as_secs_f64());
+        let code = stage.host.terminate().await?;
+        ensure!(code == Some(0), "the host did not stop well: {code:?}");
+    }
+    println!("\nThe routes are in tests/demo/scenarios, ready to be taken over: docs/scenarios.md says what to change for your systems.");
     Ok(())
 }
 
@@ -219,6 +259,7 @@ fn look_further(url: &str, stay: bool, folder: &HostFolder) {
         println!("  Ctrl-C ends everything");
     } else {
         println!("  cargo xtask demo --stay     keeps everything running");
+        println!("  cargo xtask demo --scenario all   what else the systems can do for one another");
         println!("  tests/demo/                 the configuration of this demo");
         println!("  plugins/                    the connectors, docs/book how to write one");
     }
