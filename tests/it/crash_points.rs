@@ -46,6 +46,28 @@ name = "run"
 uses = "s.run"
 {retry}
 [[routes]]
+name = "patient"
+on = { type = "patient" }
+[[routes.steps]]
+name = "ask"
+uses = "s.run"
+with = { lines = "${ .event.data.ask }" }
+{retry}
+[[routes.steps]]
+name = "answer"
+uses = "sangam.wait"
+with = { event = { type = "answer", where = ".event.data.to == .run.event.id" }, timeout = "1h" }
+[[routes.steps]]
+name = "rounds"
+uses = "s.run"
+with = { lines = "${ .event.data.round }" }
+repeat = { until = ".round == 1", every = "1s", max = 5 }
+{retry}
+[[routes.steps]]
+name = "told"
+uses = "sangam.emit"
+with = { type = "child", data = "${ .event.data.child }" }
+[[routes]]
 name = "later"
 on = { type = "later" }
 [[routes.steps]]
@@ -87,6 +109,16 @@ impl Round {
         event(&self.id("frail"), "frail", json!({ "lines": [self.write("frail/first"), second] }))
     }
 
+    /// Writes, waits for its answer, writes in two rounds, and tells somebody.
+    fn patient(&self) -> Value {
+        let [ask, round, told] = ["ask", "round", "told"].map(|name| self.write(&format!("patient/{name}")));
+        event(&self.id("patient"), "patient", json!({ "ask": [ask], "round": [round], "child": { "lines": [told] } }))
+    }
+
+    fn answer(&self) -> Value {
+        event(&self.id("answer"), "answer", json!({ "to": self.id("patient") }))
+    }
+
     /// Writes, and would go on in ten minutes: it is cancelled meanwhile.
     fn later(&self) -> Value {
         event(&self.id("later"), "later", json!({ "lines": [self.write("later"), { "do": "fail", "key": "not yet" }] }))
@@ -106,7 +138,7 @@ impl Round {
 
     /// Everything that goes on while the host may die. What fails is done again by the next life.
     async fn play(&self, client: &Client) -> anyhow::Result<Vec<String>> {
-        let mut eids = Vec::new();
+        let mut eids = vec![client.send(&self.patient()).await?];
         // One after another: the order of acceptance is that of the chain.
         for place in 0..CHAIN {
             eids.push(client.send(&self.chain(place)).await?);
@@ -116,6 +148,7 @@ impl Round {
             async move { client.send(&event).await }
         }));
         eids.extend(counts.await?);
+        client.send(&self.answer()).await?;
         let later = client.send(&self.later()).await?;
         // Until it has been tried: from then on it only waits.
         until(client, &later, |document| {
@@ -145,6 +178,7 @@ impl Round {
             expected
                 .extend([format!("chain/{place}/first"), format!("chain/{place}/last"), format!("child/{place}")].map(|name| (name, 1)));
         }
+        expected.extend([("patient/ask".to_owned(), 1), ("patient/round".to_owned(), 2), ("patient/told".to_owned(), 1)]);
         expected.extend((0..COUNT).map(|place| (format!("count/{place}"), 1)));
         let state = sink.state();
         let prefix = format!("/r{}/", self.number);

@@ -164,7 +164,8 @@ async fn a_reload_that_lacks_one_component_changes_nothing() -> anyhow::Result<(
     assert_eq!(answer.status, 422, "{}", answer.text);
     assert!(answer.text.contains("has no") && answer.text.contains("nobody"), "{}", answer.text);
     let plugins = host.client.get("/v1/plugins").await?.json;
-    assert_eq!(plugins["plugins"].as_array().map(Vec::len), Some(1), "{plugins}");
+    let components = plugins["plugins"].as_array().into_iter().flatten().filter(|plugin| plugin["digest"].is_string());
+    assert_eq!(components.count(), 1, "{plugins}");
     results(&host.client.send_and_wait(&script("still", json!([]))).await?)?;
     Ok(())
 }

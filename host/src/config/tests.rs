@@ -299,7 +299,7 @@ fn mistakes_have_their_place() {
         ("steps=[{name='a',uses='sangam.wait',with={for='1d'}},{name='b',uses='sangam.emit',with={type='t'}}]", &[]),
         (
             "steps=[{name='a',uses='sangam.wait',with={event={type='t',where='.event.x ==) 1'}}}]",
-            &["6:76 this expression does not compile: `)` means nothing in jq here"],
+            &["6:77 this expression does not compile: `)` means nothing in jq here"],
         ),
         (
             "steps=[{name='a',uses='sangam.wait',with={event={type='t',where='${ .event.x }'}}}]",

@@ -80,7 +80,10 @@ impl StepState {
     }
 
     /// It waits from now on.
-    pub(super) fn sleep(&mut self, wait: Wait) {
+    pub(super) fn sleep(&mut self, mut wait: Wait) {
+        // In whole milliseconds, as the store keeps times: it must not be woken before.
+        wait.since = whole(wait.since);
+        wait.until = wait.until.map(whole);
         self.status = StepStatus::Waiting;
         self.due = None;
         self.error = None;
@@ -144,6 +147,10 @@ impl RunState {
             state.stopped_by = Some(event);
         }
     }
+}
+
+fn whole(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }
 
 /// The steps that are done anew before each further round of a step.

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::audit::{Act, Action, AuditKey, By};
 
 use super::{
-    AttemptEnd, Claim, ClaimedRun, KeyRow, KeySettlement, NewEvent, NewRun, RunSettlement, SeenValue, StepValue, Store, StoreError,
-    key_size,
+    AttemptEnd, Claim, ClaimedRun, KeyRow, KeySettlement, NewEvent, NewRun, NewWait, RunSettlement, SeenValue, StepValue, Store,
+    StoreError, key_size,
 };
 
 /// A store in a folder of its own.
@@ -207,4 +207,76 @@ async fn one_write_that_can_not_be_made_takes_no_other_with_it() {
     assert!(store.event("e00001").await.expect("the store works").is_none(), "half an event is none");
     assert_eq!(store.runs("e00002").await.expect("the store works").len(), 1);
     assert_eq!(store.verify().await.expect("the store works"), Vec::new());
+}
+
+/// A run of an event that waits for another one of type `t`.
+async fn awaits(store: &Store, now: Timestamp) -> ClaimedRun {
+    let run = claim(store, "a", now, 1).await.remove(0);
+    let wait = NewWait { step: "w".to_owned(), kind: "t".to_owned(), path: String::new(), digest: String::new(), condition: None };
+    let asleep = RunSettlement {
+        status: "waiting",
+        ended_at: None,
+        keys: None,
+        waits: vec![wait],
+        left_at: Some(now),
+        ..counted(&run, SeenValue::Absent, now, "asleep")
+    };
+    store.settle(asleep).await.expect("it is settled");
+    run
+}
+
+#[tokio::test]
+async fn an_event_and_a_wait_meet_once_whichever_comes_first() {
+    let House { store, _folder } = house().await;
+    store.accept(vec![event(1, None, start())]).await.expect("the store works");
+    // Before the wait, no trace is left of it but itself.
+    store.accept(vec![event(2, None, start())]).await.expect("the store works");
+    let arrivals = || store.take_arrivals(start(), start() + SignedDuration::from_secs(60));
+    assert!(arrivals().await.expect("the store works").is_empty(), "nobody waits");
+    let run = awaits(&store, start()).await;
+    let look = store.looks_back().await.expect("the store works").remove(0);
+    let past = store.past_events("t", &look.after, 10).await.expect("the store works");
+    assert_eq!(past.iter().map(|past| past.eid.as_str()).collect::<Vec<_>>(), ["e00001", "e00002"], "its own, and what came since");
+    // After it, an arrival is; in hand of one host at a time.
+    store.accept(vec![event(3, None, start())]).await.expect("the store works");
+    let arrived = arrivals().await.expect("the store works");
+    assert_eq!(arrived.iter().map(|arrival| arrival.eid.as_str()).collect::<Vec<_>>(), ["e00003"]);
+    assert!(arrivals().await.expect("the store works").is_empty(), "another host has it in hand");
+    let later = start() + SignedDuration::from_secs(61);
+    assert_eq!(store.take_arrivals(later, later).await.expect("the store works").len(), 1, "which is gone");
+    // The first one counts.
+    for eid in ["e00002", "e00003"] {
+        store.match_wait(&run.id, "w", eid, later).await.expect("the store works");
+    }
+    let matched = store.matched(&run.id).await.expect("the store works");
+    assert_eq!(matched.iter().map(|matched| matched.eid.as_str()).collect::<Vec<_>>(), ["e00002"]);
+    assert!(store.looks_back().await.expect("the store works").is_empty());
+    let woken = store.claim("b", later, later, vec![("r".to_owned(), 9)], Vec::new()).await.expect("the store works");
+    assert!(woken.iter().any(|woken| woken.id == run.id), "it is due");
+    store.cancel("e00001", act(Action::EventCancelled), later).await.expect("the store works");
+    assert!(store.matched(&run.id).await.expect("the store works").is_empty(), "a run that ended waits for nothing");
+    store.accept(vec![event(4, None, later)]).await.expect("the store works");
+    assert_eq!(store.verify().await.expect("the store works"), Vec::new());
+}
+
+#[tokio::test]
+async fn an_event_that_comes_while_a_run_is_under_way_wakes_it_when_it_leaves() {
+    let House { store, _folder } = house().await;
+    store.accept(vec![event(1, None, start())]).await.expect("the store works");
+    let run = awaits(&store, start()).await;
+    // Something else of it is due.
+    store.wake_run(&run.id, start()).await.expect("the store works");
+    let run = claim(&store, "a", start(), 1).await.remove(0);
+    store.match_wait(&run.id, "w", "e00001", start()).await.expect("the store works");
+    let far = start() + SignedDuration::from_hours(100);
+    let leaves = RunSettlement {
+        status: "waiting",
+        due_at: Some(far),
+        ended_at: None,
+        keys: None,
+        left_at: Some(start()),
+        ..counted(&run, SeenValue::Absent, start(), "leaves")
+    };
+    store.settle(leaves).await.expect("it is settled");
+    assert_eq!(claim(&store, "a", start(), 1).await.len(), 1, "it does not sleep over it");
 }

@@ -1,11 +1,11 @@
 //! Hosts on one store, simulated: a clock that is moved by hand, a schedule from a seed, workers that stall, crash, come back late and get their
 //! answers twice. What the store says is compared with a model after every step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{ClaimedRun, House, RunSettlement, Store, StoreError, claim, counted, counter, event, house, seen, start};
+use super::{ClaimedRun, House, RunSettlement, SeenValue, Store, StoreError, claim, counted, counter, event, house, seen, start};
 
 /// Schedules played, each from its own seed.
 const SEEDS: u64 = 12;
@@ -21,6 +21,39 @@ struct Model {
     runs: BTreeMap<String, (Option<String>, bool)>,
     /// The latest fence given for each.
     fences: BTreeMap<String, i64>,
+    /// Who has each order key: begun, and neither ended nor away.
+    holders: BTreeMap<String, String>,
+    /// Runs that wait and gave their key up.
+    away: BTreeSet<String>,
+    /// Runs that woke while another had their key: they are in line before all others.
+    back: BTreeSet<String>,
+    /// Who must have the key next, since it was back in line when the one before left.
+    next: BTreeMap<String, String>,
+}
+
+impl Model {
+    fn key(&self, run: &str) -> Option<String> {
+        self.runs[run].0.clone()
+    }
+
+    /// The run goes on with its key.
+    fn takes(&mut self, run: &str) {
+        let Some(key) = self.key(run) else { return };
+        let holder = self.holders.insert(key.clone(), run.to_owned());
+        assert!(holder.as_deref().is_none_or(|holder| holder == run), "{run} and {holder:?} have key {key} at once");
+        let next = self.next.remove(&key);
+        assert!(next.as_deref().is_none_or(|next| next == run), "{run} has key {key} before {next:?}, which was back in line");
+        self.back.remove(run);
+    }
+
+    /// The run gives its key up, for now or for good.
+    fn leaves(&mut self, run: &str) {
+        let Some(key) = self.key(run).filter(|key| self.holders.get(key).is_some_and(|holder| holder == run)) else { return };
+        self.holders.remove(&key);
+        if let Some(first) = self.back.iter().find(|back| self.key(back).as_ref() == Some(&key)) {
+            self.next.insert(key, first.clone());
+        }
+    }
 }
 
 struct Simulation {
@@ -40,7 +73,8 @@ impl Simulation {
         match self.random.u32(..100) {
             0..20 => self.accept().await,
             20..45 => self.claim(host).await,
-            45..75 => self.settle(host).await,
+            45..68 => self.settle(host).await,
+            68..75 => self.sleep(host).await,
             75..82 => {
                 let held = self.held[host].iter().map(|run| (run.id.clone(), run.fence)).collect();
                 self.store.renew(held, self.now + SignedDuration::from_secs(15)).await.expect("the store works");
@@ -63,12 +97,28 @@ impl Simulation {
         for run in claim(&self.store, &format!("host {host}"), self.now, 2).await {
             let (key, ended) = &self.model.runs[&run.id];
             assert!(!ended, "{} has ended and is claimed", run.id);
-            if key.is_some() {
-                let before = self.model.runs.range(..run.id.clone()).find(|(_, (other, ended))| other == key && !ended);
-                assert!(before.is_none(), "{} is claimed before {before:?}", run.id);
+            if key.is_some() && !run.is_away {
+                let waits = |id: &String| self.model.away.contains(id) || self.model.back.contains(id);
+                let before = self.model.runs.range(..run.id.clone()).find(|(id, (other, ended))| other == key && !ended && !waits(id));
+                assert!(
+                    before.is_none() || self.model.next.values().any(|next| *next == run.id),
+                    "{} is claimed before {before:?}",
+                    run.id
+                );
             }
             let fence = self.model.fences.insert(run.id.clone(), run.fence);
             assert!(fence < Some(run.fence), "every claim raises the fence");
+            if run.is_away {
+                if !self.store.come_back(&run).await.expect("the store works") {
+                    let key = self.model.key(&run.id).expect("only a run with a key is away");
+                    assert!(self.model.runs.iter().any(|(id, (other, ended))| *id != run.id && other.as_ref() == Some(&key) && !ended));
+                    self.model.away.remove(&run.id);
+                    self.model.back.insert(run.id.clone());
+                    continue;
+                }
+                self.model.away.remove(&run.id);
+            }
+            self.model.takes(&run.id);
             self.held[host].push(run);
         }
     }
@@ -93,6 +143,7 @@ impl Simulation {
         match self.store.settle(settlement.clone()).await {
             Ok(()) => {
                 assert!(current, "a stale worker has settled {}", run.id);
+                self.model.leaves(&run.id);
                 self.model.runs.get_mut(&run.id).expect("it was accepted").1 = true;
                 if self.random.bool() {
                     // Its answer was lost, and it asks again.
@@ -109,6 +160,41 @@ impl Simulation {
         }
         let ended = self.model.runs.values().filter(|(_, ended)| *ended).count();
         assert_eq!(usize::try_from(counter(&self.store).await), Ok(ended), "each run that ended has counted once");
+    }
+
+    /// A run waits by design, and gives its key up.
+    async fn sleep(&mut self, host: usize) {
+        if self.held[host].is_empty() {
+            return;
+        }
+        let at = self.random.usize(..self.held[host].len());
+        let run = self.held[host][at].clone();
+        self.settled += 1;
+        let wakes = self.now + SignedDuration::from_millis(self.random.i64(0..30_000));
+        let asleep = RunSettlement {
+            status: "waiting",
+            due_at: Some(wakes),
+            ended_at: None,
+            attempts: Vec::new(),
+            steps: Vec::new(),
+            keys: None,
+            left_at: Some(self.now),
+            away: run.order_key.is_some(),
+            ..counted(&run, SeenValue::Absent, self.now, &format!("settlement {}", self.settled))
+        };
+        let current = self.model.fences[&run.id] == run.fence && !self.model.runs[&run.id].1;
+        match self.store.settle(asleep).await {
+            Ok(()) => {
+                assert!(current, "a stale worker has put {} to sleep", run.id);
+                self.model.leaves(&run.id);
+                if run.order_key.is_some() {
+                    self.model.away.insert(run.id.clone());
+                }
+            }
+            Err(StoreError::Fenced) => assert!(!current, "{} was refused to its own worker", run.id),
+            Err(error) => panic!("the store works: {error}"),
+        }
+        self.forget(host, &run);
     }
 
     fn forget(&mut self, host: usize, run: &ClaimedRun) {
