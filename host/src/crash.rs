@@ -61,6 +61,18 @@ pub enum Point {
     Erasing,
     /// It is erased; how far the erasure has come is not known yet.
     Erased,
+    /// A source that is due is being leased.
+    Sourcing,
+    /// A plugin's call for a source is over; nothing of it is kept yet.
+    Polled,
+    /// What a poll brought is being made durable: events, key-value writes, cursor, and what was set aside.
+    Gathering,
+    /// What a poll brought is durable; what follows from it has not begun.
+    Gathered,
+    /// A schedule's firing is being made durable.
+    Firing,
+    /// A firing is durable; what follows from it has not begun.
+    Fired,
     /// Everything is being sealed with another key.
     Rekeying,
     /// Everything is sealed with another key; the former one is still where the key is looked for.
@@ -69,7 +81,7 @@ pub enum Point {
 
 impl Point {
     /// All of them, by name.
-    pub const ALL: [(&str, Point); 25] = [
+    pub const ALL: [(&str, Point); 31] = [
         ("accepting", Point::Accepting),
         ("accepted", Point::Accepted),
         ("claiming", Point::Claiming),
@@ -93,6 +105,12 @@ impl Point {
         ("pruning", Point::Pruning),
         ("erasing", Point::Erasing),
         ("erased", Point::Erased),
+        ("sourcing", Point::Sourcing),
+        ("polled", Point::Polled),
+        ("gathering", Point::Gathering),
+        ("gathered", Point::Gathered),
+        ("firing", Point::Firing),
+        ("fired", Point::Fired),
         ("rekeying", Point::Rekeying),
         ("rekeyed", Point::Rekeyed),
     ];

@@ -8,6 +8,7 @@ pub mod config;
 pub mod event;
 pub mod hooks;
 pub mod ingress;
+pub mod source;
 pub mod store;
 
 pub mod asyncapi;

@@ -19,6 +19,8 @@ const WAYS: &[(&str, &str, &str)] = &[
     ("GET", "/login", "SameSite"),
     ("GET", "/login/callback", "SameSite"),
     ("GET", "/oauth/callback", "SameSite"),
+    ("POST", "/hooks/{source}", "Proof"),
+    ("POST", "/hooks/{source}/{*rest}", "Proof"),
     ("POST", "/logout", "Somebody"),
     ("GET", "/v1/me", "Somebody"),
     ("POST", "/v1/events", "A(Send)"),
@@ -33,6 +35,14 @@ const WAYS: &[(&str, &str, &str)] = &[
     ("GET", "/v1/plugins", "A(Read)"),
     ("GET", "/v1/credentials", "A(Read)"),
     ("GET", "/v1/sources", "A(Read)"),
+    ("GET", "/v1/sources/{name}", "A(Read)"),
+    ("GET", "/v1/sources/{name}/set-aside", "A(Read)"),
+    ("POST", "/v1/sources/{name}/pause", "A(Operate)"),
+    ("POST", "/v1/sources/{name}/resume", "A(Operate)"),
+    ("POST", "/v1/sources/{name}/backfill", "A(Operate)"),
+    ("POST", "/v1/sources/{name}/backfill/cancel", "A(Operate)"),
+    ("POST", "/v1/sources/{name}/retry", "A(Operate)"),
+    ("POST", "/v1/sources/{name}/discard", "A(Operate)"),
     ("POST", "/v1/reload", "A(Administer)"),
     ("POST", "/v1/credentials/{name}/connect", "A(Administer)"),
     ("GET", "/v1/credentials/{name}/connect/{id}", "A(Administer)"),
@@ -44,6 +54,7 @@ const WAYS: &[(&str, &str, &str)] = &[
     ("POST", "/v1/data/erase", "A(Administer)"),
     ("GET", "/v1/data/erasures", "A(Administer)"),
     ("GET", "/v1/data/erasures/{id}", "A(Administer)"),
+    ("GET", "/asyncapi.json", "A(Read)"),
     ("GET", "/metrics", "A(Read)"),
     ("GET", "/asyncapi.json", "A(Read)"),
 ];
@@ -111,7 +122,7 @@ async fn every_route_needs_what_its_line_says() -> anyhow::Result<()> {
             let kind = if concrete == "/v1/events" { "application/cloudevents+json" } else { "application/json" };
             let answer = client.ask(method.parse()?, &concrete, &[("content-type", kind)], body).await?;
             let refused = match (needs, role) {
-                (&"Nothing" | &"SameSite", _) => None,
+                (&"Nothing" | &"SameSite" | &"Proof", _) => None,
                 (_, None) => Some(401),
                 (needs, Some(role)) => (!includes(role, needs)).then_some(403),
             };

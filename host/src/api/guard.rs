@@ -172,19 +172,27 @@ pub(super) struct Body {
 /// Reads the whole body before the handler runs: a slow one holds nothing but its own connection, and that not for long.
 pub(super) async fn whole_body(State(bounds): State<Body>, request: Request, next: Next) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let body = match timeout(bounds.time, read(body, bounds.most)).await {
-        Ok(Ok(Some(body))) => body,
-        Ok(Ok(None)) => {
-            let why = "the body is larger than the host takes (server.max-event-size)";
-            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, why));
-        }
-        Ok(Err(_)) => return Err(Problem::bad_request("the body is not whole")),
-        Err(_) => {
-            let why = format!("the body did not come within {} s (server.body-timeout)", bounds.time.as_secs());
-            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, why));
-        }
-    };
+    let body = read_whole(body, bounds.most, bounds.time, "server.max-event-size").await?;
     Ok(next.run(Request::from_parts(parts, body.into())).await)
+}
+
+/// Reads a whole body within a time. `option`: what bounds its size.
+///
+/// # Errors
+/// 413, 408, 400.
+pub async fn read_whole(body: axum::body::Body, most: usize, time: Duration, option: &str) -> Result<Bytes, Problem> {
+    match timeout(time, read(body, most)).await {
+        Ok(Ok(Some(body))) => Ok(body),
+        Ok(Ok(None)) => {
+            let why = format!("the body is larger than the host takes ({option})");
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, why))
+        }
+        Ok(Err(_)) => Err(Problem::bad_request("the body is not whole")),
+        Err(_) => {
+            let why = format!("the body did not come within {} s (server.body-timeout)", time.as_secs());
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, why))
+        }
+    }
 }
 
 /// A body; `None`: it is too large. The rest of such a one is read and thrown away, within bounds: who still sends when the connection ends never

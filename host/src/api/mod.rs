@@ -20,9 +20,11 @@ mod redaction;
 mod replay;
 mod routes;
 mod site;
+mod source_orders;
+mod sources;
 
 pub use document::event_document;
-pub use guard::check_sources;
-pub use problem::Problem;
+pub use guard::{check_sources, read_whole};
+pub use problem::{AsItIs, Problem};
 pub use redaction::Sees;
 pub use routes::router;

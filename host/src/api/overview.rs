@@ -209,11 +209,6 @@ pub(super) async fn credentials(State(runtime): State<Arc<Runtime>>) -> Json<Val
     Json(json!({ "credentials": credentials }))
 }
 
-/// This version takes events in at `POST /v1/events` only.
-pub(super) async fn sources() -> Json<Value> {
-    Json(json!({ "sources": [] }))
-}
-
 /// The AsyncAPI document of the present configuration.
 pub(super) async fn asyncapi(State(runtime): State<Arc<Runtime>>) -> Json<Value> {
     let present = runtime.present();

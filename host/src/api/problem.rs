@@ -108,6 +108,10 @@ impl IntoResponse for Problem {
     }
 }
 
+/// Marks an answer that is not the host's own, such as that of a plugin to its vendor: its words stay as they are.
+#[derive(Debug, Clone, Copy)]
+pub struct AsItIs;
+
 pub(super) async fn not_found(request: Request) -> Problem {
     Problem::not_found(format!("there is nothing at {}", request.uri().path()))
 }
@@ -121,6 +125,7 @@ pub(super) async fn explain(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let status = response.status();
     let is_ours = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().ends_with(b"json"));
+    let is_ours = is_ours || response.extensions().get::<AsItIs>().is_some();
     if is_ours || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }

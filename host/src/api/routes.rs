@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{MethodFilter, MethodRouter, get, on, post};
+use axum::routing::{MethodFilter, MethodRouter, any, get, on, post};
 use axum::{Router, handler::Handler};
 
 use super::site::{self, Site};
-use super::{audit, bulk_replay, connect, data, dead_letters, decide, events, guard, headers, login, me, overview, problem, replay};
+use super::{
+    audit, bulk_replay, connect, data, dead_letters, decide, events, guard, headers, login, me, overview, problem, replay, source_orders,
+    sources,
+};
 use crate::credentials::Permission;
 use crate::ingress;
 use crate::runtime::Runtime;
@@ -23,6 +26,8 @@ pub(super) enum Needs {
     Nothing,
     /// Nothing but to be asked of this host, by its own pages or from nowhere: logging in.
     SameSite,
+    /// What the `verify` of a source asks for, which its handler sees to; whatever the host is called and whoever's page asks.
+    Proof,
     /// To be somebody, whatever they may do.
     Somebody,
     /// A permission.
@@ -43,7 +48,7 @@ fn way(path: &'static str, needs: Needs, handler: MethodRouter<Arc<Runtime>>) ->
 /// The table. One line a way: a test reads them, and walks each with every role.
 #[rustfmt::skip]
 fn ways(runtime: &Arc<Runtime>) -> Vec<Way> {
-    use Needs::{A, Nothing, SameSite, Somebody};
+    use Needs::{A, Nothing, Proof, SameSite, Somebody};
     use Permission::{Administer, Operate, Read, Send};
     vec![
         way("/healthz", Nothing, get(overview::healthz)),
@@ -52,6 +57,8 @@ fn ways(runtime: &Arc<Runtime>) -> Vec<Way> {
         way("/login/callback", SameSite, get(login::finish)),
         // Bound by what an administrator asked, and a browser of anybody's brings it.
         way("/oauth/callback", SameSite, get(connect::callback)),
+        way("/hooks/{source}", Proof, any(ingress::hook)),
+        way("/hooks/{source}/{*rest}", Proof, any(ingress::hook)),
         way("/logout", Somebody, post(login::logout)),
         way("/v1/me", Somebody, get(me::me)),
         way("/v1/events", A(Send), events_in(runtime)),
@@ -65,7 +72,15 @@ fn ways(runtime: &Arc<Runtime>) -> Vec<Way> {
         way("/v1/routes", A(Read), get(overview::routes)),
         way("/v1/plugins", A(Read), get(overview::plugins)),
         way("/v1/credentials", A(Read), get(overview::credentials)),
-        way("/v1/sources", A(Read), get(overview::sources)),
+        way("/v1/sources", A(Read), get(sources::list)),
+        way("/v1/sources/{name}", A(Read), get(source_orders::show)),
+        way("/v1/sources/{name}/set-aside", A(Read), get(source_orders::set_aside)),
+        way("/v1/sources/{name}/pause", A(Operate), post(source_orders::pause)),
+        way("/v1/sources/{name}/resume", A(Operate), post(source_orders::resume)),
+        way("/v1/sources/{name}/backfill", A(Operate), post(source_orders::backfill_begin)),
+        way("/v1/sources/{name}/backfill/cancel", A(Operate), post(source_orders::backfill_cancel)),
+        way("/v1/sources/{name}/retry", A(Operate), post(source_orders::retry)),
+        way("/v1/sources/{name}/discard", A(Operate), post(source_orders::discard)),
         way("/v1/audit", A(Administer), get(audit::list)),
         way("/v1/reload", A(Administer), post(overview::reload)),
         way("/v1/credentials/{name}/connect", A(Administer), post(connect::ask)),
@@ -103,14 +118,14 @@ pub fn router(runtime: Arc<Runtime>) -> Router {
     let mut router = Router::new();
     for Way { path, needs, handler } in ways(&runtime) {
         let mut handler = handler;
-        // Events come with a limit of their own, within which this one is not reached.
-        if path != "/v1/events" {
+        // Events and deliveries come with limits of their own.
+        if path != "/v1/events" && needs != Needs::Proof {
             handler = handler.route_layer(from_fn_with_state(order, guard::whole_body));
         }
-        if !matches!(needs, Needs::Nothing | Needs::SameSite) {
+        if !matches!(needs, Needs::Nothing | Needs::SameSite | Needs::Proof) {
             handler = handler.route_layer(from_fn_with_state((runtime.clone(), needs), guard::authorize));
         }
-        if needs != Needs::Nothing {
+        if !matches!(needs, Needs::Nothing | Needs::Proof) {
             handler = handler.route_layer(from_fn_with_state(site.clone(), site::same_site));
         }
         router = router.route(path, handler);

@@ -204,6 +204,20 @@ actions! {
     LoginRefused => "login.refused",
     /// Requests were refused for want of a token, or of a role.
     AccessRefused => "access.refused",
+    /// Deliveries to a source were refused: they were not verified, or not understood.
+    DeliveryRefused => "delivery.refused",
+    /// A source was paused.
+    SourcePaused => "source.paused",
+    /// A source was resumed.
+    SourceResumed => "source.resumed",
+    /// A source began to read an earlier time.
+    BackfillBegun => "backfill.begun",
+    /// A source's reading of an earlier time was given up.
+    BackfillCancelled => "backfill.cancelled",
+    /// What a source had set aside was tried again.
+    SetAsideRetried => "set-aside.retried",
+    /// What a source had set aside was let go.
+    SetAsideDiscarded => "set-aside.discarded",
     /// The audit log was exported.
     AuditExported => "audit.exported",
 }

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::{ConfigArg, Failure, one_line};
 use crate::builtin;
-use crate::config::{self, Loaded, Problem, Problems, Severity};
+use crate::config::{self, Loaded, Problem, Problems, Severity, SourceKind};
 use crate::registry::{Component, Descriptor, Supply};
 use crate::telemetry;
+
+/// Firings of a schedule that are shown.
+const FIRINGS: usize = 3;
 
 /// Validates the configuration: every expression, every plugin and its grants. Reports all mistakes at once; runs no plugin code (a component
 /// without an embedded descriptor is asked once to describe itself, with every import trapping).
@@ -107,6 +112,19 @@ fn report(loaded: &Loaded, plugins: &[(String, Component, Descriptor, bool)]) {
             let needs: Vec<&str> = step.needs.iter().map(|&need| route.steps[need].name.as_str()).collect();
             let after = if needs.is_empty() { "at once".to_owned() } else { format!("after {}", needs.join(", ")) };
             anstream::println!("  {} {}.{}, {after}", step.name, step.plugin, step.action);
+        }
+    }
+    for source in &loaded.config.sources {
+        match (&source.kind, source.stream()) {
+            (SourceKind::Schedule(schedule), _) => {
+                let calendar = &schedule.calendar;
+                anstream::println!("source {}: schedule {} ({})", source.name, one_line(calendar.line()), calendar.zone());
+                for at in calendar.upcoming(Timestamp::now(), FIRINGS) {
+                    anstream::println!("  fires at {}", calendar.local(at).strftime("%a %Y-%m-%d %H:%M:%S %:z"));
+                }
+            }
+            (kind, Some(stream)) => anstream::println!("source {}: {} {}.{}", source.name, kind.word(), stream.plugin, stream.stream),
+            (kind, None) => anstream::println!("source {}: {}", source.name, kind.word()),
         }
     }
     let count = |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };

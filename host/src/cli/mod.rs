@@ -19,6 +19,7 @@ mod schema;
 mod secret;
 mod send;
 mod session;
+mod sources;
 mod store;
 mod timeline;
 mod token;
@@ -72,6 +73,8 @@ enum Verb {
     Send(send::Send),
     /// Look at and handle events
     Events(Box<events::Events>),
+    /// Look at and handle the sources that bring events in
+    Sources(sources::Sources),
     /// Connect a credential: agree at the vendor, in the browser
     Connect(connect::Connect),
     /// See how credentials are doing
@@ -143,6 +146,7 @@ pub async fn run() -> ExitCode {
         Verb::Check(verb) => verb.run().await,
         Verb::Send(verb) => verb.run().await,
         Verb::Events(verb) => verb.run().await,
+        Verb::Sources(verb) => verb.run().await,
         Verb::Connect(verb) => verb.run().await,
         Verb::Credentials(verb) => verb.run().await,
         Verb::Data(verb) => verb.run().await,

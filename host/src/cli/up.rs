@@ -64,6 +64,7 @@ impl Up {
         let erasing = tokio::spawn(erasing(runtime.clone()));
         let peers = tokio::spawn(runtime::hear(runtime.clone()));
         let sources = tokio::spawn(ingress::tend(runtime.clone()));
+        let turns = tokio::spawn(ingress::have_turns(runtime.clone()));
         // Until everything is drained the host answers: that it is not ready, and what becomes of its runs.
         let drained = runtime.drained.clone();
         let (connections, certificates) = (runtime.server.connections.clone(), runtime.certificates.clone());
@@ -85,6 +86,7 @@ impl Up {
         tracing::info!(grace = ?runtime.server.shutdown_grace, "stopping: nothing new begins, what is under way may finish");
         runtime.stopping.cancel();
         sources.await.map_err(Failure::failed)?;
+        turns.await.map_err(Failure::failed)?;
         worker.await.map_err(Failure::failed)?;
         upkeep.await.map_err(Failure::failed)?;
         tidy.await.map_err(Failure::failed)?;

@@ -279,3 +279,12 @@ pub fn near_name<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) 
 pub fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
     units::duration(text)
 }
+
+/// A day or a time, as `since` of a source writes it.
+///
+/// # Errors
+///
+/// What is wrong with it, for people.
+pub fn parse_moment(text: &str) -> Result<jiff::Timestamp, String> {
+    sources::moment(text)
+}

@@ -6,6 +6,7 @@
 mod credential;
 mod event;
 mod mail;
+mod mtls;
 mod plugin;
 mod registry;
 mod route;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 pub use credential::*;
 pub use event::*;
 pub use mail::*;
+pub use mtls::*;
 pub use plugin::*;
 pub use registry::*;
 pub use route::*;

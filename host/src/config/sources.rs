@@ -1,6 +1,7 @@
 //! `[[sources]]`: what all types of them have in common.
 
 mod check;
+mod mtls;
 mod nats;
 mod poll;
 mod schedule;
@@ -13,6 +14,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub(super) use self::check::check;
+pub(super) use self::poll::moment;
 
 use super::item::Item;
 use super::model::{PluginStream, Source, SourceKind};

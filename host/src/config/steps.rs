@@ -152,8 +152,18 @@ pub(super) fn check_texts(r: &mut Reader<'_>, item: &Item<'_>, names: &[String],
 
 fn retry(r: &mut Reader<'_>, item: &Item<'_>) -> Option<Retry> {
     let mut section = item.table(r, "`retry`")?;
-    let d = DEFAULT_RETRY;
     let max_attempts = section.get("max-attempts").and_then(|item| item.count(r, 1..=MOST_ATTEMPTS));
+    let retry = delays(r, section, DEFAULT_RETRY);
+    Some(Retry { max_attempts: max_attempts.unwrap_or(DEFAULT_RETRY.max_attempts), ..retry })
+}
+
+/// Pauses between tries of which there are as many as it takes.
+pub(super) fn pauses(r: &mut Reader<'_>, item: &Item<'_>, default: Retry) -> Option<Retry> {
+    let section = item.table(r, "`retry`")?;
+    Some(delays(r, section, default))
+}
+
+fn delays(r: &mut Reader<'_>, mut section: Section<'_>, d: Retry) -> Retry {
     let delays = Duration::ZERO..=MAX_DURATION;
     let initial = section.get("initial").and_then(|item| item.duration(r, delays.clone())).unwrap_or(d.initial);
     let factor = section.get("factor").and_then(|item| item.number(r, 1.0..=MOST_GROWTH));
@@ -165,11 +175,5 @@ fn retry(r: &mut Reader<'_>, item: &Item<'_>) -> Option<Retry> {
         let (max, initial) = (super::units::duration_text(max), super::units::duration_text(initial));
         r.error(&item.span, format!("the longest delay ({max}) is shorter than the first ({initial})"));
     }
-    Some(Retry {
-        max_attempts: max_attempts.unwrap_or(d.max_attempts),
-        initial,
-        factor: factor.unwrap_or(d.factor),
-        max: max.unwrap_or(d.max.max(initial)),
-        jitter: jitter.unwrap_or(d.jitter),
-    })
+    Retry { initial, factor: factor.unwrap_or(d.factor), max: max.unwrap_or(d.max.max(initial)), jitter: jitter.unwrap_or(d.jitter), ..d }
 }

@@ -6,6 +6,7 @@ use wasmtime::{Store, Trap};
 
 use super::Engine;
 use super::bindings::connector::Connector;
+use super::bindings::source::exports::sangam::connector::events;
 use super::bindings::types::{Failure, Problem};
 use super::component::LoadedComponent;
 use super::limits::Limits;
@@ -44,6 +45,28 @@ pub enum Call {
         /// See `context.schema.json`.
         context: String,
     },
+    /// `events.receive`.
+    Receive {
+        /// Name of the stream.
+        stream: String,
+        /// What came.
+        request: InboundRequest,
+        /// See `context.schema.json`.
+        context: String,
+    },
+}
+
+/// A request that came in for a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboundRequest {
+    /// In upper case.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Whole.
+    pub body: Vec<u8>,
 }
 
 /// How a call ended, and what is kept of it.
@@ -69,6 +92,8 @@ pub enum CallOutcome {
     },
     /// `poll` succeeded.
     Page(PolledPage),
+    /// `receive` succeeded.
+    Received(ReceivedEvents),
     /// The plugin said no.
     Failure(PluginFailure),
     /// It trapped: why.
@@ -94,6 +119,19 @@ pub struct PolledPage {
     pub more: bool,
     /// Records that can't be events, each with its reason.
     pub set_aside: Vec<(String, String)>,
+}
+
+/// What a plugin made of a request. All unchecked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceivedEvents {
+    /// JSON texts.
+    pub events: Vec<String>,
+    /// What the sender is to be answered: the status.
+    pub status: u16,
+    /// …the headers.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// …and the body.
+    pub body: Vec<u8>,
 }
 
 /// A failure as the plugin classified it.
@@ -176,6 +214,12 @@ impl Engine {
                 let mut store = store(&component.code.pool, HostState::new(attempt, limits, meter), limits);
                 let poll = poll(&mut store, component, limits, &stream, cursor.as_deref(), limit, &context);
                 let result = within(limits, meter, poll).await;
+                ended(&mut store, result, meter)
+            }
+            Call::Receive { stream, request, context } => {
+                let Some(_place) = component.code.pool.places.take(&component.tenant) else { return no_place(attempt) };
+                let mut store = store(&component.code.pool, HostState::new(attempt, limits, meter), limits);
+                let result = within(limits, meter, receive(&mut store, component, limits, &stream, request, &context)).await;
                 ended(&mut store, result, meter)
             }
         }
@@ -323,6 +367,35 @@ async fn poll(
                 next_cursor: page.next_cursor,
                 more: page.more,
                 set_aside: page.set_aside.into_iter().map(|record| (record.data, record.reason)).collect(),
+            }),
+        },
+        Err(failure) => CallOutcome::Failure(plugin_failure(failure)),
+    })
+}
+
+async fn receive(
+    store: &mut Store<HostState>,
+    component: &LoadedComponent,
+    limits: &config::Limits,
+    stream: &str,
+    request: InboundRequest,
+    context: &str,
+) -> wasmtime::Result<CallOutcome> {
+    let Some(source) = &component.code.source else {
+        return Ok(CallOutcome::Trap("the component has no streams".to_owned()));
+    };
+    let instance = source.instantiate_async(&mut *store).await?;
+    let InboundRequest { method, path, headers, body } = request;
+    let request = events::InboundRequest { method, path, headers, body };
+    let result = instance.sangam_connector_events().call_receive(&mut *store, stream, &request, context).await?;
+    Ok(match result {
+        Ok(received) => match too_many(&received.events, limits) {
+            Some(why) => CallOutcome::Limit(why),
+            None => CallOutcome::Received(ReceivedEvents {
+                events: received.events,
+                status: received.response.status,
+                headers: received.response.headers,
+                body: received.response.body,
             }),
         },
         Err(failure) => CallOutcome::Failure(plugin_failure(failure)),

@@ -25,7 +25,7 @@ mod warm;
 mod wasi;
 mod wasi_http;
 
-pub use call::{Call, CallEnd, CallOutcome, PluginFailure, PluginFailureKind, PolledPage};
+pub use call::{Call, CallEnd, CallOutcome, InboundRequest, PluginFailure, PluginFailureKind, PolledPage, ReceivedEvents};
 pub use compiler::{VERB as COMPILER, serve as serve_compiler};
 pub use component::LoadedComponent;
 pub use progress::Progress;

@@ -43,6 +43,8 @@ pub fn verify(how: &Verify, secrets: &[Secret], delivery: &Delivery<'_>) -> Resu
         Verify::Bearer { .. } => shared::bearer(secrets, delivery),
         Verify::Basic { .. } => shared::basic(secrets, delivery),
         Verify::Token { place, .. } => shared::token(place, secrets, delivery),
+        // Of the connection, which is not here: whoever knows it judges it.
+        Verify::Mtls(_) => Err(Refused::Key),
     }
 }
 
@@ -66,6 +68,7 @@ pub fn hidden_headers(how: &Verify) -> Vec<&str> {
         Verify::Twilio { .. } => hidden.push(twilio::HEADER),
         Verify::Token { place: TokenPlace::Header(name), .. } => hidden.push(name),
         Verify::Nothing
+        | Verify::Mtls(_)
         | Verify::MangoOffice { .. }
         | Verify::Salesforce { .. }
         | Verify::Bearer { .. }

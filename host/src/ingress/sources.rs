@@ -42,7 +42,9 @@ fn begin(_work: &mut JoinSet<()>, _runtime: &Arc<Runtime>, source: &Arc<Source>,
     match &source.kind {
         // Their deliveries come by themselves.
         SourceKind::Webhook(_) => {}
-        SourceKind::Poll(_) | SourceKind::Schedule(_) | SourceKind::Nats(_) => {}
+        // Their turns are one host's at a time: see `turns`.
+        SourceKind::Poll(_) | SourceKind::Schedule(_) => {}
+        SourceKind::Nats(_) => {}
     }
 }
 

@@ -1,4 +1,4 @@
-//! A case: one call of an action, the exchanges it leads to, and what is to come of it. One JSON file each.
+//! A case: one call of an action, or one read of a stream, the exchanges it leads to, and what is to come of it. One JSON file each.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,12 +25,17 @@ pub struct Case {
     /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Which action.
+    /// Which action; empty where a stream is read.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub action: String,
+    /// Which stream, and from where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll: Option<PollCase>,
     /// Of the plugin.
     #[serde(default = "object")]
     pub configuration: Value,
     /// Of the action.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
     pub input: Value,
     /// What else is around the call.
     #[serde(default, skip_serializing_if = "Context::is_empty")]
@@ -48,6 +53,26 @@ pub struct Case {
 
 fn object() -> Value {
     Value::Object(serde_json::Map::new())
+}
+
+/// One read of a stream.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PollCase {
+    /// Its name.
+    pub stream: String,
+    /// Where the page before ended: text as it is, anything else as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<Value>,
+    /// Where the first page begins, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Where a backfill ends, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// Most events wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
 }
 
 /// What is around the call.
@@ -173,6 +198,15 @@ pub struct Expectation {
     /// Values of keys afterwards; null: the key is not there.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub key_value: BTreeMap<String, Value>,
+    /// Of a poll: where the next one starts.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub cursor: Option<Value>,
+    /// Of a poll: whether there is more now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more: Option<bool>,
+    /// Of a poll: everything that is set aside, `data` and `reason`; members that are given must fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_aside: Option<Vec<Value>>,
 }
 
 /// `null` is an output too.
@@ -225,6 +259,16 @@ impl Case {
                     request.method, request.url
                 )));
             }
+        }
+        if case.poll.is_some() != case.action.is_empty() {
+            return Err(CaseError(format!("{file}: error: a case has either an `action` with its `input` or a `poll`")));
+        }
+        let of_a_page = case.expect.cursor.is_some() || case.expect.more.is_some() || case.expect.set_aside.is_some();
+        if case.poll.is_none() && of_a_page {
+            return Err(CaseError(format!("{file}: error: `cursor`, `more` and `set_aside` come of a `poll`, not of an action")));
+        }
+        if case.poll.is_some() && (case.expect.output.is_some() || !case.input.is_null() || !case.undo_exchanges.is_empty()) {
+            return Err(CaseError(format!("{file}: error: a `poll` has neither `input` nor `output`, and is not undone")));
         }
         if case.expect.output.is_some() && case.expect.failure.is_some() {
             return Err(CaseError(format!("{file}: error: `expect` has an `output` and a `failure`; one call ends one way")));
@@ -287,6 +331,11 @@ impl Case {
         names
     }
 
+    /// The action, or the stream.
+    pub fn what(&self) -> &str {
+        self.poll.as_ref().map_or(&self.action, |poll| &poll.stream)
+    }
+
     /// It says that the call succeeds.
     pub fn succeeds(&self) -> bool {
         self.expect.failure.is_none()
@@ -338,6 +387,12 @@ mod tests {
         assert_eq!(neither, "case.json: error: exchange GET https://a.example needs either a `response` or a `fault`");
         let both = case(r#"{"output":null,"failure":{"kind":"retry"}}"#, r#","fault":"reset""#).expect_err("both");
         assert!(both.ends_with("one call ends one way"), "{both}");
+        let page = case(r#"{"more":true}"#, r#","response":{"status":200}"#).expect_err("an action has no page");
+        assert!(page.contains("come of a `poll`"), "{page}");
+        let neither = Case::parse("case", r#"{"expect":{}}"#, "case.json").expect_err("neither").0;
+        assert!(neither.contains("either an `action` with its `input` or a `poll`"), "{neither}");
+        let poll = r#"{"poll":{"stream":"leave","cursor":{"n":1}},"expect":{"events":[],"more":false,"cursor":{"n":2},"set_aside":[]}}"#;
+        assert!(Case::parse("case", poll, "case.json").is_ok());
         let unknown = case(r#"{"outputs":1}"#, r#","fault":"reset""#).expect_err("unknown");
         assert!(unknown.contains("case.json:1:") && unknown.contains("unknown field `outputs`"), "{unknown}");
     }

@@ -115,6 +115,7 @@ pub fn expectation(played: &Played, placeholders: &Placeholders, key_value: BTre
         logs: None,
         events,
         key_value: key_value.iter().map(|(key, value)| (key.clone(), spelled(value))).collect(),
+        ..Expectation::default()
     }
 }
 

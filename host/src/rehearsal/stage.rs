@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::pattern::Placeholders;
+use super::reading::PlayedPage;
 use crate::audit::{Action, By};
 use crate::clock::{Clock, later};
 use crate::config;
@@ -127,6 +128,8 @@ pub struct Played {
     pub events: Vec<Value>,
     /// The keys that were to be looked at.
     pub key_value: BTreeMap<String, Option<Vec<u8>>>,
+    /// Of a stream that was read.
+    pub page: Option<PlayedPage>,
 }
 
 /// An attempt that was played.
@@ -221,6 +224,21 @@ impl Stage {
         let played = self.played_on(&play, &crash).await;
         self.switch.to(None);
         played
+    }
+
+    /// What answers from now on.
+    pub(super) fn against(&self, far_end: Option<Arc<dyn FarEnd>>) {
+        self.switch.to(far_end);
+    }
+
+    /// The plugin's name in the first cast.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Puts the time.
+    pub(super) fn set_clock(&self, to: Timestamp) {
+        self.clock.set(to);
     }
 
     /// What the run that was played last left under a key.
@@ -338,7 +356,7 @@ impl Stage {
             key_value.insert(key.clone(), store.key_get(plugin, key).await?.map(|(value, _)| value));
         }
         let (status, undone) = run.map(|run| (run.status, run.undone)).unwrap_or_default();
-        Ok(Played { status, undone, attempts, again_ms: None, output, events, key_value })
+        Ok(Played { status, undone, attempts, again_ms: None, output, events, key_value, page: None })
     }
 }
 
@@ -380,7 +398,7 @@ fn configuration(project: &Project, casts: &[Cast]) -> Value {
     json!({ "plugins": plugins, "routes": routes })
 }
 
-fn plugin_name(name: &str, cast: usize) -> String {
+pub(super) fn plugin_name(name: &str, cast: usize) -> String {
     if cast == 0 { name.to_owned() } else { format!("{name}-{}", cast + 1) }
 }
 

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::case::Case;
+use super::case::{Case, PollCase};
 use super::difference::{differences, differences_within};
 use super::fault::{Fault, Injection};
 use super::openapi::{Described, Descriptions};
 use super::pattern::Placeholders;
+use super::reading::Read;
 use super::script::{Script, Seen, Teaching};
 use super::stage::{CLOCK, Cast, Play, Played, Stage, StageError};
 use crate::telemetry::plain;
@@ -106,6 +107,11 @@ pub async fn perform(stage: &Stage, cast: usize, case: &Case, manner: Manner) ->
         script = script.with(injection);
     }
     let script = std::sync::Arc::new(script);
+    if let Some(poll) = &case.poll {
+        let read = read(cast, case, poll, clock, manner.attempts);
+        let played = stage.read(read, script.clone(), script.crash()).await?;
+        return Ok(Performance { played, script, placeholders });
+    }
     let play = Play {
         cast,
         root,
@@ -121,6 +127,11 @@ pub async fn perform(stage: &Stage, cast: usize, case: &Case, manner: Manner) ->
     };
     let played = stage.play(play, script.clone(), script.crash()).await?;
     Ok(Performance { played, script, placeholders })
+}
+
+fn read<'a>(cast: usize, case: &'a Case, poll: &'a PollCase, clock: jiff::Timestamp, attempts: u32) -> Read<'a> {
+    let keys = case.expect.key_value.keys().cloned().collect();
+    Read { cast, poll, clock, key_value: &case.context.key_value, keys, attempts }
 }
 
 /// Plays a case to the letter and judges it.
@@ -195,6 +206,23 @@ fn outcome(case: &Case, performance: &Performance) -> Vec<String> {
         }
         for (index, (expected, actual)) in expected.iter().zip(&played.events).enumerate() {
             found.extend(differences_within(placeholders, &format!("events[{index}]"), expected, actual));
+        }
+    }
+    if let Some(page) = &played.page {
+        if let Some(expected) = &case.expect.cursor {
+            let actual = page.cursor.clone().unwrap_or(Value::Null);
+            found.extend(differences(placeholders, "cursor", expected, &actual));
+        }
+        if let Some(expected) = case.expect.more.filter(|expected| *expected != page.more) {
+            found.push(format!("more: expected {expected}, got {}", page.more));
+        }
+        if let Some(expected) = &case.expect.set_aside {
+            if expected.len() != page.set_aside.len() {
+                found.push(format!("set_aside: expected {}, got {}", expected.len(), page.set_aside.len()));
+            }
+            for (index, (expected, actual)) in expected.iter().zip(&page.set_aside).enumerate() {
+                found.extend(differences_within(placeholders, &format!("set_aside[{index}]"), expected, actual));
+            }
         }
     }
     for (key, expected) in &case.expect.key_value {
@@ -344,20 +372,25 @@ pub async fn described(
         found.extend(descriptions.refusals(&seen.asked).into_iter().map(|refusal| format!("{asked}: {refusal}")));
     }
     let system = std::sync::Arc::new(Described::new(descriptions.clone()));
-    let play = Play {
-        cast,
-        root: stage.root(&case.name),
-        action: &case.action,
-        input: &case.input,
-        event: &case.context.event,
-        clock: case.context.clock.unwrap_or_else(|| CLOCK.parse().expect("a time")),
-        key_value: &case.context.key_value,
-        keys: Vec::new(),
-        attempts: 1,
-        undo: false,
-        events: false,
+    let clock = case.context.clock.unwrap_or_else(|| CLOCK.parse().expect("a time"));
+    let played = if let Some(poll) = &case.poll {
+        stage.read(read(cast, case, poll, clock, 1), system.clone(), std::sync::Arc::default()).await?
+    } else {
+        let play = Play {
+            cast,
+            root: stage.root(&case.name),
+            action: &case.action,
+            input: &case.input,
+            event: &case.context.event,
+            clock,
+            key_value: &case.context.key_value,
+            keys: Vec::new(),
+            attempts: 1,
+            undo: false,
+            events: false,
+        };
+        stage.play(play, system.clone(), std::sync::Arc::default()).await?
     };
-    let played = stage.play(play, system.clone(), std::sync::Arc::default()).await?;
     for trouble in system.trouble() {
         if !found.contains(&trouble) {
             found.push(trouble);

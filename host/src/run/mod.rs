@@ -37,6 +37,7 @@ pub use death::Death;
 pub use outcome::{FailureKind, Outcome, StepFailure};
 pub use quiet::{Holiday, MOST_HOLIDAYS, Quiet};
 pub use replay::From;
+pub(crate) use retry::{again_at, patient, soon};
 pub use step::{HeldEffect, StepState, StepStatus, undo_name};
 pub use undo::{Course, UndoFacts};
 pub use wait::{Wait, WaitFor};

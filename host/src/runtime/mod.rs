@@ -1,5 +1,6 @@
 //! One running host: the parts put together, the present configuration, and how it is replaced.
 
+mod arrivals;
 mod canary;
 mod credential_events;
 mod erasure;
@@ -13,7 +14,9 @@ mod refusals;
 mod rehearsal;
 mod retention;
 mod revision;
+mod source_secrets;
 
+pub use arrivals::{Arrival, Arrivals};
 pub use canary::{Trial, TrialFigures};
 pub use credential_events::tell;
 pub use erasure::Wanted;
@@ -26,6 +29,7 @@ pub use readings::Readings;
 pub use refusals::{Refusals, Tally};
 pub use rehearsal::Fixed;
 pub use revision::{ActionSchemas, BuildError, LoadedPlugin, Revision};
+pub use source_secrets::SourceSecrets;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -140,6 +144,8 @@ pub struct Runtime {
     pub pressure: Pressure,
     /// Runs may be due.
     pub due: Notify,
+    /// Sources may be due.
+    pub turning: Notify,
     /// Another host has changed a credential.
     pub credentials: Notify,
     /// An erasure was asked for.
@@ -164,6 +170,10 @@ pub struct Runtime {
     pub identity: Identity,
     /// Configurations that are left to other hosts.
     pub unservable: Unservable,
+    /// What came in at sources.
+    pub arrivals: Arrivals,
+    /// Secrets of sources, as they were a moment ago.
+    pub source_secrets: SourceSecrets,
     /// Requests refused since they were last put on record.
     pub refusals: Refusals,
     /// Personal data that was shown in clear, until that is put on record.
@@ -235,6 +245,7 @@ impl Runtime {
             evaluator: Evaluator::new(mapping::Limits::default(), EVALUATIONS),
             metrics: Metrics::default(),
             due: Notify::new(),
+            turning: Notify::new(),
             credentials: Notify::new(),
             erasing: Notify::new(),
             configured: watch::Sender::new(0),
@@ -247,6 +258,8 @@ impl Runtime {
             certificates,
             identity,
             unservable: Unservable::default(),
+            arrivals: Arrivals::default(),
+            source_secrets: SourceSecrets::default(),
             refusals: Refusals::default(),
             readings: Readings::default(),
             tls,

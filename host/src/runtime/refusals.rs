@@ -65,6 +65,9 @@ impl Runtime {
         if let Some(counts) = self.refusals.requests.take() {
             self.store.audit(by.did(Action::AccessRefused, "api").with("requests", counts), self.clock.now()).await?;
         }
+        for (source, reasons) in self.arrivals.take_refused() {
+            self.store.audit(by.did(Action::DeliveryRefused, source).with("reasons", reasons), self.clock.now()).await?;
+        }
         if let Some(counts) = self.refusals.logins.take() {
             self.store.audit(by.did(Action::LoginRefused, "login").with("attempts", counts), self.clock.now()).await?;
         }

@@ -54,6 +54,15 @@ impl Runtime {
             }
             tokio::time::sleep(began.elapsed()).await;
         }
+        if let Some(dead) = before(store.dead_letter_retention) {
+            loop {
+                let began = Instant::now();
+                if !self.store.prune_set_aside(dead).await? || self.stopping.is_cancelled() {
+                    break;
+                }
+                tokio::time::sleep(began.elapsed()).await;
+            }
+        }
         let components = self.store.prune_components().await?;
         loop {
             let began = Instant::now();

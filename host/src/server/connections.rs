@@ -17,6 +17,7 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustix::process::{Resource, getrlimit, setrlimit};
+use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -49,6 +50,10 @@ pub struct Peer {
     /// Whether the connection is encrypted.
     pub is_encrypted: bool,
 }
+
+/// The certificate that the other end of a connection showed, and that `server.tls.client-ca` vouches for. Requests of such a connection carry it.
+#[derive(Debug, Clone)]
+pub struct ShownCertificate(pub Arc<CertificateDer<'static>>);
 
 /// Serves until `stop`; then lets requests under way finish, and ends.
 ///
@@ -98,10 +103,12 @@ pub async fn serve(
             // Answers are small, and whoever waits for one waits for its last packet.
             let _ = stream.set_nodelay(true);
             match tls {
-                None => speak(stream, Peer { address, is_encrypted: false }, router, &options, &stop).await,
+                None => speak(stream, Peer { address, is_encrypted: false }, None, router, &options, &stop).await,
                 Some(tls) => {
                     let Some(stream) = shake_hands(tls, stream, address, &stop).await else { return };
-                    speak(stream, Peer { address, is_encrypted: true }, router, &options, &stop).await;
+                    let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                    let shown = shown.map(|shown| ShownCertificate(Arc::new(shown.clone().into_owned())));
+                    speak(stream, Peer { address, is_encrypted: true }, shown, router, &options, &stop).await;
                 }
             }
         });
@@ -133,13 +140,16 @@ async fn shake_hands(
     }
 }
 
-async fn speak<S>(stream: S, peer: Peer, router: Router, options: &Connections, stop: &CancellationToken)
+async fn speak<S>(stream: S, peer: Peer, shown: Option<ShownCertificate>, router: Router, options: &Connections, stop: &CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        if let Some(shown) = &shown {
+            request.extensions_mut().insert(shown.clone());
+        }
         // hyper reads a body with both a length and chunks by its chunks, and forgets the length. A proxy in front may have gone by the length: what
         // comes next on this connection is then somebody's who is not the one that it seems (RFC 9112 section 6.1).
         // Nor does anything come after CONNECT: what a proxy sends then may be somebody's tunnel.

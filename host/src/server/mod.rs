@@ -7,5 +7,5 @@ mod connections;
 mod pair;
 
 pub use certificates::{Certificates, CertificatesError, Prepared};
-pub use connections::{Peer, allow_many_files, serve};
+pub use connections::{Peer, ShownCertificate, allow_many_files, serve};
 pub use pair::{Pair, PairError, Part};

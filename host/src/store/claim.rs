@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::source;
 use super::sql::{Dialect, sql};
 use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis, optional_timestamp, timestamp};
@@ -183,13 +184,15 @@ impl Store {
     }
 
     /// Takes back the leases of a host that is known to be gone: the former life of the one that asks. Without a name all of them: one host has
-    /// a file, so that every lease found at its start is of a host that no longer is. Waiting for their end would only delay.
+    /// a file, so that every lease found at its start is of a host that no longer is. Waiting for their end would only delay. Leases of sources go
+    /// with them.
     pub async fn release(&self, owner: Option<&str>, now: Timestamp) -> Result<u64, StoreError> {
         let owner = owner.map(str::to_owned);
         self.writer
             .write(Terms::none().signal(Signal::Due).point(Point::Releasing), move |connection| {
                 let owner = owner.clone();
                 Box::pin(async move {
+                    source::release(connection, owner.as_deref()).await?;
                     sql("update run set due_at = ?1 where status = 'running' and ended_at is null and (?2 is null or lease_owner = ?2)")
                         .bind(millis(now))
                         .bind(owner)

@@ -17,6 +17,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "personal", include_str!("migrations/0005_personal.sql")),
     (6, "audit", include_str!("migrations/0006_audit.sql")),
     (7, "steps", include_str!("migrations/0007_steps.sql")),
+    (8, "sources", include_str!("migrations/0008_sources.sql")),
 ];
 
 pub(super) async fn run_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {

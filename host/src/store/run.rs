@@ -8,6 +8,7 @@ use super::effect::{fenced, refusal};
 use super::key_value::{self, KeySettlement};
 use super::order;
 use super::recorded::{self, RecordedRead};
+use super::source;
 use super::sql::{Connection, sql};
 use super::terms::{Signal, Terms};
 use super::undo;
@@ -209,7 +210,7 @@ impl Store {
             .await
     }
 
-    /// Makes every run due that waits for something that has happened now.
+    /// Makes every run due that waits for something that has happened now, and every source that waits for a credential.
     pub async fn wake(&self, waits_for: &'static str, now: Timestamp) -> Result<(), StoreError> {
         self.writer
             .write(Terms::none().signal(Signal::Due), move |connection| {
@@ -217,9 +218,12 @@ impl Store {
                     sql("update run set due_at = ? where status = 'waiting' and waits_for = ? and ended_at is null")
                         .bind(millis(now))
                         .bind(waits_for)
-                        .execute(connection)
+                        .execute(&mut *connection)
                         .await
                         .map_err(StoreError::doing("wake waiting runs"))?;
+                    if waits_for == "credential" {
+                        source::wake(connection, now).await?;
+                    }
                     Ok(())
                 })
             })

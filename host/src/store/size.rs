@@ -97,7 +97,9 @@ const COUNTS: &[(&str, &str)] = counts!(
     "api_token",
     "meta",
     "host",
-    "erasure"
+    "erasure",
+    "source",
+    "set_aside"
 );
 
 fn unsigned(number: i64) -> u64 {

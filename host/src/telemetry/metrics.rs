@@ -18,6 +18,12 @@ struct SourceLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DeliveryLabel {
+    source: String,
+    outcome: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RunLabel {
     route: String,
     status: String,
@@ -60,6 +66,7 @@ pub struct Metrics {
     registry: Registry,
     accepted: Family<SourceLabel, Counter>,
     duplicates: Counter,
+    deliveries: Family<DeliveryLabel, Counter>,
     runs: Family<RunLabel, Counter>,
     attempts: Family<AttemptLabel, Counter>,
     step_seconds: Family<ActionLabel, Histogram, fn() -> Histogram>,
@@ -84,6 +91,7 @@ impl Default for Metrics {
         let metrics = Metrics {
             accepted: Family::default(),
             duplicates: Counter::default(),
+            deliveries: Family::default(),
             runs: Family::default(),
             attempts: Family::default(),
             step_seconds: Family::new_with_constructor(seconds),
@@ -99,6 +107,7 @@ impl Default for Metrics {
         // The library adds `_total` to counters.
         registry.register("events_accepted", "Events taken in and durable", metrics.accepted.clone());
         registry.register("events_duplicate", "Events that were known already", metrics.duplicates.clone());
+        registry.register("source_deliveries", "Requests to webhooks by what became of them", metrics.deliveries.clone());
         registry.register("runs", "Runs that ended", metrics.runs.clone());
         registry.register("step_attempts", "Attempts at steps", metrics.attempts.clone());
         registry.register("step_duration_seconds", "From the start of an attempt to its settling", metrics.step_seconds.clone());
@@ -123,6 +132,11 @@ impl Metrics {
         let label =
             if sources.contains(source) || (sources.len() < MAX_SOURCES && sources.insert(source.to_owned())) { source } else { "(other)" };
         self.accepted.get_or_create(&SourceLabel { source: label.to_owned() }).inc();
+    }
+
+    /// A request came to a source that is configured: `taken`, `set-aside` or `refused`.
+    pub fn delivery(&self, source: &str, outcome: &str) {
+        self.deliveries.get_or_create(&DeliveryLabel { source: source.to_owned(), outcome: outcome.to_owned() }).inc();
     }
 
     /// A run ended.

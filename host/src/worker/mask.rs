@@ -7,7 +7,7 @@ use crate::credentials::Broker;
 use crate::run::StepFailure;
 
 /// Masks credentials in a failure.
-pub(super) fn failure(broker: &Broker, failure: &mut StepFailure) {
+pub fn failure(broker: &Broker, failure: &mut StepFailure) {
     broker.redact_text(&mut failure.reason);
     if let Some(details) = &mut failure.details {
         value(broker, details);
@@ -15,7 +15,7 @@ pub(super) fn failure(broker: &Broker, failure: &mut StepFailure) {
 }
 
 /// Masks credentials in lines of a log.
-pub(super) fn log(broker: &Broker, lines: &mut [LogLine]) {
+pub fn log(broker: &Broker, lines: &mut [LogLine]) {
     for line in lines {
         broker.redact_text(&mut line.message);
         line.fields.values_mut().for_each(|field| value(broker, field));

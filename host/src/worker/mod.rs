@@ -3,6 +3,7 @@
 //! A notification makes it quick, a timer makes it certain. A lease that ends makes a run claimable again, so a crash needs no recovery.
 
 mod arrivals;
+mod credential;
 mod difference;
 mod drive;
 mod dry_run;
@@ -17,9 +18,11 @@ mod step;
 mod undo;
 mod wake;
 
+pub use credential::looked_at as credential_looked_at;
 pub use dry_run::{DryRun, ReadsFrom};
 pub use hold::held_effect;
-pub use outputs::shown_row;
+pub use mask::{failure as mask_failure, log as mask_log};
+pub use outputs::{ended_well, shown_row};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -10,9 +10,19 @@ use crate::store::{EffectRow, EffectState};
 
 /// Output data and events of a call, or why there are none. All unchecked. `time` is what `limits.time` comes from.
 pub(super) fn answer(outcome: CallOutcome, limits: &Limits, time: &str) -> Result<(String, Vec<String>), StepFailure> {
+    match ended_well(outcome, limits, time)? {
+        CallOutcome::Output { data, events } => Ok((data, events)),
+        _ => Err(StepFailure::new(FailureKind::InvalidOutput, "the plugin answered with a page of events or a response")),
+    }
+}
+
+/// What a call gave, unchecked, or why it gave nothing. `time` is what `limits.time` comes from.
+///
+/// # Errors
+/// How it failed.
+pub fn ended_well(outcome: CallOutcome, limits: &Limits, time: &str) -> Result<CallOutcome, StepFailure> {
     Err(match outcome {
-        CallOutcome::Output { data, events } => return Ok((data, events)),
-        CallOutcome::Page(_) => StepFailure::new(FailureKind::InvalidOutput, "the plugin answered with a page of events"),
+        CallOutcome::Output { .. } | CallOutcome::Page(_) | CallOutcome::Received(_) => return Ok(outcome),
         CallOutcome::Failure(failure) => step_failure(failure),
         CallOutcome::Trap(why) => StepFailure::new(FailureKind::Trap, format!("the plugin trapped: {why}")),
         CallOutcome::Limit(why) => StepFailure::new(FailureKind::Trap, format!("the plugin was stopped: {why}")),

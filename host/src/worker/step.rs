@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{drive, mask, outputs, scope};
+use super::{credential, drive, mask, outputs, scope};
 use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Conduct, NewAttempt, ShownEffect};
 use crate::builtin;
 use crate::config::{self, OnDoubt, Step};
-use crate::credentials::Remedy;
 use crate::engine::{Call, CallEnd};
 use crate::mapping::Scope;
 use crate::run::{FailureKind, Outcome, StepFailure, StepState, Wait, WaitFor};
@@ -374,7 +373,7 @@ impl StepCall {
             },
             Err(failure) => Some(failure),
         };
-        let (failure, cannot_renew) = self.credential(failure, &record).await;
+        let (failure, cannot_renew) = credential::looked_at(&self.runtime, failure, &record).await;
         let ended = Ended { record: &mut record, failure, output, emitted, took };
         StepEnd { component: Some(component.to_owned()), cannot_renew, ..self.kept(ended, Some(component)) }
     }
@@ -444,46 +443,6 @@ impl StepCall {
             return Err(format!("its output has {} bytes; at most {most} (limits.output-size)", data.len()));
         }
         serde_json::from_str(data).map_err(|error| format!("its output is not JSON: {error}"))
-    }
-
-    /// A refused credential is renewed once; one that can't be had pauses the step, like one that was refused for good. One that can't be had
-    /// for the moment does not: nothing would tell the step that its vendor gives tokens again.
-    async fn credential(&self, failure: Option<StepFailure>, record: &AttemptRecord) -> (Option<StepFailure>, bool) {
-        match failure {
-            // The plugin saw a request that could not be sent; why it could not decides.
-            Some(failure) if failure.kind == FailureKind::Retry && record.obstacle.is_some() => {
-                let (reason, remedy) = record.obstacle.clone().unwrap_or((String::new(), Remedy::Later));
-                self.obstructed(failure, reason, remedy)
-            }
-            Some(failure) if failure.kind == FailureKind::Unauthorized => {
-                let renewed = match &record.attached {
-                    Some(attached) => self.runtime.broker.refused(attached).await,
-                    None => Ok(false),
-                };
-                match renewed {
-                    Ok(renewed) => (Some(failure), !renewed),
-                    Err(error) => {
-                        let reason = format!("{}; renewing failed: {}", failure.reason, error.in_full());
-                        self.obstructed(failure, reason, error.remedy())
-                    }
-                }
-            }
-            other => (other, false),
-        }
-    }
-
-    /// A failure for want of a credential, and whether only somebody who acts can help.
-    fn obstructed(&self, mut failure: StepFailure, reason: String, remedy: Remedy) -> (Option<StepFailure>, bool) {
-        failure.reason = reason;
-        match remedy {
-            Remedy::Change => failure.kind = FailureKind::Unauthorized,
-            Remedy::Later => failure.kind = FailureKind::Busy,
-            Remedy::At(time) => {
-                failure.kind = FailureKind::Busy;
-                failure.after = Duration::try_from(time.duration_since(self.runtime.clock.now())).ok();
-            }
-        }
-        (Some(failure), remedy == Remedy::Change)
     }
 }
 

@@ -34,6 +34,8 @@ pub mod slack;
 
 pub mod warehouse;
 
+pub mod feed;
+
 pub mod files;
 
 pub mod fieldservice;

@@ -133,6 +133,7 @@ impl Record {
                     .action
                     .clone()
                     .ok_or_else(|| usage(format!("{} is not there yet: name its --action and its --input", file.display())))?,
+                poll: None,
                 configuration: Value::Object(Map::new()),
                 input: Value::Object(Map::new()),
                 context: Context::default(),
@@ -141,6 +142,9 @@ impl Record {
                 expect: Expectation::default(),
             },
         };
+        if case.poll.is_some() {
+            return Err(usage(format!("{} reads a stream: what a real system answers is recorded of actions only", file.display())));
+        }
         if !case.exchanges.is_empty() && !self.overwrite {
             return Err(usage(format!("{} has exchanges already; --overwrite replaces them and what is expected", file.display())));
         }

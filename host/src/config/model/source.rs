@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Reference;
+use jiff::Timestamp;
+
+use super::{Reference, Retry};
 use crate::mapping::{Expr, Template};
+use crate::source::{Calendar, Policy};
 
 /// `[[sources]]`.
 #[derive(Debug, Clone)]
@@ -169,25 +172,31 @@ pub enum Handshake {
 }
 
 /// A source of `type = "poll"`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Poll {
     /// `uses`, `stream`
     pub stream: PluginStream,
     /// `every`: from the end of one poll to the next.
     pub every: Duration,
-    /// `since`: where the first poll begins, for the plugin to understand.
-    pub since: Option<String>,
+    /// `since`: where the first poll begins.
+    pub since: Option<Timestamp>,
+    /// `limit`: most events of a page.
+    pub limit: u32,
+    /// `retry`: pauses after failures.
+    pub retry: Retry,
+    /// `backfill-every`: from the end of one page of a backfill to the next.
+    pub backfill_every: Duration,
+    /// `set-aside-most`: with so many records set aside the source waits for somebody.
+    pub set_aside_most: u32,
 }
 
 /// A source of `type = "schedule"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
-    /// `cron`
-    pub cron: String,
-    /// `time-zone`: its IANA name.
-    pub time_zone: Option<String>,
-    /// `missed`
-    pub missed: Missed,
+    /// `cron`, `time-zone`
+    pub calendar: Arc<Calendar>,
+    /// `missed`, `missed-after`, `missed-most`, `jitter`
+    pub policy: Policy,
 }
 
 /// `missed`: what becomes of firings while no host ran.

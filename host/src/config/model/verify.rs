@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{HmacAlgorithm, Reference};
+use super::{HmacAlgorithm, Mtls, Reference};
 
 /// `verify`.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +53,8 @@ pub enum Verify {
         /// `password`: any of them.
         passwords: Vec<Reference>,
     },
+    /// `mtls`: the certificate that it shows.
+    Mtls(Mtls),
     /// `token`: a secret somewhere in the request.
     Token {
         /// `in`
@@ -279,6 +281,7 @@ impl Verify {
             Verify::Salesforce { .. } => "salesforce-outbound-message",
             Verify::Bearer { .. } => "bearer",
             Verify::Basic { .. } => "basic",
+            Verify::Mtls(_) => "mtls",
             Verify::Token { .. } => "token",
         }
     }
@@ -286,7 +289,7 @@ impl Verify {
     /// What it needs to know that is not in the file, in the order in which `hooks::verify` takes it.
     pub fn secrets(&self) -> Vec<&Reference> {
         match self {
-            Verify::Nothing => Vec::new(),
+            Verify::Nothing | Verify::Mtls(_) => Vec::new(),
             Verify::Mac(mac) => mac.secrets.iter().collect(),
             Verify::StandardWebhooks { secrets, .. } | Verify::Twilio { secrets } => secrets.iter().collect(),
             Verify::MessageSignature(signature) => signature.keys.iter().filter_map(MessageKey::secret).collect(),

@@ -35,6 +35,18 @@ fn stream(report: &mut Report<'_>, path: &str, source: &Source, wanted: &PluginS
         let help = other.1.then(|| format!("write type = {:?}", other.0));
         report.add(&place, Severity::Error, format!("stream `{stream}` of plugin `{plugin}` {what}"), help);
     }
+    if let (SourceKind::Poll(poll), Some(limits)) = (&source.kind, report.loaded.config.plugins.get(plugin).map(|plugin| &plugin.limits))
+        && poll.limit as usize > limits.events
+    {
+        let message = format!("`limit` is {}, but plugin `{plugin}` may bring in only {} events with one call", poll.limit, limits.events);
+        let place = report.place_or(path, "limit");
+        report.add(
+            &place,
+            Severity::Error,
+            message,
+            Some(format!("write less, or limits = {{ events = {} }} in [plugins.{plugin}]", poll.limit)),
+        );
+    }
     let granted = report.loaded.config.plugins.get(plugin).map(|plugin| &plugin.grants.emits);
     let refused: Vec<&String> =
         found.types.iter().filter(|kind| !granted.is_some_and(|granted| granted.iter().any(|pattern| pattern.matches(kind)))).collect();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::mtls;
 use crate::config::clear_text::{plain, reference_secret};
 use crate::config::header::header_name;
 use crate::config::item::Item;
@@ -32,10 +33,11 @@ enum Scheme {
     Salesforce,
     Bearer,
     Basic,
+    Mtls,
     Token,
 }
 
-const SCHEMES: [(&str, Scheme); 19] = [
+const SCHEMES: [(&str, Scheme); 20] = [
     ("standard-webhooks", Scheme::StandardWebhooks),
     ("hmac", Scheme::Mac(mac::Preset::Own)),
     ("rfc9421", Scheme::Rfc9421),
@@ -54,6 +56,7 @@ const SCHEMES: [(&str, Scheme); 19] = [
     ("mango-office", Scheme::MangoOffice),
     ("bearer", Scheme::Bearer),
     ("basic", Scheme::Basic),
+    ("mtls", Scheme::Mtls),
     ("token", Scheme::Token),
 ];
 
@@ -101,6 +104,7 @@ fn scheme_of(r: &mut Reader<'_>, section: &mut Section<'_>, scheme: Scheme) -> O
             let passwords = secrets(r, section, "password");
             Some(Verify::Basic { username: username?, passwords: passwords? })
         }
+        Scheme::Mtls => mtls::mtls(r, section).map(Verify::Mtls),
         Scheme::Token => {
             let place = section.required(r, "in", "\"header:X-Token\"").and_then(|item| item.parsed(r, token_place));
             let values = secrets(r, section, "value");

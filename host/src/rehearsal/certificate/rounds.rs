@@ -146,7 +146,7 @@ impl Rounds<'_> {
         for (index, case) in self.cases.iter().enumerate() {
             check.tried += 1;
             let (verdict, performance) = trial::case(&self.stage, self.of[index], case).await?;
-            self.look(&case.action, &performance.played);
+            self.look(case.what(), &performance.played);
             self.hold(&case.name, &performance.script);
             for difference in &verdict.differences {
                 check.found(format!("case {}: {difference}", case.name));
@@ -303,7 +303,7 @@ impl Rounds<'_> {
                 check.tried += 1;
                 let manner = Manner { teaching: Teaching::Again, injection, attempts: trial::MOST_ATTEMPTS, undo: true };
                 let tried = trial::perform(&self.stage, self.of[*index], case, manner).await?;
-                self.look(&case.action, &tried.played);
+                self.look(case.what(), &tried.played);
                 let when = match injection {
                     None => "after success".to_owned(),
                     Some(Injection { at, .. }) => {

@@ -1,5 +1,6 @@
 //! A plugin that does what its input says, line by line, so that a test can choose any sequence of effects and failures.
 
+mod feed;
 mod fetch;
 
 use std::io::Read as _;
@@ -15,6 +16,9 @@ struct Config {
     /// Shown to whoever asks for it.
     #[serde(default)]
     greeting: String,
+    /// Origin of what the stream `feed` reads.
+    #[serde(default)]
+    feed: String,
 }
 
 impl Plugin for Scripted {
@@ -29,6 +33,12 @@ impl Connector for Scripted {
         a.action("act", "Do what the input says, and undo what it says", run).undo("undo");
         a.action("undo", "Do the undo lines of what is undone", undo);
         a.action("greet", "Greet by name", greet);
+    }
+}
+
+impl Source for Scripted {
+    fn streams(s: &mut Streams<Self>) {
+        s.stream("feed", "What the feed says").poll(feed::poll).types(&["fed.*"]);
     }
 }
 
@@ -270,4 +280,4 @@ fn greet(person: Person, cx: &Context<Config>) -> Result<Value, Failure> {
     Ok(json!({ "greeting": format!("{} {}", cx.config.greeting, person.name), "age": person.age }))
 }
 
-sangam_sdk::export!(Scripted);
+sangam_sdk::export!(Scripted as duplex);

@@ -1,0 +1,373 @@
+//! One source that has turns: how it is doing, what it set aside, and what people order of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Problem;
+use super::redaction::Sees;
+use crate::audit::{Action, By};
+use crate::config::{Source, SourceKind};
+use crate::ingress;
+use crate::runtime::Runtime;
+use crate::store::{Lane, NewBackfill, SetAsideRow, SourceRow, SourceState};
+
+/// Records of a page unless asked otherwise.
+const PAGE: u32 = 50;
+/// Most records of a page.
+const MAX_PAGE: u32 = 500;
+/// Longest reason of a pause.
+const MAX_REASON: usize = 500;
+/// Upcoming firings that are shown.
+const UPCOMING: usize = 3;
+
+/// How sources are doing: for each, what is added to its configuration.
+pub(super) struct States {
+    rows: BTreeMap<String, Vec<SourceRow>>,
+    set_aside: BTreeMap<String, u64>,
+    now: Timestamp,
+}
+
+impl States {
+    /// Of all sources.
+    pub(super) async fn of_all(runtime: &Runtime) -> Result<States, Problem> {
+        let mut rows: BTreeMap<String, Vec<SourceRow>> = BTreeMap::new();
+        for row in runtime.store.sources().await? {
+            rows.entry(row.name.clone()).or_default().push(row);
+        }
+        let set_aside = runtime.store.set_aside_counts().await?.into_iter().collect();
+        Ok(States { rows, set_aside, now: runtime.clock.now() })
+    }
+
+    /// Adds to a source what is known of it.
+    pub(super) fn add(&self, source: &Source, shown: &mut Value) {
+        let rows = self.rows.get(&source.name).map(Vec::as_slice).unwrap_or_default();
+        let lane = |lane| rows.iter().find(|row| row.lane == lane);
+        if let Some(live) = lane(Lane::Live) {
+            add_lane(live, shown);
+        }
+        shown["set_aside"] = json!(self.set_aside.get(&source.name).copied().unwrap_or(0));
+        match &source.kind {
+            SourceKind::Poll(poll) => {
+                shown["every_ms"] = json!(millis(poll.every));
+                shown["limit"] = json!(poll.limit);
+                shown["set_aside_most"] = json!(poll.set_aside_most);
+                shown["backfill"] = lane(Lane::Backfill).map_or(Value::Null, backfill);
+            }
+            SourceKind::Schedule(schedule) => {
+                let upcoming = schedule.calendar.upcoming(self.now, UPCOMING);
+                shown["cron"] = json!(schedule.calendar.line());
+                shown["time_zone"] = json!(schedule.calendar.zone());
+                shown["upcoming"] = upcoming.into_iter().map(|at| at.to_string()).collect();
+            }
+            SourceKind::Webhook(_) | SourceKind::Nats(_) => {}
+        }
+    }
+}
+
+fn add_lane(row: &SourceRow, shown: &mut Value) {
+    let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
+    let members = json!({
+        "state": row.state.as_str(),
+        "reason": row.reason,
+        "next_at": time(row.due_at),
+        "host": row.lease.as_ref().map(|(host, _)| host),
+        "failures": row.failures,
+        "turns": row.turns,
+        "events": row.events,
+        "duplicates": row.duplicates,
+        "reached_at": time(row.reached_at),
+        "last_success_at": time(row.succeeded_at),
+        "last_failure": row.failed.as_ref().map(|(at, failure)| {
+            let failure: Value = serde_json::from_str(failure).unwrap_or(Value::Null);
+            json!({ "at": at.to_string(), "kind": failure["kind"], "reason": failure["reason"] })
+        }),
+    });
+    for (name, value) in members.as_object().into_iter().flatten() {
+        shown[name] = value.clone();
+    }
+}
+
+fn backfill(row: &SourceRow) -> Value {
+    let mut shown = json!({
+        "from": row.since.map(|at| at.to_string()),
+        "to": row.until.map(|at| at.to_string()),
+        "began_at": row.created_at.to_string(),
+        "finished_at": row.finished_at.map(|at| at.to_string()),
+        "set_aside": row.set_aside,
+    });
+    add_lane(row, &mut shown);
+    shown["progress"] = json!(progress(row));
+    shown
+}
+
+/// How much of its time a backfill has covered, 0 to 1: as far as the events it brought say.
+fn progress(row: &SourceRow) -> Option<f64> {
+    if row.state == SourceState::Done {
+        return Some(1.0);
+    }
+    let (from, to, reached) = (row.since?, row.until?, row.reached_at?);
+    let (all, done) = (to.duration_since(from).as_secs_f64(), reached.duration_since(from).as_secs_f64());
+    (all > 0.0).then(|| ((done / all).clamp(0.0, 1.0) * 1000.0).round() / 1000.0)
+}
+
+fn source(runtime: &Runtime, name: &str) -> Result<Arc<Source>, Problem> {
+    let found = runtime.present().revision.source(name).cloned();
+    found.ok_or_else(|| Problem::not_found(format!("the configuration has no source {name:?}; `sangam sources list` names them")))
+}
+
+/// One that has turns.
+fn with_turns(runtime: &Runtime, name: &str) -> Result<Arc<Source>, Problem> {
+    let source = source(runtime, name)?;
+    match source.kind {
+        SourceKind::Poll(_) | SourceKind::Schedule(_) => Ok(source),
+        SourceKind::Webhook(_) | SourceKind::Nats(_) => {
+            let why =
+                format!("what comes in at {name} is sent by others: only sources of type `poll` and `schedule` can be paused and resumed");
+            Err(Problem::conflict(why))
+        }
+    }
+}
+
+/// The source as it is listed, with its last turn and where it has come to.
+pub(super) async fn show(
+    State(runtime): State<Arc<Runtime>>,
+    Extension(sees): Extension<Sees>,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let source = source(&runtime, &name)?;
+    let mut shown = super::sources::shown(&runtime, &source);
+    States::of_all(&runtime).await?.add(&source, &mut shown);
+    let sees_all = sees.may_search(&runtime).await?;
+    for row in runtime.store.source(&name).await? {
+        let mut last: Value = row.last.as_deref().and_then(|last| serde_json::from_str(last).ok()).unwrap_or(Value::Null);
+        if !sees_all && !last["logs"].is_null() {
+            last["logs"] = json!("[redacted]");
+        }
+        match row.lane {
+            Lane::Live => {
+                shown["cursor"] = json!(row.cursor.filter(|_| sees_all));
+                shown["last"] = last;
+            }
+            Lane::Backfill if shown["backfill"].is_object() => {
+                shown["backfill"]["cursor"] = json!(row.cursor.filter(|_| sees_all));
+                shown["backfill"]["last"] = last;
+            }
+            Lane::Backfill => {}
+        }
+    }
+    Ok(Json(shown))
+}
+
+/// Query of `GET /v1/sources/{name}/set-aside`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page {
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+/// What a source has set aside, the oldest first. Of what could not be read nobody knows what in it is personal: it is shown to whom everything is.
+pub(super) async fn set_aside(
+    State(runtime): State<Arc<Runtime>>,
+    Extension(sees): Extension<Sees>,
+    Path(name): Path<String>,
+    Query(page): Query<Page>,
+) -> Result<Json<Value>, Problem> {
+    let source = source(&runtime, &name)?;
+    let limit = page.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
+    let mut rows = runtime.store.set_aside_of(&source.name, page.cursor.as_deref(), limit + 1).await?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let next = rows.last().filter(|_| more).map(|row| row.id.clone());
+    let sees_all = sees.may_search(&runtime).await?;
+    let shown: Vec<Value> = rows.iter().map(|row| shown_row(row, sees_all)).collect();
+    Ok(Json(json!({ "set_aside": shown, "next_cursor": next })))
+}
+
+fn shown_row(row: &SetAsideRow, sees_all: bool) -> Value {
+    let mut shown = json!({
+        "id": row.id,
+        "kind": row.kind.as_str(),
+        "reason": row.reason,
+        "times": row.times,
+        "first_at": row.first_at.to_string(),
+        "last_at": row.last_at.to_string(),
+        "retry": row.retry,
+        "size": row.data.len(),
+    });
+    match std::str::from_utf8(&row.data) {
+        _ if !sees_all => shown["data"] = json!("[redacted]"),
+        Ok(text) => shown["data"] = serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
+        Err(_) => shown["data_base64"] = json!(BASE64.encode(&row.data)),
+    }
+    shown
+}
+
+/// Body of an order: nothing, or JSON.
+fn order<T: for<'de> Deserialize<'de> + Default>(body: &Bytes) -> Result<T, Problem> {
+    if body.is_empty() {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(body).map_err(|error| Problem::bad_request(format!("the body is not as it must be: {error}")))
+}
+
+/// Body of a pause.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pause {
+    reason: Option<String>,
+}
+
+pub(super) async fn pause(
+    State(runtime): State<Arc<Runtime>>,
+    Extension(by): Extension<By>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    let source = with_turns(&runtime, &name)?;
+    let Pause { reason } = order(&body)?;
+    let reason = reason.map(|reason| reason.chars().take(MAX_REASON).collect::<String>());
+    let act = by.did(Action::SourcePaused, source.name.as_str());
+    let paused = runtime.store.source_pause(&source.name, reason, act, runtime.clock.now()).await?;
+    Ok(Json(json!({ "state": "paused", "was_paused": !paused })))
+}
+
+pub(super) async fn resume(
+    State(runtime): State<Arc<Runtime>>,
+    Extension(by): Extension<By>,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let source = with_turns(&runtime, &name)?;
+    let now = runtime.clock.now();
+    // What was meant while a schedule was paused does not fire.
+    let cursor = matches!(source.kind, SourceKind::Schedule(_)).then(|| now.to_string());
+    let act = by.did(Action::SourceResumed, source.name.as_str());
+    runtime.store.source_resume(&source.name, cursor, act, now).await?;
+    runtime.turning.notify_one();
+    Ok(Json(json!({ "state": "active" })))
+}
+
+/// Body of a backfill.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Backfill {
+    from: Option<String>,
+    to: Option<String>,
+}
+
+pub(super) async fn backfill_begin(
+    State(runtime): State<Arc<Runtime>>,
+    Extension(by): Extension<By>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let source = source(&runtime, &name)?;
+    let Some(spec) = ingress::polled(&source) else {
+        return Err(Problem::conflict(format!("{name} is not polled: only a source of type `poll` can read an earlier time")));
+    };
+    let now = runtime.clock.now();
+    let Backfill { from, to } = order(&body)?;
+    let moment = |what: &str, text: &str| crate::config::parse_moment(text).map_err(|why| Problem::bad_request(format!("{what}: {why}")));
+    let from = from.ok_or_else(|| Problem::bad_request("`from` is missing: the day or time that the backfill begins at"))?;
+    let since = moment("from", &from)?;
+    let until = to.as_deref().map(|to| moment("to", to)).transpose()?.unwrap_or(now);
+    if since >= until {
+        return Err(Problem::bad_request(format!("the backfill would end ({until}) before it begins ({since})")));
+    }
+    let backfill = NewBackfill { name: source.name.clone(), spec, revision: runtime.present().revision.number, since, until };
+    let act = by.did(Action::BackfillBegun, source.name.as_str()).with("from", since.to_string()).with("to", until.to_string());
+    if !runtime.store.backfill_begin(backfill, act, now).await? {
+        let why = format!(
+            "a backfill of {name} is under way; `sangam sources show {name}` shows it, `sangam sources backfill {name} --cancel` ends it"
+        );
+        return Err(Problem::conflict(why));
+    }
+    runtime.turning.notify_one();
+    Ok((StatusCode::ACCEPTED, Json(json!({ "from": since.to_string(), "to": until.to_string() }))))
+}
+
+pub(super) async fn backfill_cancel(
+    State(runtime): State<Arc<Runtime>>,
+    Extension(by): Extension<By>,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let source = source(&runtime, &name)?;
+    let act = by.did(Action::BackfillCancelled, source.name.as_str());
+    if !runtime.store.backfill_cancel(&source.name, act, runtime.clock.now()).await? {
+        return Err(Problem::conflict(format!("no backfill of {name} is under way")));
+    }
+    Ok(Json(json!({ "state": "cancelled" })))
+}
+
+/// Body of `retry` and `discard`: one, or all.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    id: Option<String>,
+}
+
+/// Tries again what was set aside: events and bodies at once, records with the next turn of their source, which reads their page again.
+pub(super) async fn retry(
+    State(runtime): State<Arc<Runtime>>,
+    Extension(by): Extension<By>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    let source = source(&runtime, &name)?;
+    let Which { id } = order(&body)?;
+    known(&runtime, &source, id.as_deref()).await?;
+    let mut act = by.did(Action::SetAsideRetried, source.name.as_str());
+    if let Some(id) = &id {
+        act = act.with("id", id.as_str());
+    }
+    let marked = runtime.store.set_aside_retry(&source.name, id.as_deref(), act, runtime.clock.now()).await?;
+    if marked > 0 {
+        runtime.turning.notify_one();
+    }
+    let tried = ingress::try_again(&runtime, &source, id.as_deref()).await?;
+    Ok(Json(
+        json!({ "accepted": tried.accepted, "duplicates": tried.duplicates, "still_set_aside": tried.left, "to_be_read_again": marked }),
+    ))
+}
+
+/// Lets go of what was set aside.
+pub(super) async fn discard(
+    State(runtime): State<Arc<Runtime>>,
+    Extension(by): Extension<By>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    let source = source(&runtime, &name)?;
+    let Which { id } = order(&body)?;
+    known(&runtime, &source, id.as_deref()).await?;
+    let mut act = by.did(Action::SetAsideDiscarded, source.name.as_str());
+    if let Some(id) = &id {
+        act = act.with("id", id.as_str());
+    }
+    let discarded = runtime.store.set_aside_discard(&source.name, id.as_deref(), act, runtime.clock.now()).await?;
+    runtime.turning.notify_one();
+    Ok(Json(json!({ "discarded": discarded })))
+}
+
+async fn known(runtime: &Runtime, source: &Source, id: Option<&str>) -> Result<(), Problem> {
+    match id {
+        Some(id) if runtime.store.set_aside_one(&source.name, id).await?.is_none() => {
+            Err(Problem::not_found(format!("{} has set nothing aside with the id {id:?}", source.name)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
