@@ -4,7 +4,7 @@ use sangam_sdk::prelude::*;
 
 use crate::{
     Cx,
-    graphql::{mutate, query, text},
+    graphql::{mutate, query, taken, text},
 };
 
 const SEARCH: &str = "query Clients($term: String!) { clients(searchTerm: $term, first: 20) { nodes { id name firstName lastName companyName emails { id address } phones { id number } clientProperties(first: 50) { nodes { id address { street1 city } } } } } }";
@@ -160,13 +160,13 @@ impl Customer {
     /// The client, if there is one.
     pub fn find(&self, cx: &Cx) -> Result<Option<Value>, Failure> {
         if let Some(id) = &self.id {
-            let found = query(&cx.config, READ, json!({ "id": id }))?["client"].take();
+            let found = taken(&mut query(&cx.config, READ, json!({ "id": id }))?, "/client");
             return if found.is_null() { Err(Failure::rejected(format!("Jobber has no client {id}"))) } else { Ok(Some(found)) };
         }
         for (term, by_email) in [(&self.email, true), (&self.name, false)] {
             let Some(term) = term.as_deref().filter(|term| !term.is_empty()) else { continue };
             let mut found = query(&cx.config, SEARCH, json!({ "term": term }))?;
-            let Value::Array(nodes) = found["clients"]["nodes"].take() else {
+            let Value::Array(nodes) = taken(&mut found, "/clients/nodes") else {
                 return Err(Failure::rejected("Jobber answered the search of clients without nodes"));
             };
             // A search finds what is like it, too.
@@ -193,7 +193,7 @@ impl Customer {
             fields["phones"] = json!([{ "description": "MAIN", "primary": true, "number": phone }]);
         }
         let mut payload = mutate(&cx.config, "new-client", CREATE, "clientCreate", json!({ "input": fields }))?;
-        Ok(payload["client"].take())
+        Ok(taken(&mut payload, "/client"))
     }
 
     /// Id of the property where the work is: the one with that street, else, where no street is said, the client's first; made if there is none.

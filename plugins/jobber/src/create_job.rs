@@ -8,7 +8,7 @@ use sangam_sdk::{EffectState, Undo, prelude::*};
 use crate::{
     Cx,
     client::{Address, Customer},
-    graphql::{mutate, query, text},
+    graphql::{mutate, query, taken, text},
     job::{by_id, link, told},
     look::wrote,
     moment::{later_by, schedule},
@@ -96,7 +96,7 @@ pub fn create_job(input: CreateJob, cx: &Cx) -> Result<CreatedJob, Failure> {
                 "scheduling": { "createVisits": false, "notifyTeam": false },
             });
             let mut payload = mutate(&cx.config, WRITE, CREATE, "jobCreate", json!({ "input": attributes }))?;
-            (payload["job"].take(), true)
+            (taken(&mut payload, "/job"), true)
         }
     };
     let job_id = text(&job["id"]).ok_or_else(|| Failure::rejected("Jobber made a job without an id"))?;
@@ -141,7 +141,7 @@ pub fn cancel_job(undo: Undo<CreateJob, CreatedJob>, cx: &Cx) -> Result<(), Fail
 /// The client's job that the write with that key made.
 fn find(cx: &Cx, client: &str, key: &str) -> Result<Option<Value>, Failure> {
     let mut found = query(&cx.config, OF_CLIENT, json!({ "id": client }))?;
-    let Value::Array(jobs) = found["client"]["jobs"]["nodes"].take() else {
+    let Value::Array(jobs) = taken(&mut found, "/client/jobs/nodes") else {
         return Err(Failure::rejected(format!("Jobber answered without the jobs of the client {client}")));
     };
     Ok(jobs.into_iter().find(|job| job["instructions"].as_str().is_some_and(|text| text.contains(&marker(key)))))

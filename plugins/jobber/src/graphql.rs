@@ -18,7 +18,7 @@ pub fn query(config: &Config, document: &str, variables: Value) -> Result<Value,
 /// Writes something, by the one field that the operation has; gives that field's payload.
 pub fn mutate(config: &Config, name: impl Into<String>, document: &str, field: &str, variables: Value) -> Result<Value, Failure> {
     let mut data = send(config, request(config).name(name), document, variables)?;
-    let payload = data.get_mut(field).map(Value::take).unwrap_or_default();
+    let payload = taken(&mut data, &format!("/{field}"));
     let errors: Vec<String> = payload["userErrors"]
         .as_array()
         .into_iter()
@@ -31,8 +31,8 @@ pub fn mutate(config: &Config, name: impl Into<String>, document: &str, field: &
     if !errors.is_empty() {
         return Err(Failure::rejected(format!("Jobber refused `{field}`: {}", errors.join("; "))).details(payload["userErrors"].clone()));
     }
-    if payload.is_null() {
-        return Err(Failure::rejected(format!("Jobber answered `{field}` with nothing")));
+    if !payload.is_object() {
+        return Err(Failure::rejected(format!("Jobber answered `{field}` with no payload")));
     }
     Ok(payload)
 }
@@ -55,7 +55,7 @@ fn send(config: &Config, request: Request, document: &str, variables: Value) -> 
     if let Some(errors) = answer["errors"].as_array().filter(|errors| !errors.is_empty()) {
         return Err(refused(errors, &answer["extensions"]["cost"]));
     }
-    match answer["data"].take() {
+    match taken(&mut answer, "/data") {
         Value::Object(data) => Ok(Value::Object(data)),
         _ => Err(Failure::rejected("Jobber answered without data").response(&response)),
     }
@@ -91,6 +91,11 @@ fn refill(cost: &Value) -> Duration {
         }
         _ => WINDOW,
     }
+}
+
+/// A part of an answer, taken out of it; null where it is not there. Unlike an index it panics at no answer, whatever its shape.
+pub fn taken(answer: &mut Value, pointer: &str) -> Value {
+    answer.pointer_mut(pointer).map(Value::take).unwrap_or_default()
 }
 
 /// A text that is not empty.

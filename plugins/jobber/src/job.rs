@@ -4,7 +4,7 @@ use sangam_sdk::prelude::*;
 
 use crate::{
     config::Config,
-    graphql::{query, text},
+    graphql::{query, taken, text},
 };
 
 /// The fields of a job that are read.
@@ -18,7 +18,7 @@ pub const FIELDS: &str = "id jobNumber title instructions jobStatus total jobber
 /// Reads a job; none where there is no such.
 pub fn by_id(config: &Config, id: &str) -> Result<Option<Value>, Failure> {
     let document = format!("query Job($id: EncodedId!) {{ job(id: $id) {{ {FIELDS} }} }}");
-    let job = query(config, &document, json!({ "id": id }))?["job"].take();
+    let job = taken(&mut query(config, &document, json!({ "id": id }))?, "/job");
     Ok(if job.is_null() { None } else { Some(job) })
 }
 

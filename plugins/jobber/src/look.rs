@@ -125,7 +125,9 @@ pub fn gone(object: &str, id: &str, at: &str) -> Result<NewEvent, Failure> {
     let (kind, data) = match object {
         "job" => ("job.cancelled", json!({ "job_id": id, "status": "cancelled", "deleted": true })),
         "visit" => ("visit.cancelled", json!({ "visit_id": id, "status": "cancelled", "deleted": true })),
-        _ => ("contact.deleted", json!({ "contact_id": id, "updated_at": at })),
+        _ => ("contact.deleted", json!({ "contact_id": id, "updated_at": (!at.is_empty()).then_some(at) })),
     };
-    Ok(NewEvent::new(kind, data)?.id(format!("{id}/{at}/deleted")).subject(id).time(at))
+    let event = NewEvent::new(kind, data)?.id(format!("{id}/{at}/deleted")).subject(id);
+    // Not every sender says when.
+    Ok(if at.is_empty() { event } else { event.time(at) })
 }

@@ -4,7 +4,7 @@ use sangam_sdk::prelude::*;
 
 use crate::{
     config::Config,
-    graphql::{query, text},
+    graphql::{query, taken, text},
     job::by_id,
     look,
 };
@@ -39,11 +39,11 @@ pub fn receive(inbound: Inbound, cx: &SourceContext<Config>) -> Result<Received,
                 Some(job) => look::job(&job, &cx.config, false)?,
                 None => gone()?,
             },
-            "visit" => match query(&cx.config, VISIT, json!({ "id": id }))?["visit"].take() {
+            "visit" => match taken(&mut query(&cx.config, VISIT, json!({ "id": id }))?, "/visit") {
                 Value::Null => gone()?,
                 visit => look::visit(&visit, &cx.config, at)?,
             },
-            _ => match query(&cx.config, CLIENT, json!({ "id": id }))?["client"].take() {
+            _ => match taken(&mut query(&cx.config, CLIENT, json!({ "id": id }))?, "/client") {
                 Value::Null => gone()?,
                 client => look::client(&client)?,
             },

@@ -114,6 +114,9 @@ impl UpdateCustomer {
     fn find(&self, id: Option<String>, cx: &Cx) -> Result<Option<Value>, Failure> {
         if let Some(id) = id {
             let found: Option<Value> = read(cx, ENTITY, &id)?;
+            if found.as_ref().is_some_and(|found| !found["Id"].is_string()) {
+                return Err(Failure::rejected("QuickBooks answered with a customer that has no Id"));
+            }
             return found.map(Some).ok_or_else(|| Failure::rejected(format!("QuickBooks has no customer {id}")));
         }
         if let Some(name) = self.display_name.as_deref().map(str::trim).filter(|name| !name.is_empty()) {

@@ -5,7 +5,7 @@
 //! `visitEditAssignedUsers`, `tasks`, `taskCreate`, `taskEdit`, `taskDelete`. As Jobber does, a refusal of the input is a 200 with `userErrors`, one of the operation a 200 with `errors`, and an operation
 //! that costs more points than are left is `THROTTLED`. Nothing recognises a mutation that is sent twice.
 //!
-//! Settings: `edit` (`{"job", "fields"}`: somebody writes a job; without an id a new one for the first client; `{"client", "fields"}`), `complete` (a job's id: its visits are done and it is closed), `points`
+//! Settings: `edit` (`{"job", "fields"}`: somebody writes a job; without an id a new one for the first client; `{"client", "fields"}`), `complete` (a job's id: its visits are done and it is closed), `forget` (a job's id: it never was), `points`
 //! (points left and restored by the second, `{"available", "restore"}`), `webhook` (`{"url", "secret"}`: topics of jobs, visits and clients, signed in `X-Jobber-Hmac-SHA256`).
 
 use std::collections::BTreeMap;
@@ -162,7 +162,8 @@ impl Inner {
             return Value::Null;
         };
         let of = |record: &&Value, field: &str| record[field] == id;
-        client["clientProperties"] = json!({ "nodes": self.properties.values().filter(|property| of(property, "client")).collect::<Vec<_>>() });
+        client["clientProperties"] =
+            json!({ "nodes": self.properties.values().filter(|property| of(property, "client")).collect::<Vec<_>>() });
         let jobs: Vec<Value> = self.jobs.iter().filter(|(_, job)| of(job, "client")).map(|(id, _)| self.bare_job(id)).collect();
         client["jobs"] = json!({ "nodes": jobs });
         client
@@ -204,7 +205,8 @@ impl Inner {
     fn bare_visit(&self, id: &str) -> Value {
         let mut visit = self.visits[id].clone();
         let users = visit["users"].as_array().cloned().unwrap_or_default();
-        let users: Vec<Value> = users.iter().map(|id| json!({ "id": id, "name": { "full": user(id) }, "email": { "raw": null } })).collect();
+        let users: Vec<Value> =
+            users.iter().map(|id| json!({ "id": id, "name": { "full": user(id) }, "email": { "raw": null } })).collect();
         visit["assignedUsers"] = json!({ "nodes": users });
         visit
     }
@@ -248,7 +250,9 @@ impl Inner {
                         client[name] = input[name].clone();
                     }
                 }
-                for (list, edit, add, value) in [("emails", "emailsToEdit", "emailsToAdd", "address"), ("phones", "phonesToEdit", "phonesToAdd", "number")] {
+                for (list, edit, add, value) in
+                    [("emails", "emailsToEdit", "emailsToAdd", "address"), ("phones", "phonesToEdit", "phonesToAdd", "number")]
+                {
                     for change in input[edit].as_array().into_iter().flatten() {
                         let items = client[list].as_array_mut().into_iter().flatten();
                         items.filter(|item| item["id"] == change["id"]).for_each(|item| item[value] = change[value].clone());
@@ -281,7 +285,8 @@ impl Inner {
                 let since = v["filter"]["updatedAt"]["after"].as_str().and_then(|since| since.parse::<Timestamp>().ok());
                 let size = usize::try_from(v["first"].as_u64().unwrap_or(20)).unwrap_or(20);
                 let at = |job: &Value| job["updatedAt"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
-                let mut ids: Vec<&String> = self.jobs.keys().filter(|id| since.is_none_or(|since| at(&self.jobs[*id]) > Some(since))).collect();
+                let mut ids: Vec<&String> =
+                    self.jobs.keys().filter(|id| since.is_none_or(|since| at(&self.jobs[*id]) > Some(since))).collect();
                 ids.sort_by_key(|id| self.jobs[*id]["jobNumber"].as_u64());
                 let start = v["after"].as_str().map_or(0, |after| ids.iter().position(|id| *id == after).map_or(0, |at| at + 1));
                 let page: Vec<&&String> = ids.iter().skip(start).take(size).collect();
@@ -438,7 +443,10 @@ fn message(topic: &str, id: &str, target: &Target) -> Delivery {
     let body = json!({ "data": { "webHookEvent": event } }).to_string();
     let key = hmac::Key::new(hmac::HMAC_SHA256, target.secret.as_bytes());
     let signature = STANDARD.encode(hmac::sign(&key, body.as_bytes()));
-    Delivery { headers: vec![("content-type", "application/json".to_owned()), ("x-jobber-hmac-sha256", signature)], body: body.into_bytes() }
+    Delivery {
+        headers: vec![("content-type", "application/json".to_owned()), ("x-jobber-hmac-sha256", signature)],
+        body: body.into_bytes(),
+    }
 }
 
 impl System for Jobber {
@@ -498,12 +506,17 @@ impl System for Jobber {
                 }
                 inner.close(id, true);
             }
+            "forget" => {
+                let id = value.as_str().ok_or("`forget` takes the id of a job")?;
+                inner.jobs.remove(id);
+                inner.visits.retain(|_, visit| visit["job"] != id);
+            }
             "points" => {
                 let number = |name: &str| value[name].as_f64().ok_or_else(|| "`points` takes {\"available\", \"restore\"}".to_owned());
                 (inner.available, inner.restore) = (number("available")?, number("restore")?);
             }
             "webhook" => self.hooks.set(value)?,
-            _ => return Err(format!("jobber has no setting `{setting}`; it has edit, complete, points, webhook")),
+            _ => return Err(format!("jobber has no setting `{setting}`; it has edit, complete, forget, points, webhook")),
         }
         self.tell(&mut inner);
         Ok(())
@@ -512,7 +525,8 @@ impl System for Jobber {
 
 async fn graphql(State(jobber): State<Arc<Jobber>>, headers: HeaderMap, body: Bytes) -> Response {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token);
+    let token =
+        given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token);
     if token != Some(TOKEN) {
         return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "invalid_request", "message": "Access token expired" }))).into_response();
     }

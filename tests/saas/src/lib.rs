@@ -40,6 +40,12 @@ pub mod files;
 
 pub mod fieldservice;
 
+pub mod jobber;
+
+pub mod servicetitan;
+
+pub mod housecall;
+
 pub mod oauth;
 
 pub mod sink;
@@ -71,12 +77,18 @@ pub struct Saas {
     pub files: Stand,
     /// Field-service software of no particular vendor.
     pub fieldservice: Stand,
+    /// Jobber.
+    pub jobber: Stand,
+    /// ServiceTitan.
+    pub servicetitan: Stand,
+    /// Housecall Pro.
+    pub housecall: Stand,
     /// A receiver of anything.
     pub sink: Stand,
 }
 
 /// How many stand-ins there are.
-pub const STANDS: usize = 9;
+pub const STANDS: usize = 12;
 
 impl Saas {
     /// Starts all of them on free loopback ports.
@@ -87,12 +99,12 @@ impl Saas {
         Saas::start_on([SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); STANDS]).await
     }
 
-    /// Starts Salesforce, HubSpot, QuickBooks, HR, the sink, Slack, the warehouse, the files and the field-service software, in this order, on the given addresses.
+    /// Starts Salesforce, HubSpot, QuickBooks, HR, the sink, Slack, the warehouse, the files, the field-service software, Jobber, ServiceTitan and Housecall Pro, in this order, on the given addresses.
     ///
     /// # Errors
     /// When an address is no loopback address, or can't be listened on.
     pub async fn start_on(addresses: [SocketAddr; STANDS]) -> anyhow::Result<Saas> {
-        let [salesforce, hubspot, quickbooks, hr, sink, slack, warehouse, files, fieldservice] = addresses;
+        let [salesforce, hubspot, quickbooks, hr, sink, slack, warehouse, files, fieldservice, jobber, servicetitan, housecall] = addresses;
         Ok(Saas {
             salesforce: stand(salesforce, Arc::new(salesforce::Salesforce::new())).await?,
             hubspot: stand(hubspot, Arc::new(hubspot::HubSpot::new())).await?,
@@ -102,6 +114,9 @@ impl Saas {
             warehouse: stand(warehouse, Arc::new(warehouse::Warehouse::new())).await?,
             files: stand(files, Arc::new(files::Files::new())).await?,
             fieldservice: stand(fieldservice, Arc::new(fieldservice::FieldService::new())).await?,
+            jobber: stand(jobber, Arc::new(jobber::Jobber::new())).await?,
+            servicetitan: stand(servicetitan, Arc::new(servicetitan::ServiceTitan::new())).await?,
+            housecall: stand(housecall, Arc::new(housecall::Housecall::new())).await?,
             sink: stand(sink, Arc::new(sink::Sink::new())).await?,
         })
     }

@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Stand-in business systems for tests and demonstrations.
 #[derive(Parser)]
 struct Options {
-    /// First of as many ports in a row as there are stand-ins: Salesforce, HubSpot, QuickBooks, HR, sink, Slack, warehouse, files, field service. Free ports when absent.
+    /// First of as many ports in a row as there are stand-ins: Salesforce, HubSpot, QuickBooks, HR, sink, Slack, warehouse, files, field service, Jobber, ServiceTitan, Housecall Pro. Free ports when absent.
     #[arg(long, value_name = "PORT")]
     ports: Option<u16>,
 }
@@ -30,6 +30,9 @@ async fn main() -> anyhow::Result<()> {
         "warehouse": saas.warehouse.url(),
         "files": saas.files.url(),
         "fieldservice": saas.fieldservice.url(),
+        "jobber": saas.jobber.url(),
+        "servicetitan": saas.servicetitan.url(),
+        "housecall": saas.housecall.url(),
     });
     println!("{origins}");
     tokio::select! {

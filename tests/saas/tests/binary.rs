@@ -16,7 +16,20 @@ async fn it_prints_where_it_listens_and_ends_on_sigterm() {
     let mut lines = BufReader::new(program.stdout.take().expect("piped")).lines();
     let line = lines.next_line().await.expect("readable").expect("a line");
     let origins: Value = serde_json::from_str(&line).expect("JSON");
-    for name in ["salesforce", "hubspot", "quickbooks", "hr", "sink", "slack", "warehouse", "files", "fieldservice"] {
+    for name in [
+        "salesforce",
+        "hubspot",
+        "quickbooks",
+        "hr",
+        "sink",
+        "slack",
+        "warehouse",
+        "files",
+        "fieldservice",
+        "jobber",
+        "servicetitan",
+        "housecall",
+    ] {
         let origin = origins[name].as_str().expect(name);
         assert!(origin.starts_with("http://127.0.0.1:"), "{origin}");
         let state = client().get(format!("{origin}/__stand/state")).send().await.expect("answered");

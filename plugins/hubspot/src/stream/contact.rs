@@ -78,6 +78,8 @@ fn event(config: &Config, record: &Value, what: &What) -> Result<NewEvent, Failu
 }
 
 fn gone(id: &str, at: &str) -> Result<NewEvent, Failure> {
-    let data = json!({ "contact_id": id, "updated_at": at, "origin": { "system": "hubspot" } });
-    Ok(NewEvent::new(TYPES[2], data)?.id(format!("{id}/{at}/deleted")).subject(id).time(at))
+    let data = json!({ "contact_id": id, "updated_at": (!at.is_empty()).then_some(at), "origin": { "system": "hubspot" } });
+    let event = NewEvent::new(TYPES[2], data)?.id(format!("{id}/{at}/deleted")).subject(id);
+    // Not every sender says when.
+    Ok(if at.is_empty() { event } else { event.time(at) })
 }

@@ -30,6 +30,12 @@ pub fn order(one: &str, other: &str) -> std::cmp::Ordering {
     read(one).cmp(&read(other))
 }
 
+/// The present moment.
+pub fn now() -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+    DateTime::from_timestamp(now, 0).map_or_else(String::new, write)
+}
+
 /// Whether a moment is more than so many days ago.
 pub fn older_than_days(text: &str, days: i64) -> bool {
     let now = DateTime::<Utc>::from_timestamp_millis(
@@ -40,7 +46,9 @@ pub fn older_than_days(text: &str, days: i64) -> bool {
 }
 
 fn read(text: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.to_utc())
+    // The former webhooks write the offset without its colon.
+    let read = DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%z"));
+    read.ok().map(|moment| moment.to_utc())
 }
 
 fn write(moment: DateTime<Utc>) -> String {
@@ -54,6 +62,7 @@ mod tests {
     #[test]
     fn moments_of_all_offsets_are_compared() {
         assert_eq!(utc("2026-11-28T02:00:00-08:00"), "2026-11-28T10:00:00Z");
+        assert_eq!(utc("2015-10-05T14:42:19-0700"), "2015-10-05T21:42:19Z");
         assert_eq!(before("2026-11-28T02:00:00-08:00", 30), "2026-11-28T09:59:30Z");
         assert!(later("2026-11-28T02:00:00-08:00", "2026-11-28T10:00:00Z"));
         assert!(after("2026-11-28T10:00:01Z", Some("2026-11-28T02:00:00-08:00")));

@@ -62,7 +62,8 @@ pub fn receive(entity: &Entity, inbound: Inbound, cx: &SourceContext<Config>) ->
         events.extend(look(entity, record, &cx.config, Beginning { since: Some(&since), all: false })?);
     }
     for told in gone {
-        let record = json!({ "Id": told.id, "status": "Deleted", "MetaData": { "LastUpdatedTime": told.time } });
+        let time = if told.time.is_empty() { moment::now() } else { told.time };
+        let record = json!({ "Id": told.id, "status": "Deleted", "MetaData": { "LastUpdatedTime": time } });
         events.extend(look(entity, &record, &cx.config, Beginning { since: None, all: false })?);
     }
     Ok(Received::new(events))

@@ -1,0 +1,58 @@
+//! Polling: the export feed, which tells changed jobs in order and goes on by a token.
+
+use sangam_sdk::prelude::*;
+
+use crate::{
+    client::{get, read},
+    config::Config,
+    job::gather,
+    look,
+};
+
+/// Where the feed is.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Cursor {
+    /// ServiceTitan's token; before the first page the moment to begin at.
+    from: Option<String>,
+    /// Records of this page that were told.
+    told: usize,
+    /// Whether this is still the first sweep, which brings in what is there.
+    first: bool,
+}
+
+pub fn poll(poll: Poll<Cursor>, cx: &SourceContext<Config>) -> Result<Page<Cursor>, Failure> {
+    let mut cursor = poll.cursor.unwrap_or_else(|| Cursor { from: cx.since.clone(), told: 0, first: true });
+    let mut request = get(&cx.config, "jpm", "export/jobs").query("includeRecentChanges", true);
+    if let Some(from) = &cursor.from {
+        request = request.query("from", from);
+    }
+    let mut answer = read(request)?;
+    let Value::Array(jobs) = answer["data"].take() else {
+        return Err(Failure::rejected("ServiceTitan answered the export of jobs without `data`"));
+    };
+    let mut page = Page::default();
+    // A page of the feed has thousands; it is read again for the rest, since its token stands for the whole.
+    let limit = poll.limit.clamp(1, 50) as usize;
+    let here: Vec<Value> = jobs.iter().skip(cursor.told).take(limit).cloned().collect();
+    let rest = jobs.len().saturating_sub(cursor.told + here.len());
+    cursor.told += here.len();
+    for (record, job) in here.iter().zip(gather(&cx.config, &here)?) {
+        match job.and_then(|job| look::job(job, cursor.first)) {
+            Ok(event) => page.events.extend(event),
+            Err(failure) if failure.kind == FailureKind::Rejected => {
+                page.set_aside.push(SetAside { record: record.clone(), reason: failure.reason })
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    if rest > 0 {
+        page.more = true;
+    } else {
+        page.more = answer["hasMore"] == true;
+        cursor.from = answer["continueFrom"].as_str().map(str::to_owned).or(cursor.from);
+        cursor.told = 0;
+        cursor.first &= page.more;
+    }
+    page.next_cursor = Some(cursor);
+    Ok(page)
+}

@@ -1,0 +1,90 @@
+use sangam_sdk::{prelude::*, testing::Host};
+
+use super::far_end::{FarEnd, insist};
+use crate::ServiceTitan;
+
+/// Polls until there is no more.
+fn sweep(host: &mut Host, mut cursor: Option<Value>, limit: u32) -> Option<Value> {
+    for _ in 1..=20 {
+        let page = host.poll::<ServiceTitan>("jobs", cursor.take(), limit).expect("a page");
+        assert!(page.set_aside.is_empty(), "{:?}", page.set_aside);
+        cursor = page.next_cursor;
+        if !page.more {
+            return cursor;
+        }
+    }
+    panic!("the stream does not come to an end");
+}
+
+fn types(host: &Host) -> Vec<&str> {
+    host.events.iter().filter_map(|event| event["type"].as_str()).collect()
+}
+
+#[test]
+fn the_feed_brings_each_job_once_in_pages_of_any_size() {
+    let far_end = FarEnd::start();
+    for number in 0..5 {
+        far_end.edit(Value::Null, json!({ "summary": format!("Job {number}") }));
+    }
+    for (page, limit) in [(500, 100), (500, 2), (2, 100), (2, 1)] {
+        far_end.set("export-page", page.into());
+        let mut host = far_end.host(json!({}));
+        let cursor = sweep(&mut host, None, limit);
+        assert_eq!(host.events.len(), 5, "pages of {page}, {limit} wanted");
+        sweep(&mut host, cursor, limit);
+        assert_eq!(host.events.len(), 5, "nothing has changed");
+    }
+}
+
+#[test]
+fn what_happens_to_a_job_comes_in_and_what_we_do_does_not() {
+    let far_end = FarEnd::start();
+    let mut host = far_end.host(json!({}));
+    let cursor = sweep(&mut host, None, 100);
+    let input = json!({ "title": "Boiler", "customer": { "name": "Acme Heating" }, "scheduled_start": "2026-12-01T09:00:00Z", "scheduled_end": "2026-12-01T11:00:00Z", "technician_id": "emp-1" });
+    let (made, _) = insist(&mut host, "create-job", &input);
+    let mut cursor = sweep(&mut host, cursor, 100);
+    assert_eq!(types(&host), Vec::<&str>::new());
+    let id: u64 = made["job_id"].as_str().and_then(|id| id.parse().ok()).expect("a number");
+    for fields in [
+        json!({ "start": "2026-12-01T10:00:00Z" }),
+        json!({ "jobStatus": "InProgress" }),
+        json!({ "jobStatus": "Completed", "total": 189.9 }),
+    ] {
+        far_end.edit(id.into(), fields);
+        cursor = sweep(&mut host, cursor, 100);
+    }
+    assert_eq!(types(&host), ["job.rescheduled", "job.started", "job.completed"]);
+    let done = &host.events[2]["data"];
+    assert_eq!(
+        (&done["customer"]["name"], &done["technician"], &done["address"]["street"]),
+        (&json!("Acme Heating"), &json!({ "id": "emp-1", "name": "Tom Field" }), &json!("1 Boiler Way"))
+    );
+    far_end.edit(id.into(), json!({ "jobStatus": "Odd" }));
+    let page = host.poll::<ServiceTitan>("jobs", cursor, 100).expect("a page");
+    assert_eq!(page.set_aside[0].reason, "the status `Odd` of a job is not known");
+}
+
+#[test]
+fn a_webhook_is_read_wherever_it_has_the_id() {
+    let far_end = FarEnd::start();
+    far_end.edit(Value::Null, json!({ "summary": "Boiler" }));
+    let id = far_end.list("jobs")[0]["id"].clone();
+    let hook = |body: Value| Inbound {
+        method: "POST".into(),
+        path: "/hooks/st".into(),
+        body: body.to_string().into_bytes(),
+        ..Inbound::default()
+    };
+    for body in
+        [json!({ "eventType": "job.updated", "jobId": id }), json!({ "data": { "id": id } }), json!({ "job": { "id": id }, "id": 1 })]
+    {
+        let mut host = far_end.host(json!({}));
+        host.receive::<ServiceTitan>("jobs", hook(body)).expect("received");
+        assert_eq!(types(&host), ["job.scheduled"]);
+    }
+    let mut host = far_end.host(json!({ "hook-id": "payload.job" }));
+    host.receive::<ServiceTitan>("jobs", hook(json!({ "payload": { "job": id } }))).expect("received");
+    let failure = host.receive::<ServiceTitan>("jobs", hook(json!({ "jobId": id }))).expect_err("not there");
+    assert!(failure.reason.contains("configuration.hook-id"), "{failure}");
+}
