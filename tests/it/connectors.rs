@@ -2,6 +2,7 @@
 
 mod custom_hr;
 mod hubspot;
+mod messages;
 mod office;
 mod quickbooks;
 mod salesforce;

@@ -6,7 +6,7 @@ use crate::registry::Action;
 
 /// All of them, by name.
 pub(super) fn list() -> Vec<Action> {
-    vec![emit(), wait()]
+    vec![emit(), super::mail::step::action(), wait()]
 }
 
 fn emit() -> Action {

@@ -75,6 +75,7 @@ pub fn facts() -> PluginFacts {
 pub async fn run(act: &mut Act<'_>) -> Result<Value, Stop> {
     match act.step.action.as_str() {
         "emit" => emit::emit(act).await,
+        "mail" => mail::step::mail(act).await,
         other => Err(Stop::failed(crate::run::FailureKind::Unavailable, format!("plugin \"{NAME}\" has no action {other:?}"))),
     }
 }

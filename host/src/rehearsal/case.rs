@@ -40,6 +40,9 @@ pub struct Case {
     /// What else is around the call.
     #[serde(default, skip_serializing_if = "Context::is_empty")]
     pub context: Context,
+    /// What a step of it says of writes in doubt.
+    #[serde(default, skip_serializing_if = "OnDoubt::is_resend")]
+    pub on_doubt: OnDoubt,
     /// What the systems are asked and answer.
     #[serde(default)]
     pub exchanges: Vec<Exchange>,
@@ -49,6 +52,24 @@ pub struct Case {
     /// What is to come of it.
     #[serde(default)]
     pub expect: Expectation,
+}
+
+/// `on-doubt` of the steps that are played.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnDoubt {
+    /// Sent again.
+    #[default]
+    Resend,
+    /// A person decides: of a system that neither recognises a repetition nor can be asked. All cases of the action are played so.
+    Hold,
+}
+
+impl OnDoubt {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    fn is_resend(&self) -> bool {
+        *self == OnDoubt::Resend
+    }
 }
 
 fn object() -> Value {

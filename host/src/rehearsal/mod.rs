@@ -20,7 +20,7 @@ pub mod certificate;
 pub mod openapi;
 pub mod trial;
 
-pub use case::{Case, CaseError, Context, Exchange, Expectation, FoundCases, PollCase};
+pub use case::{Case, CaseError, Context, Exchange, Expectation, FoundCases, OnDoubt, PollCase};
 pub use certificate::{Certificate, Check, Effort};
 pub use fault::{Fault, Injection};
 pub use openapi::{Described, Description, DescriptionError, Descriptions};

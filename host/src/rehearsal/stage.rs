@@ -21,6 +21,7 @@ use crate::engine::Engine;
 use crate::event::Event;
 use crate::outbound::{Asked, FarEnd, HttpError, Response};
 use crate::registry::{Component, Descriptor};
+use crate::run::RunState;
 use crate::runtime::{ApplyError, Fixed, Runtime};
 use crate::store::{EventFilter, NewEvent, NewRun, StoreError};
 use crate::telemetry;
@@ -59,6 +60,8 @@ pub struct Cast {
     pub configuration: Value,
     /// Granted besides what it asks for.
     pub origins: Vec<String>,
+    /// Actions whose steps hold what is in doubt.
+    pub holds: Vec<String>,
 }
 
 /// Why nothing can be played.
@@ -116,6 +119,8 @@ pub struct Play<'a> {
 pub struct Played {
     /// Of the run: `succeeded`, `dead`, `cancelled` where no more attempts were wanted.
     pub status: String,
+    /// It was held for a person to decide on what is in doubt.
+    pub held: bool,
     /// Whether an undo was complete.
     pub undone: Option<bool>,
     /// All attempts, those of an undo too.
@@ -257,7 +262,7 @@ impl Stage {
         store.key_replace(&plugin, values.collect()).await?;
         let eid = self.take_in(play).await?;
         let route = route_name(play.cast, play.action, play.undo);
-        let mut again_ms = None;
+        let (mut again_ms, mut held) = (None, false);
         for _ in 0..MOST_TAKEN_UP {
             tokio::select! {
                 // Whatever it was about to do, it does not: the host is gone.
@@ -267,6 +272,10 @@ impl Stage {
             }
             let run = store.run(&play.root).await?;
             let Some(run) = run.filter(|run| run.ended_at.is_none()) else { break };
+            held = run.status == "waiting" && run.state.as_deref().is_some_and(is_held);
+            if held {
+                break;
+            }
             let attempts = store.attempts(&play.root).await?;
             let tried = attempts.iter().filter(|attempt| attempt.step == STEP).count();
             if !play.undo && tried >= play.attempts as usize {
@@ -288,7 +297,7 @@ impl Stage {
             let act = By::host(&self.runtime.identity.name).did(Action::EventCancelled, eid.as_str());
             store.cancel(&eid, act, self.clock.now()).await?;
         }
-        Ok(Played { again_ms, ..self.collected(play, &plugin).await? })
+        Ok(Played { again_ms, held, ..self.collected(play, &plugin).await? })
     }
 
     async fn take_in(&self, play: &Play<'_>) -> Result<String, StageError> {
@@ -356,7 +365,7 @@ impl Stage {
             key_value.insert(key.clone(), store.key_get(plugin, key).await?.map(|(value, _)| value));
         }
         let (status, undone) = run.map(|run| (run.status, run.undone)).unwrap_or_default();
-        Ok(Played { status, undone, attempts, again_ms: None, output, events, key_value, page: None })
+        Ok(Played { status, held: false, undone, attempts, again_ms: None, output, events, key_value, page: None })
     }
 }
 
@@ -384,6 +393,9 @@ fn configuration(project: &Project, casts: &[Cast]) -> Value {
         for action in &descriptor.actions {
             let retry = json!({ "max-attempts": 8, "initial": "1ms", "factor": 1, "max": "1s", "jitter": 0 });
             let mut step = json!({ "name": STEP, "uses": format!("{name}.{}", action.name), "retry": retry });
+            if cast.holds.contains(&action.name) {
+                step["on-doubt"] = json!("hold");
+            }
             let route = |undo, steps| json!({ "name": route_name(index, &action.name, undo), "on": { "type": "nothing" }, "steps": steps });
             routes.push(route(false, json!([step])));
             if action.undo.is_some() {
@@ -396,6 +408,12 @@ fn configuration(project: &Project, casts: &[Cast]) -> Value {
         }
     }
     json!({ "plugins": plugins, "routes": routes })
+}
+
+/// Whether a person has to decide first, as the run's state says.
+fn is_held(state: &str) -> bool {
+    let state: Option<RunState> = serde_json::from_str(state).ok();
+    state.is_some_and(|state| state.tasks().any(|(_, step)| !step.held.is_empty()))
 }
 
 pub(super) fn plugin_name(name: &str, cast: usize) -> String {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::case::{Case, PollCase};
+use super::case::{Case, OnDoubt, PollCase};
 use super::difference::{differences, differences_within};
 use super::fault::{Fault, Injection};
 use super::openapi::{Described, Descriptions};
@@ -56,11 +56,14 @@ pub fn casts(cases: &[Case]) -> (Vec<Cast>, Vec<usize>) {
         let index = match casts.iter().position(|cast| cast.configuration == case.configuration) {
             Some(index) => index,
             None => {
-                casts.push(Cast { configuration: case.configuration.clone(), origins: Vec::new() });
+                casts.push(Cast { configuration: case.configuration.clone(), origins: Vec::new(), holds: Vec::new() });
                 casts.len() - 1
             }
         };
         casts[index].origins.extend(case.origins());
+        if case.on_doubt == OnDoubt::Hold {
+            casts[index].holds.push(case.action.clone());
+        }
         of.push(index);
     }
     (casts, of)
@@ -324,7 +327,8 @@ fn judged(case: &Case, seen: &Seen, fault: Fault, performance: &Performance, unh
     }
     let succeeded = played.status == "succeeded";
     // Where the case has no answer to what was asked, that is told already.
-    if fault.is_passing() && !succeeded && as_demanded && gaps == 0 && diverged.is_none() {
+    // Held, it is as it was to be: nobody can know whether it was done, and a person decides.
+    if fault.is_passing() && !succeeded && !played.held && as_demanded && gaps == 0 && diverged.is_none() {
         found.push(format!("a further attempt did not succeed: {}", plain(&played.reason())));
     }
     let (wanted, done) = (unharmed.script.done(), script.done());

@@ -151,6 +151,12 @@ impl StepCall {
             Ok(None) => return StepEnd::without_call(Outcome::Skipped),
             Err(reason) => return StepEnd::failed(FailureKind::Expression, reason),
         };
+        // Only now: a step that is skipped need not wait for the morning. What it would have been given is made anew then.
+        if let Some(ends) = self.step.quiet.as_ref().and_then(|quiet| quiet.ends(started_at)) {
+            let reason =
+                format!("step {} does not begin in quiet hours: they end at {}", self.step.name, ends.strftime("%Y-%m-%d %H:%M %Z"));
+            return StepEnd::waits(started_at, ends.timestamp(), reason);
+        }
         if self.step.plugin == builtin::NAME {
             return self.tried_own(input, started_at).await;
         }

@@ -30,6 +30,8 @@ pub mod quickbooks;
 
 pub mod hr;
 
+pub mod messages;
+
 pub mod slack;
 
 pub mod warehouse;

@@ -7,6 +7,7 @@ mod letter;
 mod relay;
 mod reply;
 mod smtp;
+pub(super) mod step;
 #[cfg(test)]
 mod tests;
 mod trouble;

@@ -14,7 +14,7 @@ use crate::config::{self, Loaded};
 use crate::credentials::{Broker, TokenClient};
 use crate::outbound::{FarEnd, Outbound};
 use crate::registry::Component;
-use crate::rehearsal::{Case, Cast, Context, Expectation, Play, Project, Recorder, Stage, expectation};
+use crate::rehearsal::{Case, Cast, Context, Expectation, OnDoubt, Play, Project, Recorder, Stage, expectation};
 use crate::{telemetry, tls};
 
 /// What is to be recorded.
@@ -69,8 +69,11 @@ impl Record {
         case.configuration = plugin.config.clone();
         let clock = case.context.clock.unwrap_or_else(now);
         case.context.clock = Some(clock);
-        let cast =
-            Cast { configuration: case.configuration.clone(), origins: plugin.grants.hosts.iter().map(ToString::to_string).collect() };
+        let cast = Cast {
+            configuration: case.configuration.clone(),
+            origins: plugin.grants.hosts.iter().map(ToString::to_string).collect(),
+            holds: Vec::new(),
+        };
         let stage = Stage::open(project, &[cast]).await.map_err(|error| failed(&error))?;
         let root = stage.root(name);
         let play = Play {
@@ -137,6 +140,7 @@ impl Record {
                 configuration: Value::Object(Map::new()),
                 input: Value::Object(Map::new()),
                 context: Context::default(),
+                on_doubt: OnDoubt::Resend,
                 exchanges: Vec::new(),
                 undo_exchanges: Vec::new(),
                 expect: Expectation::default(),

@@ -52,7 +52,7 @@ pub(super) async fn all(
 ) -> Result<(Vec<Check>, usize), StageError> {
     let (mut casts, of) = trial::casts(cases);
     if casts.is_empty() {
-        casts.push(Cast { configuration: Value::Object(Map::new()), origins: Vec::new() });
+        casts.push(Cast { configuration: Value::Object(Map::new()), origins: Vec::new(), holds: Vec::new() });
     }
     let stage = Stage::open(project, &casts).await?;
     let well = cases.iter().filter(|case| case.succeeds());
