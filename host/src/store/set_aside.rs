@@ -172,7 +172,7 @@ impl Store {
 
     /// How many a source has, counted up to a number.
     pub async fn set_aside_count(&self, source: &str, up_to: u32) -> Result<u32, StoreError> {
-        let count = sql("select count(*) from (select 1 from set_aside where source = ? limit ?) as some");
+        let count = sql("select count(*) from (select 1 from set_aside where source = ? limit ?) as counted");
         let count: i64 =
             count.bind(source).bind(i64::from(up_to)).scalar(&self.readers).await.map_err(StoreError::doing("count what was set aside"))?;
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
