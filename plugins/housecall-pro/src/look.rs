@@ -39,7 +39,11 @@ pub fn wrote(job_id: &str, job: &Value) -> Result<(), Failure> {
 pub fn job(record: &Value, config: &Config, all: bool) -> Result<Option<NewEvent>, Failure> {
     let mut job = told(record, config)?;
     let id = text(&job["job_id"]).unwrap_or_default();
-    let changed = match echo::look("job", &id, NEWS.iter().map(|name| (*name, at(&job, name))), false)? {
+    // The webhook about a job of ours comes before the step that made it is over.
+    let marked =
+        record["notes"].as_array().into_iter().flatten().any(|note| note["content"].as_str().is_some_and(|text| text.contains("[sangam:")));
+    let by_us = marked && matches!(job["status"].as_str(), Some("open" | "scheduled"));
+    let changed = match echo::look("job", &id, NEWS.iter().map(|name| (*name, at(&job, name))), by_us)? {
         echo::Change::Ours | echo::Change::Same if !all => return Ok(None),
         echo::Change::Fields(changed) => Some(changed),
         _ => None,

@@ -40,17 +40,20 @@ pub fn wrote(object: &str, id: &str, record: &Value) -> Result<(), Failure> {
 
 /// The event of a job. `all`: also what is known is told.
 pub fn job(record: &Value, config: &Config, all: bool) -> Result<Option<NewEvent>, Failure> {
-    staged("job", "job_id", told(record, config)?, &record["updatedAt"], all)
+    // The webhook about a job of ours comes before the step that made it is over.
+    let marked = record["instructions"].as_str().is_some_and(|text| text.contains("[sangam:"));
+    let by_us = marked && record["completedAt"].is_null() && record["jobStatus"] != "archived";
+    staged("job", "job_id", told(record, config)?, &record["updatedAt"], by_us, all)
 }
 
 /// The event of a visit.
 pub fn visit(record: &Value, config: &Config, at: &Value) -> Result<Option<NewEvent>, Failure> {
-    staged("visit", "visit_id", told_visit(record, config)?, at, false)
+    staged("visit", "visit_id", told_visit(record, config)?, at, false, false)
 }
 
-fn staged(object: &str, id: &str, mut data: Value, changed_at: &Value, all: bool) -> Result<Option<NewEvent>, Failure> {
+fn staged(object: &str, id: &str, mut data: Value, changed_at: &Value, by_us: bool, all: bool) -> Result<Option<NewEvent>, Failure> {
     let id = text(&data[id]).unwrap_or_default();
-    let change = echo::look(object, &id, NEWS.iter().map(|name| (*name, at(&data, name))), false)?;
+    let change = echo::look(object, &id, NEWS.iter().map(|name| (*name, at(&data, name))), by_us)?;
     let changed = match change {
         echo::Change::Ours | echo::Change::Same if !all => return Ok(None),
         echo::Change::Fields(changed) => Some(changed),

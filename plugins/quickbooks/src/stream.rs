@@ -21,6 +21,8 @@ pub struct Entity {
     pub name: &'static str,
     /// What of a record is news when it changes, by its names in the event.
     pub news: fn(&Value) -> Vec<(&'static str, Value)>,
+    /// Whether an action of ours has made a record as it is, by what stands in it: the webhook about a creation comes before the step that made it is over.
+    pub made_by_us: fn(&Value) -> bool,
     /// The event of a record.
     pub event: fn(&Config, &Value, &What) -> Result<NewEvent, Failure>,
 }
@@ -65,7 +67,7 @@ fn look(entity: &Entity, record: &Value, config: &Config, beginning: Beginning<'
     }
     let news = (entity.news)(record);
     let created = record["MetaData"]["CreateTime"].as_str().unwrap_or_default();
-    let what = match echo::look(entity.name, &id, news.iter().map(|(name, value)| (*name, value)), false)? {
+    let what = match echo::look(entity.name, &id, news.iter().map(|(name, value)| (*name, value)), (entity.made_by_us)(record))? {
         echo::Change::Ours | echo::Change::Same if !beginning.all => return Ok(None),
         echo::Change::Ours | echo::Change::Same => What::Changed(Vec::new()),
         echo::Change::Fields(fields) => What::Changed(fields),

@@ -9,7 +9,7 @@ use crate::config::Config;
 pub const TYPES: [&str; 3] = ["contact.created", "contact.changed", "contact.deleted"];
 
 /// Customers.
-pub const CUSTOMERS: Entity = Entity { name: "Customer", news, event };
+pub const CUSTOMERS: Entity = Entity { name: "Customer", news, made_by_us: |_| false, event };
 
 fn news(record: &Value) -> Vec<(&'static str, Value)> {
     let address = address_of(&record["BillAddr"]);

@@ -9,7 +9,7 @@ use crate::config::Config;
 pub const TYPES: [&str; 5] = ["invoice.created", "invoice.changed", "invoice.sent", "invoice.paid", "invoice.voided"];
 
 /// Invoices.
-pub const INVOICES: Entity = Entity { name: "Invoice", news, event };
+pub const INVOICES: Entity = Entity { name: "Invoice", news, made_by_us, event };
 
 fn news(record: &Value) -> Vec<(&'static str, Value)> {
     vec![
@@ -23,6 +23,13 @@ fn news(record: &Value) -> Vec<(&'static str, Value)> {
         ("email", record["BillEmail"]["Address"].clone()),
         ("memo", record["CustomerMemo"]["value"].clone()),
     ]
+}
+
+/// The note of an invoice of ours has the key of its write in a line of its own. One that was paid meanwhile is news all the same.
+fn made_by_us(record: &Value) -> bool {
+    let note = record["PrivateNote"].as_str().unwrap_or_default();
+    let is_key = |line: &str| line.len() == 38 && line.starts_with('[') && line.ends_with(']') && line.matches('-').count() == 4;
+    matches!(status(record), "open" | "sent") && note.starts_with("Job ") && note.lines().any(is_key)
 }
 
 /// How far an invoice is.

@@ -68,6 +68,23 @@ fn an_invoice_of_ours_is_no_news_until_it_is_paid() {
 }
 
 #[test]
+fn a_webhook_that_comes_before_the_step_is_over_is_an_echo_too() {
+    let books = Books::open();
+    // The step has created the invoice and is not over: its key-value is not there yet.
+    let made = act(&books, &mut books.host(), "create-invoice", invoice("J-1"));
+    let mut host = books.host();
+    let told = |id: &Value| json!([{ "type": "qbo.invoice.created.v1", "time": "2026-11-28T10:00:00Z", "intuitentityid": id, "intuitaccountid": REALM }]);
+    host.receive::<QuickBooks>("invoices", hook(&told(&made["invoice_id"]))).expect("received");
+    assert_eq!(types(&host), Vec::<&str>::new());
+    books.set("pay", json!({ "invoice": made["invoice_id"] }));
+    host.receive::<QuickBooks>("invoices", hook(&told(&made["invoice_id"]))).expect("received");
+    // One that is paid when it is first heard of is news, whoever made it.
+    let mut late = books.host();
+    late.receive::<QuickBooks>("invoices", hook(&told(&made["invoice_id"]))).expect("received");
+    assert_eq!((types(&host), types(&late)), (vec!["invoice.paid"], vec!["invoice.paid"]));
+}
+
+#[test]
 fn both_formats_of_webhooks_bring_in_what_a_payment_changed() {
     let books = Books::open();
     let mut host = books.host();
