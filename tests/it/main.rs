@@ -31,6 +31,7 @@ mod forging;
 mod frozen;
 mod hold;
 mod hooks;
+mod hooks_peers;
 mod house;
 mod intake;
 mod journal;

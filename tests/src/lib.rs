@@ -17,6 +17,7 @@ pub mod postgres;
 pub mod raw_registry;
 pub mod registry;
 pub mod scenario;
+pub mod webhooks;
 pub mod wire;
 
 pub use browser::Browser;
@@ -26,3 +27,4 @@ pub use host::{Host, HostFolder, TestStore};
 pub use mail::MailServer;
 pub use oidc::OpenIdProvider;
 pub use paths::{advice_of, built_guest, built_plugin, fresh_guest, guest, plugin, sangam};
+pub use webhooks::{Signed, WebhookSigner};

@@ -16,7 +16,7 @@ use crate::tools::{cargo, release, root, run, step, target};
 const HELP: &str = "\
 cargo xtask fuzz [TARGET…] [--seconds N]
 
-  TARGET       event, configuration, expression, component, schema, body; all, if none is named
+  TARGET       event, configuration, expression, component, schema, body, hooks_verify; all, if none is named
   --seconds N  how long each target runs (10)
 
 What is found is kept in target/fuzz/TARGET; `cargo xtask fuzz TARGET FILE` runs that one input again. An input that found something becomes a test of what it
@@ -24,8 +24,15 @@ found, and a file of tests/fuzz/corpus/TARGET.
 ";
 
 /// Targets and their dictionaries.
-const TARGETS: [(&str, &str); 6] =
-    [("event", "json"), ("configuration", "toml"), ("expression", "expression"), ("component", ""), ("schema", "json"), ("body", "json")];
+const TARGETS: [(&str, &str); 7] = [
+    ("event", "json"),
+    ("configuration", "toml"),
+    ("expression", "expression"),
+    ("component", ""),
+    ("schema", "json"),
+    ("body", "json"),
+    ("hooks_verify", "hooks"),
+];
 /// Set for the compilers that this program stands before.
 const WRAPPING: &str = "SANGAM_FUZZ_WRAPPER";
 /// What `cargo fuzz` gives the compiler for coverage, with the checks of a debug build.

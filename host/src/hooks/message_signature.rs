@@ -124,7 +124,16 @@ fn dictionary(delivery: &Delivery<'_>, name: &str) -> Result<Dictionary, Refused
     if values.is_empty() {
         return Err(Refused::Missing(name.to_owned()));
     }
-    // A field in several lines is one (RFC 9110 section 5.3).
-    let joined = values.join(&b", "[..]);
-    Parser::new(&joined).parse::<Dictionary>().map_err(|_| Refused::Malformed(name.to_owned()))
+    // A field in several lines is one (RFC 9110 section 5.3); but a label in two of them would mean one thing to us and another to a proxy.
+    let mut all = Dictionary::new();
+    for value in values {
+        let line = Parser::new(value).parse::<Dictionary>().map_err(|_| Refused::Malformed(name.to_owned()))?;
+        for (label, entry) in line {
+            if all.contains_key(label.as_str()) {
+                return Err(Refused::Doubled(format!("{label} in {name}")));
+            }
+            all.insert(label, entry);
+        }
+    }
+    Ok(all)
 }

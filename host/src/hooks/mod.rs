@@ -6,6 +6,7 @@
 
 mod delivery;
 mod digest;
+mod kept;
 mod mac;
 mod mango;
 mod message_signature;
@@ -19,6 +20,7 @@ mod time;
 mod twilio;
 
 pub use delivery::{Delivery, Verified};
+pub use kept::kept_body;
 pub use refused::Refused;
 
 use crate::config::{DeliveryId, TimePlace, TokenPlace, Verify};

@@ -1,5 +1,6 @@
 //! Whether a delivery is from whom it should be: [`hooks`] judges, this brings it what it needs.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -8,8 +9,7 @@ use axum::http::request::Parts;
 use jiff::Timestamp;
 
 use super::mtls;
-use crate::config::{Source, TokenPlace, Verify, Webhook};
-use crate::credentials::Secret;
+use crate::config::{Source, Verify, Webhook};
 use crate::hooks;
 use crate::runtime::Runtime;
 use crate::server::{Peer, ShownCertificate};
@@ -60,36 +60,16 @@ pub(super) async fn verify(
     let delivery = hooks::Delivery { method: parts.method.as_str(), url: &url, headers: &parts.headers, body, now };
     match hooks::verify(how, &secrets, &delivery) {
         Ok(verified) => {
-            let body = without_secrets(how, &secrets, body);
+            let body = match hooks::kept_body(how, body) {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(kept) => Some(Bytes::from(kept)),
+            };
             Ok(Verified { delivery_id: verified.delivery_id, headers, parameters, body })
         }
         Err(refused) => {
             tracing::debug!(source = source.name, %refused, "a delivery was not verified");
             Err(NotVerified::Refused(refused.code()))
         }
-    }
-}
-
-/// A body in which a secret proves where it comes from, without it: it would be kept with the event, and shown to whoever may read that.
-fn without_secrets(how: &Verify, secrets: &[Secret], body: &[u8]) -> Option<Bytes> {
-    let Verify::Token { place: TokenPlace::Form(_) | TokenPlace::Body(_), .. } = how else { return None };
-    let mut kept = body.to_vec();
-    for secret in secrets.iter().map(Secret::expose).filter(|secret| !secret.is_empty()) {
-        let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-        let escaped = serde_json::Value::from(secret).to_string();
-        for spelled in [secret, encoded.as_str(), escaped.trim_matches('"')] {
-            blank(&mut kept, spelled.as_bytes());
-        }
-    }
-    Some(Bytes::from(kept))
-}
-
-/// Puts stars in the place of every occurrence of a text.
-fn blank(bytes: &mut [u8], text: &[u8]) {
-    let mut at = 0;
-    while let Some(found) = bytes[at..].windows(text.len()).position(|window| window == text) {
-        bytes[at + found..at + found + text.len()].fill(b'*');
-        at += found + text.len();
     }
 }
 
