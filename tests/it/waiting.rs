@@ -351,3 +351,30 @@ async fn many_that_wait_cost_an_event_nothing() -> anyhow::Result<()> {
     assert_eq!(scene.effects("/after"), 1);
     Ok(())
 }
+
+#[tokio::test]
+async fn what_the_awaited_event_says_of_a_person_is_hidden_like_the_event_itself() -> anyhow::Result<()> {
+    let sink = sink().await?;
+    let marks = "[[events]]\ntype = \"paid\"\npersonal = [\".data.payer\"]\n";
+    let routes = waiting(PAID, "").replace("got = \"${ .steps.wait.output }\"", "got = \"${ .steps.wait.output.event.data.payer }\"");
+    let text = configuration(&sink.url(), "", &format!("{marks}{routes}")).replace("access = \"open\"", "access = \"tokens\"");
+    let folder = HostFolder::new(&text)?;
+    let host = folder.start().await?;
+    let client = |arguments: &[&str]| {
+        let made = folder.run(&[&["token", "create"], arguments].concat(), "")?;
+        ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let mut client = host.client.clone();
+        client.token = Some(String::from_utf8(made.stdout)?.trim().to_owned());
+        anyhow::Ok(client)
+    };
+    let (reader, all) = (client(&["--role", "viewer"])?, client(&["--role", "viewer", "--personal"])?);
+    let sender = client(&["--role", "sender"])?;
+    let eid = sender.send(&invoice("1", 1)).await?;
+    reader.until(&eid, "waiting").await?;
+    sender.send(&event("p", "paid", json!({ "invoice": 1, "payer": "Ann Payer" }))).await?;
+    let shown = reader.until(&eid, "succeeded").await?;
+    assert!(!shown.to_string().contains("Ann Payer"), "{shown:#}");
+    assert_eq!(step(&shown, "wait")?["output"]["event"]["id"], "p");
+    assert!(all.event(&eid).await?.to_string().contains("Ann Payer"), "who may see it does");
+    Ok(())
+}

@@ -61,7 +61,7 @@ impl Redaction {
         let rules = runtime.personal_rules(event, runs).await;
         if let Sees::All(by) = sees {
             if let Some(run) = runs.first()
-                && (!rules.steps.is_empty() || !rules.marked(event).personal.is_empty())
+                && (rules.mark_steps() || !rules.marked(event).personal.is_empty())
             {
                 runtime.readings.note(by, &run.eid);
             }
@@ -69,7 +69,7 @@ impl Redaction {
             let marked = rules.marked(event).personal;
             marked.iter().filter_map(|pointer| event.pointer(pointer)).for_each(|value| redaction.personal.add(value));
             redaction.pointers.extend(marked);
-            if !rules.steps.is_empty() {
+            if rules.mark_steps() {
                 for run in runs {
                     for step in runtime.store.steps(&run.id).await? {
                         rules.add_step(&step, &mut redaction.personal);

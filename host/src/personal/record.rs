@@ -21,6 +21,8 @@ pub struct Rules {
     pub events: Vec<Arc<EventRule>>,
     /// Schemas of what the steps of its runs are given and give, by run and step.
     pub steps: HashMap<(String, String), [Option<Arc<Schema>>; 2]>,
+    /// Steps that waited for an event, and have it as their output: the rules that may be about that.
+    pub waits: HashMap<(String, String), Vec<Arc<EventRule>>>,
 }
 
 /// An event as the store keeps it.
@@ -73,16 +75,13 @@ impl Rules {
     /// What is marked in the event.
     pub fn marked(&self, event: &Value) -> Marked {
         let mut all = Marked::default();
-        for rule in &self.events {
-            all.add("", marked(event, &rule.personal, &rule.subject));
-            let attribute = |name: &str| event.get(name).and_then(Value::as_str);
-            let event_type = attribute("type").unwrap_or_default();
-            let schema = rule.schema.as_ref().and_then(|schema| schema.for_marks(event_type, attribute("dataschema")));
-            if let (Some(schema), Some(data)) = (schema, event.get("data")) {
-                all.add("/data", schema.marked(data));
-            }
-        }
+        self.events.iter().for_each(|rule| all.add("", marked_by(rule, event)));
         all
+    }
+
+    /// Whether anything can be marked in what steps were given or gave.
+    pub fn mark_steps(&self) -> bool {
+        !self.steps.is_empty() || !self.waits.is_empty()
     }
 
     /// Adds what is marked as personal in what a step was given and gave.
@@ -93,15 +92,47 @@ impl Rules {
     }
 
     fn documents(&self, step: &StepRow) -> Vec<(Value, Marked)> {
-        let Some(schemas) = self.steps.get(&(step.run.clone(), step.name.clone())) else { return Vec::new() };
+        let key = (step.run.clone(), step.name.clone());
+        let parsed = |text: &Option<String>| serde_json::from_str::<Value>(text.as_ref()?).ok();
+        if let Some(rules) = self.waits.get(&key) {
+            let output = parsed(&step.output);
+            let document = output.and_then(|output| {
+                let marked = marked_arrival(rules, output.get("event")?);
+                Some((output, marked))
+            });
+            return document.into_iter().collect();
+        }
+        let Some(schemas) = self.steps.get(&key) else { return Vec::new() };
         let texts = schemas.iter().zip([&step.input, &step.output]);
         let documents = texts.filter_map(|(schema, text)| {
-            let document: Value = serde_json::from_str(text.as_ref()?).ok()?;
+            let document = parsed(text)?;
             let marked = schema.as_ref()?.marked(&document);
             Some((document, marked))
         });
         documents.collect()
     }
+}
+
+/// What a rule marks in an event that it is about.
+fn marked_by(rule: &EventRule, event: &Value) -> Marked {
+    let mut all = marked(event, &rule.personal, &rule.subject);
+    let attribute = |name: &str| event.get(name).and_then(Value::as_str);
+    let event_type = attribute("type").unwrap_or_default();
+    let schema = rule.schema.as_ref().and_then(|schema| schema.for_marks(event_type, attribute("dataschema")));
+    if let (Some(schema), Some(data)) = (schema, event.get("data")) {
+        all.add("/data", schema.marked(data));
+    }
+    all
+}
+
+/// The same in the event that a step waited for, which is the member `event` of its output.
+fn marked_arrival(rules: &[Arc<EventRule>], event: &Value) -> Marked {
+    let attribute = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
+    let mut all = Marked::default();
+    for rule in rules.iter().filter(|rule| rule.is_about(attribute("type"), attribute("source"))) {
+        all.add("/event", marked_by(rule, event));
+    }
+    all
 }
 
 impl Group {

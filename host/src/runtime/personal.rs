@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{MAX_HOPS, Runtime};
+use crate::builtin;
 use crate::personal::{Group, Hit, Places, Rules, Sought, Values, forms};
 use crate::store::{Identity, KeyRow, RunRow, Scan, ScanPlace, StoreError};
 
@@ -93,6 +94,13 @@ impl Runtime {
         for run in runs {
             let Ok(revision) = self.revision(run.revision).await else { continue };
             for step in revision.route(&run.route).iter().flat_map(|route| &route.steps) {
+                if step.plugin == builtin::NAME && step.action == builtin::WAIT {
+                    let all = revisions[0].config.events.iter().chain(&revision.config.events);
+                    let marking: Vec<_> = all.filter(|rule| rule.has_marks()).cloned().collect();
+                    if !marking.is_empty() {
+                        rules.waits.insert((run.id.clone(), step.name.clone()), marking);
+                    }
+                }
                 let action = revision.plugins.get(&step.plugin).and_then(|plugin| plugin.actions.get(&step.action));
                 let Some(action) = action else { continue };
                 let input = Some(action.input.clone()).filter(|schema| schema.has_marks());

@@ -62,8 +62,8 @@ pub struct RunSettlement {
     pub waits: Vec<NewWait>,
     /// A step that waits for no event any more.
     pub waits_over: Option<String>,
-    /// It leaves its worker and steps of it wait for events: now. What came meanwhile wakes it.
-    pub left_at: Option<Timestamp>,
+    /// It leaves its worker, now, and these steps of it wait. An event that came for one of them meanwhile wakes it.
+    pub left: Option<(Timestamp, Vec<String>)>,
     /// It gives up its order key until it goes on.
     pub away: bool,
     /// Its undo begins here.
@@ -312,11 +312,11 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
         over(connection, run).await?;
         order::wake_next(connection, run, now).await?;
     }
-    if let Some(now) = settlement.left_at {
+    if let Some((now, asleep)) = &settlement.left {
         if settlement.away {
-            order::wake_next(connection, run, now).await?;
+            order::wake_next(connection, run, *now).await?;
         }
-        wait::left(connection, run, now).await?;
+        wait::left(connection, run, asleep, *now).await?;
     }
     Ok(())
 }

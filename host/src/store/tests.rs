@@ -121,7 +121,7 @@ fn counted(run: &ClaimedRun, seen: SeenValue, now: Timestamp, id: &str) -> RunSe
         emitted: Vec::new(),
         waits: Vec::new(),
         waits_over: None,
-        left_at: None,
+        left: None,
         away: false,
         turns_back: false,
         step_undone: None,
@@ -218,7 +218,7 @@ async fn awaits(store: &Store, now: Timestamp) -> ClaimedRun {
         ended_at: None,
         keys: None,
         waits: vec![wait],
-        left_at: Some(now),
+        left: Some((now, vec!["w".to_owned()])),
         ..counted(&run, SeenValue::Absent, now, "asleep")
     };
     store.settle(asleep).await.expect("it is settled");
@@ -274,7 +274,7 @@ async fn an_event_that_comes_while_a_run_is_under_way_wakes_it_when_it_leaves() 
         due_at: Some(far),
         ended_at: None,
         keys: None,
-        left_at: Some(start()),
+        left: Some((start(), vec!["w".to_owned()])),
         ..counted(&run, SeenValue::Absent, start(), "leaves")
     };
     store.settle(leaves).await.expect("it is settled");

@@ -400,15 +400,16 @@ async fn wake(connection: &mut Connection, run: &str, now: Timestamp) -> Result<
     Ok(())
 }
 
-/// A run leaves its worker: what came while it was under way wakes it again.
-pub(super) async fn left(connection: &mut Connection, run: &str, now: Timestamp) -> Result<(), StoreError> {
-    sql("update run set due_at = ?1 where id = ?2 and (due_at is null or due_at > ?1) \
-         and exists (select 1 from wait where wait.run = ?2 and wait.matched is not null)")
-    .bind(millis(now))
-    .bind(run)
-    .execute(connection)
-    .await
-    .map_err(StoreError::doing("look for an event that came"))?;
+/// A run leaves its worker: what came for steps that are asleep while it was under way wakes it again.
+pub(super) async fn left(connection: &mut Connection, run: &str, asleep: &[String], now: Timestamp) -> Result<(), StoreError> {
+    if asleep.is_empty() {
+        return Ok(());
+    }
+    let mut wake = sql("update run set due_at = ");
+    wake.push_bind(millis(now)).push(" where id = ").push_bind(run).push(" and (due_at is null or due_at > ").push_bind(millis(now));
+    wake.push(") and exists (select 1 from wait where wait.run = ").push_bind(run).push(" and wait.matched is not null and wait.step in ");
+    wake.push_list(asleep.iter()).push(")");
+    wake.execute(connection).await.map_err(StoreError::doing("look for an event that came"))?;
     Ok(())
 }
 

@@ -156,7 +156,7 @@ async fn consider(
                     material.outputs.iter().map(|(name, output)| (name.as_str(), output.as_str())).collect();
                 match seen(&candidate.run, event, &own, state.as_ref(), &outputs) {
                     Err(_) => Err(()),
-                    Ok(scope) => runtime.evaluator.run(move |session| session.truth(&expression, &scope)).await.map_err(|_| ()),
+                    Ok(scope) => scope::truth(&runtime.evaluator, &expression, &Arc::new(scope)).await.map_err(|_| ()),
                 }
             }
         },

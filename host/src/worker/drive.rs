@@ -305,7 +305,7 @@ impl Driver {
             Verdict::Later(due) => {
                 settlement.due_at = Some(due);
                 settlement.status_reason = self.state.again_because();
-                settlement.left_at = self.state.awaits_event().then_some(now);
+                settlement.left = Some((now, self.asleep()));
             }
             Verdict::Asleep(reason) => return self.fall_asleep(reason, now).await,
             Verdict::Waiting(reason) => return self.wait(reason, now).await,
@@ -341,7 +341,7 @@ impl Driver {
             emitted: leaves.emitted,
             waits: leaves.awaits,
             waits_over: leaves.waits_over,
-            left_at: None,
+            left: None,
             away: false,
             turns_back: false,
             step_undone: leaves.undone,

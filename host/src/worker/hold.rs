@@ -54,7 +54,7 @@ impl Driver {
         settlement.status_reason = Some(reason);
         settlement.waits_for = Some(if credential { "credential" } else { "decision" });
         settlement.due_at = self.state.wakes_at();
-        settlement.left_at = self.state.awaits_event().then_some(now);
+        settlement.left = Some((now, self.asleep()));
         self.make_durable(settlement).await?;
         // What it waits for may have happened while other steps were still running: then nobody else wakes it.
         if self.paused_at.is_some_and(|paused_at| *self.runtime.broker.changes().borrow() != paused_at) {

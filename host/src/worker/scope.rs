@@ -1,12 +1,18 @@
 //! What expressions of a step see.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::step::StepInputs;
-use crate::mapping::{Evaluator, Expr, Scope, TooDeep};
+use crate::mapping::{EvalError, Evaluator, Expr, Overrun, Scope, TooDeep};
 use crate::run::StepState;
+
+/// How often an expression is asked again that ran out of time.
+const AGAIN: u32 = 5;
+/// Pause before that.
+const AGAIN_AFTER: Duration = Duration::from_millis(300);
 
 /// `.event`, `.run.id`, `.steps`.
 pub(super) fn of(run: &str, inputs: &StepInputs) -> Result<Scope, TooDeep> {
@@ -49,6 +55,25 @@ pub(super) fn known(run: &str, inputs: &StepInputs) -> Value {
     json!({ "run": { "id": run, "event": *inputs.event }, "steps": steps })
 }
 
+/// Whether an expression is true. One that is stopped for its time, or for want of a thread, is asked again a few times: that says something of a busy
+/// machine, and what hangs on the answer is not asked twice.
+///
+/// # Errors
+/// Why there is no answer.
+pub(super) async fn truth(evaluator: &Evaluator, expression: &Arc<Expr>, scope: &Arc<Scope>) -> Result<bool, EvalError> {
+    let mut times = 0;
+    loop {
+        let (expression, scope) = (expression.clone(), scope.clone());
+        match evaluator.run(move |session| session.truth(&expression, &scope)).await {
+            Err(EvalError::Overrun(Overrun::Time) | EvalError::Thread(_)) if times < AGAIN => {
+                times += 1;
+                tokio::time::sleep(AGAIN_AFTER).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
 /// Whether the `until` of a repeated step is true after its round `round`.
 ///
 /// # Errors
@@ -67,7 +92,6 @@ pub(super) async fn is_over(
         Ok(scope)
     });
     let scope = scope.map_err(|error| error.to_string())?;
-    let until = until.clone();
-    let over = evaluator.run(move |session| session.truth(&until, &scope)).await;
+    let over = truth(evaluator, until, &Arc::new(scope)).await;
     over.map_err(|error| format!("`until` failed: {}", crate::telemetry::chain(&error)))
 }

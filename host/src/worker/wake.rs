@@ -20,7 +20,7 @@ impl Driver {
     /// Ends the waits whose event has come or whose time is over.
     pub(super) async fn wake(&mut self) -> Result<Settled, StoreError> {
         let now = self.runtime.clock.now();
-        if self.state.awaits_event() {
+        if self.may_be_told() {
             for matched in self.runtime.store.matched(&self.run.id).await? {
                 let task = self.state.named(&matched.step);
                 let Some(task) = task.filter(|&task| self.state.task(task).is_some_and(|state| state.is_asleep())) else { continue };
@@ -56,11 +56,25 @@ impl Driver {
 
     /// Returns when it is worth looking again.
     pub(super) async fn something_to_wake(&self) {
-        let look = self.state.awaits_event().then(|| crate::clock::later(self.runtime.clock.now(), LOOK));
+        let look = self.may_be_told().then(|| crate::clock::later(self.runtime.clock.now(), LOOK));
         match self.state.wakes_at().into_iter().chain(look).min() {
             Some(next) => self.runtime.clock.sleep_until(next).await,
             None => std::future::pending().await,
         }
+    }
+
+    /// Whether an event may come for a step that is asleep.
+    fn may_be_told(&self) -> bool {
+        // One that is repeated until an event comes may wait for another reason, such as quiet hours.
+        let repeats = |task| self.repeat(task).is_some_and(|repeat| repeat.event.is_some());
+        self.state
+            .tasks()
+            .any(|(task, state)| state.is_asleep() && (repeats(task) || state.wait.as_ref().is_some_and(|wait| !wait.events.is_empty())))
+    }
+
+    /// Names of the steps that are asleep.
+    pub(super) fn asleep(&self) -> Vec<String> {
+        self.state.tasks().filter(|(_, state)| state.is_asleep()).map(|(_, state)| state.name.clone()).collect()
     }
 
     fn repeat(&self, task: Task) -> Option<Arc<Repeat>> {
@@ -199,7 +213,7 @@ impl Driver {
         settlement.status_reason = Some(reason);
         settlement.due_at = self.state.wakes_at();
         settlement.waits_for = Some(if self.state.awaits_event() { "event" } else { "time" });
-        settlement.left_at = Some(now);
+        settlement.left = Some((now, self.asleep()));
         settlement.away = self.run.order_key.is_some() && !self.route.order_while_waiting;
         self.make_durable(settlement).await?;
         self.runtime.due.notify_one();

@@ -178,7 +178,7 @@ impl Simulation {
             attempts: Vec::new(),
             steps: Vec::new(),
             keys: None,
-            left_at: Some(self.now),
+            left: Some((self.now, Vec::new())),
             away: run.order_key.is_some(),
             ..counted(&run, SeenValue::Absent, self.now, &format!("settlement {}", self.settled))
         };
