@@ -71,7 +71,9 @@ impl Scenario {
             .replace("every  = \"1m\"", "every  = \"1s\"")
             .replace("2026-12-01T00:00:00Z", &jiff::Timestamp::now().to_string())
             .replace("https://api.hubapi.com", &saas.hubspot.url());
-        format!("{}\n{routes}", company::plugins(&self.systems()))
+        // What the connectors bring in is what the catalogue says of it; what is not would be set aside, and be missed.
+        let events = "[[events]]\ntype = \"*\"\nsource = \"/sources/*\"\nschema = \"catalogue\"\n";
+        format!("{}\n{events}\n{routes}", company::plugins(&self.systems()))
     }
 }
 
@@ -102,6 +104,13 @@ impl Stage {
     /// # Errors
     /// When something did not happen that should have.
     pub async fn play(&self, scenario: &Scenario) -> anyhow::Result<Vec<String>> {
+        match self.played(scenario).await {
+            Ok(told) => Ok(told),
+            Err(error) => Err(error.context(format!("the host has: {}", self.troubles().await?))),
+        }
+    }
+
+    async fn played(&self, scenario: &Scenario) -> anyhow::Result<Vec<String>> {
         match scenario.name {
             "leave-to-schedule" => leave::play(self).await,
             "client-context" => context::play(self).await,
@@ -112,6 +121,18 @@ impl Stage {
             "missed-call" => calls::play(self).await,
             other => bail!("nobody knows how to play {other}"),
         }
+    }
+
+    /// What went wrong, as the host has it: events that are not through, and what it could not make events of.
+    async fn troubles(&self) -> anyhow::Result<String> {
+        let listed = self.client().get("/v1/events?limit=20").await?.json;
+        let mut troubles = Vec::new();
+        for event in listed["events"].as_array().into_iter().flatten().filter(|event| event["status"] != "succeeded") {
+            let shown = self.client().event(event["eid"].as_str().unwrap_or_default()).await?;
+            troubles.push(format!("{shown:#}"));
+        }
+        let sources = self.client().get("/v1/sources").await?.json;
+        Ok(format!("{}\n{sources:#}", troubles.join("\n")))
     }
 
     /// Asks the host.
