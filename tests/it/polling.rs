@@ -466,3 +466,40 @@ fn mistakes_in_a_polled_source_are_told_with_their_place() -> anyhow::Result<()>
     assert!(said.contains("fed.*"), "{said}");
     Ok(())
 }
+
+#[test]
+fn a_case_may_read_a_page_of_a_stream() -> anyhow::Result<()> {
+    let folder = HostFolder::on(TestStore::Sqlite, "")?;
+    let cases = folder.path().join("cases");
+    std::fs::create_dir(&cases)?;
+    let case = |name: &str, poll: Value, response: Value, expect: Value| {
+        let query = if poll["cursor"].is_null() { "limit=100" } else { "limit=100&cursor=3" };
+        let url = format!("https://feed.example/feed?{query}");
+        let exchange = json!({ "request": { "method": "GET", "url": url }, "response": response });
+        let case = json!({ "poll": poll, "configuration": { "feed": "https://feed.example" }, "context": { "key_value": { "seen": "4" } },
+            "exchanges": [exchange], "expect": expect });
+        std::fs::write(cases.join(format!("{name}.json")), case.to_string())
+    };
+    let records = json!([{ "type": "fed.item", "id": "a", "data": { "n": 1 }, "count": "seen" }, { "bad": "no date" }]);
+    let page = json!({ "status": 200, "body": { "records": records, "next": 5, "more": false } });
+    let expect = json!({ "events": [{ "id": "a", "data": { "n": 1 } }], "cursor": 5, "more": false, "set_aside": [{ "reason": "no date" }],
+        "key_value": { "seen": "5" } });
+    case("page", json!({ "stream": "feed", "cursor": 3 }), page.clone(), expect)?;
+    let patience = json!({ "status": 429, "headers": { "retry-after": "7" } });
+    case("patience", json!({ "stream": "feed" }), patience, json!({ "failure": { "kind": "rate-limited", "after_ms": 7000 } }))?;
+    let test = |more: &[&str]| {
+        let (guest, cases) = (guest("scripted"), cases.display().to_string());
+        let guest = guest.display().to_string();
+        folder.run(&[&["plugin", "test", &guest, "--cases", &cases], more].concat(), "")
+    };
+    let told = test(&["--faults"])?;
+    let text = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.status.success() && text.contains("ok      page  succeeded") && text.contains("faults got over"), "{text}");
+    case("other", json!({ "stream": "feed", "cursor": 3 }), page, json!({ "cursor": 6, "more": true, "set_aside": [] }))?;
+    let told = test(&["--case", "other"])?;
+    let text = String::from_utf8_lossy(&told.stdout).into_owned();
+    for difference in ["cursor: expected 6, got 5", "more: expected true, got false", "set_aside: expected 0, got 1"] {
+        assert!(told.status.code() == Some(1) && text.contains(difference), "no {difference:?} in {text}");
+    }
+    Ok(())
+}
