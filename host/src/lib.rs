@@ -21,6 +21,7 @@ pub mod schema;
 pub mod attempt;
 pub mod builtin;
 pub mod engine;
+pub mod nats;
 pub mod outbound;
 pub mod run;
 pub mod worker;

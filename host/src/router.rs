@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::config::Route;
+use crate::config::{Route, WEBHOOK_DELIVERY, WEBHOOK_ROUTE};
 
 /// Longest pattern, in bytes.
 pub const MAX_PATTERN: usize = 1024;
@@ -74,6 +74,10 @@ impl fmt::Display for Pattern {
 
 /// Whether a route wants events of this type from this source. Its `when` is asked afterwards, by whoever evaluates.
 pub fn wants(route: &Route, event_type: &str, source: &str) -> bool {
+    // A delivery is its endpoint's alone: a route for everything that tells subscribers would tell them of what they are told.
+    if event_type == WEBHOOK_DELIVERY && !route.name.starts_with(WEBHOOK_ROUTE) {
+        return false;
+    }
     let any = |patterns: &[Pattern], text| patterns.iter().any(|pattern| pattern.matches(text));
     any(&route.types, event_type) && (route.sources.is_empty() || any(&route.sources, source))
 }

@@ -139,6 +139,12 @@ fn sockets_open_in_few_places() {
 }
 
 #[test]
+fn only_nats_and_its_source_know_the_broker_s_client() {
+    // `nats` connects and publishes; `ingress/nats` reads what a consumer is sent.
+    none(&strays("async_nats", &["nats", "ingress/nats"]), "NATS is in `nats`, and in `ingress/nats` for what comes in");
+}
+
+#[test]
 fn pure_modules_do_no_io_and_read_no_clock() {
     const PURE: &[&str] = &["asyncapi", "catalogue", "event", "router", "mapping", "personal", "run", "schema", "source"];
     // Time, files, network, environment and randomness are arguments. `mapping` does await a thread and a timer

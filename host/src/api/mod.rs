@@ -22,6 +22,7 @@ mod routes;
 mod site;
 mod source_orders;
 mod sources;
+mod webhooks;
 
 pub use document::event_document;
 pub use guard::{check_sources, read_whole};

@@ -10,7 +10,7 @@ use axum::{Router, handler::Handler};
 use super::site::{self, Site};
 use super::{
     audit, bulk_replay, connect, data, dead_letters, decide, events, guard, headers, login, me, overview, problem, replay, source_orders,
-    sources,
+    sources, webhooks,
 };
 use crate::credentials::Permission;
 use crate::ingress;
@@ -81,6 +81,9 @@ fn ways(runtime: &Arc<Runtime>) -> Vec<Way> {
         way("/v1/sources/{name}/backfill/cancel", A(Operate), post(source_orders::backfill_cancel)),
         way("/v1/sources/{name}/retry", A(Operate), post(source_orders::retry)),
         way("/v1/sources/{name}/discard", A(Operate), post(source_orders::discard)),
+        way("/v1/webhooks", A(Read), get(webhooks::list)),
+        way("/v1/webhooks/{name}/enable", A(Operate), post(webhooks::enable)),
+        way("/v1/webhooks/{name}/test", A(Operate), post(webhooks::test)),
         way("/v1/audit", A(Administer), get(audit::list)),
         way("/v1/reload", A(Administer), post(overview::reload)),
         way("/v1/credentials/{name}/connect", A(Administer), post(connect::ask)),

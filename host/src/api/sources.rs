@@ -39,6 +39,15 @@ pub(super) fn shown(runtime: &Runtime, source: &Source) -> Value {
         shown["webhook"] = of_webhook(runtime, source, webhook);
         shown["counts"] = runtime.arrivals.of(&source.name);
     }
+    if let SourceKind::Nats(nats) = &source.kind {
+        shown["stream"] = json!(nats.stream);
+        shown["consumer"] = json!(nats.consumer);
+        shown["servers"] = json!(nats.server.servers);
+        // As this host sees it.
+        for (name, value) in runtime.nats.source(&source.name).iter().flat_map(Value::as_object).flatten() {
+            shown[name] = value.clone();
+        }
+    }
     shown
 }
 

@@ -184,6 +184,8 @@ actions! {
     ConsentAsked => "credential.consent-asked",
     /// A credential was connected at its vendor.
     CredentialConnected => "credential.connected",
+    /// A webhook that was disabled is sent to again.
+    WebhookEnabled => "webhook.enabled",
     /// A plugin's component and permissions were accepted.
     PluginApproved => "plugin.approved",
     /// A canary failed too often and was taken back.

@@ -133,6 +133,15 @@ impl<'a> Act<'a> {
     pub async fn emit(&mut self, event: &Event) -> Result<(), Stop> {
         let refused = |why: String| Stop::failed(FailureKind::Rejected, format!("the event is refused: {why}"));
         event.check_emitted().map_err(|error| refused(error.to_string()))?;
+        self.bring_in(event).await
+    }
+
+    /// The same for an event of the host's own, whose source and type nobody else may use.
+    ///
+    /// # Errors
+    /// As of [`Act::emit`].
+    pub(super) async fn bring_in(&mut self, event: &Event) -> Result<(), Stop> {
+        let refused = |why: String| Stop::failed(FailureKind::Rejected, format!("the event is refused: {why}"));
         let cause = Cause { eid: self.run.eid.clone(), run: self.run.id.clone(), step: self.step.name.clone(), hops: self.run.hops };
         let prepared = Intake::new(self.runtime).prepare(event, Some(&cause)).await;
         self.emitted.push(prepared.map_err(|error| refused(error.to_string()))?);

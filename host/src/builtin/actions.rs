@@ -6,7 +6,87 @@ use crate::registry::Action;
 
 /// All of them, by name.
 pub(super) fn list() -> Vec<Action> {
-    vec![emit(), super::mail::step::action(), wait()]
+    vec![deliver(), emit(), super::mail::step::action(), publish(), wait(), webhook()]
+}
+
+fn deliver() -> Action {
+    let text = json!({ "type": "string" });
+    action(
+        "deliver",
+        "Posts to an endpoint of webhooks",
+        "The step of the host's own routes sangam.webhooks.NAME: one delivery that `webhook` has decided on.",
+        json!({
+            "type": "object",
+            "required": ["endpoint", "id", "type", "source", "time", "data"],
+            "properties": {
+                "endpoint": text, "id": text, "type": text, "source": text, "subject": { "type": ["string", "null"] }, "time": text, "data": {}
+            },
+            "additionalProperties": false,
+            "examples": [{ "endpoint": "acme", "id": "1", "type": "job.completed", "source": "/fsm", "time": "2026-11-28T12:00:00Z", "data": {} }]
+        }),
+        json!({ "type": "object", "properties": { "endpoint": text, "id": text, "status": { "type": "integer" } } }),
+    )
+}
+
+fn publish() -> Action {
+    action(
+        "publish",
+        "Publishes a message to NATS",
+        "Without `type` and `data` the run's event is passed on as it is. With one of them it is a new event, whose source is /routes/ROUTE. The \
+         message carries the key of the write as Nats-Msg-Id, so that a stream drops what comes twice within its duplicate window.",
+        json!({
+            "type": "object",
+            "required": ["subject"],
+            "properties": {
+                "server": { "type": "string", "description": "NAME of [nats.NAME]; may be left out where there is one" },
+                "subject": { "type": "string", "minLength": 1 },
+                "type": { "type": ["string", "null"] },
+                "data": {},
+                "headers": { "type": "object", "additionalProperties": { "type": ["string", "number", "boolean", "null"] } },
+                "format": { "enum": ["cloudevents", "cloudevents-binary", "raw"], "description": "Default: cloudevents, the whole event as JSON" },
+                "delivery": { "enum": ["jetstream", "core"], "description": "core: whoever listens at the moment, and nobody acknowledges" }
+            },
+            "additionalProperties": false,
+            "examples": [{ "subject": "jobs.completed", "data": { "job_id": "1" }, "type": "job.billed" }]
+        }),
+        json!({
+            "type": "object",
+            "properties": {
+                "stream": { "type": ["string", "null"] },
+                "sequence": { "type": ["integer", "null"] },
+                "duplicate": { "type": "boolean" },
+                "id": { "type": "string" }
+            }
+        }),
+    )
+}
+
+fn webhook() -> Action {
+    let names = json!({ "type": "array", "items": { "type": "string" } });
+    action(
+        "webhook",
+        "Tells subscribers",
+        "Decides, durably, which endpoints of [webhooks.NAME] are told; each is then posted to by a run of its own, in order, with retries. Endpoints \
+         that do not want events of the type are passed over.",
+        json!({
+            "type": "object",
+            "required": ["to"],
+            "properties": {
+                "to": {
+                    "anyOf": [
+                        { "type": "string", "minLength": 1, "description": "NAME, or * for all" },
+                        { "type": "array", "items": { "type": "string", "minLength": 1 }, "minItems": 1, "maxItems": 1000, "uniqueItems": true }
+                    ]
+                },
+                "type": { "type": ["string", "null"], "description": "Default: that of the run's event" },
+                "data": { "description": "Default: that of the run's event" },
+                "id": { "type": ["string", "null"], "description": "webhook-id; an endpoint gets each once. Default: the key of the step" }
+            },
+            "additionalProperties": false,
+            "examples": [{ "to": "*" }, { "to": ["acme", "globex"], "type": "job.completed", "data": { "job_id": "1" } }]
+        }),
+        json!({ "type": "object", "properties": { "id": { "type": "string" }, "told": names, "skipped": names } }),
+    )
 }
 
 fn emit() -> Action {

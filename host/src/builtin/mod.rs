@@ -5,11 +5,15 @@
 
 mod act;
 mod actions;
+mod deliver;
 mod emit;
 pub mod mail;
+mod publish;
 mod wait;
+mod webhook;
 
 pub use act::{Act, Ground, Stop};
+pub use deliver::{rotate as rotate_webhook, test as test_webhook};
 pub use wait::{MAX_TYPES, Matching, Pause, at, digest, where_expression};
 
 use std::collections::BTreeMap;
@@ -75,6 +79,9 @@ pub fn facts() -> PluginFacts {
 pub async fn run(act: &mut Act<'_>) -> Result<Value, Stop> {
     match act.step.action.as_str() {
         "emit" => emit::emit(act).await,
+        "publish" => publish::publish(act).await,
+        "webhook" => webhook::webhook(act).await,
+        "deliver" => deliver::deliver(act).await,
         "mail" => mail::step::mail(act).await,
         other => Err(Stop::failed(crate::run::FailureKind::Unavailable, format!("plugin \"{NAME}\" has no action {other:?}"))),
     }

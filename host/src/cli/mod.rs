@@ -24,6 +24,7 @@ mod store;
 mod timeline;
 mod token;
 mod up;
+mod webhooks;
 
 pub use timeline::draw;
 
@@ -93,6 +94,8 @@ enum Verb {
     Token(token::Token),
     /// List who is logged in, and end sessions
     Session(session::Session),
+    /// See how endpoints of webhooks are doing, enable and test them, make them new secrets
+    Webhooks(webhooks::Webhooks),
     /// Print the published JSON Schemas, and the AsyncAPI document of a configuration
     Schema(schema::Schema),
     /// Compile a component: what a host starts to have it done apart
@@ -149,6 +152,7 @@ pub async fn run() -> ExitCode {
         Verb::Sources(verb) => verb.run().await,
         Verb::Connect(verb) => verb.run().await,
         Verb::Credentials(verb) => verb.run().await,
+        Verb::Webhooks(verb) => verb.run().await,
         Verb::Data(verb) => verb.run().await,
         Verb::Plugin(verb) => verb.run().await,
         Verb::Secret(verb) => verb.run().await,

@@ -8,12 +8,14 @@ use toml::de::DeTable;
 
 use super::item::Item;
 use super::model::{Config, Plugin, Route, Source};
+use super::nats::NatsServers;
 use super::position::Positions;
 use super::reader::Reader;
 use super::section::Section;
 use super::trust::Trust;
 use super::{
-    coverage, credentials, engine, events, mail, name, own_api, plugins, registries, routes, server, sources, steps, templates, trust,
+    coverage, credentials, engine, events, mail, name, nats, own_api, plugins, registries, routes, server, sources, steps, subscribers,
+    templates, trust,
 };
 
 /// Reads all tables. `None`: there are mistakes, which the reader has.
@@ -66,9 +68,26 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
             None => complete = false,
         }
     }
+    let mut servers = NatsServers::new();
+    for item in named(r, &mut file, "nats", "NATS server") {
+        let server = nats::server(r, &item).map(Arc::new);
+        complete &= server.is_some();
+        servers.insert(item.name, server);
+    }
     let routes = file.get("routes").map(|item| routes::routes(r, &item, &plugin_names)).unwrap_or_default();
     let events = file.get("events").map(|item| events::events(r, &item)).unwrap_or_default();
-    let sources = file.get("sources").map(|item| sources::sources(r, &item, &plugin_names)).unwrap_or_default();
+    let sources = file.get("sources").map(|item| sources::sources(r, &item, &plugin_names, &servers)).unwrap_or_default();
+    let mut webhooks = BTreeMap::new();
+    let mut deliveries = Vec::new();
+    for item in named(r, &mut file, "webhooks", "webhook") {
+        match subscribers::subscriber(r, &item) {
+            Some(subscriber) => {
+                deliveries.push(subscribers::delivery_route(r, &subscriber));
+                webhooks.insert(item.name, Arc::new(subscriber));
+            }
+            None => complete = false,
+        }
+    }
     let mut relays = BTreeMap::new();
     let relay_items = named(r, &mut file, "mail", "relay");
     let relay_names: BTreeSet<String> = relay_items.iter().map(|item| item.name.clone()).collect();
@@ -98,7 +117,7 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
     credentials.extend(relay_credentials.into_iter().map(|credential| (credential.name.clone(), Arc::new(credential))));
     loosened(r, positions, &trust, &plugins);
     own_api::check(r, positions, &server, &plugins);
-    let routes: Option<Vec<Arc<Route>>> = routes.into_iter().map(|route| route.map(Arc::new)).collect();
+    let routes: Option<Vec<Arc<Route>>> = routes.into_iter().chain(deliveries).map(|route| route.map(Arc::new)).collect();
     let sources: Option<Vec<Arc<Source>>> = sources.into_iter().collect();
     let base = PathBuf::from(r.base);
     routes.zip(sources).filter(|_| complete).map(|(routes, sources)| Config {
@@ -115,6 +134,8 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
         routes,
         events,
         sources,
+        webhooks,
+        nats: servers.into_iter().filter_map(|(name, server)| Some((name, server?))).collect(),
         base,
     })
 }

@@ -54,12 +54,12 @@ pub(super) fn grants(r: &mut Reader<'_>, section: &mut Section<'_>, known: &BTre
 }
 
 /// The items of a list of strings that `parse` understands; the others are reported.
-fn list<T>(r: &mut Reader<'_>, item: &Item<'_>, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+pub(super) fn list<T>(r: &mut Reader<'_>, item: &Item<'_>, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
     let items = item.items(r).unwrap_or_default();
     items.iter().filter_map(|item| item.parsed(r, &parse)).collect()
 }
 
-fn address_block(text: &str) -> Result<ipnet::IpNet, String> {
+pub(super) fn address_block(text: &str) -> Result<ipnet::IpNet, String> {
     let wrong = || format!("`{text}` is not a block of addresses: write it such as \"10.1.0.0/16\" or \"192.168.7.4/32\"");
     let block: ipnet::IpNet = text.parse().map_err(|_| wrong())?;
     if block.trunc() != block {

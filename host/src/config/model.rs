@@ -7,12 +7,14 @@ mod credential;
 mod event;
 mod mail;
 mod mtls;
+mod nats;
 mod plugin;
 mod registry;
 mod route;
 mod server;
 mod source;
 mod store;
+mod subscriber;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -23,12 +25,14 @@ pub use credential::*;
 pub use event::*;
 pub use mail::*;
 pub use mtls::*;
+pub use nats::*;
 pub use plugin::*;
 pub use registry::*;
 pub use route::*;
 pub use server::*;
 pub use source::*;
 pub use store::*;
+pub use subscriber::*;
 pub use verify::*;
 
 use super::trust::Trust;
@@ -62,6 +66,10 @@ pub struct Config {
     pub events: Vec<Arc<EventRule>>,
     /// `[[sources]]`, in the order of the file.
     pub sources: Vec<Arc<Source>>,
+    /// `[webhooks.NAME]`.
+    pub webhooks: BTreeMap<String, Arc<Subscriber>>,
+    /// `[nats.NAME]`.
+    pub nats: BTreeMap<String, Arc<NatsServer>>,
     /// Folder that relative paths of the file are relative to.
     pub base: PathBuf,
 }

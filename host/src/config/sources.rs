@@ -19,6 +19,7 @@ pub(super) use self::poll::moment;
 use super::item::Item;
 use super::model::{PluginStream, Source, SourceKind};
 use super::name;
+use super::nats::NatsServers;
 use super::problems::did_you_mean;
 use super::reader::Reader;
 use super::routes::array_of_tables;
@@ -26,13 +27,13 @@ use super::section::Section;
 use super::steps::RESERVED_PLUGIN;
 
 /// Reads all of them. `plugins` are the names that `uses` may have.
-pub(super) fn sources(r: &mut Reader<'_>, item: &Item<'_>, plugins: &BTreeSet<String>) -> Vec<Option<Arc<Source>>> {
+pub(super) fn sources(r: &mut Reader<'_>, item: &Item<'_>, plugins: &BTreeSet<String>, servers: &NatsServers) -> Vec<Option<Arc<Source>>> {
     let items = array_of_tables(r, item, "[[sources]]").unwrap_or_default();
     let mut seen = BTreeMap::new();
     let mut sources = Vec::new();
     for item in items {
         if let Some(section) = item.table(r, "[[sources]]") {
-            sources.push(source(r, section, &mut seen, plugins).map(Arc::new));
+            sources.push(source(r, section, &mut seen, plugins, servers).map(Arc::new));
         }
     }
     sources
@@ -52,6 +53,7 @@ fn source(
     mut section: Section<'_>,
     seen: &mut BTreeMap<String, Range<usize>>,
     plugins: &BTreeSet<String>,
+    servers: &NatsServers,
 ) -> Option<Source> {
     let name = section.required(r, "name", "\"crm-webhook\"").and_then(|item| item.text(r));
     if let Some(name) = &name {
@@ -67,7 +69,7 @@ fn source(
         Type::Webhook => webhook::webhook(r, &mut section, plugins, &shape).map(SourceKind::Webhook),
         Type::Poll => poll::poll(r, &mut section, plugins, &shape).map(SourceKind::Poll),
         Type::Schedule => schedule::schedule(r, &mut section, &shape).map(SourceKind::Schedule),
-        Type::Nats => nats::nats(r, &mut section, &shape).map(SourceKind::Nats),
+        Type::Nats => nats::nats(r, &mut section, servers, &shape).map(SourceKind::Nats),
     };
     section.finish(r);
     Some(Source { name: name?.value.to_owned(), kind: kind?, shape: shape.shape? })

@@ -83,7 +83,7 @@ fn step(
         repeat::awaited_in(r, with);
     }
     let timeout = section.get("timeout").and_then(|item| item.duration(r, Duration::from_millis(1)..=MAX_DURATION));
-    let retry = section.get("retry").and_then(|item| retry(r, &item));
+    let retry = section.get("retry").and_then(|item| retry(r, &item, DEFAULT_RETRY));
     let choices = [("dead-letter", OnFailure::DeadLetter), ("continue", OnFailure::Continue), ("undo", OnFailure::Undo)];
     let on_failure = section.get("on-failure").and_then(|item| item.choice(r, &choices));
     let choices = [("resend", OnDoubt::Resend), ("hold", OnDoubt::Hold)];
@@ -150,11 +150,12 @@ pub(super) fn check_texts(r: &mut Reader<'_>, item: &Item<'_>, names: &[String],
     }
 }
 
-fn retry(r: &mut Reader<'_>, item: &Item<'_>) -> Option<Retry> {
+/// Reads `retry`; what is not said is as in `d`.
+pub(super) fn retry(r: &mut Reader<'_>, item: &Item<'_>, d: Retry) -> Option<Retry> {
     let mut section = item.table(r, "`retry`")?;
     let max_attempts = section.get("max-attempts").and_then(|item| item.count(r, 1..=MOST_ATTEMPTS));
-    let retry = delays(r, section, DEFAULT_RETRY);
-    Some(Retry { max_attempts: max_attempts.unwrap_or(DEFAULT_RETRY.max_attempts), ..retry })
+    let retry = delays(r, section, d);
+    Some(Retry { max_attempts: max_attempts.unwrap_or(d.max_attempts), ..retry })
 }
 
 /// Pauses between tries of which there are as many as it takes.

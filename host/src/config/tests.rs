@@ -17,6 +17,7 @@ mod journal;
 mod limits;
 mod lock;
 mod mail;
+mod outward;
 mod plugins;
 mod revisions;
 mod sources;

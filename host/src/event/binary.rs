@@ -62,3 +62,49 @@ fn decode(value: &[u8]) -> Option<String> {
     }
     String::from_utf8(bytes).ok()
 }
+
+impl Event {
+    /// Writes it in binary mode: headers, `content-type` among them, and the body. Reading that gives the same event, its extensions as strings.
+    pub fn to_binary(&self) -> (Vec<(String, String)>, Vec<u8>) {
+        let mut headers = vec![(format!("{PREFIX}specversion"), "1.0".to_owned())];
+        let mut set = |name: &str, value: &str| headers.push((format!("{PREFIX}{name}"), encode(value)));
+        set("id", &self.id);
+        set("source", &self.source);
+        set("type", &self.event_type);
+        for (name, value) in [("subject", &self.subject), ("time", &self.time), ("dataschema", &self.dataschema)] {
+            if let Some(value) = value {
+                set(name, value);
+            }
+        }
+        for (name, value) in &self.extensions {
+            match value {
+                Value::String(text) => set(name, text),
+                other => set(name, &other.to_string()),
+            }
+        }
+        let media = self.datacontenttype.clone();
+        let (media, body) = match &self.data {
+            Data::None => (media, Vec::new()),
+            Data::Binary(bytes) => (media, bytes.clone()),
+            // Text of a media type that is not JSON is the body itself.
+            Data::Json(Value::String(text)) if media.is_some() && !is_json(media.as_deref()) => (media, text.clone().into_bytes()),
+            Data::Json(data) => (Some(media.unwrap_or_else(|| "application/json".to_owned())), data.to_string().into_bytes()),
+        };
+        if let Some(media) = media {
+            headers.push(("content-type".to_owned(), media));
+        }
+        (headers, body)
+    }
+}
+
+/// Percent-encodes what section 3.1.3.2 wants encoded: spaces, quotes, percent signs, and all that is not printable ASCII.
+fn encode(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        match byte {
+            b' ' | b'"' | b'%' | 0..=0x1f | 0x7f.. => text.push_str(&format!("%{byte:02X}")),
+            plain => text.push(char::from(plain)),
+        }
+    }
+    text
+}

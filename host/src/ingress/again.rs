@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{hooks, reading};
-use crate::config::Source;
+use super::{hooks, nats, reading};
+use crate::config::{Source, SourceKind};
 use crate::runtime::Runtime;
 use crate::store::{Accepted, SetAsideKind, SetAsideRow, StoreError};
 use crate::telemetry;
@@ -51,7 +51,10 @@ async fn one(runtime: &Arc<Runtime>, source: &Arc<Source>, row: &SetAsideRow, tr
     let outcome = match row.kind {
         SetAsideKind::Record => return Ok(()),
         SetAsideKind::Event => event(runtime, source, row).await,
-        SetAsideKind::Body => hooks::retry_body(runtime, source, row).await,
+        SetAsideKind::Body => match &source.kind {
+            SourceKind::Nats(nats) => nats::retry(runtime, source, nats, row).await,
+            _ => hooks::retry_body(runtime, source, row).await,
+        },
     };
     match outcome {
         Ok(accepted) => {

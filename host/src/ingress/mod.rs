@@ -5,6 +5,7 @@ pub mod body;
 mod content;
 mod events;
 mod hooks;
+mod nats;
 mod poll;
 mod pressure;
 mod reading;

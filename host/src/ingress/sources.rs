@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::nats;
 use crate::config::{Source, SourceKind};
 use crate::runtime::Runtime;
 
@@ -38,13 +39,13 @@ pub async fn tend(runtime: Arc<Runtime>) {
 }
 
 /// Begins the work of one source; it ends soon after `stop`.
-fn begin(_work: &mut JoinSet<()>, _runtime: &Arc<Runtime>, source: &Arc<Source>, _stop: &CancellationToken) {
+fn begin(work: &mut JoinSet<()>, runtime: &Arc<Runtime>, source: &Arc<Source>, stop: &CancellationToken) {
     match &source.kind {
         // Their deliveries come by themselves.
         SourceKind::Webhook(_) => {}
         // Their turns are one host's at a time: see `turns`.
         SourceKind::Poll(_) | SourceKind::Schedule(_) => {}
-        SourceKind::Nats(_) => {}
+        SourceKind::Nats(_) => drop(work.spawn(nats::work(runtime.clone(), source.clone(), stop.clone()))),
     }
 }
 

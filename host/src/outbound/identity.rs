@@ -45,3 +45,12 @@ fn certified(configured: &ClientCertificate, key: &Secret) -> Result<Arc<dyn Res
         .map_err(|_| "its key does not belong to the first certificate of the file, or is of an unknown kind".to_owned())?;
     Ok(Arc::new(SingleCertAndKey::from(certified)))
 }
+
+/// The certificate for a connection that is not HTTP.
+///
+/// # Errors
+/// Why it can't be shown. Names no part of the key.
+pub async fn client_certificate(configured: &ClientCertificate, broker: &Broker) -> Result<Arc<dyn ResolvesClientCert>, String> {
+    let key = broker.resolve(&configured.key).await.map_err(|error| crate::telemetry::chain(&error))?;
+    certified(configured, &key)
+}

@@ -98,6 +98,9 @@ pub async fn tell(runtime: &Runtime) {
     if let Err(error) = runtime.tell_of_credentials().await {
         tracing::warn!(error = telemetry::chain(&error), "how credentials are doing could not be told; this host tries again");
     }
+    if let Err(error) = runtime.tell_of_subscribers().await {
+        tracing::warn!(error = telemetry::chain(&error), "which webhooks turned could not be told; this host tries again");
+    }
 }
 
 #[cfg(test)]

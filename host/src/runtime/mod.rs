@@ -15,6 +15,7 @@ mod rehearsal;
 mod retention;
 mod revision;
 mod source_secrets;
+mod subscribers;
 
 pub use arrivals::{Arrival, Arrivals};
 pub use canary::{Trial, TrialFigures};
@@ -48,7 +49,8 @@ use crate::crash::{Crash, Point};
 use crate::credentials::{Broker, TokenClient, Vault};
 use crate::engine::Engine;
 use crate::mapping::{self, Evaluator};
-use crate::outbound::Outbound;
+use crate::nats::Connections;
+use crate::outbound::{Outbound, Poster};
 use crate::registry::{Component, Progress, Sources, Supply};
 use crate::server::{Certificates, Prepared};
 use crate::store::{Store, StoreError};
@@ -101,6 +103,17 @@ pub struct Present {
     pub plugins: BTreeMap<String, Arc<PresentPlugin>>,
     /// Ways out for mail by relay.
     pub relays: BTreeMap<String, Arc<Relay>>,
+    /// Endpoints of webhooks, with the way out to each.
+    pub subscribers: BTreeMap<String, Arc<PresentSubscriber>>,
+}
+
+/// An endpoint of webhooks as configured now.
+#[derive(Debug)]
+pub struct PresentSubscriber {
+    /// Its configuration.
+    pub config: Arc<config::Subscriber>,
+    /// The way out to it.
+    pub poster: Poster,
 }
 
 /// A plugin as configured now.
@@ -178,6 +191,8 @@ pub struct Runtime {
     pub refusals: Refusals,
     /// Personal data that was shown in clear, until that is put on record.
     pub readings: Readings,
+    /// Connections to NATS servers.
+    pub nats: Connections,
     tls: rustls::ClientConfig,
     present: RwLock<Arc<Present>>,
     /// Which components this host takes: by its own files, whatever a revision in the store says.
@@ -232,8 +247,12 @@ impl Runtime {
             }
         };
         let broker = Arc::new(Broker::new(vault.clone(), BTreeMap::new(), tokens, &identity.name));
-        let empty =
-            Arc::new(Present { revision: Arc::new(Revision::empty(&loaded.config)), plugins: BTreeMap::new(), relays: BTreeMap::new() });
+        let empty = Arc::new(Present {
+            revision: Arc::new(Revision::empty(&loaded.config)),
+            plugins: BTreeMap::new(),
+            relays: BTreeMap::new(),
+            subscribers: BTreeMap::new(),
+        });
         let runtime = Arc::new(Runtime {
             config_file: config_file.to_owned(),
             server: loaded.config.server.clone(),
@@ -262,6 +281,7 @@ impl Runtime {
             source_secrets: SourceSecrets::default(),
             refusals: Refusals::default(),
             readings: Readings::default(),
+            nats: Connections::default(),
             tls,
             present: RwLock::new(empty),
             supply: RwLock::default(),
@@ -439,7 +459,18 @@ impl Runtime {
                 .map_err(|error| ApplyError::Start(telemetry::chain(&error)))?;
             relays.insert(name.clone(), Arc::new(relay));
         }
+        let mut subscribers = BTreeMap::new();
+        for (name, config) in &revision.config.webhooks {
+            // Connections that are open stay so where nothing has changed.
+            let known = before.subscribers.get(name).filter(|known| known.config == *config);
+            let present = match known {
+                Some(known) => known.clone(),
+                None => Arc::new(PresentSubscriber { config: config.clone(), poster: self.poster(config)? }),
+            };
+            subscribers.insert(name.clone(), present);
+        }
         self.broker.replace(revision.config.credentials.clone());
+        self.nats.keep(&revision.config);
         for plugin in revision.plugins.values().flat_map(|plugin| [Some(plugin), plugin.canary.as_ref()]).flatten() {
             // One that keeps its instances has them ready from its first call on.
             if plugin.config.instances == Instances::PerCall {
@@ -450,9 +481,19 @@ impl Runtime {
         // Runs that are under way on another revision hold it; new ones load it again.
         self.revisions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
         let number = revision.number;
-        *self.present.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(Present { revision, plugins, relays });
+        *self.present.write().unwrap_or_else(|poisoned| poisoned.into_inner()) =
+            Arc::new(Present { revision, plugins, relays, subscribers });
         self.configured.send_replace(number);
         Ok(())
+    }
+
+    fn poster(&self, subscriber: &config::Subscriber) -> Result<Poster, ApplyError> {
+        let start = |error: &dyn std::error::Error| ApplyError::Start(telemetry::chain(error));
+        let tls = match subscriber.authorities.as_slice() {
+            [] => self.tls.clone(),
+            own => tls::client_config_trusting(own).map_err(|error| start(&error))?,
+        };
+        Poster::new(tls, subscriber.private_addresses.clone()).map_err(|error| start(&error))
     }
 
     async fn stored_revision(&self, number: i64, supply: &Supply) -> Result<Revision, ApplyError> {

@@ -43,7 +43,8 @@ impl Runtime {
             let (config, slots) = (plugin.config.clone(), plugin.slots.clone());
             plugins.insert(name.clone(), Arc::new(PresentPlugin { config, outbound, slots, canary: None }));
         }
-        let present = Present { revision: present.revision.clone(), plugins, relays: present.relays.clone() };
+        // Nothing of a rehearsal reaches the network: no endpoint is there to post to.
+        let present = Present { revision: present.revision.clone(), plugins, relays: present.relays.clone(), subscribers: BTreeMap::new() };
         *self.present.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(present);
         Ok(())
     }

@@ -102,6 +102,8 @@ impl Revision {
             routes: Vec::new(),
             events: Vec::new(),
             sources: Vec::new(),
+            nats: BTreeMap::new(),
+            webhooks: BTreeMap::new(),
             ..config.clone()
         };
         Revision { number: 0, config, plugins: BTreeMap::new(), content: Value::Null }

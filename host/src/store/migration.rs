@@ -18,6 +18,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "audit", include_str!("migrations/0006_audit.sql")),
     (7, "steps", include_str!("migrations/0007_steps.sql")),
     (8, "sources", include_str!("migrations/0008_sources.sql")),
+    (9, "subscribers", include_str!("migrations/0009_subscribers.sql")),
 ];
 
 pub(super) async fn run_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {

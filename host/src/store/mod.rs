@@ -39,6 +39,7 @@ mod size;
 mod source;
 mod source_order;
 mod sql;
+mod subscriber;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -77,6 +78,7 @@ pub use set_aside::{NewSetAside, SetAsideKind, SetAsideRow};
 pub use size::StoreSize;
 pub use source::{Gathered, Lane, SourceRow, SourceSettlement, SourceSpec, SourceState};
 pub use source_order::NewBackfill;
+pub use subscriber::SubscriberRow;
 pub use terms::Signal;
 pub use undo::UndoMaterial;
 pub use verify::Damage;

@@ -108,7 +108,7 @@ pub struct Grants {
 }
 
 /// A certificate of our own, with its key.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCertificate {
     /// `file`: our certificate first, then those between it and its authority.
     pub chain: Vec<rustls_pki_types::CertificateDer<'static>>,

@@ -46,7 +46,7 @@ pub enum SourceKind {
     /// `"schedule"`: an event at each firing.
     Schedule(Schedule),
     /// `"nats"`: a durable consumer.
-    Nats(Nats),
+    Nats(super::Nats),
 }
 
 impl SourceKind {
@@ -208,15 +208,4 @@ pub enum Missed {
     Once,
     /// `"all"`: each is made up for.
     All,
-}
-
-/// A source of `type = "nats"`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Nats {
-    /// `servers`
-    pub servers: Vec<String>,
-    /// `stream`
-    pub stream: String,
-    /// `consumer`: the name of the durable consumer.
-    pub consumer: String,
 }
