@@ -34,7 +34,7 @@ fn every_way_in_is_a_channel_with_its_types() {
         "sources": [
             { "name": "crm", "type": "webhook", "uses": "crm", "stream": "contacts", "verify": { "scheme": "hubspot-v3" } },
             { "name": "night", "type": "schedule", "cron": "0 3 * * *", "event-type": "night.over" },
-            { "name": "shop", "type": "nats", "servers": ["nats://user:secret@broker.example:4222", "${env:SECOND}"], "subjects": ["orders.*"], "event": { "type": "${ .body.kind }" } },
+            { "name": "shop", "type": "nats", "servers": ["nats://user:secret@broker.example:4222", "${env:SECOND}"], "filter-subjects": ["orders.*"], "event": { "type": "${ .body.kind }" } },
         ],
     }));
     assert_eq!(messages(&document, "events"), ["job.completed", "visit.any"], "what only comes from a source is not posted");

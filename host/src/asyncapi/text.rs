@@ -40,7 +40,7 @@ pub(super) fn one_or_more(value: &Value) -> impl Iterator<Item = &str> {
 
 /// The subject of a NATS source, if there is one only.
 pub(super) fn subject(source: &Value) -> Option<String> {
-    let subjects: Vec<&str> = ["subject", "subjects"].iter().flat_map(|key| one_or_more(&source[*key])).collect();
+    let subjects: Vec<&str> = one_or_more(&source["filter-subjects"]).collect();
     match subjects.as_slice() {
         [only] => Some((*only).to_owned()),
         _ => None,

@@ -31,6 +31,6 @@ pub(super) async fn play(stage: &Stage) -> anyhow::Result<Vec<String>> {
             text(&contact["properties"]["firstname"]),
             text(&contact["properties"]["lastname"])
         ),
-        format!("CRM            a note says: {}", text(&note["properties"]["hs_note_body"]).lines().next().unwrap_or_default()),
+        format!("CRM            a note says: {}", text(&note["properties"]["hs_note_body"]).split("<br>").next().unwrap_or_default()),
     ])
 }
