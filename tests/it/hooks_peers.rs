@@ -53,7 +53,7 @@ async fn cases(signer: &mut WebhookSigner, folder: &HostFolder) -> anyhow::Resul
     };
     let (_, raw) = signer.public_key("ed25519").await?;
     let raw = raw.context("Ed25519 keys have 32 bytes")?;
-    let form = json!({ "From": "+14158675309", "To": ["+18005551212", "+18005551211"], "Body": "on our way & soon", "Digits": "" });
+    let form = json!({ "Body": "on our way & soon", "Digits": "", "From": "+14158675309", "To": ["+18005551212", "+18005551211"] });
     let mut cases = vec![
         standard("standard-webhooks", "webhook-signature", "webhook-timestamp", "webhook-id"),
         standard("svix", "svix-signature", "svix-timestamp", "svix-id"),
