@@ -11,7 +11,7 @@ use crate::scene::sink;
 async fn host(sink: &str, more: &str) -> anyhow::Result<(HostFolder, Host)> {
     let plugin = format!(
         "\n[plugins.p]\ncomponent = {:?}\nallow-hosts = [\"{sink}\"]\nallow-private-addresses = [\"127.0.0.0/8\"]\nemits = [\"streamed.*\"]\n\
-         config = {{ greeting = \"hi\" }}\nlimits = {{ time = \"2s\", cpu = \"500ms\" }}\n",
+         config = {{ greeting = \"hi\" }}\nlimits = {{ time = \"30s\", cpu = \"300ms\" }}\n",
         guest("streamed")
     );
     let source =

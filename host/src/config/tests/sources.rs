@@ -70,12 +70,12 @@ fn sources_are_part_of_the_revision_and_come_back_from_it() {
 #[test]
 fn mistakes_of_sources_are_shown_with_their_places() {
     let cases: &[(&str, &[&str])] = &[
-        ("[[sources]]", &["1:3 `name` is missing in [[sources]]", "1:3 `type` is missing in [[sources]]"]),
+        ("[[sources]]", &["1:1 `name` is missing in [[sources]]", "1:1 `type` is missing in [[sources]]"]),
         ("[[sources]]\nname='Crm'\ntype='webhok'", &["2:6 \"Crm\" can't be the name of a source", "3:6 `type` can't be \"webhok\""]),
-        ("[sources]\nname='crm'", &["1:2 there may be many of these, so each begins with [[sources]]"]),
+        ("[sources]\nname='crm'", &["1:1 there may be many of these, so each begins with [[sources]]"]),
         (
             "[[sources]]\nname='crm'\ntype='webhook'",
-            &["1:3 `verify` is missing in source `crm`", "1:3 nothing in source `crm` says of which type its events are"],
+            &["1:1 `verify` is missing in source `crm`", "1:1 nothing in source `crm` says of which type its events are"],
         ),
         (
             "[[sources]]\nname='crm'\ntype='webhook'\nverify='non'\nevent-type='a'\nevnt={}",
@@ -87,7 +87,7 @@ fn mistakes_of_sources_are_shown_with_their_places() {
         ),
         (
             "[[sources]]\nname='a'\ntype='webhook'\nverify='none'\nevent-type='x'\nevent={type='y',dta=1,id=7}\neach='.body['",
-            &["6:1 `event-type` and the `type` of `event` both say of which type the events are"],
+            &["5:1 `event-type` and the `type` of `event` both say of which type the events are"],
         ),
         (
             "[[sources]]\nname='a'\ntype='webhook'\nverify='none'\nevent-type='${ .x }'\neach='${ .body[] }'",
@@ -135,6 +135,7 @@ fn a_webhook_that_nobody_verifies_is_warned_of() {
 fn a_stream_is_held_against_what_its_plugin_says() {
     let stream = |poll, receive| StreamFacts { types: vec!["contact.*".into()], poll, receive };
     let facts = PluginFacts {
+        config_schema: json!({}),
         streams: BTreeMap::from([("changes".to_owned(), stream(false, true)), ("leave".to_owned(), stream(true, false))]),
         ..PluginFacts::default()
     };

@@ -61,7 +61,7 @@ async fn what_can_not_be_made_an_event_says_why() {
             json!({}),
             "nothing says of which type the event is: `type` of `event` gave null or nothing",
         ),
-        (source(Some("t"), Some(".body[]"), None), json!(7), "`each` failed: cannot iterate over 7"),
+        (source(Some("t"), Some(".body[]"), None), json!(7), "`each` failed: cannot use 7 as iterable (array or object)"),
         (
             source(Some("t"), Some(".body[]"), Some(json!({ "time": "${ .item }" }))),
             json!(["2026-01-01T00:00:00Z", "now"]),
