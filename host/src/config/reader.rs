@@ -74,11 +74,6 @@ impl Reader<'_> {
     }
 }
 
-/// Says that something is known, but not offered by this version.
-pub(super) fn not_yet(r: &mut Reader<'_>, span: &Range<usize>, what: &str, instead: &str) {
-    r.error(span, format!("{what} is not offered by this version of Sangam yet")).help(instead);
-}
-
 /// The JSON for a TOML value. Numbers keep their digits, dates become strings; infinities are a mistake.
 pub(super) fn json(r: &mut Reader<'_>, span: &Range<usize>, value: &DeValue<'_>) -> Option<Value> {
     Some(match value {
