@@ -174,7 +174,10 @@ fn references(schema: &Value) -> Vec<String> {
 
 /// The catalogue compiled: each schema when it is first asked for, since few of them are used by one host.
 #[derive(Clone, Default)]
-pub struct Catalogue(Arc<Mutex<BTreeMap<(&'static str, u32), Arc<Schema>>>>);
+pub struct Catalogue(Arc<Mutex<Compiled>>);
+
+/// By type and version.
+type Compiled = BTreeMap<(&'static str, u32), Arc<Schema>>;
 
 impl fmt::Debug for Catalogue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -97,7 +97,11 @@ async fn at_the_first_start_several_are_compiled_side_by_side_and_the_log_shows_
     };
     // One after the other, the first word about the second would come after the last one about the first.
     assert!(at("compiling a (")? < done("b")? && at("compiling b (")? < done("a")?, "{log}");
-    assert!(!log.contains("compiling s ("), "what takes less than two seconds is not worth a word");
+    // What takes less than two seconds is not worth a word. On a busy machine this one may take longer.
+    for line in log.lines().filter(|line| line.contains("compiling s (")) {
+        let seconds = line.split("done after ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<u64>().ok());
+        assert!(seconds.is_none_or(|seconds| seconds >= 2), "{line}");
+    }
     Ok(())
 }
 

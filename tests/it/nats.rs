@@ -124,7 +124,7 @@ async fn messages_of_a_stream_become_events_and_are_acknowledged_once_they_are_d
     let (server, jetstream) = bus().await?;
     // Before the host is there: a consumer that is made begins with the oldest.
     publish(&jetstream, "jobs.completed", Some("job-1"), r#"{"total":10.10}"#).await?;
-    let shape = "event = { type = \"job.${ .subject | split(\".\")[1] }\", subject = \"${ .body.id? // .headers.\\\"x-job\\\" }\" }";
+    let shape = r#"event = { type = 'job.${ .subject | split(".")[1] }', subject = '${ .headers."x-job" // .body.id? }' }"#;
     let folder = HostFolder::new(&configuration(&server.url(), shape, ""))?;
     let host = folder.start().await?;
     let mut headers = async_nats::HeaderMap::new();

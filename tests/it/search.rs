@@ -21,7 +21,10 @@ struct Needle {
 
 impl Needle {
     fn new(name: &'static str, value: &str) -> Needle {
-        let bytes = value.as_bytes();
+        Needle::of(name, value.as_bytes())
+    }
+
+    fn of(name: &'static str, bytes: &[u8]) -> Needle {
         let each = |write: fn(&u8) -> String| bytes.iter().map(write).collect::<String>().into_bytes();
         let mut spellings = vec![
             ("as it is", bytes.to_vec()),
@@ -121,6 +124,19 @@ const REFRESH: &str = "refresh-first-Ww17-Lm";
 const ROTATED: &str = "refresh-rotated-Ee62-Qo";
 const ACCESS: &str = "access-token-Rr39-Bn";
 const ACCESS_TOO: &str = "access-token-Tt74-Vc";
+const ACCESS_JWT: &str = "access-token-Aa66-Hy";
+const QUERY: &str = "query-Nn40-Sw/ap+x";
+const MAC: &str = "mac-key-Bb63-Ko=lu";
+const PLACE: &str = "placeholder-Gg28-Fi/ve";
+const HOOK: &str = "whsec_aG9vay1Tczg0LXRoZS1zZWNyZXQtb2YtYS1zb3VyY2U=";
+/// The bytes that it stands for.
+const HOOK_KEY: &str = "hook-Ss84-the-secret-of-a-source";
+const HOOK_TOKEN: &str = "hook-token-Dd07-Mi/la";
+const HOOK_FORM: &str = "hook-field-Ii19-Pe+ru";
+const HOOK_PASSWORD: &str = "hook-password-Oo56-Ni&ke";
+const HANDSHAKE: &str = "handshake-Vv32-Ro=ma";
+/// The key of RFC 7515 appendix A.2, which signs assertions here.
+const PRIVATE_KEY: &str = include_str!("../../host/src/credentials/jwt/vectors/rfc7515-a2-pkcs8.pem");
 const IN_CLEAR: &str = "in-clear-Yy05-Sd";
 const IN_A_MISTAKE: &str = "mistaken-Jj88-Fg";
 const DATABASE: &str = "database-Mm31-pw";
@@ -160,38 +176,127 @@ impl Searched {
     }
 }
 
-/// Five plugins, each with a credential of another kind, all to the same stand-in on different names and ports.
-fn text(stands: &[Stand; 5], key_file: &Path) -> String {
-    let [bearer, basic, header, client, refresh] = stands.each_ref().map(Stand::url);
-    let hosts = [&bearer, &basic, &header, &client, &refresh].map(|url| format!("\"{url}\"")).join(", ");
+/// Bytes that a line of a key in PEM stands for.
+fn unarmoured(line: &str) -> Vec<u8> {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits: Vec<u32> = line.bytes().filter_map(|byte| DIGITS.iter().position(|digit| *digit == byte)?.try_into().ok()).collect();
+    let group = |group: &[u32]| group.iter().fold(0, |bits, digit| bits << 6 | digit).to_be_bytes()[1..].to_vec();
+    digits.chunks_exact(4).flat_map(group).collect()
+}
+
+/// A line from within a private key, as it stands in PEM and as the bytes that it stands for.
+fn key_needles(name: &'static str, pem: &str) -> anyhow::Result<[Needle; 2]> {
+    let lines: Vec<&str> = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    // Of an RSA key the middle is private; of an Ed25519 key what follows 16 bytes that are the same in all.
+    let line = lines[if lines.len() > 8 { lines.len() / 2 } else { 0 }];
+    let line = line.get(24..64).context("the key is too short to be searched for")?;
+    Ok([Needle::new(name, line), Needle::of(name, &unarmoured(line))])
+}
+
+/// Nine stand-ins, each with a credential of another kind.
+fn text(stands: &[Stand; 9], key_file: &Path) -> String {
+    let [bearer, basic, header, client, refresh, query, mac, place, jwt] = stands.each_ref().map(Stand::url);
+    let hosts = stands.each_ref().map(|stand| format!("\"{}\"", stand.url())).join(", ");
     let plugin = |name: &str, file: &str| {
         format!(
             "[plugins.{name}]\ncomponent = {:?}\nallow-hosts = [{hosts}]\nallow-private-addresses = [\"127.0.0.0/8\"]\n\
-             credentials = [\"bearer\", \"basic\", \"header\", \"client\", \"refresh\"]\n",
+             credentials = [\"bearer\", \"basic\", \"header\", \"client\", \"refresh\", \"query\", \"mac\", \"place\", \"jwt\"]\n",
             sangam_tests::guest(file)
         )
     };
     format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\naccess = \"tokens\"\n\n[secrets]\nkey-command = [\"cat\", {key_file:?}]\n\n{}\n{}\n{}\n{}\n\
+        "[server]\nlisten = \"127.0.0.1:0\"\naccess = \"tokens\"\n\n[secrets]\nkey-command = [\"cat\", {key_file:?}]\n\n{}\n{}\n{}\n{}\n{}\n\
          [credentials.bearer]\ntype = \"bearer\"\nhosts = [\"{bearer}\"]\ntoken = \"${{secret:bearer}}\"\n\
          [credentials.basic]\ntype = \"basic\"\nhosts = [\"{basic}\"]\nusername = \"${{env:SEARCH_USERNAME}}\"\npassword = \"${{env:SEARCH_PASSWORD}}\"\n\
          [credentials.header]\ntype = \"header\"\nhosts = [\"{header}\"]\nname = \"X-Api-Key\"\nvalue = \"${{file:header.secret}}\"\n\
          [credentials.client]\ntype = \"oauth2-client-credentials\"\nhosts = [\"{client}\"]\ntoken-url = \"{client}/token\"\nclient-id = \"id\"\n\
          client-secret = \"${{secret:client}}\"\nclient-auth = \"body\"\n\
          [credentials.refresh]\ntype = \"oauth2-refresh-token\"\nhosts = [\"{refresh}\"]\ntoken-url = \"{refresh}/token\"\nclient-id = \"id\"\n\
-         refresh-token = \"${{secret:refresh}}\"\n",
+         refresh-token = \"${{secret:refresh}}\"\n\
+         [credentials.query]\ntype = \"query\"\nhosts = [\"{query}\"]\nname = \"api_key\"\nvalue = \"${{secret:query}}\"\n\
+         [credentials.mac]\ntype = \"hmac\"\nhosts = [\"{mac}\"]\nkey = \"${{secret:mac}}\"\nsigned = \"{{method}}{{target}}{{body}}\"\n\
+         header = \"X-Signature\"\n\
+         [credentials.place]\ntype = \"placeholder\"\nhosts = [\"{place}\"]\nvalue = \"${{secret:place}}\"\nin = [\"path\"]\n\
+         [credentials.jwt]\ntype = \"oauth2-jwt-bearer\"\nhosts = [\"{jwt}\"]\ntoken-url = \"{jwt}/token\"\nclient-id = \"id\"\n\
+         subject = \"kim@acme.example\"\naudience = \"{jwt}\"\nprivate-key = \"${{secret:jwt}}\"\n",
         plugin("s", "scripted"),
         plugin("m", "misbehaving"),
         crate::scene::SCRIPT,
+        SOURCES,
         "[[routes]]\nname = \"trap\"\non = { type = \"trap\" }\n[[routes.steps]]\nname = \"run\"\nuses = \"m.trap\"\nretry = { max-attempts = 1 }\n\
          [[routes]]\nname = \"ask\"\non = { type = \"ask\" }\n[[routes.steps]]\nname = \"run\"\nuses = \"m.request\"\nretry = { max-attempts = 1 }\n",
     )
 }
 
+/// Sources whose senders show a secret, each in another place.
+const SOURCES: &str = r#"
+[[sources]]
+name = "signed"
+type = "webhook"
+event-type = "hook"
+verify = { scheme = "standard-webhooks", secret = "${secret:hook}" }
+handshake = { kind = "meta", token = "${secret:handshake}" }
+[[sources]]
+name = "in-query"
+type = "webhook"
+event-type = "hook"
+verify = { scheme = "token", in = "query:k", value = "${secret:hook-token}" }
+[[sources]]
+name = "in-form"
+type = "webhook"
+event-type = "hook"
+verify = { scheme = "token", in = "form:k", value = "${secret:hook-form}" }
+[[sources]]
+name = "in-json"
+type = "webhook"
+event-type = "hook"
+verify = { scheme = "token", in = "body:/auth/k", value = "${secret:hook-form}" }
+[[sources]]
+name = "by-password"
+type = "webhook"
+event-type = "hook"
+verify = { scheme = "basic", username = "erp", password = "${secret:hook-password}" }
+[[sources]]
+name = "unreadable"
+type = "webhook"
+event = { type = "hook", subject = "${ error(.query | tostring) }" }
+verify = { scheme = "token", in = "query:k", value = "${secret:hook-token}" }
+"#;
+
+/// Deliveries that come in, that are refused, and that nobody can read: each with the secret in it, or half of it.
+async fn deliveries(host: &Host) -> anyhow::Result<()> {
+    let encoded = |text: &str| String::from_utf8(url_encoded(text.as_bytes())).unwrap_or_default();
+    let (token, form) = (encoded(HOOK_TOKEN), encoded(HOOK_FORM));
+    let basic = |password: &str| String::from_utf8(base64(format!("erp:{password}").as_bytes()));
+    let stranger = sangam_tests::Client::new(&host.client.url);
+    let send = async |method: Method, path: &str, headers: &[(&str, &str)], body: &str, expected: u16| {
+        let answer = stranger.ask(method, path, headers, body.as_bytes().to_vec()).await?;
+        anyhow::ensure!(answer.status == expected, "{path}: {} {}", answer.status, answer.text);
+        anyhow::Ok(())
+    };
+    let (json, kind) = (("content-type", "application/json"), ("content-type", "application/x-www-form-urlencoded"));
+    for (extra, expected) in [("", 200), ("x", 401)] {
+        send(Method::POST, &format!("/hooks/in-query?k={token}{extra}"), &[json], "{}", expected).await?;
+        send(Method::POST, &format!("/hooks/unreadable?k={token}{extra}"), &[json], "{}", expected).await?;
+        send(Method::POST, "/hooks/in-form", &[kind], &format!("a=1&k={form}{extra}"), expected).await?;
+        let body = json!({ "a": 1, "auth": { "k": format!("{HOOK_FORM}{extra}") } }).to_string();
+        send(Method::POST, "/hooks/in-json", &[json], &body, expected).await?;
+        let authorization = format!("Basic {}", basic(&format!("{HOOK_PASSWORD}{extra}"))?);
+        send(Method::POST, "/hooks/by-password", &[json, ("authorization", &authorization)], "{}", expected).await?;
+    }
+    for (extra, expected) in [("", 200), ("x", 403)] {
+        let path = format!("/hooks/signed?hub.mode=subscribe&hub.challenge=7&hub.verify_token={}{extra}", encoded(HANDSHAKE));
+        send(Method::GET, &path, &[], "", expected).await?;
+    }
+    // As a sender would that takes the secret for the signature.
+    let wrong = [json, ("webhook-id", "1"), ("webhook-timestamp", "1"), ("webhook-signature", HOOK)];
+    send(Method::POST, "/hooks/signed", &wrong, "{}", 401).await
+}
+
 /// Answers with everything that a system could have been sent.
 fn echo(status: u16, extra: &str) -> FaultAct {
     let basic = String::from_utf8(base64(format!("{USERNAME}:{PASSWORD}").as_bytes())).unwrap_or_default();
-    let all = [BEARER, PASSWORD, HEADER, CLIENT_SECRET, REFRESH, ACCESS, ACCESS_TOO, ROTATED, &basic, extra];
+    let all = [BEARER, PASSWORD, HEADER, CLIENT_SECRET, REFRESH, ACCESS, ACCESS_TOO, ACCESS_JWT, ROTATED, QUERY, MAC, PLACE, &basic, extra];
     let headers = [
         ("x-echo".to_owned(), format!("Bearer {BEARER} {HEADER} {ACCESS} Basic {basic}")),
         ("set-cookie".to_owned(), format!("session={ACCESS_TOO}")),
@@ -231,7 +336,17 @@ fn the_search_finds_a_value_in_every_spelling() {
 
 #[tokio::test]
 async fn no_secret_is_anywhere_but_where_it_belongs() -> anyhow::Result<()> {
-    let stands = [sink().await?, sink().await?, sink().await?, sink().await?, sink().await?];
+    let stands = [
+        sink().await?,
+        sink().await?,
+        sink().await?,
+        sink().await?,
+        sink().await?,
+        sink().await?,
+        sink().await?,
+        sink().await?,
+        sink().await?,
+    ];
     let elsewhere = tempfile::tempdir()?;
     let key_file = elsewhere.path().join("key");
     // 32 bytes that are text, so that they can be searched for.
@@ -257,6 +372,16 @@ async fn no_secret_is_anywhere_but_where_it_belongs() -> anyhow::Result<()> {
             ("rotated refresh token", ROTATED),
             ("access token", ACCESS),
             ("second access token", ACCESS_TOO),
+            ("third access token", ACCESS_JWT),
+            ("value of a parameter", QUERY),
+            ("key of signatures", MAC),
+            ("value of a placeholder", PLACE),
+            ("secret of a source", HOOK),
+            ("key of a source", HOOK_KEY),
+            ("token of a source", HOOK_TOKEN),
+            ("token in a body", HOOK_FORM),
+            ("password of a source", HOOK_PASSWORD),
+            ("token of a handshake", HANDSHAKE),
             ("value in clear", IN_CLEAR),
             ("value in a mistake", IN_A_MISTAKE),
             ("database's password", DATABASE),
@@ -266,7 +391,22 @@ async fn no_secret_is_anywhere_but_where_it_belongs() -> anyhow::Result<()> {
         .into(),
         haystack: Vec::new(),
     };
-    for (name, value) in [("bearer", BEARER), ("client", CLIENT_SECRET), ("refresh", REFRESH)] {
+    searched.needles.extend(key_needles("private key", PRIVATE_KEY)?);
+    let secrets = [
+        ("bearer", BEARER),
+        ("client", CLIENT_SECRET),
+        ("refresh", REFRESH),
+        ("query", QUERY),
+        ("mac", MAC),
+        ("place", PLACE),
+        ("jwt", PRIVATE_KEY),
+        ("hook", HOOK),
+        ("hook-token", HOOK_TOKEN),
+        ("hook-form", HOOK_FORM),
+        ("hook-password", HOOK_PASSWORD),
+        ("handshake", HANDSHAKE),
+    ];
+    for (name, value) in secrets {
         let set = searched.verb(&folder, &["secret", "set", name], value)?;
         assert!(set.status.success(), "{}", String::from_utf8_lossy(&set.stderr));
     }
@@ -279,12 +419,18 @@ async fn no_secret_is_anywhere_but_where_it_belongs() -> anyhow::Result<()> {
     // Traces of everything, so that a secret has the most places to be in.
     let mut host = folder.start_with(&[("SANGAM_LOG", "trace")]).await?;
     host.client.token = Some(api_token.clone());
-    let [bearer, basic, header, client, refresh] = &stands;
+    let [bearer, basic, header, client, refresh, query, mac, place, jwt] = &stands;
     client.fault(Fault::once("/token", token(ACCESS, None)));
     refresh.fault(Fault::once("/token", token(ACCESS_TOO, Some(ROTATED))));
+    jwt.fault(Fault::once("/token", token(ACCESS_JWT, None)));
+    // The plugin writes the placeholder, wherever it goes.
+    let url_of = |stand: &Stand, path: &str| {
+        let filled = if stand.url() == place.url() { "/{{credential:place}}" } else { "" };
+        format!("{}{filled}{path}", stand.url())
+    };
     // All of them work, and the stand-ins get what they should.
     for (number, stand) in stands.iter().enumerate() {
-        let lines = json!([{ "do": "write", "name": "w", "url": format!("{}/w", stand.url()) }]);
+        let lines = json!([{ "do": "write", "name": "w", "url": url_of(stand, "/w") }]);
         let document = host.client.send_and_wait(&script(&format!("good-{number}"), lines)).await?;
         assert_eq!(document["status"], "succeeded", "{document:#}");
     }
@@ -297,14 +443,27 @@ async fn no_secret_is_anywhere_but_where_it_belongs() -> anyhow::Result<()> {
         (sent(client, "authorization"), sent(refresh, "authorization")),
         (format!("Bearer {ACCESS}"), format!("Bearer {ACCESS_TOO}"))
     );
+    let path = |stand: &Stand| stand.requests().last().map(|request| request.path.clone()).unwrap_or_default();
+    assert_eq!((path(query).as_str(), path(place).as_str()), ("/w?api_key=query-Nn40-Sw%2Fap%2Bx", "/placeholder-Gg28-Fi%2Fve/w"));
+    assert_eq!(sent(jwt, "authorization"), format!("Bearer {ACCESS_JWT}"));
+    // What was made with keys is as good as they are: for one request, or for some minutes.
+    let signature = sent(mac, "x-signature");
+    assert_eq!(signature.len(), 64);
+    searched.needles.push(Needle::new("signature", &signature));
+    let asked: String = jwt.requests().into_iter().map(|request| request.body).collect();
+    let assertion = asked.split("assertion=").nth(1).and_then(|rest| rest.split('&').next()).context("an assertion was sent")?;
+    searched.needles.push(Needle::new("assertion", assertion.rsplit('.').next().unwrap_or_default()));
 
     // Then nothing does: systems refuse and echo, token endpoints refuse and echo, plugins trap and tell what they were told.
     let mut eids = Vec::new();
     for (number, stand) in stands.iter().enumerate() {
         for status in [400, 500, 200, 302] {
-            stand.fault(Fault { times: 10, ..Fault::once(format!("/echo-{status}"), echo(status, "")) });
+            let path = url_of(stand, &format!("/echo-{status}"))
+                .replacen(&stand.url(), "", 1)
+                .replace("{{credential:place}}", "placeholder-Gg28-Fi%2Fve");
+            stand.fault(Fault { times: 10, ..Fault::once(path, echo(status, "")) });
             for kind in ["ask", "script"] {
-                let url = format!("{}/echo-{status}", stand.url());
+                let url = url_of(stand, &format!("/echo-{status}"));
                 let data = match kind {
                     "ask" => json!({ "url": url, "method": "POST", "name": "n", "body": "x" }),
                     _ => {
@@ -321,6 +480,7 @@ async fn no_secret_is_anywhere_but_where_it_belongs() -> anyhow::Result<()> {
         eids.push(host.client.send(&script(&format!("denied-{number}"), lines)).await?);
     }
     eids.push(host.client.send(&event("trap", "trap", json!({}))).await?);
+    deliveries(&host).await?;
     let end = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
     for eid in &eids {
         loop {
@@ -348,6 +508,10 @@ async fn no_secret_is_anywhere_but_where_it_belongs() -> anyhow::Result<()> {
         "/v1/credentials",
         "/v1/sources",
         "/v1/audit?limit=1000",
+        "/v1/me",
+        "/v1/sources/signed",
+        "/v1/sources/unreadable/set-aside",
+        "/v1/data/erasures",
         "/openapi.json",
         "/",
         "/v1/nothing",
@@ -357,6 +521,10 @@ async fn no_secret_is_anywhere_but_where_it_belongs() -> anyhow::Result<()> {
     ]
     .map(str::to_owned)
     .into();
+    let hooks = host.client.get("/v1/events?type=hook&limit=100").await?;
+    let hooks = hooks.json["events"].as_array().context("a list of events")?.clone();
+    anyhow::ensure!(hooks.len() == 4, "{} deliveries came in", hooks.len());
+    paths.extend(hooks.iter().filter_map(|event| Some(format!("/v1/events/{}", event["eid"].as_str()?))));
     paths.extend(eids.iter().map(|eid| format!("/v1/events/{eid}")));
     for path in &paths {
         let answer = searched.ask(&host, Method::GET, path, &[], "").await?;
@@ -365,6 +533,14 @@ async fn no_secret_is_anywhere_but_where_it_belongs() -> anyhow::Result<()> {
     for body in ["", "{", "[]", "{\"specversion\":\"1.0\"}"] {
         searched.ask(&host, Method::POST, "/v1/events", &[("content-type", "application/cloudevents+json")], body).await?;
         searched.ask(&host, Method::POST, &format!("/v1/events/{}/replay", eids[0]), &[], body).await?;
+    }
+    for verb in ["find", "export"] {
+        let whose = json!({ "subjects": ["kim@acme.example", BEARER] }).to_string();
+        let answer =
+            host.client.ask(Method::POST, &format!("/v1/data/{verb}"), &[("content-type", "application/json")], whose.into_bytes()).await?;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        // Whoever asks for a text may see it again.
+        searched.add(&format!("answer to POST /v1/data/{verb}"), answer.text.replace(BEARER, ""));
     }
     let dry = json!({ "dry_run": true, "reads": "live", "from": "start" }).to_string();
     for eid in &eids {
@@ -402,6 +578,20 @@ async fn no_secret_is_anywhere_but_where_it_belongs() -> anyhow::Result<()> {
     let without_given: Vec<u8> =
         environment.split(|byte| *byte == 0).filter(|entry| !entry.starts_with(b"SEARCH_")).collect::<Vec<_>>().join(&0);
     searched.add("the host's environment", without_given);
+
+    // A key that signs plugins, which is the administrator's own.
+    searched.verb(&folder, &["plugin", "keygen", "signing.pem"], "")?;
+    searched.needles.extend(key_needles("signing key", &std::fs::read_to_string(folder.path().join("signing.pem"))?)?);
+    std::fs::copy(sangam_tests::guest("scripted"), folder.path().join("mine.wasm"))?;
+    for verb in [
+        &["plugin", "sign", "mine.wasm", "--key", "signing.pem"][..],
+        &["plugin", "sign", "mine.wasm", "--key", "signing.pem"],
+        &["plugin", "verify", "mine.wasm"],
+        &["plugin", "inspect", "mine.wasm"],
+        &["plugin", "keygen", "signing.pem"],
+    ] {
+        searched.verb(&folder, verb, "")?;
+    }
 
     // Every verb that prints.
     let url = host.client.url.clone();
@@ -443,7 +633,7 @@ async fn no_secret_is_anywhere_but_where_it_belongs() -> anyhow::Result<()> {
     assert_eq!(host.terminate().await?, Some(0));
 
     // What is left behind: the database with its log, the cache of compiled code, logs, a backup.
-    files(folder.path(), &["sangam.toml", "header.secret"], &mut searched.haystack)?;
+    files(folder.path(), &["sangam.toml", "header.secret", "signing.pem"], &mut searched.haystack)?;
     for (table, rows) in Hand::into(&folder).await?.dump().await? {
         searched.add(&format!("table {table}"), rows);
     }
@@ -457,12 +647,60 @@ async fn no_secret_is_anywhere_but_where_it_belongs() -> anyhow::Result<()> {
         format!("insert into canary_rollback (trial, plugin, digest, rolled_back_at, reason) values ('t', 'p', 'd', 0, '{BEARER}')");
     Hand::into(&folder).await?.run(&in_store).await?;
     std::fs::write(folder.path().join("data/left-behind"), base64(format!("Basic {USERNAME}:{PASSWORD}").as_bytes()))?;
-    files(folder.path(), &["sangam.toml", "header.secret"], &mut searched.haystack)?;
+    files(folder.path(), &["sangam.toml", "header.secret", "signing.pem"], &mut searched.haystack)?;
     for (table, rows) in Hand::into(&folder).await?.dump().await? {
         searched.add(&format!("table {table}"), rows);
     }
     let found = searched.found();
     assert!(found.iter().any(|found| found.starts_with("password (base64)") && found.ends_with("left-behind")), "{found:#?}");
     assert!(found.iter().any(|found| found == "bearer token (as it is) in table canary_rollback"), "{found:#?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_is_nowhere_but_in_its_browser() -> anyhow::Result<()> {
+    use sangam_tests::oidc::{CLIENT_ID, CLIENT_SECRET};
+    if !sangam_tests::OpenIdProvider::is_there()? {
+        return Ok(());
+    }
+    let provider = sangam_tests::OpenIdProvider::start(&json!({})).await?;
+    let folder = HostFolder::new(&format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n[server.oidc]\nissuer = \"{}\"\nclient-id = \"{CLIENT_ID}\"\n\
+         client-secret = \"${{secret:oidc}}\"\nroles = {{ admin = [\"groups:sangam-admins\"] }}\n",
+        provider.issuer
+    ))?;
+    folder.secret("oidc", CLIENT_SECRET)?;
+    let host = folder.start_with(&[("SANGAM_LOG", "trace")]).await?;
+    let url = host.client.url.clone();
+    let mut browser = sangam_tests::Browser::new();
+    let back = browser.login_until(&format!("{url}/login"), "admin-ann", "/login/callback").await?;
+    let under_way = browser.cookie("sangam-login").map(str::to_owned);
+    anyhow::ensure!(browser.get(&back).await?.status == 303, "nobody was let in");
+    let session = browser.cookie("sangam").context("a session began")?.to_owned();
+    let code = back.split("code=").nth(1).and_then(|rest| rest.split('&').next()).context("a code came back")?.to_owned();
+    let mut searched = Searched { needles: Vec::new(), haystack: Vec::new() };
+    searched.needles.extend([Needle::new("session", &session), Needle::new("code", &code), Needle::new("client's secret", CLIENT_SECRET)]);
+    searched.needles.extend(under_way.map(|cookie| Needle::new("login under way", &cookie)));
+    for path in ["/v1/me", "/v1/audit?limit=1000", "/v1/events", "/v1/credentials", "/v1/data/erasures", "/", "/metrics", "/v1/nothing"] {
+        let answer = browser.get(&format!("{url}{path}")).await?;
+        anyhow::ensure!(answer.status != 401, "{path}: {}", answer.text);
+        searched.add(&format!("answer to {path}"), format!("{:?}\n{}", answer.headers, answer.text));
+    }
+    // The same code once more, a cookie that is none, and the end.
+    for answer in [browser.get(&back).await?, browser.get(&format!("{url}/login/callback?code=x&state=y")).await?] {
+        searched.add("answer to a second callback", answer.text);
+    }
+    searched.verb(&folder, &["audit", "export"], "")?;
+    assert_eq!(host.terminate().await?, Some(0));
+    files(folder.path(), &["sangam.toml"], &mut searched.haystack)?;
+    for (table, rows) in Hand::into(&folder).await?.dump().await? {
+        searched.add(&format!("table {table}"), rows);
+    }
+    let found = searched.found();
+    assert!(found.is_empty(), "{} found:\n{}", found.len(), found.join("\n"));
+    // Its name is there: somebody was looked at.
+    assert!(
+        searched.haystack.iter().any(|(place, bytes)| place.contains("/v1/me") && String::from_utf8_lossy(bytes).contains("admin-ann"))
+    );
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::paths;
 use crate::postgres::{self, Database};
 
 /// Longest time for a host to be ready.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(180);
 
 /// A folder with a configuration, in which hosts are started one after another.
 #[derive(Debug)]

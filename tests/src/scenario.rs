@@ -66,10 +66,12 @@ impl Scenario {
 
     /// Its configuration, as it is in the demo: the stand-ins are looked at every second, from now on, and are where they are.
     pub fn configuration(&self, saas: &Saas) -> String {
+        // What the stand-ins begin with was made before: they tell times in milliseconds.
+        let now = jiff::Timestamp::now() + jiff::SignedDuration::from_millis(1);
         let routes = self
             .routes
             .replace("every  = \"1m\"", "every  = \"1s\"")
-            .replace("2026-12-01T00:00:00Z", &jiff::Timestamp::now().to_string())
+            .replace("2026-12-01T00:00:00Z", &now.to_string())
             .replace("https://api.hubapi.com", &saas.hubspot.url());
         // What the connectors bring in is what the catalogue says of it; what is not would be set aside, and be missed.
         let events = "[[events]]\ntype = \"*\"\nsource = \"/sources/*\"\nschema = \"catalogue\"\n";

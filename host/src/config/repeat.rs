@@ -35,10 +35,10 @@ pub(super) fn repeat(r: &mut Reader<'_>, item: &Item<'_>, names: &[String], inde
         let Some(text) = item.text(r) else { continue };
         match names.iter().position(|name| name == text.value) {
             Some(step) if needs.direct[index].contains(&step) => look.push(step),
-            Some(_) => drop(
+            Some(_) => {
                 r.error(&text.span, format!("`look` names a step that this one does not need itself: `{}`", text.value))
-                    .help(format!("add \"{}\" to `needs`, so that it has run before", text.value)),
-            ),
+                    .help(format!("add \"{}\" to `needs`, so that it has run before", text.value));
+            }
             None => {
                 let help = did_you_mean(text.value, names.iter().map(String::as_str));
                 r.error(&text.span, format!("there is no step `{}` in this route", text.value)).help = help;

@@ -310,11 +310,11 @@ fn mistakes_have_their_place() {
         ("steps=[{name='a',uses='p.x'},{name='b',uses='p.x',repeat={event={type='t'},every='3d',max=5,look=['a']}}]", &[]),
         (
             "steps=[{name='a',uses='p.x'},{name='b',uses='p.x'},{name='c',uses='p.x',repeat={until='.output',every='3d',max=5,look=['a']}}]",
-            &["6:122 `look` names a step that this one does not need itself: `a`"],
+            &["6:120 `look` names a step that this one does not need itself: `a`"],
         ),
         (
             "steps=[{name='a',uses='p.x',repeat={until='.output',every='3d',max=5,look=['b'],event={type='t.*'}}}]",
-            &["6:75 there is no step `b` in this route", "6:93 \"t.*\" is no type: types that are waited for are compared exactly"],
+            &["6:76 there is no step `b` in this route", "6:93 \"t.*\" is no type: types that are waited for are compared exactly"],
         ),
     ];
     for (text, expected) in cases {

@@ -72,7 +72,7 @@ impl NewSetAside {
         if kind != SetAsideKind::Body && data.len() > MAX_DATA {
             // Texts: cut between characters.
             let text = String::from_utf8_lossy(&data).into_owned();
-            data = text[..text.floor_char_boundary(MAX_DATA.min(text.len()))].as_bytes().to_vec();
+            data = text.as_bytes()[..text.floor_char_boundary(MAX_DATA.min(text.len()))].to_vec();
         }
         NewSetAside {
             id: uuid::Uuid::now_v7().to_string(),

@@ -18,8 +18,6 @@ use crate::runtime::Runtime;
 use crate::store::{Arrival, Candidate, LookBack, StoreError};
 use crate::telemetry;
 
-/// How long a host has an arrival in hand before another takes it over.
-const LEASE: Duration = Duration::from_secs(60);
 /// Longest pause between two looks.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Pause after the store could not be asked.
@@ -59,7 +57,8 @@ async fn look(runtime: &Arc<Runtime>) -> Result<bool, StoreError> {
         look_back(runtime, &look).await?;
     }
     let now = runtime.clock.now();
-    for arrival in runtime.store.take_arrivals(now, later(now, LEASE)).await? {
+    // Another host takes them over once this one's runs would be taken over too. Where both look, the second finds it done.
+    for arrival in runtime.store.take_arrivals(now, later(now, runtime.server.lease)).await? {
         found = true;
         hold_against_waits(runtime, &arrival).await?;
         runtime.store.arrival_done(arrival.seq).await?;

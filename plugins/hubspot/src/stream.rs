@@ -28,10 +28,13 @@ pub struct Object {
     /// The properties whose change is news.
     pub news: fn(&Config) -> Vec<String>,
     /// The events of records.
-    pub events: fn(&Config, &[(Value, What)]) -> Result<Vec<NewEvent>, Failure>,
+    pub events: Events,
     /// The event of a record that is gone: its id, and when.
     pub gone: fn(&str, &str) -> Result<NewEvent, Failure>,
 }
+
+/// Makes events of records and what happened to them.
+pub type Events = fn(&Config, &[(Value, What)]) -> Result<Vec<NewEvent>, Failure>;
 
 /// What happened to a record.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,6 +10,9 @@ use crate::event::Event;
 use crate::runtime::Runtime;
 use crate::telemetry;
 
+/// Names and values.
+type Headers = Vec<(String, String)>;
+
 /// What a delivery says, as the event that it is has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
@@ -75,7 +78,7 @@ impl Delivery {
     }
 
     /// The body and the headers that say what it is.
-    fn body(&self, format: SubscriberFormat) -> Result<(Vec<(String, String)>, Vec<u8>), String> {
+    fn body(&self, format: SubscriberFormat) -> Result<(Headers, Vec<u8>), String> {
         let kind = |media: &str| vec![("content-type".to_owned(), media.to_owned())];
         Ok(match format {
             SubscriberFormat::StandardWebhooks => {

@@ -60,7 +60,7 @@ pub async fn rotate(vault: &Vault, subscriber: &Subscriber, until: Timestamp, by
     }
     let mut bytes = Zeroizing::new([0; BYTES]);
     random(&mut *bytes);
-    let fresh = Secret::new(format!("whsec_{}", STANDARD.encode(&*bytes)));
+    let fresh = Secret::new(format!("whsec_{}", STANDARD.encode(bytes.as_slice())));
     vault.put(own, &fresh, by).await.map_err(said)?;
     Ok(fresh)
 }

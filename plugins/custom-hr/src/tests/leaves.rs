@@ -186,7 +186,7 @@ fn a_webhook_is_the_same_event_as_the_poll() {
     for body in [record.clone(), json!([record])] {
         host.events.clear();
         host.receive::<CustomHr>("leave", hook(&body)).expect("received");
-        assert_eq!(host.events, [polled.clone()]);
+        assert_eq!(host.events, std::slice::from_ref(&polled));
     }
 }
 

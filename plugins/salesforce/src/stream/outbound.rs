@@ -77,9 +77,8 @@ fn read(body: &[u8]) -> Result<Message, Failure> {
                 open.push(name);
             }
             Xml::End(_) => {
-                if open.pop().as_deref() == Some("sObject") {
-                    object = None;
-                }
+                let closed = open.pop();
+                object = object.filter(|_| closed.as_deref() != Some("sObject"));
             }
             Xml::Text(text) => {
                 let text = text.trim();

@@ -148,7 +148,7 @@ impl Subject {
             input: self.input.clone(),
             started_at: Timestamp::now(),
             store: self.runtime.store.clone(),
-            outbound: self.outbound.clone(),
+            outbound: Some(self.outbound.clone()),
             snapshot: self.snapshot.clone(),
             random_secret: self.runtime.random_secret,
             cancel: self.runtime.abandon.clone(),
