@@ -2,6 +2,8 @@
 //!
 //! Each language has one host, since compiling an interpreter takes a while; what did not come out right is reported together.
 
+mod streams;
+
 use std::future::Future;
 
 use anyhow::{Context as _, ensure};
@@ -84,10 +86,14 @@ languages! {
 async fn conforms(guest: &str) -> anyhow::Result<()> {
     let Some(component) = built_guest(guest)? else { return Ok(()) };
     let sink = sink().await?;
+    let feed = streams::feed(&sink.url()).await?;
     let configuration = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\naccess = \"open\"\n\n[plugins.s]\ncomponent = {component:?}\nallow-hosts = [\"{}\"]\n\
-         allow-private-addresses = [\"127.0.0.0/8\"]\nemits = [\"brought.in\"]\nconfig = {{ greeting = \"Grüß Gott\" }}\n{ROUTES}",
-        sink.url()
+        "[server]\nlisten = \"127.0.0.1:0\"\naccess = \"open\"\n\n[plugins.s]\ncomponent = {component:?}\nallow-hosts = [\"{}\", \"{feed}\"]\n\
+         allow-private-addresses = [\"127.0.0.0/8\"]\nemits = [\"brought.in\", \"fed.*\"]\n\
+         config = {{ greeting = \"Grüß Gott\", feed = \"{feed}\" }}\n{ROUTES}{}",
+        sink.url(),
+        streams::sources(),
+        feed = feed.url(),
     );
     let folder = HostFolder::new(&configuration)?;
     let host = folder.start().await?;
@@ -111,7 +117,9 @@ async fn conforms(guest: &str) -> anyhow::Result<()> {
     suite.check("what was done is undone", undo(scene)).await;
     suite.check("the language's own HTTP client", fetch(scene)).await;
     suite.check("a host that is not granted", denied(scene)).await;
-    ensure!(suite.wrong.is_empty(), "{guest}: {} of 17 behaviours differ\n  {}", suite.wrong.len(), suite.wrong.join("\n  "));
+    suite.check("a stream is polled", streams::poll(scene.client(), &feed, &scene.sink)).await;
+    suite.check("a webhook is received", streams::receive(scene.client())).await;
+    ensure!(suite.wrong.is_empty(), "{guest}: {} of 19 behaviours differ\n  {}", suite.wrong.len(), suite.wrong.join("\n  "));
     Ok(())
 }
 

@@ -8,11 +8,13 @@ import (
 	"slices"
 
 	sangam "sangam/sdk"
+	"sangam/sdk/source"
 )
 
 // Config holds nothing that matters.
 type Config struct {
 	Greeting string `json:"greeting,omitempty" doc:"Shown to whoever asks for it."`
+	Feed     string `json:"feed,omitempty" doc:"Origin of what the stream feed reads."`
 }
 
 var plugin = sangam.New(sangam.About{Name: "scripted", Title: "Scripted"},
@@ -20,6 +22,8 @@ var plugin = sangam.New(sangam.About{Name: "scripted", Title: "Scripted"},
 	sangam.Action("act", "Do what the input says, and undo what it says", run).UndoneBy("undo"),
 	sangam.Action("undo", "Do the undo lines of what is undone", undo),
 	sangam.Action("greet", "Greet by name", greet),
+	source.Poll("feed", "What the feed says", poll).Types("fed.*"),
+	source.Webhook("hook", "What a body says", receive).Types("fed.*"),
 )
 
 func main() {}

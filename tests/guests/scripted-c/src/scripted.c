@@ -8,9 +8,7 @@
 #include <unistd.h>
 
 #include "sangam.h"
-
-#define CONFIG(FIELD) FIELD(text, greeting, "Shown to whoever asks for it.", .optional = true, .otherwise_text = "")
-SANGAM_RECORD(config, CONFIG, "Nothing to configure.")
+#include "streams.h"
 
 #define VERBS                                                                                                                  \
     "write|read|fetch|key|get|set|delete|increment|swap|list|sleep|fail|trap|log|emit|clock|random|outside|attempt"
@@ -295,4 +293,8 @@ static sangam_failure *greet(const sangam_call *call, const person *input, sanga
     ACTION("undo", "Do the undo lines of what is undone", undo, undo_script, sangam_any)                 \
     ACTION("greet", "Greet by name", greet, person, sangam_any)
 
-SANGAM_CONNECTOR(ACTIONS, .name = "scripted", .version = "0.1.0", .title = "Scripted", .config = config_type)
+#define STREAMS(STREAM)                                                                        \
+    STREAM("feed", "What the feed says", .poll = poll_feed, .types = SANGAM_LIST("fed.*"))     \
+    STREAM("hook", "What a body says", .receive = receive_hook, .types = SANGAM_LIST("fed.*"))
+
+SANGAM_DUPLEX(ACTIONS, STREAMS, .name = "scripted", .version = "0.1.0", .title = "Scripted", .config = config_type)

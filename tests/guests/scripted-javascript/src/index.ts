@@ -3,10 +3,13 @@
 import { type Context, type Effect, Failure, type Infer, definePlugin, s, sleep } from "@sangam/sdk";
 
 import { outside } from "./outside.ts";
+import { addStreams } from "./streams.ts";
 
 const Config = s.object({
   greeting: s.string({ default: "", description: "Shown to whoever asks for it." }),
+  feed: s.string({ default: "", description: "Origin of what the stream `feed` reads." }),
 });
+export type Config = Infer<typeof Config>;
 
 const VERBS = [
   "write", "read", "fetch", "key", "get", "set", "delete", "increment", "swap", "list", "sleep", "fail", "trap", "log", "emit", "clock", "random",
@@ -43,7 +46,7 @@ const Script = s.object(
 
 const Results = s.object({ results: s.array(s.unknown()), echo: s.unknown(), greeting: s.string() }, { description: "One result for each line that was done." });
 
-type Cx = Context<Infer<typeof Config>>;
+type Cx = Context<Config>;
 
 const plugin = definePlugin({ name: "scripted", title: "Scripted", config: Config });
 
@@ -212,5 +215,7 @@ function failure({ kind, key, amount }: Line, results: unknown[]): Failure {
       return Failure.retry(key, options);
   }
 }
+
+addStreams(plugin);
 
 export default plugin;

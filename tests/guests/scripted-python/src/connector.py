@@ -29,12 +29,8 @@ from sangam_sdk import (
     to_json,
 )
 
-
-@dataclass
-class Config:
-    """Nothing to configure."""
-
-    greeting: Annotated[str, "Shown to whoever asks for it."] = ""
+import streams
+from config import Config
 
 
 plugin = Plugin("scripted", title="Scripted", config=Config)
@@ -270,3 +266,6 @@ class Person:
 @plugin.action("greet", "Greet by name", description="A person.")
 def greet(person: Person, cx: Context[Config]) -> Any:
     return {"greeting": f"{cx.config.greeting} {person.name}", "age": person.age}
+
+
+streams.add(plugin)

@@ -2,6 +2,7 @@
 
 mod feed;
 mod fetch;
+mod hook;
 
 use std::io::Read as _;
 
@@ -39,6 +40,7 @@ impl Connector for Scripted {
 impl Source for Scripted {
     fn streams(s: &mut Streams<Self>) {
         s.stream("feed", "What the feed says").poll(feed::poll).types(&["fed.*"]);
+        s.stream("hook", "What a body says").receive(hook::receive).types(&["fed.*"]);
     }
 }
 
