@@ -30,6 +30,7 @@ const WAYS: &[(&str, &str, &str)] = &[
     ("POST", "/v1/events/{eid}/cancel", "A(Operate)"),
     ("POST", "/v1/runs/{id}/steps/{name}/effects/{seq}", "A(Operate)"),
     ("GET", "/v1/dead-letters", "A(Read)"),
+    ("GET", "/v1/dead-letters/groups", "A(Read)"),
     ("POST", "/v1/dead-letters/replay", "A(Operate)"),
     ("GET", "/v1/routes", "A(Read)"),
     ("GET", "/v1/plugins", "A(Read)"),
@@ -51,6 +52,14 @@ const WAYS: &[(&str, &str, &str)] = &[
     ("GET", "/v1/credentials/{name}/connect/{id}", "A(Administer)"),
     ("POST", "/v1/credentials/{name}/connect/{id}", "A(Administer)"),
     ("POST", "/v1/events/{eid}/erase", "A(Administer)"),
+    ("GET", "/v1/system", "A(Read)"),
+    ("GET", "/v1/revisions", "A(Read)"),
+    ("GET", "/v1/revisions/{number}", "A(Read)"),
+    ("GET", "/v1/tokens", "A(Administer)"),
+    ("POST", "/v1/tokens", "A(Administer)"),
+    ("POST", "/v1/tokens/{id}/revoke", "A(Administer)"),
+    ("GET", "/v1/sessions", "A(Administer)"),
+    ("POST", "/v1/sessions/{id}/revoke", "A(Administer)"),
     ("GET", "/v1/audit", "A(Administer)"),
     ("POST", "/v1/data/find", "A(Administer)"),
     ("POST", "/v1/data/export", "A(Administer)"),
@@ -213,6 +222,74 @@ async fn tokens_expire_unless_told_otherwise_and_say_when_they_were_used() -> an
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     assert!(!host.log().contains("for ever") && !host.log().contains(&used));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_administrator_makes_and_revokes_tokens_over_the_api() -> anyhow::Result<()> {
+    let folder = HostFolder::new(TOKENS)?;
+    let host = folder.start().await?;
+    let admin = with(&host, &token(&folder, &["--name", "chief"])?);
+    let wish = json!({ "name": "field service", "role": "sender", "sources": ["/field-service/*"], "expires": "30d" });
+    let made = admin.post("/v1/tokens", &wish).await?;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let text = made.json["token"].as_str().unwrap_or_default().to_owned();
+    let sender = with(&host, &text);
+    let send = async |source: &str| {
+        let kind = ("content-type", "application/cloudevents+json");
+        sender.ask(Method::POST, "/v1/events", &[kind], event("1", source).to_string().into_bytes()).await
+    };
+    assert_eq!((send("/field-service/9").await?.status, send("/hr").await?.status), (202, 403));
+    let listed = admin.get("/v1/tokens").await?;
+    assert!(!listed.text.contains(&text) && listed.json["tokens"].as_array().map(Vec::len) == Some(2), "{}", listed.text);
+    let named = |tokens: &Value, name: &str| {
+        tokens["tokens"].as_array().into_iter().flatten().find(|token| token["name"] == name).cloned().unwrap_or_default()
+    };
+    let shown = named(&listed.json, "field service");
+    assert_eq!((&shown["state"], &shown["own"], &shown["sources"]), (&json!("active"), &json!(false), &json!(["/field-service/*"])));
+    let days = |token: &Value| -> anyhow::Result<i64> {
+        let time = |key: &str| token[key].as_str().unwrap_or_default().parse::<jiff::Timestamp>();
+        Ok(time("expires_at")?.duration_since(time("created_at")?).as_hours() / 24)
+    };
+    assert_eq!((days(&shown)?, days(&named(&listed.json, "chief"))?), (30, 90));
+    assert_eq!(named(&listed.json, "chief")["own"], true);
+
+    for (wish, says) in [
+        (json!({ "role": "viewer" }), "name"),
+        (json!({ "name": "a\nb", "role": "viewer" }), "line"),
+        (json!({ "name": "x" }), "role"),
+        (json!({ "name": "x", "role": "king" }), "king"),
+        (json!({ "name": "x", "role": "viewer", "sources": ["/hr"] }), "sender"),
+        (json!({ "name": "x", "role": "viewer", "expires": "soon" }), "never"),
+        (json!({ "name": "x", "role": "viewer", "colour": "red" }), "colour"),
+    ] {
+        let answer = admin.post("/v1/tokens", &wish).await?;
+        assert_eq!((answer.status, answer.text.contains(says)), (400, true), "{wish}: {}", answer.text);
+    }
+
+    let path = |token: &Value| format!("/v1/tokens/{}/revoke", token["id"].as_str().unwrap_or_default());
+    let revoked = admin.post(&path(&shown), &json!({})).await?;
+    assert_eq!((revoked.status, &revoked.json["state"]), (200, &json!("revoked")), "{}", revoked.text);
+    assert_eq!(send("/field-service/9").await?.status, 401);
+    assert_eq!(named(&admin.get("/v1/tokens").await?.json, "field service")["state"], "revoked");
+    assert_eq!(admin.post(&path(&shown), &json!({})).await?.status, 409);
+    assert_eq!(admin.post("/v1/tokens/nobody/revoke", &json!({})).await?.status, 404);
+    let line = folder.run(&["token", "list"], "")?;
+    assert!(String::from_utf8_lossy(&line.stdout).contains("REVOKED"));
+    // It is on record who did it.
+    let entries = admin.get("/v1/audit?actor=chief").await?.json["entries"].clone();
+    let acts: Vec<(&str, &str)> = entries
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|entry| (entry["action"].as_str().unwrap_or_default(), entry["object"].as_str().unwrap_or_default()))
+        .collect();
+    let id = shown["id"].as_str().unwrap_or_default();
+    assert_eq!(acts, [("token.revoked", id), ("token.created", id)], "{entries}");
+    // One's own is the last thing that it opens.
+    let own = admin.post(&path(&named(&listed.json, "chief")), &json!({})).await?;
+    assert_eq!((own.status, &own.json["own"]), (200, &json!(true)), "{}", own.text);
+    assert_eq!(admin.get("/v1/me").await?.status, 401);
     Ok(())
 }
 

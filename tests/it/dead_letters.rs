@@ -278,3 +278,129 @@ async fn the_tool_says_how_many_and_asks() -> anyhow::Result<()> {
     assert_eq!(run(&["replay"])?.0, Some(2));
     Ok(())
 }
+
+async fn groups(scene: &Scene, query: &str) -> anyhow::Result<Value> {
+    let answer = scene.client().get(&format!("/v1/dead-letters/groups{query}")).await?;
+    anyhow::ensure!(answer.status == 200, "{query}: {}", answer.text);
+    Ok(answer.json)
+}
+
+/// Dies of what it says.
+async fn fail(scene: &Scene, id: &str, kind: &str, reason: &str) -> anyhow::Result<()> {
+    let document = scene.play(id, json!([{ "do": "fail", "kind": kind, "key": reason }])).await?;
+    anyhow::ensure!(document["status"] == "dead", "{document}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn those_that_died_of_the_same_are_one_group() -> anyhow::Result<()> {
+    let scene = Scene::start(&routes()).await?;
+    for (id, order) in [("a", 4711), ("b", 12), ("c", 99)] {
+        fail(&scene, id, "rejected", &format!("the order {order} of customer \"Ann {order}\" is not known there")).await?;
+    }
+    fail(&scene, "d", "rejected", "the account of customer 5 is closed for good").await?;
+    scene.client().send_and_wait(&event("e", "trap", json!({}))).await?;
+    scene.client().send_and_wait(&event("f", "early", json!({}))).await?;
+    let all = groups(&scene, "").await?;
+    let line = |group: &Value| {
+        let text = |name: &str| group[name].as_str().unwrap_or("-");
+        format!("{} {} {} {} {}.{}", group["count"], text("kind"), text("route"), text("step"), text("plugin"), text("action"))
+    };
+    let shown: Vec<String> = all["groups"].as_array().into_iter().flatten().map(line).collect();
+    let wanted = ["3 rejected script run s.run", "1 expression early - -.-", "1 trap trap run m.trap", "1 rejected script run s.run"];
+    assert_eq!((shown.as_slice(), &all["total"], &all["causes"]), (wanted.map(str::to_owned).as_slice(), &json!(6), &json!(4)), "{all:#}");
+    let first = &all["groups"][0];
+    assert_eq!(first["pattern"], "the order … of customer \"…\" is not known there");
+    assert_eq!(first["reason"], "the order 99 of customer \"Ann 99\" is not known there", "the sample's own");
+    assert!(first["first_at"].as_str() < first["last_at"].as_str(), "{first}");
+    let letters = list(&scene, "").await?["dead_letters"].clone();
+    let of = |id: &str| letters.as_array().into_iter().flatten().find(|letter| letter["id"] == id).cloned().unwrap_or_default();
+    assert_eq!((&of("c")["eid"], &of("c")["run"]), (&first["sample"]["eid"], &first["sample"]["run"]));
+    assert_eq!((&of("c")["step"], &of("c")["action"], &of("c")["cause"]), (&json!("run"), &json!("run"), &first["cause"]));
+
+    // The filters of the list choose among the letters of groups, too.
+    let count = async |query: &str| -> anyhow::Result<(u64, usize)> {
+        let found = groups(&scene, query).await?;
+        Ok((found["total"].as_u64().unwrap_or(0), found["groups"].as_array().map_or(0, Vec::len)))
+    };
+    let cause = first["cause"].as_str().unwrap_or("");
+    for (query, wanted) in [
+        ("?route=script", (4, 2)),
+        ("?plugin=m", (1, 1)),
+        ("?type=early", (1, 1)),
+        ("?kind=rejected&q=Ann", (3, 1)),
+        ("?limit=1", (6, 1)),
+        (&format!("?cause={cause}"), (3, 1)),
+        ("?route=nope", (0, 0)),
+    ] {
+        assert_eq!(count(query).await?, wanted, "{query}");
+    }
+    assert_eq!(ids(&scene, &format!("?cause={cause}")).await?.concat(), "cba");
+    assert_eq!(scene.client().get("/v1/dead-letters/groups?cursor=x").await?.status, 400);
+
+    // One cause is mended and replayed; the others stay.
+    let answer = scene.client().post("/v1/dead-letters/replay", &json!({ "cause": cause })).await?.json;
+    assert_eq!((answer["replays"].as_array().map(Vec::len), &answer["more"]), (Some(3), &json!(false)), "{answer}");
+    let end = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+    while count("").await? != (6, 4) {
+        anyhow::ensure!(tokio::time::Instant::now() < end, "the replays did not die again");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(groups(&scene, "").await?["groups"][0]["cause"], cause, "they died of the same again");
+
+    let url = scene.client().url.clone();
+    let run = |arguments: &[&str]| -> anyhow::Result<(Option<i32>, String)> {
+        let output = scene.folder.run(&[&["events"], arguments, &["--url", &url]].concat(), "")?;
+        Ok((output.status.code(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))))
+    };
+    let (code, text) = run(&["dead", "--group", "--route", "script"])?;
+    let says = [cause, "script run (s.run)", "the order … of customer", "      3  ", "--cause"];
+    assert!(code == Some(0) && says.iter().all(|word| text.contains(word)) && !text.contains("trap"), "{text}");
+    let (code, text) = run(&["replay", "--dead", "--cause", cause, "--yes"])?;
+    assert_eq!((code, text.contains("3 replayed, 0 refused")), (Some(0), true), "{text}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn page_by_page_each_letter_is_tried_once_whatever_becomes_of_it() -> anyhow::Result<()> {
+    let scene = Scene::start(&routes()).await?;
+    for id in ["a", "b"] {
+        fail(&scene, id, "rejected", "it is not to be").await?;
+        scene.client().send_and_wait(&event(&format!("{id}-trap"), "trap", json!({}))).await?;
+    }
+    fail(&scene, "c", "rejected", "it is not to be").await?;
+    // The route of two of them is gone, and the others die again at once.
+    scene.change("", SCRIPT).await?;
+    let (mut replayed, mut refused, mut pages) = (BTreeSet::new(), BTreeSet::new(), 0);
+    let mut cursor = Value::Null;
+    loop {
+        let answer = scene.client().post("/v1/dead-letters/replay", &json!({ "limit": 1, "cursor": cursor })).await?;
+        anyhow::ensure!(answer.status == 200, "{}", answer.text);
+        pages += 1;
+        anyhow::ensure!(pages <= 5, "it goes round in circles: {}", answer.text);
+        let of = |name: &str, member: &str| -> Vec<String> {
+            let all = answer.json[name].as_array().into_iter().flatten();
+            all.map(|one| one[member].as_str().unwrap_or("").to_owned()).collect()
+        };
+        for run in of("replays", "replay_of") {
+            assert!(replayed.insert(run.clone()), "{run} was replayed twice");
+        }
+        for run in of("refused", "run") {
+            assert!(refused.insert(run.clone()), "{run} was refused twice");
+        }
+        let end = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+        while ids(&scene, "").await?.len() < 5 {
+            anyhow::ensure!(tokio::time::Instant::now() < end, "the replay did not die again");
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        cursor = answer.json["next_cursor"].clone();
+        assert_eq!(answer.json["more"], json!(!cursor.is_null()));
+        if cursor.is_null() {
+            break;
+        }
+    }
+    assert_eq!((pages, replayed.len(), refused.len()), (5, 3, 2));
+    let answer = scene.client().post("/v1/dead-letters/replay", &json!({ "cursor": "x" })).await?;
+    assert_eq!((answer.status, answer.text.contains("cursor")), (400, true), "{}", answer.text);
+    Ok(())
+}

@@ -75,6 +75,22 @@ async fn people_log_in_and_are_what_the_provider_says_of_them() -> anyhow::Resul
         let listed = folder.run(&["session", "list", "--json"], "")?;
         let listed: Value = serde_json::from_slice(&listed.stdout)?;
         assert_eq!(listed["sessions"].as_array().map(Vec::len), Some(4), "{listed}");
+        // Over the API, too; and who is sent away by an administrator is no longer let in.
+        let mut ann = logged_in(&host, "admin-ann").await?;
+        let mut vera = logged_in(&host, "vera").await?;
+        let sessions = ann.get(&format!("{}/v1/sessions", host.client.url)).await?.json["sessions"].clone();
+        let latest = |subject: &str| {
+            let all = sessions.as_array().into_iter().flatten().filter(|session| session["subject"] == subject);
+            all.max_by_key(|session| session["created_at"].as_str().unwrap_or_default().to_owned()).cloned().unwrap_or_default()
+        };
+        assert_eq!((&latest("admin-ann")["own"], &latest("vera")["own"]), (&json!(true), &json!(false)), "{sessions}");
+        let path = format!("{}/v1/sessions/{}/revoke", host.client.url, latest("vera")["id"].as_str().unwrap_or_default());
+        let origin = host.client.url.clone();
+        let headers = [("origin", origin.as_str()), ("sangam-request", "1"), ("content-type", "application/json")];
+        assert_eq!(vera.ask(Method::POST, &path, &headers, "{}").await?.status, 403);
+        assert_eq!(ann.ask(Method::POST, &path, &headers, "{}").await?.status, 200);
+        assert_eq!(me(&mut vera, &host).await?.status, 401);
+        assert_eq!(ann.ask(Method::POST, &path, &headers, "{}").await?.status, 404);
     }
     Ok(())
 }

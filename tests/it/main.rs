@@ -68,6 +68,7 @@ mod several_hosts;
 mod steps;
 mod subscribers;
 mod supply;
+mod system;
 mod tls;
 mod undo;
 mod upkeep;

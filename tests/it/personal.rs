@@ -158,7 +158,15 @@ async fn answers(client: &Client) -> anyhow::Result<Vec<(String, String)>> {
         let path = format!("/v1/events/{}", event["eid"].as_str().context("an eid")?);
         all.push((path.clone(), client.get(&path).await?.text));
     }
-    for path in ["/v1/events?limit=500", "/v1/dead-letters", "/v1/routes", "/v1/plugins", "/v1/data/erasures", "/metrics"] {
+    for path in [
+        "/v1/events?limit=500",
+        "/v1/dead-letters",
+        "/v1/dead-letters/groups",
+        "/v1/routes",
+        "/v1/plugins",
+        "/v1/data/erasures",
+        "/metrics",
+    ] {
         all.push((path.to_owned(), client.get(path).await?.text));
     }
     Ok(all)
@@ -357,7 +365,13 @@ async fn what_is_marked_is_hidden_from_roles_that_may_not_see_it_and_a_search_do
     let failing = json!([{ "do": "fail", "kind": "rejected", "key": format!("no account for {NAME}") }]);
     let dead = admin.send(&about("dead", &ann(), failing)).await?;
     admin.until(&dead, "dead").await?;
-    for path in [format!("/v1/events/{eid}"), format!("/v1/events/{dead}"), "/v1/events".to_owned(), "/v1/dead-letters".to_owned()] {
+    for path in [
+        format!("/v1/events/{eid}"),
+        format!("/v1/events/{dead}"),
+        "/v1/events".to_owned(),
+        "/v1/dead-letters".to_owned(),
+        "/v1/dead-letters/groups".to_owned(),
+    ] {
         for client in [&viewer, &operator] {
             let answer = client.get(&path).await?;
             ensure!(answer.status == 200 && hidden(&answer.text), "{path}: {}", answer.text);
@@ -385,6 +399,7 @@ async fn what_is_marked_is_hidden_from_roles_that_may_not_see_it_and_a_search_do
     }
     let bulk = operator.post("/v1/dead-letters/replay", &json!({ "q": NAME })).await?;
     ensure!(bulk.status == 403, "{}", bulk.text);
+    ensure!(operator.get(&format!("/v1/dead-letters/groups?q={}", url_encoded(NAME))).await?.status == 403);
     // Nor may they ask for it.
     for path in ["/v1/data/find", "/v1/data/export", "/v1/data/erase"] {
         assert_eq!(operator.post(path, &json!({ "subjects": [NUMBER] })).await?.status, 403, "{path}");

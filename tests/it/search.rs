@@ -503,6 +503,7 @@ async fn no_secret_is_anywhere_but_where_it_belongs() -> anyhow::Result<()> {
         "/metrics",
         "/v1/events?limit=1000",
         "/v1/dead-letters?limit=1000",
+        "/v1/dead-letters/groups",
         "/v1/routes",
         "/v1/plugins",
         "/v1/credentials",

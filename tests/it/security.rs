@@ -73,6 +73,7 @@ async fn a_secret_reaches_its_own_origin_and_nothing_else() -> anyhow::Result<()
     for path in [
         "/v1/events",
         "/v1/dead-letters",
+        "/v1/dead-letters/groups",
         "/v1/routes",
         "/v1/plugins",
         "/v1/credentials",

@@ -60,6 +60,15 @@ impl Caller {
         By::request(actor, Some(self.address))
     }
 
+    /// Id of their token or session, as the lists of those show it.
+    pub fn id(&self) -> Option<&str> {
+        match &self.who {
+            Who::Anyone => None,
+            Who::Token { id, .. } => Some(id),
+            Who::Person { session, .. } => Some(session),
+        }
+    }
+
     /// Whether they may do this.
     pub fn may(&self, permission: Permission) -> bool {
         allows(self.role, permission) || (permission == Permission::Personal && self.personal)

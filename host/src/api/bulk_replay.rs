@@ -6,10 +6,13 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::dead_letter_groups::write_causes_down;
 use super::dead_letters::DeadLetters;
+use super::events::{decode_cursor, encode_cursor};
 use super::replay::{Plugins, Replay, added, new_replay, parse, plan};
 use super::{Problem, Sees};
 use crate::audit::{Action, By};
@@ -31,8 +34,10 @@ struct Filter {
     since: Option<String>,
     until: Option<String>,
     kind: Option<String>,
+    cause: Option<String>,
     q: Option<String>,
     limit: Option<u32>,
+    cursor: Option<String>,
     #[serde(default)]
     plugins: Plugins,
 }
@@ -58,7 +63,9 @@ pub(super) async fn replay_dead_letters(
         .did(Action::DeadLettersReplayed, wish.route.as_deref().unwrap_or_default())
         .with("plugin", wish.plugin.as_deref())
         .with("type", wish.event_type.as_deref())
-        .with("kind", wish.kind.as_deref());
+        .with("kind", wish.kind.as_deref())
+        .with("cause", wish.cause.as_deref());
+    let begun = wish.cursor.as_deref().map(Progress::decoded).transpose()?;
     let filter = DeadLetters {
         route: wish.route,
         plugin: wish.plugin,
@@ -66,11 +73,20 @@ pub(super) async fn replay_dead_letters(
         since: wish.since,
         until: wish.until,
         kind: wish.kind,
+        cause: wish.cause,
         q: wish.q,
         limit: wish.limit,
         cursor: None,
     };
-    let (letters, more) = whole_events(&runtime.store, filter.parsed(MAX_REPLAYS, MAX_REPLAYS)?).await?;
+    let mut filter = filter.parsed(MAX_REPLAYS, MAX_REPLAYS)?;
+    write_causes_down(&runtime).await?;
+    // Those that die again while somebody goes through them all are not for this time.
+    let until = begun.as_ref().map_or_else(|| runtime.clock.now(), |begun| begun.until);
+    filter.until = Some(filter.until.map_or(until, |asked| asked.min(until)));
+    filter.after = begun.map(|begun| begun.after);
+    filter.oldest_first = true;
+    let (letters, next) = whole_events(&runtime.store, filter).await?;
+    let next = next.map(|after| Progress { after, until }.encoded());
     let wish = Replay::on(wish.plugins, sees);
     let mut refused = Vec::new();
     let mut replays: Vec<Vec<NewReplay>> = Vec::new();
@@ -96,16 +112,39 @@ pub(super) async fn replay_dead_letters(
         }
     }
     runtime.due.notify_one();
-    Ok(Json(json!({ "replays": replayed, "refused": refused, "more": more })))
+    Ok(Json(json!({ "replays": replayed, "refused": refused, "more": next.is_some(), "next_cursor": next })))
+}
+
+/// How far somebody has come who replays page by page. What was refused lies behind it, and so does not come again.
+struct Progress {
+    /// Death and number of the last one looked at.
+    after: (Timestamp, i64),
+    /// When the first page was asked for.
+    until: Timestamp,
+}
+
+impl Progress {
+    fn encoded(&self) -> String {
+        encode_cursor(self.until, format!("{}/{}", self.after.0.as_millisecond(), self.after.1))
+    }
+
+    fn decoded(cursor: &str) -> Result<Progress, Problem> {
+        let bad = || Problem::bad_request("the cursor is not one that a replay of dead letters gave");
+        let (until, after) = decode_cursor(cursor)?;
+        let (died, seq) = after.split_once('/').ok_or_else(bad)?;
+        let died = died.parse().ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()).ok_or_else(bad)?;
+        Ok(Progress { after: (died, seq.parse().map_err(|_| bad())?), until })
+    }
 }
 
 /// The letters that a filter finds, in the order in which their runs were accepted: replayed, those of one order key go in that order again.
-/// The limit cuts no event in two. And whether there are more.
-async fn whole_events(store: &Store, mut filter: DeadLetterFilter) -> Result<(Vec<DeadLetter>, bool), StoreError> {
+/// The limit cuts no event in two. And the last one of the page, if there are more.
+async fn whole_events(store: &Store, mut filter: DeadLetterFilter) -> Result<(Vec<DeadLetter>, Option<(Timestamp, i64)>), StoreError> {
     let page = store.dead_letters(&filter).await?;
     let (mut letters, mut more) = (page.letters, page.more);
-    if let Some(last) = letters.last().filter(|_| more) {
-        filter.after = Some((last.died_at, last.seq));
+    let last = letters.last().map(|letter| (letter.died_at, letter.seq));
+    if let Some(last) = last.filter(|_| more) {
+        filter.after = Some(last);
         filter.among = Some(letters.iter().map(|letter| letter.run.eid.clone()).collect());
         filter.limit = u32::MAX;
         let rest = store.dead_letters(&filter).await?.letters;
@@ -116,7 +155,7 @@ async fn whole_events(store: &Store, mut filter: DeadLetterFilter) -> Result<(Ve
         letters.extend(rest);
     }
     letters.sort_by_key(|letter| letter.seq);
-    Ok((letters, more))
+    Ok((letters, last.filter(|_| more)))
 }
 
 fn groups(letters: &[DeadLetter]) -> Vec<Group<'_>> {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Problem;
+use super::dead_letter_groups::write_causes_down;
 use super::events::{decode_cursor, encode_cursor, time};
 use super::redaction::{Redaction, Sees};
 use crate::run::Death;
@@ -30,6 +31,7 @@ pub(super) struct DeadLetters {
     pub(super) since: Option<String>,
     pub(super) until: Option<String>,
     pub(super) kind: Option<String>,
+    pub(super) cause: Option<String>,
     pub(super) q: Option<String>,
     pub(super) limit: Option<u32>,
     pub(super) cursor: Option<String>,
@@ -54,10 +56,12 @@ impl DeadLetters {
             since: self.since.as_deref().map(|text| time("since", text)).transpose()?,
             until: self.until.as_deref().map(|text| time("until", text)).transpose()?,
             failure: self.kind,
+            cause: self.cause,
             text: self.q,
             among: None,
             limit: self.limit.unwrap_or(page).min(most),
             after: after.map(|(time, seq)| seq.parse().map(|seq| (time, seq)).map_err(|_| bad())).transpose()?,
+            oldest_first: false,
         })
     }
 }
@@ -69,6 +73,7 @@ pub(super) async fn list(
     Query(query): Query<DeadLetters>,
 ) -> Result<Json<Value>, Problem> {
     let mut filter = query.parsed(PAGE, MAX_PAGE)?;
+    write_causes_down(&runtime).await?;
     let limit = filter.limit as usize;
     let hidden = filter.text.is_some() && !sees.may_search(&runtime).await?;
     let seen_text = if hidden { filter.text.take() } else { None };
@@ -99,8 +104,11 @@ pub(super) async fn list(
             "type": letter.event_type,
             "source": letter.source,
             "id": letter.id,
+            "step": letter.step,
             "plugin": letter.plugin,
+            "action": letter.action,
             "kind": letter.failure,
+            "cause": letter.cause,
             "reason": reason,
             "died_at": letter.died_at.to_string(),
             "erased_at": letter.erased_at.map(|time| time.to_string()),

@@ -14,6 +14,7 @@ pub(super) async fn me(Extension(caller): Extension<Caller>) -> Json<Value> {
     };
     Json(json!({
         "kind": kind,
+        "id": caller.id(),
         "name": name,
         "subject": subject,
         "role": caller.role.as_str(),

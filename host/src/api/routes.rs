@@ -9,8 +9,8 @@ use axum::{Router, handler::Handler};
 
 use super::site::{self, Site};
 use super::{
-    audit, bulk_replay, connect, data, dead_letters, decide, events, guard, headers, login, me, overview, problem, replay, source_orders,
-    sources, webhooks,
+    audit, bulk_replay, connect, data, dead_letter_groups, dead_letters, decide, events, guard, headers, login, me, overview, problem,
+    replay, revisions, sessions, source_orders, sources, system, tokens, webhooks,
 };
 use crate::credentials::Permission;
 use crate::ingress;
@@ -68,6 +68,7 @@ fn ways(runtime: &Arc<Runtime>) -> Vec<Way> {
         way("/v1/events/{eid}/cancel", A(Operate), post(replay::cancel)),
         way("/v1/runs/{id}/steps/{name}/effects/{seq}", A(Operate), post(decide::decide)),
         way("/v1/dead-letters", A(Read), get(dead_letters::list)),
+        way("/v1/dead-letters/groups", A(Read), get(dead_letter_groups::list)),
         way("/v1/dead-letters/replay", A(Operate), post(bulk_replay::replay_dead_letters)),
         way("/v1/routes", A(Read), get(overview::routes)),
         way("/v1/plugins", A(Read), get(overview::plugins)),
@@ -84,6 +85,14 @@ fn ways(runtime: &Arc<Runtime>) -> Vec<Way> {
         way("/v1/webhooks", A(Read), get(webhooks::list)),
         way("/v1/webhooks/{name}/enable", A(Operate), post(webhooks::enable)),
         way("/v1/webhooks/{name}/test", A(Operate), post(webhooks::test)),
+        way("/v1/system", A(Read), get(system::show)),
+        way("/v1/revisions", A(Read), get(revisions::list)),
+        way("/v1/revisions/{number}", A(Read), get(revisions::show)),
+        way("/v1/tokens", A(Administer), get(tokens::list)),
+        way("/v1/tokens", A(Administer), post(tokens::create)),
+        way("/v1/tokens/{id}/revoke", A(Administer), post(tokens::revoke)),
+        way("/v1/sessions", A(Administer), get(sessions::list)),
+        way("/v1/sessions/{id}/revoke", A(Administer), post(sessions::revoke)),
         way("/v1/audit", A(Administer), get(audit::list)),
         way("/v1/reload", A(Administer), post(overview::reload)),
         way("/v1/credentials/{name}/connect", A(Administer), post(connect::ask)),

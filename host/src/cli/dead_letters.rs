@@ -8,8 +8,6 @@ use super::{Failure, plain};
 
 /// Dead letters that the host replays at once.
 const MOST: u32 = 1000;
-/// Dead letters that are asked for at once.
-const PAGE: u32 = 500;
 
 /// Which dead letters.
 #[derive(Debug, clap::Args)]
@@ -32,6 +30,9 @@ pub(super) struct Which {
     /// Kind of failure, such as rejected, retry, diverged or deadline
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
+    /// Of one cause, as --group shows it
+    #[arg(long, value_name = "CAUSE")]
+    cause: Option<String>,
     /// Text within the event or the reason
     #[arg(long = "search", short = 'q', value_name = "TEXT")]
     text: Option<String>,
@@ -56,7 +57,7 @@ impl Which {
         Ok(self.route.as_ref())
     }
 
-    fn filters(&self) -> [(&'static str, &Option<String>); 7] {
+    fn filters(&self) -> [(&'static str, &Option<String>); 8] {
         [
             ("route", &self.route),
             ("plugin", &self.plugin),
@@ -64,6 +65,7 @@ impl Which {
             ("since", &self.since),
             ("until", &self.until),
             ("kind", &self.kind),
+            ("cause", &self.cause),
             ("q", &self.text),
         ]
     }
@@ -75,18 +77,21 @@ impl Which {
         client.get("/v1/dead-letters", &query).await
     }
 
-    /// How many there are, and whether there are more than the host replays at once.
-    async fn count(&self, client: &Client) -> Result<(u32, bool), Failure> {
-        let most = self.limit.unwrap_or(MOST).min(MOST);
-        let (mut found, mut cursor) = (0, None);
-        loop {
-            let page = self.page(client, PAGE.min(most - found), cursor.as_deref()).await?;
-            found += u32::try_from(page["dead_letters"].as_array().map_or(0, Vec::len)).unwrap_or(u32::MAX);
-            cursor = page["next_cursor"].as_str().map(str::to_owned);
-            if cursor.is_none() || found >= most {
-                return Ok((found, cursor.is_some()));
-            }
+    async fn groups(&self, client: &Client) -> Result<Value, Failure> {
+        let mut query: Vec<(&str, String)> = Vec::new();
+        query.extend(self.filters().into_iter().filter_map(|(name, value)| value.clone().map(|value| (name, value))));
+        client.get("/v1/dead-letters/groups", &query).await
+    }
+
+    /// Shows what they died of, the most frequent first.
+    pub(super) async fn gathered(&self, client: &Client, json: bool) -> Result<(), Failure> {
+        let groups = self.groups(client).await?;
+        if json {
+            print_json(&groups);
+        } else {
+            draw_groups(&groups);
         }
+        Ok(())
     }
 
     /// Lists them.
@@ -103,34 +108,72 @@ impl Which {
     /// Replays them, once a person has seen how many there are.
     pub(super) async fn replay(&self, client: &Client, plugins: &str, yes: bool, json: bool) -> Result<(), Failure> {
         if !yes {
-            let (found, more) = self.count(client).await?;
+            let found = self.groups(client).await?["total"].as_u64().unwrap_or(0).min(self.limit.map_or(u64::MAX, u64::from));
             if found == 0 {
                 anstream::println!("no dead letters");
                 return Ok(());
             }
-            let rest = if more { " (there are more: replay again afterwards)" } else { "" };
             let all = if self.is_all() { "all " } else { "" };
-            if !confirmed(&format!("This replays {all}{found} dead letters{rest}. Go on? [y/N] ")) {
-                return Err(Failure::Usage(format!("nothing was replayed: {found} dead letters{rest}; --yes goes on without asking")));
+            if !confirmed(&format!("This replays {all}{found} dead letters. Go on? [y/N] ")) {
+                return Err(Failure::Usage(format!("nothing was replayed: {found} dead letters; --yes goes on without asking")));
             }
         }
-        let mut body = json!({ "plugins": plugins, "limit": self.limit });
-        for (name, value) in self.filters() {
-            body[name] = json!(value);
+        let (mut replayed, mut refused, mut cursor) = (Vec::new(), Vec::new(), None);
+        let mut left = self.limit;
+        loop {
+            let mut body = json!({ "plugins": plugins, "limit": left.map(|left| left.min(MOST)), "cursor": cursor });
+            for (name, value) in self.filters() {
+                body[name] = json!(value);
+            }
+            let answer = client.post("/v1/dead-letters/replay", body).await?;
+            if !json {
+                replays(&answer);
+            }
+            let of = |name: &str| answer[name].as_array().cloned().unwrap_or_default();
+            let looked_at = u32::try_from(of("replays").len() + of("refused").len()).unwrap_or(u32::MAX);
+            replayed.extend(of("replays"));
+            refused.extend(of("refused"));
+            cursor = answer["next_cursor"].as_str().map(str::to_owned);
+            left = left.map(|left| left.saturating_sub(looked_at));
+            if cursor.is_none() || left == Some(0) {
+                break;
+            }
+            anstream::eprintln!("… {} replayed, {} refused so far", replayed.len(), refused.len());
         }
-        let answer = client.post("/v1/dead-letters/replay", body).await?;
         if json {
-            print_json(&answer);
+            print_json(&json!({ "replays": replayed, "refused": refused, "more": cursor.is_some(), "next_cursor": cursor }));
         } else {
-            replays(&answer);
-            let count = |name: &str| answer[name].as_array().map_or(0, Vec::len);
-            anstream::println!("{} replayed, {} refused", count("replays"), count("refused"));
-            if answer["more"] == true {
-                anstream::println!("… there are more: replay again");
+            anstream::println!("{} replayed, {} refused", replayed.len(), refused.len());
+            if cursor.is_some() {
+                anstream::println!("… there are more; --limit says how many");
             }
         }
         Ok(())
     }
+}
+
+fn draw_groups(groups: &Value) {
+    let shown = groups["groups"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if shown.is_empty() {
+        anstream::println!("no dead letters");
+        return;
+    }
+    for group in shown {
+        let text = |name: &str| plain(group[name].as_str().unwrap_or("-"));
+        let place = format!("{} {} ({}.{})", text("route"), text("step"), text("plugin"), text("action"));
+        let count = group["count"].as_u64().unwrap_or(0);
+        anstream::println!("{count:>7}  {}  {}  {place}  last {}", text("cause"), text("kind"), text("last_at"));
+        anstream::println!("         {}", text("pattern"));
+        anstream::println!("         such as {}", plain(group["sample"]["eid"].as_str().unwrap_or("")));
+    }
+    let more = groups["causes"].as_u64().unwrap_or(0).saturating_sub(shown.len() as u64);
+    if more > 0 {
+        anstream::println!("… and {more} more causes; --route, --plugin, --kind and --since narrow them down");
+    }
+    anstream::println!(
+        "`sangam events show EID` shows one of them, `sangam events dead --cause CAUSE` lists those of one cause,\n\
+         `sangam events replay --dead --cause CAUSE` replays them"
+    );
 }
 
 fn draw(letters: &Value) {

@@ -139,10 +139,13 @@ enum Verb {
         #[command(flatten)]
         client: Client,
     },
-    /// List dead letters, the latest first
+    /// List dead letters, the latest first, or what they died of
     Dead {
         #[command(flatten)]
         which: Which,
+        /// Gather those that died of the same, the most frequent first
+        #[arg(long, conflicts_with = "limit")]
+        group: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -216,7 +219,8 @@ impl Events {
                 decide::decide(&client, &eid, &outcome, &decide::Choice { run, step, effect, key }, response.as_deref()).await
             }
             Verb::Erase { eid, cancel, yes, client } => data::erase_event(&client, &eid, cancel, yes).await,
-            Verb::Dead { which, json, client } => which.list(&client, LISTED, json).await,
+            Verb::Dead { which, group: true, json, client } => which.gathered(&client, json).await,
+            Verb::Dead { which, json, client, .. } => which.list(&client, LISTED, json).await,
         }
     }
 }

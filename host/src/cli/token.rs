@@ -1,20 +1,13 @@
 //! `sangam token`.
 
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{ConfigArg, Failure};
 use crate::audit::{Action, By};
-use crate::config;
 use crate::credentials::{Role, api_token};
-use crate::router::Pattern;
 use crate::store::{ApiTokenRow, Store};
 
-/// Unless something else is said.
-const SENDERS: Duration = Duration::from_secs(365 * 24 * 3600);
-const OTHERS: Duration = Duration::from_secs(90 * 24 * 3600);
 /// What expires within this time is pointed out.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
@@ -47,7 +40,7 @@ enum Verb {
         #[command(flatten)]
         config: ConfigArg,
     },
-    /// List tokens, without their values
+    /// List tokens, without their values; those that were revoked for 90 days
     List {
         /// Print JSON
         #[arg(long)]
@@ -69,9 +62,11 @@ impl Token {
         match self.verb {
             Verb::Create { name, role, sources, personal, expires, config } => {
                 let role: Role = role.parse().map_err(|error: api_token::UnknownRole| Failure::Usage(error.to_string()))?;
-                let sources = patterns(role, &sources)?;
+                let sources = api_token::sources(role, &sources).map_err(|why| Failure::Usage(format!("--source: {why}")))?;
                 let now = Timestamp::now();
-                let (token, mut row) = api_token::issue(&name, role, sources, now, expiry(role, expires.as_deref(), now)?);
+                let expires =
+                    api_token::expiry(role, expires.as_deref(), now).map_err(|why| Failure::Usage(format!("--expires: {why}")))?;
+                let (token, mut row) = api_token::issue(&name, role, sources, now, expires);
                 row.personal = personal;
                 let store = open(&config).await?;
                 let act = By::shell()
@@ -104,6 +99,8 @@ impl Token {
                                 "expired": token.expires_at.is_some_and(|at| at <= now),
                                 "sources": token.sources.iter().map(ToString::to_string).collect::<Vec<_>>(),
                                 "used_at": token.used_at.map(|time| time.to_string()),
+                                "revoked_at": token.revoked_at.map(|time| time.to_string()),
+                                "state": token.state(now),
                             })
                         })
                         .collect();
@@ -122,7 +119,7 @@ impl Token {
                     .map_err(|error| Failure::error(&error))?;
                 store.close().await;
                 if !revoked {
-                    return Err(Failure::Failed(format!("there is no token {id:?}")));
+                    return Err(Failure::Failed(format!("there is no token {id:?} that was not revoked yet")));
                 }
                 anstream::println!("revoked {id}");
             }
@@ -131,31 +128,11 @@ impl Token {
     }
 }
 
-fn patterns(role: Role, texts: &[String]) -> Result<Vec<Pattern>, Failure> {
-    if !texts.is_empty() && role != Role::Sender {
-        return Err(Failure::Usage("--source goes with --role sender: who may do more than send would not be bound by it".to_owned()));
-    }
-    let parse = |text: &String| Pattern::parse(text).map_err(|error| Failure::Usage(format!("--source: {error}")));
-    texts.iter().map(parse).collect()
-}
-
-/// A token that was forgotten does not open the host for ever. A sender's lasts longer: when it ends, a business stands still.
-fn expiry(role: Role, text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
-    let length = match text {
-        Some("never") => return Ok(None),
-        Some(text) => config::parse_duration(text).map_err(|error| Failure::Usage(format!("--expires: {error}; or write never")))?,
-        None if role == Role::Sender => SENDERS,
-        None => OTHERS,
-    };
-    let too_long = || Failure::Usage("--expires is further away than times go; write never".to_owned());
-    let length = SignedDuration::try_from(length).map_err(|_| too_long())?;
-    now.checked_add(length).map(Some).map_err(|_| too_long())
-}
-
 /// One token, for people.
 fn line(token: &ApiTokenRow, now: Timestamp) -> String {
     let day = |time: Timestamp| time.strftime("%Y-%m-%d").to_string();
     let expires = match token.expires_at {
+        _ if token.revoked_at.is_some() => format!("REVOKED {}", token.revoked_at.map(day).unwrap_or_default()),
         None => "never expires".to_owned(),
         Some(at) if at <= now => format!("EXPIRED {}", day(at)),
         Some(at) if at.duration_since(now) < SOON => format!("expires {} (in {} d)", day(at), at.duration_since(now).as_hours() / 24),

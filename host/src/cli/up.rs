@@ -212,7 +212,7 @@ async fn warn_of_expiries(runtime: &Runtime) {
     match runtime.store.token_list().await {
         Ok(tokens) => {
             for token in tokens {
-                if let Some(at) = token.expires_at.filter(|at| *at > now && is_soon(*at)) {
+                if let Some(at) = token.expires_at.filter(|at| token.revoked_at.is_none() && *at > now && is_soon(*at)) {
                     tracing::warn!(id = token.id, name = token.name, expires_at = %at, "an API token expires soon: make its bearer a new one");
                 }
             }

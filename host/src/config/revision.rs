@@ -79,15 +79,15 @@ pub(super) fn toml_text(content: &Value) -> String {
         match section {
             Value::Object(tables) => {
                 for (key, table) in tables {
-                    write_table(&mut text, &format!("[{}.{}]", string(name), string(key)), table, "");
+                    write_table(&mut text, &format!("[{}.{}]", key_text(name), key_text(key)), table, "");
                 }
             }
             Value::Array(items) => {
                 for item in items {
-                    write_table(&mut text, &format!("[[{}]]", string(name)), item, "steps");
+                    write_table(&mut text, &format!("[[{}]]", key_text(name)), item, "steps");
                     let steps = item.get("steps").and_then(Value::as_array);
                     for step in steps.into_iter().flatten() {
-                        write_table(&mut text, &format!("[[{}.steps]]", string(name)), step, "");
+                        write_table(&mut text, &format!("[[{}.steps]]", key_text(name)), step, "");
                     }
                 }
             }
@@ -98,11 +98,20 @@ pub(super) fn toml_text(content: &Value) -> String {
 }
 
 fn write_table(text: &mut String, header: &str, table: &Value, except: &str) {
+    if !text.is_empty() {
+        text.push('\n');
+    }
     text.push_str(header);
     text.push('\n');
     for (key, value) in table.as_object().into_iter().flatten().filter(|(key, _)| *key != except) {
-        text.push_str(&format!("{} = {}\n", string(key), inline(value)));
+        text.push_str(&format!("{} = {}\n", key_text(key), inline(value)));
     }
+}
+
+/// A key as people write it, in quotes only where it needs them.
+fn key_text(key: &str) -> String {
+    let is_bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    if is_bare { key.to_owned() } else { string(key) }
 }
 
 fn inline(value: &Value) -> String {
@@ -110,7 +119,7 @@ fn inline(value: &Value) -> String {
         Value::String(text) => string(text),
         Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
         Value::Object(members) => {
-            let members = members.iter().map(|(key, value)| format!("{} = {}", string(key), inline(value)));
+            let members = members.iter().map(|(key, value)| format!("{} = {}", key_text(key), inline(value)));
             format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
         }
         other => other.to_string(),

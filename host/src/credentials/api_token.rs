@@ -5,10 +5,11 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
@@ -22,6 +23,10 @@ use crate::store::{ApiTokenRow, Store, StoreError};
 /// What every token begins with, so that scanners find leaked ones.
 const PREFIX: &str = "sgm_";
 const RANDOM_BYTES: usize = 32;
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// How long a token is good for unless something else is said. A sender's lasts longer: when it ends, a business stands still.
+const SENDERS: Duration = DAY.saturating_mul(365);
+const OTHERS: Duration = DAY.saturating_mul(90);
 /// 32 bytes in base64url without padding.
 const ENCODED: usize = 43;
 
@@ -132,6 +137,34 @@ pub enum TokenError {
     Store(#[from] StoreError),
 }
 
+/// Sources that a token is bound to. Who may do more than send would not be bound by them.
+///
+/// # Errors
+/// A sentence.
+pub fn sources(role: Role, texts: &[String]) -> Result<Vec<Pattern>, String> {
+    if !texts.is_empty() && role != Role::Sender {
+        return Err("sources go with the role sender: who may do more than send would not be bound by them".to_owned());
+    }
+    texts.iter().map(|text| Pattern::parse(text).map_err(|error| error.to_string())).collect()
+}
+
+/// When a token ends: after a time such as `30d`, `never`, or, where nothing is said, after a year for senders and 90 days for others: a token that was
+/// forgotten does not open the host for ever.
+///
+/// # Errors
+/// A sentence.
+pub fn expiry(role: Role, text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, String> {
+    let length = match text {
+        Some("never") => return Ok(None),
+        Some(text) => crate::config::parse_duration(text).map_err(|error| format!("{error}; or write never"))?,
+        None if role == Role::Sender => SENDERS,
+        None => OTHERS,
+    };
+    let too_long = || "that is further away than times go; write never".to_owned();
+    let length = SignedDuration::try_from(length).map_err(|_| too_long())?;
+    now.checked_add(length).map(Some).map_err(|_| too_long())
+}
+
 /// Makes a token: the text to show once, and what the store keeps.
 pub fn issue(name: &str, role: Role, sources: Vec<Pattern>, created_at: Timestamp, expires_at: Option<Timestamp>) -> (Secret, ApiTokenRow) {
     let mut bytes = Zeroizing::new([0; RANDOM_BYTES]);
@@ -150,6 +183,7 @@ pub fn issue(name: &str, role: Role, sources: Vec<Pattern>, created_at: Timestam
         expires_at,
         sources,
         used_at: None,
+        revoked_at: None,
     };
     (Secret::from(text), row)
 }

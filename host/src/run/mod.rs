@@ -23,6 +23,7 @@
 mod canary;
 mod death;
 mod outcome;
+pub mod pattern;
 mod quiet;
 mod replay;
 mod retry;

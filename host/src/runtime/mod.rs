@@ -6,6 +6,7 @@ mod credential_events;
 mod erasure;
 mod identity;
 mod intake;
+mod measured;
 mod peers;
 mod personal;
 mod pressure;
@@ -23,7 +24,8 @@ pub use credential_events::tell;
 pub use erasure::Wanted;
 pub use identity::Identity;
 pub use intake::{Cause, Intake, IntakeError, MAX_HOPS, judge_again};
-pub use peers::{Unservable, hear};
+pub use measured::{Measured, Pruned};
+pub use peers::{SILENT, Unservable, hear};
 pub use personal::{How, Member, Search, Step};
 pub use pressure::{Admission, Pressed, Pressure, Reservation};
 pub use readings::Readings;
@@ -36,6 +38,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 
+use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -193,6 +196,10 @@ pub struct Runtime {
     pub readings: Readings,
     /// Connections to NATS servers.
     pub nats: Connections,
+    /// When this host started.
+    pub started_at: Timestamp,
+    /// What it has measured of its store.
+    pub measured: Measured,
     tls: rustls::ClientConfig,
     present: RwLock<Arc<Present>>,
     /// Which components this host takes: by its own files, whatever a revision in the store says.
@@ -282,6 +289,8 @@ impl Runtime {
             refusals: Refusals::default(),
             readings: Readings::default(),
             nats: Connections::default(),
+            started_at: clock.now(),
+            measured: Measured::default(),
             tls,
             present: RwLock::new(empty),
             supply: RwLock::default(),

@@ -13,7 +13,7 @@ use crate::telemetry;
 /// How often a host gives a sign of life, and looks for what it may have missed.
 const SIGN: Duration = Duration::from_secs(5);
 /// A host that was not heard of for so long does not count.
-const SILENT: SignedDuration = SignedDuration::from_secs(20);
+pub const SILENT: SignedDuration = SignedDuration::from_secs(20);
 /// One that was not heard of for so long is forgotten.
 const FORGOTTEN: SignedDuration = SignedDuration::from_hours(24);
 /// How long a configuration that could not be loaded is left to others before it is tried again.
@@ -56,7 +56,6 @@ pub async fn hear(runtime: Arc<Runtime>) {
     let mut listener = runtime.store.listen();
     let mut timer = tokio::time::interval(SIGN);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let started_at = runtime.clock.now();
     loop {
         tokio::select! {
             () = runtime.stopping.cancelled() => break,
@@ -64,7 +63,7 @@ pub async fn hear(runtime: Arc<Runtime>) {
             _ = timer.tick() => {
                 follow(&runtime).await;
                 learn_limits(&runtime).await;
-                if let Err(error) = sign(&runtime, started_at).await {
+                if let Err(error) = sign(&runtime).await {
                     tracing::warn!(error = telemetry::chain(&error), "no sign of life could be given to the other hosts");
                 }
                 // Somebody who waits for runs that another host drives may have missed their end.
@@ -114,14 +113,14 @@ async fn follow(runtime: &Runtime) {
     }
 }
 
-async fn sign(runtime: &Runtime, started_at: Timestamp) -> Result<(), StoreError> {
+async fn sign(runtime: &Runtime) -> Result<(), StoreError> {
     let now = runtime.clock.now();
     let host = HostRow {
         id: runtime.identity.name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         revision: runtime.present().revision.number,
         cannot_serve: runtime.unservable.at(now),
-        started_at,
+        started_at: runtime.started_at,
         seen_at: now,
     };
     runtime.store.host_seen(host, now - FORGOTTEN).await?;

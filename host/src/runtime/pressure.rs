@@ -132,6 +132,11 @@ impl Pressure {
         Ok(Reservation { pressure: self, runs, durable: false })
     }
 
+    /// Bytes free on the disk of the store, where it is a file on this machine whose disk is looked at and says so.
+    pub fn free_bytes(&self) -> Option<u64> {
+        self.disk.as_ref().and_then(Disk::free)
+    }
+
     /// A write of events was made durable, or failed.
     pub fn wrote(&self, well: bool) {
         *lock(&self.failed) = (!well).then(Instant::now);
@@ -200,14 +205,18 @@ impl Disk {
         (store.min_free_space > 0).then(|| Disk { folder, least: store.min_free_space, measured: Mutex::default() })
     }
 
+    fn free(&self) -> Option<u64> {
+        let disk = rustix::fs::statvfs(&self.folder).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
     fn check(&self) -> Result<(), Pressed> {
         let mut measured = lock(&self.measured);
         let enough = match *measured {
             Some((at, enough)) if at.elapsed() < MEASURED => enough,
             _ => {
                 // A file system that does not say how much room it has is not held against anybody.
-                let enough =
-                    rustix::fs::statvfs(&self.folder).map_or(true, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= self.least);
+                let enough = self.free().is_none_or(|free| free >= self.least);
                 *measured = Some((Instant::now(), enough));
                 enough
             }

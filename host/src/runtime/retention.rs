@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use jiff::SignedDuration;
 
-use super::Runtime;
+use super::{Pruned, Runtime};
 use crate::config::{Retention, Route};
 use crate::store::{Over, OverBefore, StoreError};
 
@@ -71,6 +71,7 @@ impl Runtime {
             }
             tokio::time::sleep(began.elapsed()).await;
         }
+        self.measured.pruned(Pruned { at: self.clock.now(), events: removed, components });
         if removed + components > 0 {
             tracing::info!(events = removed, components, "what is over was removed");
         }

@@ -19,6 +19,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "steps", include_str!("migrations/0007_steps.sql")),
     (8, "sources", include_str!("migrations/0008_sources.sql")),
     (9, "subscribers", include_str!("migrations/0009_subscribers.sql")),
+    (11, "screens", include_str!("migrations/0011_screens.sql")),
 ];
 
 pub(super) async fn run_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {

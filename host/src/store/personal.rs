@@ -301,7 +301,8 @@ async fn rewrite(connection: &mut Connection, before: &Group, after: &Group, now
         .map_err(doing())?;
     for (old, new) in before.runs.iter().zip(&after.runs) {
         if (&old.status_reason, &old.order_key, &old.state) != (&new.status_reason, &new.order_key, &new.state) {
-            let update = sql("update run set status_reason = ?, order_key = ?, state = ? where id = ?");
+            // Its cause is that of what it says now.
+            let update = sql("update run set status_reason = ?, order_key = ?, state = ?, cause = null where id = ?");
             let update = update.bind(&new.status_reason).bind(&new.order_key).bind(&new.state).bind(&new.id);
             update.execute(&mut *connection).await.map_err(doing())?;
         }

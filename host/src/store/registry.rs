@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::sql::sql;
+use super::sql::{Row, sql};
 use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis, timestamp};
 use crate::audit::Act;
@@ -21,6 +21,8 @@ pub struct RevisionRow {
     pub components: String,
     /// When.
     pub applied_at: Timestamp,
+    /// Kind and name of who did it, as in the audit log; `None`: an earlier version of the program wrote it.
+    pub applied_by: Option<(String, String)>,
 }
 
 impl Store {
@@ -31,16 +33,18 @@ impl Store {
             .fetch_optional(&self.readers)
             .await
             .map_err(StoreError::doing("read a revision"))?;
-        row.map(|row| {
-            Ok(RevisionRow {
-                number: row.get("number"),
-                content: row.get("content"),
-                digest: row.get("digest"),
-                components: row.get("components"),
-                applied_at: timestamp(row.get("applied_at"))?,
-            })
-        })
-        .transpose()
+        row.as_ref().map(revision_row).transpose()
+    }
+
+    /// Revisions, the latest first, from before a number; at most so many.
+    pub async fn revisions(&self, before: Option<i64>, most: u32) -> Result<Vec<RevisionRow>, StoreError> {
+        let rows = sql("select * from revision where ?1 is null or number < ?1 order by number desc limit ?2")
+            .bind(before)
+            .bind(most)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(StoreError::doing("list revisions"))?;
+        rows.iter().map(revision_row).collect()
     }
 
     /// The number of the latest revision; 0: there is none.
@@ -67,11 +71,18 @@ impl Store {
         act: Act,
         now: Timestamp,
     ) -> Result<i64, StoreError> {
+        let by = (
+            act.by.actor.kind(),
+            match act.by.actor.name() {
+                "" => act.by.actor.id().to_owned(),
+                name => name.to_owned(),
+            },
+        );
         let note = self.note(act, now)?;
         self.writer
             .write(Terms::none().revisions().audit().signal(Signal::Revision).point(Point::Revising), move |connection| {
                 let (content, digest, components, bytes) = (content.clone(), digest.clone(), components.clone(), bytes.clone());
-                let note = note.clone();
+                let (note, by) = (note.clone(), by.clone());
                 Box::pin(async move {
                     let doing = || StoreError::doing("apply a configuration");
                     for (digest, bytes) in bytes {
@@ -90,15 +101,18 @@ impl Store {
                     if let Some(latest) = latest.filter(|latest| latest.get::<String>("digest") == digest) {
                         return Ok(latest.get("number"));
                     }
-                    let number: i64 = sql("insert into revision (number, content, digest, components, applied_at) \
-                         values ((select coalesce(max(number), 0) + 1 from revision), ?, ?, ?, ?) returning number")
-                    .bind(content)
-                    .bind(&digest)
-                    .bind(components)
-                    .bind(millis(now))
-                    .scalar(&mut *connection)
-                    .await
-                    .map_err(doing())?;
+                    let number: i64 =
+                        sql("insert into revision (number, content, digest, components, applied_at, applied_by_kind, applied_by_name) \
+                         values ((select coalesce(max(number), 0) + 1 from revision), ?, ?, ?, ?, ?, ?) returning number")
+                        .bind(content)
+                        .bind(&digest)
+                        .bind(components)
+                        .bind(millis(now))
+                        .bind(by.0)
+                        .bind(by.1)
+                        .scalar(&mut *connection)
+                        .await
+                        .map_err(doing())?;
                     note.with("revision", number).with("digest", digest).append(connection).await?;
                     Ok(number)
                 })
@@ -114,4 +128,16 @@ impl Store {
             .await
             .map_err(StoreError::doing("read a component"))
     }
+}
+
+fn revision_row(row: &Row) -> Result<RevisionRow, StoreError> {
+    let by: (Option<String>, Option<String>) = (row.get("applied_by_kind"), row.get("applied_by_name"));
+    Ok(RevisionRow {
+        number: row.get("number"),
+        content: row.get("content"),
+        digest: row.get("digest"),
+        components: row.get("components"),
+        applied_at: timestamp(row.get("applied_at"))?,
+        applied_by: by.0.zip(by.1),
+    })
 }

@@ -38,6 +38,8 @@ pub struct RunSettlement {
     pub status_reason: Option<String>,
     /// With `dead`: what dead letters are found by.
     pub death: Option<Death>,
+    /// With `death`: what dead letters are gathered by.
+    pub cause: Option<String>,
     /// What ends a `waiting`: `credential`, `decision`, `time`, `event`.
     pub waits_for: Option<&'static str>,
     /// State of the run, JSON.
@@ -289,7 +291,8 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
     }
     let released = settlement.status != "running";
     sql("update run set status = ?1, status_reason = ?2, state = ?3, due_at = case when ?4 = 1 then ?5 else due_at end, \
-         ended_at = ?6, waits_for = ?9, deadline_at = ?10, undone = ?11, failure = ?12, failed_plugin = ?13, settlement = ?14, order_away = ?15 where id = ?7 and fence = ?8")
+         ended_at = ?6, waits_for = ?9, deadline_at = ?10, undone = ?11, failure = ?12, failed_plugin = ?13, settlement = ?14, order_away = ?15, \
+         failed_step = ?16, failed_action = ?17, cause = ?18 where id = ?7 and fence = ?8")
     .bind(settlement.status)
     .bind(&settlement.status_reason)
     .bind(&settlement.state)
@@ -305,6 +308,9 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
     .bind(settlement.death.as_ref().and_then(|death| death.plugin.as_ref()))
     .bind(&settlement.id)
     .bind(settlement.away)
+    .bind(settlement.death.as_ref().and_then(|death| death.step.as_ref()))
+    .bind(settlement.death.as_ref().and_then(|death| death.action.as_ref()))
+    .bind(&settlement.cause)
     .execute(&mut *connection)
     .await
     .map_err(StoreError::doing("settle a run"))?;

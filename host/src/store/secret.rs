@@ -54,6 +54,19 @@ pub struct ApiTokenRow {
     pub sources: Vec<Pattern>,
     /// When it was last used, to about half a minute.
     pub used_at: Option<Timestamp>,
+    /// When it was revoked: it opens nothing since.
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl ApiTokenRow {
+    /// `active`, `expired` or `revoked`.
+    pub fn state(&self, now: Timestamp) -> &'static str {
+        match (self.revoked_at, self.expires_at) {
+            (Some(_), _) => "revoked",
+            (None, Some(at)) if at <= now => "expired",
+            _ => "active",
+        }
+    }
 }
 
 impl Store {
@@ -262,9 +275,9 @@ impl Store {
             .await
     }
 
-    /// The token with a digest.
+    /// The token with a digest, unless it was revoked.
     pub async fn token_by_digest(&self, digest: &[u8; 32]) -> Result<Option<ApiTokenRow>, StoreError> {
-        let row = sql("select * from api_token where digest = ?")
+        let row = sql("select * from api_token where digest = ? and revoked_at is null")
             .bind(digest.as_slice())
             .fetch_optional(&self.readers)
             .await
@@ -272,16 +285,61 @@ impl Store {
         row.as_ref().map(token_row).transpose()
     }
 
-    /// All tokens.
+    /// All tokens, and those that were revoked lately.
     pub async fn token_list(&self) -> Result<Vec<ApiTokenRow>, StoreError> {
         let rows =
             sql("select * from api_token order by created_at").fetch_all(&self.readers).await.map_err(StoreError::doing("list tokens"))?;
         rows.iter().map(token_row).collect()
     }
 
-    /// Ends a token, and puts that on record; says whether there was one.
+    /// A token.
+    pub async fn token(&self, id: &str) -> Result<Option<ApiTokenRow>, StoreError> {
+        let row = sql("select * from api_token where id = ?")
+            .bind(id)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(StoreError::doing("look a token up"))?;
+        row.as_ref().map(token_row).transpose()
+    }
+
+    /// Ends a token, and puts that on record; says whether there was one that was not revoked yet. It stays on the list until
+    /// [`Store::tokens_prune`].
     pub async fn token_revoke(&self, id: &str, act: Act, now: Timestamp) -> Result<bool, StoreError> {
-        self.remove_on_record("delete from api_token where id = ?", id, act, now).await
+        let (id, note) = (id.to_owned(), self.note(act, now)?);
+        self.writer
+            .write(Terms::none().audit(), move |connection| {
+                let (id, note) = (id.clone(), note.clone());
+                Box::pin(async move {
+                    let done = sql("update api_token set revoked_at = ? where id = ? and revoked_at is null")
+                        .bind(millis(now))
+                        .bind(id)
+                        .execute(&mut *connection)
+                        .await
+                        .map_err(StoreError::doing("revoke a token"))?;
+                    if done > 0 {
+                        note.append(connection).await?;
+                    }
+                    Ok(done > 0)
+                })
+            })
+            .await
+    }
+
+    /// Forgets tokens that were revoked before a time; the audit log knows them on.
+    pub async fn tokens_prune(&self, revoked_before: Timestamp) -> Result<(), StoreError> {
+        let look = sql("select count(*) from api_token where revoked_at < ?").bind(millis(revoked_before));
+        if look.scalar::<i64>(&self.readers).await.map_err(StoreError::doing("count tokens that were revoked"))? == 0 {
+            return Ok(());
+        }
+        self.writer
+            .write(Terms::none(), move |connection| {
+                Box::pin(async move {
+                    let forget = sql("delete from api_token where revoked_at < ?").bind(millis(revoked_before));
+                    forget.execute(connection).await.map_err(StoreError::doing("forget tokens that were revoked"))?;
+                    Ok(())
+                })
+            })
+            .await
     }
 
     /// One of the store's own values.
@@ -361,6 +419,7 @@ fn token_row(row: &Row) -> Result<ApiTokenRow, StoreError> {
         expires_at: optional_timestamp(row.get("expires_at"))?,
         sources: sources(row.get("sources"))?,
         used_at: optional_timestamp(row.get("used_at"))?,
+        revoked_at: optional_timestamp(row.get("revoked_at"))?,
     })
 }
 

@@ -23,6 +23,23 @@ pub struct StoreSize {
 }
 
 impl Store {
+    /// Bytes of the whole store, and of these free for new rows, where that is known. Cheap: it asks the database, which keeps count.
+    pub async fn bytes(&self) -> Result<(u64, Option<u64>), StoreError> {
+        let doing = || StoreError::doing("measure the store");
+        match self.dialect() {
+            Dialect::Sqlite => {
+                let page: i64 = sql("pragma page_size").scalar(&self.readers).await.map_err(doing())?;
+                let pages: i64 = sql("pragma page_count").scalar(&self.readers).await.map_err(doing())?;
+                let free: i64 = sql("pragma freelist_count").scalar(&self.readers).await.map_err(doing())?;
+                Ok((unsigned(page * pages), Some(unsigned(page * free))))
+            }
+            Dialect::Postgres => {
+                let bytes: i64 = sql("select pg_database_size(current_database())").scalar(&self.readers).await.map_err(doing())?;
+                Ok((unsigned(bytes), None))
+            }
+        }
+    }
+
     /// Measures the store. Reads all of it: not for every minute.
     pub async fn size(&self) -> Result<StoreSize, StoreError> {
         let doing = || StoreError::doing("measure the store");
@@ -42,18 +59,7 @@ impl Store {
             let rows = self.rows_of(&name).await?;
             sizes.push((name, rows, unsigned(row.get(1))));
         }
-        let (bytes, free_bytes) = match self.dialect() {
-            Dialect::Sqlite => {
-                let page: i64 = sql("pragma page_size").scalar(&self.readers).await.map_err(doing())?;
-                let pages: i64 = sql("pragma page_count").scalar(&self.readers).await.map_err(doing())?;
-                let free: i64 = sql("pragma freelist_count").scalar(&self.readers).await.map_err(doing())?;
-                (unsigned(page * pages), Some(unsigned(page * free)))
-            }
-            Dialect::Postgres => {
-                let bytes: i64 = sql("select pg_database_size(current_database())").scalar(&self.readers).await.map_err(doing())?;
-                (unsigned(bytes), None)
-            }
-        };
+        let (bytes, free_bytes) = self.bytes().await?;
         let open: i64 = sql("select count(*) from run where ended_at is null").scalar(&self.readers).await.map_err(doing())?;
         let dead: i64 =
             sql("select count(*) from run where status = 'dead' and superseded = 0").scalar(&self.readers).await.map_err(doing())?;
@@ -99,7 +105,12 @@ const COUNTS: &[(&str, &str)] = counts!(
     "host",
     "erasure",
     "source",
-    "set_aside"
+    "set_aside",
+    "audit",
+    "session",
+    "wait",
+    "recorded_read",
+    "subscriber"
 );
 
 fn unsigned(number: i64) -> u64 {

@@ -83,6 +83,7 @@ fn counted(run: &ClaimedRun, seen: SeenValue, now: Timestamp, id: &str) -> RunSe
         status: "succeeded",
         status_reason: None,
         death: None,
+        cause: None,
         waits_for: None,
         state: "{}".to_owned(),
         deadline_at: run.deadline_at,

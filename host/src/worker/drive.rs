@@ -287,6 +287,7 @@ impl Driver {
         settlement.status_reason = Some(reason);
         settlement.ended_at = Some(now);
         let death = self.state.death(&self.route);
+        settlement.cause = Some(death.cause(&self.run.route, &self.event));
         settlement.death = Some(death.clone());
         self.make_durable(settlement).await?;
         // Not the reason: it is a plugin's text, and says what an event says. No erasure reaches a log.
@@ -329,6 +330,7 @@ impl Driver {
             status,
             status_reason: None,
             death: None,
+            cause: None,
             waits_for: None,
             state: serde_json::to_string(&self.state).expect("the state of a run is plain data"),
             deadline_at: self.state.deadline,
