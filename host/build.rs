@@ -1,4 +1,5 @@
-//! Puts what travels in the binary where it is included: connectors (`registry::builtin`) and SDKs (`cli::plugin::new`).
+//! Puts what travels in the binary where it is included: connectors (`registry::builtin`), SDKs (`cli::plugin::new`) and the console
+//! (`api::console`).
 //!
 //! `cargo xtask` builds the components first and names the file in `SANGAM_BUILTIN_HTTP`. A plain `cargo build` builds it here, in a target
 //! folder of its own (cargo's own is locked meanwhile).
@@ -6,6 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+#[path = "build/console.rs"]
+mod console;
 #[path = "build/sdks.rs"]
 mod sdks;
 
@@ -24,6 +27,7 @@ fn main() {
     };
     let bytes = std::fs::read(&component).unwrap_or_else(|error| panic!("can't read {}: {error}", component.display()));
     std::fs::write(out.join("http.wasm"), embed(bytes, &http::descriptor())).expect("OUT_DIR can be written");
+    console::pack(Path::new("console"), &out);
     std::fs::write(out.join("sdks.tar"), sdks::pack(Path::new(".."))).expect("OUT_DIR can be written");
 }
 

@@ -144,6 +144,9 @@ export const time = (value) => (value ? format(Intl.DateTimeFormat, { dateStyle:
 /** The time of day, to the second. */
 export const clock = (value) => format(Intl.DateTimeFormat, { timeStyle: "medium" }).format(date(value));
 
+/** The time of day, to the minute. */
+export const minute = (value) => format(Intl.DateTimeFormat, { timeStyle: "short" }).format(date(value));
+
 /** How long ago, or how long until. */
 export function relative(value, now = Date.now()) {
   const ms = date(value).getTime() - now;

@@ -64,7 +64,7 @@ export function listen() {
   document.addEventListener("click", (event) => {
     if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = event.target instanceof Element ? event.target.closest("a[href]") : null;
-    if (!link || link.target || link.hasAttribute("download")) return;
+    if (!link || link.getAttribute("target") || link.hasAttribute("download")) return;
     const target = new URL(link.getAttribute("href"), location.href);
     if (target.origin !== location.origin || OF_THE_HOST.test(target.pathname)) return;
     // A place on this page: the browser knows the way.

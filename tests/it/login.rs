@@ -151,7 +151,7 @@ async fn an_answer_is_good_once_and_in_the_browser_that_asked() -> anyhow::Resul
     // In the browser that asked.
     let under_way = browser.cookie("sangam-login").context("a login is under way")?.to_owned();
     let answer = browser.get(&back).await?;
-    assert_eq!((answer.status, answer.header("location")), (303, Some("/v1/me")), "{}", answer.text);
+    assert_eq!((answer.status, answer.header("location")), (303, Some("/")), "{}", answer.text);
     let cookie = answer.headers.iter().find(|(name, value)| name == "set-cookie" && value.starts_with("sangam=")).context("a session")?;
     for word in ["HttpOnly", "SameSite=Lax", "Path=/"] {
         assert!(cookie.1.contains(word), "{}", cookie.1);

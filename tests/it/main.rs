@@ -19,6 +19,7 @@ mod compiled;
 mod components;
 mod conformance;
 mod connectors;
+mod console;
 mod crash;
 mod crash_points;
 mod credentials;

@@ -3,6 +3,7 @@
 pub mod asyncapi;
 pub mod authority;
 mod browser;
+mod browser_tests;
 pub mod campaign;
 mod client;
 pub mod company;
@@ -23,6 +24,7 @@ pub mod webhooks;
 pub mod wire;
 
 pub use browser::Browser;
+pub use browser_tests::BrowserTests;
 pub use client::{Answer, Client, tls_trusting};
 pub use hand::Hand;
 pub use host::{Host, HostFolder, TestStore};

@@ -77,7 +77,13 @@ async fn caller(runtime: &Runtime, request: &Parts) -> Result<Caller, Problem> {
         None => "send an API token as `Authorization: Bearer …`; `sangam token create` makes one",
     };
     runtime.refusals.requests.note(Some(address));
-    Err(Problem::new(StatusCode::UNAUTHORIZED, how))
+    Err(unknown(runtime, how))
+}
+
+/// 401. Where people log in, the member `login` says so, for the console.
+fn unknown(runtime: &Runtime, why: impl Into<String>) -> Problem {
+    let problem = Problem::new(StatusCode::UNAUTHORIZED, why);
+    if runtime.gate.login.is_some() { problem.with("login", json!("/login")) } else { problem }
 }
 
 async fn by_token(runtime: &Runtime, token: &str, address: IpAddr) -> Result<Caller, Problem> {
@@ -98,7 +104,7 @@ async fn by_token(runtime: &Runtime, token: &str, address: IpAddr) -> Result<Cal
         Err(refused) => {
             gate.guesses.failed(address, now);
             runtime.refusals.requests.note(Some(address));
-            Err(Problem::new(StatusCode::UNAUTHORIZED, refused.to_string()))
+            Err(unknown(runtime, refused.to_string()))
         }
     }
 }
@@ -115,7 +121,7 @@ async fn by_session(runtime: &Runtime, text: &str, address: IpAddr, request: &Pa
     let Some(row) = session::verify(&runtime.store, text, login.config(), now).await? else {
         gate.guesses.failed(address, now);
         runtime.refusals.requests.note(Some(address));
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, "you are not logged in any more: log in at /login"));
+        return Err(unknown(runtime, "you are not logged in any more: log in at /login"));
     };
     gate.uses.session(digest, &row.id, now);
     if !site::is_safe(&request.method) {

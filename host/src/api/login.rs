@@ -17,7 +17,7 @@ use crate::server::Peer;
 use crate::telemetry;
 
 /// Where people come after the login unless they wanted to go elsewhere.
-const HOME: &str = "/v1/me";
+const HOME: &str = "/";
 /// Longest path that is remembered over a login: it travels in a cookie.
 const MOST_PATH: usize = 1024;
 /// How long the browser keeps a login under way.

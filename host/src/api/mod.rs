@@ -3,6 +3,7 @@
 mod audit;
 mod bulk_replay;
 mod connect;
+mod console;
 mod cookie;
 mod data;
 mod dead_letter_groups;

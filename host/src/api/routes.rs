@@ -5,12 +5,12 @@ use std::sync::Arc;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodFilter, MethodRouter, any, get, on, post};
-use axum::{Router, handler::Handler};
+use axum::{Extension, Router, handler::Handler};
 
 use super::site::{self, Site};
 use super::{
-    audit, bulk_replay, connect, data, dead_letter_groups, dead_letters, decide, events, guard, headers, login, me, overview, problem,
-    replay, revisions, sessions, source_orders, sources, system, tokens, webhooks,
+    audit, bulk_replay, connect, console, data, dead_letter_groups, dead_letters, decide, events, guard, headers, login, me, overview,
+    problem, replay, revisions, sessions, source_orders, sources, system, tokens, webhooks,
 };
 use crate::credentials::Permission;
 use crate::ingress;
@@ -53,6 +53,23 @@ fn ways(runtime: &Arc<Runtime>) -> Vec<Way> {
     vec![
         way("/healthz", Nothing, get(overview::healthz)),
         way("/readyz", Nothing, get(overview::readyz)),
+        // The console: files that hold no data. What it shows it asks for, as whoever signs in.
+        way("/", Nothing, get(console::page)),
+        way("/flow", Nothing, get(console::page)),
+        way("/events", Nothing, get(console::page)),
+        way("/events/{eid}", Nothing, get(console::page)),
+        way("/dead-letters", Nothing, get(console::page)),
+        way("/plugins", Nothing, get(console::page)),
+        way("/plugins/{name}", Nothing, get(console::page)),
+        way("/credentials", Nothing, get(console::page)),
+        way("/routes", Nothing, get(console::page)),
+        way("/routes/{name}", Nothing, get(console::page)),
+        way("/sources", Nothing, get(console::page)),
+        way("/webhooks", Nothing, get(console::page)),
+        way("/audit", Nothing, get(console::page)),
+        way("/tokens", Nothing, get(console::page)),
+        way("/system", Nothing, get(console::page)),
+        way("/console/{*file}", Nothing, get(console::file)),
         way("/login", SameSite, get(login::begin)),
         way("/login/callback", SameSite, get(login::finish)),
         // Bound by what an administrator asked, and a browser of anybody's brings it.
@@ -149,6 +166,7 @@ pub fn router(runtime: Arc<Runtime>) -> Router {
         .layer(DefaultBodyLimit::disable())
         // Errors of extractors become problem documents too.
         .layer(from_fn(problem::explain))
+        .layer(Extension(Arc::new(console::Console::packed())))
         .layer(from_fn_with_state(headers::Headers::of(&runtime.server), headers::add))
         .with_state(runtime)
 }

@@ -1,0 +1,125 @@
+//! The console's words: the same ones in every language, and all that the pages ask for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use super::serving::{files, root};
+
+const LANGUAGES: [&str; 3] = ["en", "bn", "hi"];
+
+/// Words of a language by `area.key`, each as its forms.
+fn words(language: &str) -> anyhow::Result<BTreeMap<String, BTreeMap<String, String>>> {
+    let mut words = BTreeMap::new();
+    for entry in std::fs::read_dir(root().join("messages").join(language))? {
+        let path = entry?.path();
+        let area = path.file_stem().context("a catalogue has a name")?.to_string_lossy().into_owned();
+        let catalogue: BTreeMap<String, Value> =
+            serde_json::from_str(&std::fs::read_to_string(&path)?).with_context(|| format!("{}", path.display()))?;
+        for (key, value) in catalogue {
+            let forms = match value {
+                Value::String(text) => BTreeMap::from([("other".to_owned(), text)]),
+                Value::Object(forms) => {
+                    forms.into_iter().map(|(form, text)| (form, text.as_str().unwrap_or_default().to_owned())).collect()
+                }
+                other => anyhow::bail!("{language}/{area}.{key} is {other}"),
+            };
+            words.insert(format!("{area}.{key}"), forms);
+        }
+    }
+    Ok(words)
+}
+
+/// The places for values in a text: `{n}`.
+fn places(text: &str) -> BTreeSet<&str> {
+    text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name).collect()
+}
+
+#[test]
+fn every_language_has_the_same_words_with_the_same_places_for_values() -> anyhow::Result<()> {
+    let english = words("en")?;
+    let mut wrong = Vec::new();
+    for language in &LANGUAGES[1..] {
+        let other = words(language)?;
+        for key in english.keys().chain(other.keys()).collect::<BTreeSet<_>>() {
+            let (Some(one), Some(two)) = (english.get(key), other.get(key)) else {
+                wrong.push(format!("{key} is in one of en and {language} only"));
+                continue;
+            };
+            let in_english: BTreeSet<_> = one.values().flat_map(|text| places(text)).collect();
+            for (form, text) in two {
+                if text.trim().is_empty() {
+                    wrong.push(format!("{language} {key} ({form}) is empty"));
+                }
+                // A form for one or two may do without the number.
+                let mut here = places(text);
+                if form != "other" && in_english.contains("n") {
+                    here.insert("n");
+                }
+                if here != in_english {
+                    wrong.push(format!("{language} {key} ({form}) has the places {here:?}, English has {in_english:?}"));
+                }
+            }
+            if one.len() > 1 && !(two.contains_key("one") && two.contains_key("other")) {
+                wrong.push(format!("{language} {key} has the forms {:?}", two.keys()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(english.len() > 100, "{}", english.len());
+    Ok(())
+}
+
+#[test]
+fn bengali_and_hindi_are_written_in_their_scripts() -> anyhow::Result<()> {
+    for (language, script) in [("bn", '\u{980}'..='\u{9ff}'), ("hi", '\u{900}'..='\u{97f}')] {
+        let mut foreign = Vec::new();
+        for (key, forms) in words(language)? {
+            for text in forms.values() {
+                let letters = places(text).iter().fold(text.clone(), |text, place| text.replace(&format!("{{{place}}}"), ""));
+                if letters.chars().filter(|letter| letter.is_alphabetic()).count() > 8
+                    && !letters.chars().any(|letter| script.contains(&letter))
+                {
+                    foreign.push(format!("{key}: {text}"));
+                }
+            }
+        }
+        assert!(foreign.is_empty(), "{language}:\n{}", foreign.join("\n"));
+    }
+    Ok(())
+}
+
+#[test]
+fn every_word_that_a_page_asks_for_is_there() -> anyhow::Result<()> {
+    let english = words("en")?;
+    let (mut missing, mut asked) = (Vec::new(), 0);
+    for (name, path) in files()? {
+        if name.starts_with("vendor/") || !name.ends_with(".js") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path)?;
+        for (quote, made) in [('"', false), ('`', true)] {
+            for rest in text.split(&format!("t({quote}")).skip(1) {
+                let Some(key) = rest.split(quote).next() else { continue };
+                if !key.contains('.') || key.contains(['/', ' ', '\n']) && !made {
+                    continue;
+                }
+                asked += 1;
+                // `area.kind-${kind}`: some words must begin so.
+                let is_there = match key.split_once("${") {
+                    Some((begin, _)) => english.keys().any(|known| known.starts_with(begin)),
+                    None => english.contains_key(key),
+                };
+                if !is_there {
+                    missing.push(format!("{name}: {key}"));
+                }
+            }
+        }
+    }
+    missing.sort();
+    missing.dedup();
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+    assert!(asked > 50, "{asked}");
+    Ok(())
+}

@@ -1,0 +1,131 @@
+// The frame: signing in and out, languages, colours, narrow windows, the keyboard; and axe on every page.
+import { existsSync } from "node:fs";
+import { accessible, expect, fits, open, settled, signIn, test } from "../console.mjs";
+
+const HERE = new URL("../../../../host/console/", import.meta.url);
+
+/** The pages of the table in `app.js`, with the paths of real things in place of names. */
+const PATHS = {
+  overview: "/", flow: "/flow", events: "/events", event: `/events/${process.env.SANGAM_EID}`, "dead-letters": "/dead-letters", plugins: "/plugins",
+  plugin: "/plugins/s", credentials: "/credentials", routes: "/routes", route: "/routes/script", sources: "/sources", webhooks: "/webhooks", audit: "/audit",
+  tokens: "/tokens", system: "/system",
+};
+const PAGES = Object.entries(PATHS).filter(([name]) => existsSync(new URL(`pages/${name}.js`, HERE)));
+
+test("whoever is not signed in is asked to, and comes to the page that was wanted", async ({ page, allow }) => {
+  allow(/status of 401/);
+  await page.goto("/system?x=1");
+  await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
+  await accessible(page);
+  const field = page.getByLabel("API token");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByText("Enter an API token.")).toBeVisible();
+  await expect(field).toBeFocused();
+  await field.fill("sgm_no-such-token");
+  await field.press("Enter");
+  await expect(page.locator(".error")).toBeVisible();
+  await expect(field).toHaveAttribute("aria-invalid", "true");
+  await field.fill(process.env.SANGAM_TOKEN);
+  await field.press("Enter");
+  await settled(page);
+  expect(new URL(page.url()).pathname + new URL(page.url()).search).toBe("/system?x=1");
+  // The token is this tab's: nothing outlives it.
+  expect(await page.evaluate(() => [localStorage.length, document.cookie])).toEqual([0, ""]);
+  await page.reload();
+  await settled(page);
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
+  expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
+});
+
+test("a token that ends while the console is open leads to the sign-in page, which says why", async ({ page, allow }) => {
+  allow(/status of 401/);
+  await signIn(page);
+  await open(page, "/");
+  await page.evaluate(() => sessionStorage.setItem("sangam.token", "sgm_ended"));
+  await page.getByRole("link", { name: "Events", exact: true }).click();
+  await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
+  await expect(page.getByText("You are signed out")).toBeVisible();
+});
+
+test("the console speaks the reader's language, with its digits, and remembers another", async ({ browser }) => {
+  const context = await browser.newContext({ locale: "bn-BD" });
+  const page = await context.newPage();
+  await signIn(page);
+  await open(page, "/nowhere");
+  await expect(page.locator("html")).toHaveAttribute("lang", "bn");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("এখানে কিছু নেই");
+  await page.getByLabel("ভাষা").selectOption("hi");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("यहाँ कुछ नहीं है");
+  await page.reload();
+  await expect(page.locator("html")).toHaveAttribute("lang", "hi");
+  await accessible(page);
+  await context.close();
+});
+
+test("colours follow the system until they are chosen", async ({ page }) => {
+  const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  await signIn(page);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await open(page, "/nowhere");
+  const dark = await background();
+  await page.emulateMedia({ colorScheme: "light" });
+  const light = await background();
+  expect(light).not.toBe(dark);
+  const turn = page.getByRole("button", { name: /^Colours/ });
+  await turn.click();
+  await turn.click();
+  await expect.poll(background).toBe(dark);
+  await page.reload();
+  await settled(page);
+  expect(await background()).toBe(dark);
+  await turn.click();
+  await expect.poll(background).toBe(light);
+});
+
+test("everything is reached by keyboard, and the focus goes where the reader goes", async ({ page }) => {
+  await signIn(page);
+  await open(page, "/nowhere");
+  await page.keyboard.press("Tab");
+  await expect(page.getByRole("link", { name: "Skip to the content" })).toBeFocused();
+  await page.keyboard.press("Enter");
+  await expect(page.locator("main")).toBeFocused();
+  await page.getByRole("link", { name: "Overview", exact: true }).focus();
+  await page.keyboard.press("Enter");
+  await expect(page).toHaveTitle(/Overview/);
+  await expect(page.locator("main h1")).toBeFocused();
+  await page.goBack();
+  await expect(page.locator("main h1")).toBeFocused();
+  await expect(page).toHaveURL(/nowhere$/);
+});
+
+test("a narrow window has a menu that opens, closes and lets go", async ({ page }) => {
+  await page.setViewportSize({ width: 320, height: 640 });
+  await signIn(page);
+  await open(page, "/nowhere");
+  const menu = page.getByRole("button", { name: "Menu" });
+  await expect(page.getByRole("link", { name: "Flow", exact: true })).toBeHidden();
+  await menu.press("Enter");
+  await expect(menu).toHaveAttribute("aria-expanded", "true");
+  await accessible(page);
+  await page.keyboard.press("Escape");
+  await expect(menu).toBeFocused();
+  await expect(page.getByRole("link", { name: "Flow", exact: true })).toBeHidden();
+  await menu.press("Enter");
+  await page.getByRole("link", { name: "Overview", exact: true }).click();
+  await expect(page.locator("main h1")).toBeFocused();
+  await expect(page.getByRole("link", { name: "Flow", exact: true })).toBeHidden();
+});
+
+for (const [name, path] of PAGES) {
+  test(`axe finds nothing on ${name}, light and dark, wide and narrow`, async ({ page }) => {
+    await signIn(page, process.env.SANGAM_ADMIN);
+    for (const [scheme, width] of [["light", 1280], ["dark", 320]]) {
+      await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
+      await page.setViewportSize({ width, height: 900 });
+      await open(page, path);
+      await accessible(page);
+      await fits(page);
+    }
+  });
+}
