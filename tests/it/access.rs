@@ -82,9 +82,9 @@ const WAYS: &[(&str, &str, &str)] = &[
     ("POST", "/v1/data/erase", "A(Administer)"),
     ("GET", "/v1/data/erasures", "A(Administer)"),
     ("GET", "/v1/data/erasures/{id}", "A(Administer)"),
-    ("GET", "/asyncapi.json", "A(Read)"),
     ("GET", "/metrics", "A(Read)"),
     ("GET", "/asyncapi.json", "A(Read)"),
+    ("GET", "/openapi.json", "Somebody"),
 ];
 
 fn includes(role: &str, needs: &str) -> bool {

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Query, State};
 use jiff::Timestamp;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Problem;
+use super::cursor::Listing;
 use crate::runtime::Runtime;
 use crate::store::AuditFilter;
 
@@ -18,19 +20,31 @@ const PAGE: u32 = 100;
 const MOST: u32 = 1000;
 
 /// Query of `GET /v1/audit`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "AuditQuery")]
 pub(super) struct Asked {
+    /// Name or id of who did it.
     actor: Option<String>,
+    /// What was done.
     action: Option<String>,
+    /// What it was done to.
     object: Option<String>,
+    /// Done at this time or later.
     since: Option<String>,
+    /// Done before this time.
     until: Option<String>,
+    /// How many at most: 100 unless said, 1000 at most.
+    #[serde(skip_serializing)]
     limit: Option<u32>,
-    cursor: Option<i64>,
+    /// Where the last page ended (`next_cursor`).
+    #[serde(skip_serializing)]
+    cursor: Option<String>,
 }
 
 pub(super) async fn list(State(runtime): State<Arc<Runtime>>, Query(asked): Query<Asked>) -> Result<Json<Value>, Problem> {
+    let listing = Listing::new("audit entries", &asked);
+    let before = listing.place(asked.cursor.as_deref())?;
     let time = |name: &str, text: Option<String>| {
         let parsed = text.map(|text| text.parse::<Timestamp>()).transpose();
         parsed.map_err(|error| Problem::bad_request(format!("{name}: {error}; write a time as 2026-03-01T10:00:00Z")))
@@ -41,11 +55,11 @@ pub(super) async fn list(State(runtime): State<Arc<Runtime>>, Query(asked): Quer
         object: asked.object,
         since: time("since", asked.since)?,
         until: time("until", asked.until)?,
-        before: asked.cursor,
+        before,
         limit: asked.limit.unwrap_or(PAGE).clamp(1, MOST),
     };
     let (records, more) = runtime.store.audit_page(&filter).await?;
-    let next = records.last().filter(|_| more).map(|record| record.seq.to_string());
+    let next = records.last().filter(|_| more).map(|record| listing.cursor(record.seq));
     let entries: Vec<Value> = records.iter().map(|record| record.document()).collect();
     Ok(Json(json!({ "entries": entries, "next_cursor": next })))
 }

@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::cursor::{Listing, TimeAnd};
 use super::dead_letter_groups::write_causes_down;
 use super::dead_letters::DeadLetters;
-use super::events::{decode_cursor, encode_cursor};
-use super::replay::{Plugins, Replay, added, new_replay, parse, plan};
+use super::order::Order;
+use super::replay::{Plugins, Replay, added, new_replay, plan};
 use super::{Problem, Sees};
 use crate::audit::{Action, By};
 use crate::crash::Point;
@@ -24,9 +25,10 @@ use crate::store::{DeadLetter, DeadLetterFilter, NewReplay, Store, StoreError};
 const MAX_REPLAYS: u32 = 1000;
 
 /// Body of `POST /v1/dead-letters/replay`.
-#[derive(Debug, Deserialize, Default)]
+#[derive(Debug, Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Filter {
+#[schemars(rename = "BulkReplayOrder")]
+pub(super) struct Filter {
     route: Option<String>,
     plugin: Option<String>,
     #[serde(rename = "type")]
@@ -52,9 +54,8 @@ pub(super) async fn replay_dead_letters(
     State(runtime): State<Arc<Runtime>>,
     Extension(by): Extension<By>,
     Extension(sees): Extension<Sees>,
-    body: Bytes,
+    Order(wish): Order<Filter>,
 ) -> Result<Json<Value>, Problem> {
-    let wish: Filter = parse(&body)?;
     if wish.q.is_some() && !sees.may_search(&runtime).await? {
         let why = "\"q\" would look into fields that are hidden from you: choose by route, plugin, type, kind or time";
         return Err(Problem::new(StatusCode::FORBIDDEN, why));
@@ -65,7 +66,6 @@ pub(super) async fn replay_dead_letters(
         .with("type", wish.event_type.as_deref())
         .with("kind", wish.kind.as_deref())
         .with("cause", wish.cause.as_deref());
-    let begun = wish.cursor.as_deref().map(Progress::decoded).transpose()?;
     let filter = DeadLetters {
         route: wish.route,
         plugin: wish.plugin,
@@ -78,15 +78,18 @@ pub(super) async fn replay_dead_letters(
         limit: wish.limit,
         cursor: None,
     };
+    let listing = Listing::new("a replay of dead letters", &filter);
+    // How far somebody has come who replays page by page: what was refused lies behind it, and so does not come again.
+    let begun: Option<TimeAnd<TimeAnd<i64>>> = listing.place(wish.cursor.as_deref())?;
     let mut filter = filter.parsed(MAX_REPLAYS, MAX_REPLAYS)?;
     write_causes_down(&runtime).await?;
     // Those that die again while somebody goes through them all are not for this time.
-    let until = begun.as_ref().map_or_else(|| runtime.clock.now(), |begun| begun.until);
+    let until = begun.as_ref().map_or_else(|| runtime.clock.now(), |begun| begun.0);
     filter.until = Some(filter.until.map_or(until, |asked| asked.min(until)));
-    filter.after = begun.map(|begun| begun.after);
+    filter.after = begun.map(|TimeAnd(_, TimeAnd(died, seq))| (died, seq));
     filter.oldest_first = true;
     let (letters, next) = whole_events(&runtime.store, filter).await?;
-    let next = next.map(|after| Progress { after, until }.encoded());
+    let next = next.map(|(died, seq)| listing.cursor(TimeAnd(until, TimeAnd(died, seq))));
     let wish = Replay::on(wish.plugins, sees);
     let mut refused = Vec::new();
     let mut replays: Vec<Vec<NewReplay>> = Vec::new();
@@ -113,28 +116,6 @@ pub(super) async fn replay_dead_letters(
     }
     runtime.due.notify_one();
     Ok(Json(json!({ "replays": replayed, "refused": refused, "more": next.is_some(), "next_cursor": next })))
-}
-
-/// How far somebody has come who replays page by page. What was refused lies behind it, and so does not come again.
-struct Progress {
-    /// Death and number of the last one looked at.
-    after: (Timestamp, i64),
-    /// When the first page was asked for.
-    until: Timestamp,
-}
-
-impl Progress {
-    fn encoded(&self) -> String {
-        encode_cursor(self.until, format!("{}/{}", self.after.0.as_millisecond(), self.after.1))
-    }
-
-    fn decoded(cursor: &str) -> Result<Progress, Problem> {
-        let bad = || Problem::bad_request("the cursor is not one that a replay of dead letters gave");
-        let (until, after) = decode_cursor(cursor)?;
-        let (died, seq) = after.split_once('/').ok_or_else(bad)?;
-        let died = died.parse().ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()).ok_or_else(bad)?;
-        Ok(Progress { after: (died, seq.parse().map_err(|_| bad())?), until })
-    }
 }
 
 /// The letters that a filter finds, in the order in which their runs were accepted: replayed, those of one order key go in that order again.

@@ -8,10 +8,12 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Problem;
+use super::order::Order;
 use crate::audit::{Action, Actor, By};
 use crate::credentials::{Answer, Asked, ConnectError, Connected, Ended, Remedy};
 use crate::runtime::Runtime;
@@ -21,8 +23,9 @@ use crate::telemetry;
 const CALLBACK: &str = "/oauth/callback";
 
 /// What to ask with.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ConsentOrder")]
 pub(super) struct Ask {
     /// An address on the loopback interface; without it the callback under `server.public-url`.
     redirect_uri: Option<String>,
@@ -33,9 +36,9 @@ pub(super) async fn ask(
     State(runtime): State<Arc<Runtime>>,
     Extension(by): Extension<By>,
     Path(name): Path<String>,
-    body: Option<Json<Ask>>,
+    Order(ask): Order<Ask>,
 ) -> Result<Json<Asked>, Problem> {
-    let asked = match body.and_then(|Json(ask)| ask.redirect_uri) {
+    let asked = match ask.redirect_uri {
         Some(redirect) => runtime.broker.ask_consent(&name, &redirect, false).await,
         None => {
             let public = runtime.server.public_url.as_deref().ok_or_else(|| {

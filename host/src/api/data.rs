@@ -11,13 +11,14 @@ use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Problem;
 use super::document::whole_document;
 use super::events::time;
-use super::replay::parse;
+use super::order::Order;
 use crate::audit::{Act, Action, By};
 use crate::personal::Mask;
 use crate::runtime::{Member, Runtime, Search, Step, Wanted};
@@ -30,18 +31,26 @@ const PROGRESS: Duration = Duration::from_secs(2);
 const OTHERS: Mask = Mask::Text("[redacted]");
 
 /// Body of the requests.
-#[derive(Debug, Deserialize, Default)]
+#[derive(Debug, Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+#[schemars(rename = "DataOrder")]
+pub(super) struct Asked {
+    /// What the person is known by: an address, a number, a name.
     #[serde(default)]
     subjects: Vec<String>,
+    /// Where in events' data to look, such as `customer.email`; without it in all fields that are marked.
     field: Option<String>,
+    /// In events of this type alone.
     #[serde(rename = "type")]
     event_type: Option<String>,
+    /// Received at this time or later.
     since: Option<String>,
+    /// Received before this time.
     until: Option<String>,
+    /// Erasing: the whole events rather than the person's values in them.
     #[serde(default)]
     whole: bool,
+    /// Erasing: runs that have not ended are cancelled rather than waited for.
     #[serde(default)]
     cancel: bool,
 }
@@ -66,24 +75,34 @@ impl Asked {
     }
 }
 
-pub(super) async fn find(State(runtime): State<Arc<Runtime>>, Extension(by): Extension<By>, body: Bytes) -> Result<Response, Problem> {
-    let asked = parse::<Asked>(&body)?;
+pub(super) async fn find(
+    State(runtime): State<Arc<Runtime>>,
+    Extension(by): Extension<By>,
+    Order(asked): Order<Asked>,
+) -> Result<Response, Problem> {
     let act = by.did(Action::DataFound, subjects(&runtime, &asked.subjects));
     let search = asked.search()?;
     runtime.store.audit(act, runtime.clock.now()).await?;
     Ok(lines(runtime, search, Form::Places))
 }
 
-pub(super) async fn export(State(runtime): State<Arc<Runtime>>, Extension(by): Extension<By>, body: Bytes) -> Result<Response, Problem> {
-    let asked = parse::<Asked>(&body)?;
+pub(super) async fn export(
+    State(runtime): State<Arc<Runtime>>,
+    Extension(by): Extension<By>,
+    Order(asked): Order<Asked>,
+) -> Result<Response, Problem> {
     let act = by.did(Action::DataExported, subjects(&runtime, &asked.subjects));
     let search = asked.search()?;
     runtime.store.audit(act, runtime.clock.now()).await?;
     Ok(lines(runtime, search, Form::Documents))
 }
 
-pub(super) async fn erase(State(runtime): State<Arc<Runtime>>, Extension(by): Extension<By>, body: Bytes) -> Result<Response, Problem> {
-    let wanted = parse::<Asked>(&body)?.wanted()?;
+pub(super) async fn erase(
+    State(runtime): State<Arc<Runtime>>,
+    Extension(by): Extension<By>,
+    Order(wish): Order<Asked>,
+) -> Result<Response, Problem> {
+    let wanted = wish.wanted()?;
     let act = by.did(Action::DataErased, subjects(&runtime, &wanted.subjects));
     asked(&runtime, &wanted, act).await
 }
@@ -94,9 +113,11 @@ fn subjects(runtime: &Runtime, subjects: &[String]) -> String {
 }
 
 /// Body of `POST /v1/events/{eid}/erase`.
-#[derive(Debug, Deserialize, Default)]
+#[derive(Debug, Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct OfEvent {
+#[schemars(rename = "EraseEventOrder")]
+pub(super) struct OfEvent {
+    /// Runs that have not ended are cancelled rather than waited for.
     #[serde(default)]
     cancel: bool,
 }
@@ -105,9 +126,8 @@ pub(super) async fn erase_event(
     State(runtime): State<Arc<Runtime>>,
     Extension(by): Extension<By>,
     Path(eid): Path<String>,
-    body: Bytes,
+    Order(OfEvent { cancel }): Order<OfEvent>,
 ) -> Result<Response, Problem> {
-    let OfEvent { cancel } = parse(&body)?;
     if runtime.store.event(&eid).await?.is_none() {
         return Err(Problem::not_found(format!("there is no event {eid}")));
     }
@@ -115,12 +135,20 @@ pub(super) async fn erase_event(
     asked(&runtime, &Wanted { eid: Some(eid), whole: true, cancel, ..Wanted::default() }, act).await
 }
 
+/// An erasure that was asked for.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ErasureBegun")]
+pub(super) struct Begun {
+    /// Its id.
+    erasure: String,
+}
+
 async fn asked(runtime: &Runtime, wanted: &Wanted, act: Act) -> Result<Response, Problem> {
     // On record before it begins: what is erased can't be looked up afterwards.
     runtime.store.audit(act, runtime.clock.now()).await?;
     let id = runtime.ask_erasure(wanted).await?;
     let location = format!("/v1/data/erasures/{id}");
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(json!({ "erasure": id }))).into_response())
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(Begun { erasure: id })).into_response())
 }
 
 pub(super) async fn erasures(State(runtime): State<Arc<Runtime>>) -> Result<Json<Value>, Problem> {

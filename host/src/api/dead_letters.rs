@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::{Query, State};
 use axum::{Extension, Json};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Problem;
+use super::cursor::{Listing, TimeAnd};
 use super::dead_letter_groups::write_causes_down;
-use super::events::{decode_cursor, encode_cursor, time};
+use super::events::time;
 use super::redaction::{Redaction, Sees};
 use crate::run::Death;
 use crate::runtime::Runtime;
@@ -21,23 +23,41 @@ const PAGE: u32 = 50;
 const MAX_PAGE: u32 = 500;
 
 /// Query of `GET /v1/dead-letters`. `since` and `until` are about when the run died.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DeadLetters {
+    /// The run's route.
     pub(super) route: Option<String>,
+    /// The plugin whose step failed.
     pub(super) plugin: Option<String>,
+    /// The event's type.
     #[serde(rename = "type")]
     pub(super) event_type: Option<String>,
+    /// Died at this time or later.
     pub(super) since: Option<String>,
+    /// Died before this time.
     pub(super) until: Option<String>,
+    /// What kind of failure it was.
     pub(super) kind: Option<String>,
+    /// A cause, as the groups of dead letters name it.
     pub(super) cause: Option<String>,
+    /// Text that the event or the reason says.
     pub(super) q: Option<String>,
+    /// How many at most: 50 unless said, 500 at most.
+    #[serde(skip_serializing)]
+    #[schemars(range(min = 1))]
     pub(super) limit: Option<u32>,
+    /// Where the last page ended (`next_cursor`).
+    #[serde(skip_serializing)]
     pub(super) cursor: Option<String>,
 }
 
 impl DeadLetters {
+    /// The list, filtered so.
+    pub(super) fn listing(&self) -> Listing {
+        Listing::new("dead letters", self)
+    }
+
     /// As the store understands it.
     pub(super) fn parsed(self, page: u32, most: u32) -> Result<DeadLetterFilter, Problem> {
         if let Some(kind) = self.kind.as_deref().filter(|kind| !Death::kinds().any(|known| known == *kind)) {
@@ -47,8 +67,7 @@ impl DeadLetters {
         if self.limit == Some(0) {
             return Err(Problem::bad_request("limit is 0; it says how many at most, so from 1 on"));
         }
-        let after = self.cursor.as_deref().map(decode_cursor).transpose()?;
-        let bad = || Problem::bad_request("the cursor is not one that this host gave");
+        let after = self.listing().place(self.cursor.as_deref())?.map(|TimeAnd(time, seq)| (time, seq));
         Ok(DeadLetterFilter {
             route: self.route,
             plugin: self.plugin,
@@ -60,7 +79,7 @@ impl DeadLetters {
             text: self.q,
             among: None,
             limit: self.limit.unwrap_or(page).min(most),
-            after: after.map(|(time, seq)| seq.parse().map(|seq| (time, seq)).map_err(|_| bad())).transpose()?,
+            after,
             oldest_first: false,
         })
     }
@@ -72,6 +91,7 @@ pub(super) async fn list(
     Extension(sees): Extension<Sees>,
     Query(query): Query<DeadLetters>,
 ) -> Result<Json<Value>, Problem> {
+    let listing = query.listing();
     let mut filter = query.parsed(PAGE, MAX_PAGE)?;
     write_causes_down(&runtime).await?;
     let limit = filter.limit as usize;
@@ -115,6 +135,6 @@ pub(super) async fn list(
         }));
     }
     let looked_at_all = !page.more && last.map(|letter| letter.seq) == page.letters.last().map(|letter| letter.seq);
-    let next = last.filter(|_| !looked_at_all).map(|letter| encode_cursor(letter.died_at, letter.seq));
+    let next = last.filter(|_| !looked_at_all).map(|letter| listing.cursor(TimeAnd(letter.died_at, letter.seq)));
     Ok(Json(json!({ "dead_letters": shown, "next_cursor": next })))
 }

@@ -2,38 +2,45 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Problem;
+use super::order::Order;
 use crate::audit::{Action, By};
 use crate::run::RunState;
 use crate::runtime::Runtime;
 use crate::store::{Decision, DecisionRefused, DoubtId};
 
 /// Body of the request.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Said {
+#[schemars(rename = "WriteDecision")]
+pub(super) struct Said {
     outcome: Outcome,
+    /// Of what was done: what the system answered, which the journal answers from then on.
     response: Option<Response>,
+    /// The attempt that sent it, where several did.
     attempt: Option<u32>,
+    /// The key that it was shown with: refused if it has another by now.
     key: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "DecidedOutcome")]
 enum Outcome {
     Done,
     NotDone,
 }
 
 /// What the system answered, or would have.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "DecidedResponse")]
 struct Response {
     #[serde(default = "ok")]
     status: u16,
@@ -51,10 +58,8 @@ pub(super) async fn decide(
     State(runtime): State<Arc<Runtime>>,
     Extension(by): Extension<By>,
     Path((id, step, seq)): Path<(String, String, u32)>,
-    body: Bytes,
+    Order(said): Order<Said>,
 ) -> Result<Json<Value>, Problem> {
-    let said: Said =
-        serde_json::from_slice(&body).map_err(|error| Problem::bad_request(format!("the body is not what is expected here: {error}")))?;
     let (attempt, key) = (said.attempt, said.key.clone());
     let decision = decision(said)?;
     let run = runtime.store.run(&id).await?.ok_or_else(|| Problem::not_found(format!("there is no run {id}")))?;

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Problem;
+use super::cursor::{Listing, TimeAnd};
 use super::document::{event_document, explain, queue, redacted, summary};
 use super::redaction::{Redaction, Sees};
 use crate::runtime::Runtime;
@@ -22,18 +22,29 @@ const PAGE: u32 = 50;
 const MAX_PAGE: u32 = 500;
 
 /// Query of `GET /v1/events`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct List {
+    /// `unrouted`, `running`, `waiting`, `pending`, `dead`, `cancelled` or `succeeded`.
     status: Option<String>,
+    /// The whole type.
     #[serde(rename = "type")]
     kind: Option<String>,
+    /// The whole source.
     source: Option<String>,
+    /// A route that has a run of it.
     route: Option<String>,
+    /// Received at this time or later.
     since: Option<String>,
+    /// Received before this time.
     until: Option<String>,
+    /// Text that it says somewhere.
     q: Option<String>,
+    /// How many at most: 50 unless said, 500 at most.
+    #[serde(skip_serializing)]
     limit: Option<u32>,
+    /// Where the last page ended (`next_cursor`).
+    #[serde(skip_serializing)]
     cursor: Option<String>,
 }
 
@@ -48,6 +59,8 @@ pub(super) async fn list(
     if let Some(status) = query.status.as_deref().filter(|status| !STATUSES.contains(status)) {
         return Err(Problem::bad_request(format!("status {status:?} is none of {}", STATUSES.join(", "))));
     }
+    let listing = Listing::new("events", &query);
+    let after = listing.place(query.cursor.as_deref())?.map(|TimeAnd(time, eid)| (time, eid));
     let limit = query.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
     let (text, seen_text) = if query.q.is_none() || sees.may_search(&runtime).await? { (query.q, None) } else { (None, query.q) };
     let filter = EventFilter {
@@ -59,7 +72,7 @@ pub(super) async fn list(
         until: query.until.as_deref().map(|text| time("until", text)).transpose()?,
         text,
         limit: if seen_text.is_some() { MAX_PAGE } else { limit },
-        after: query.cursor.as_deref().map(decode_cursor).transpose()?,
+        after,
     };
     let page = runtime.store.events(&filter).await?;
     let mut events = Vec::with_capacity(page.events.len().min(limit as usize));
@@ -82,7 +95,7 @@ pub(super) async fn list(
         }
     }
     let looked_at_all = !page.more && last.map(|event| &event.eid) == page.events.last().map(|(event, _)| &event.eid);
-    let next = last.filter(|_| !looked_at_all).map(|event| encode_cursor(event.received_at, &event.eid));
+    let next = last.filter(|_| !looked_at_all).map(|event| listing.cursor(TimeAnd(event.received_at, &event.eid)));
     Ok(Json(json!({ "events": events, "next_cursor": next })))
 }
 
@@ -96,17 +109,4 @@ pub(super) async fn show(
 
 pub(super) fn time(name: &str, text: &str) -> Result<Timestamp, Problem> {
     text.parse().map_err(|_| Problem::bad_request(format!("{name}: {text:?} is not an RFC 3339 time such as 2026-11-02T08:00:00Z")))
-}
-
-/// Where a page ended: a time and what tells apart those of the same time.
-pub(super) fn encode_cursor(time: Timestamp, id: impl std::fmt::Display) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{}/{id}", time.as_millisecond()))
-}
-
-pub(super) fn decode_cursor(cursor: &str) -> Result<(Timestamp, String), Problem> {
-    let bad = || Problem::bad_request("the cursor is not one that this host gave");
-    let text = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(bad)?;
-    let (millis, eid) = text.split_once('/').ok_or_else(bad)?;
-    let time = millis.parse().ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()).ok_or_else(bad)?;
-    Ok((time, eid.to_owned()))
 }

@@ -7,6 +7,7 @@ use axum::Extension;
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Problem, cookie, guard};
@@ -24,8 +25,9 @@ const MOST_PATH: usize = 1024;
 const UNDER_WAY: u64 = 600;
 
 /// Query of `GET /login`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Begin {
+    /// A path of this host to come back to.
     #[serde(rename = "return")]
     return_to: Option<String>,
 }

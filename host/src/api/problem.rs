@@ -1,13 +1,18 @@
 //! Errors as problem documents (RFC 9457).
+//!
+//! `type` is `about:blank`: the status says all that a program needs to choose what to do (section 4.2.1), `detail` tells people. `instance` is of this
+//! one refusal, and stands in the log beside the cause where that is the host's.
 
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::runtime::Pressed;
 use crate::store::StoreError;
@@ -23,12 +28,62 @@ pub struct Problem {
     detail: String,
     members: Map<String, Value>,
     retry_after: Option<Duration>,
+    /// Methods that are answered where another was asked.
+    allow: Option<String>,
+    instance: Uuid,
+}
+
+/// A problem document as it is answered.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "Problem")]
+#[expect(dead_code, reason = "it is a form: members are added to it as a problem needs them")]
+pub(super) struct ProblemDocument {
+    /// `about:blank`: the status says what kind it is.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The status in words.
+    title: String,
+    /// The status again.
+    status: u16,
+    /// What was wrong, where, and what to do.
+    detail: String,
+    /// `urn:uuid:…` of this one refusal.
+    instance: String,
+    /// Of a batch: each event that is refused.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<RefusedEvent>,
+    /// Of a configuration: each problem in it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<ConfigurationProblem>,
+}
+
+/// An event that is refused, by its place.
+#[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "it is a form")]
+pub(super) struct RefusedEvent {
+    /// From 0.
+    index: u32,
+    /// What was wrong with it.
+    detail: String,
+    /// JSON pointer to the place in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<String>,
+}
+
+/// Something wrong in a configuration file.
+#[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "it is a form")]
+pub(super) struct ConfigurationProblem {
+    line: Option<u32>,
+    column: Option<u32>,
+    message: String,
+    help: Option<String>,
 }
 
 impl Problem {
     /// With a status and a sentence on what was wrong and what to do.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
-        Problem { status, detail: detail.into(), members: Map::new(), retry_after: None }
+        Problem { status, detail: detail.into(), members: Map::new(), retry_after: None, allow: None, instance: Uuid::now_v7() }
     }
 
     /// 400.
@@ -56,6 +111,11 @@ impl Problem {
         Problem { retry_after: Some(retry_after), ..Problem::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }
 
+    /// 405 with `Allow`.
+    pub fn not_allowed(detail: impl Into<String>, methods: &str) -> Problem {
+        Problem { allow: Some(methods.to_owned()), ..Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail) }
+    }
+
     /// Its status.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -75,8 +135,9 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
-        tracing::error!(error = telemetry::chain(&error), "the store did not answer a request");
-        Problem::unavailable("the store can't be asked now", Duration::from_secs(1))
+        let problem = Problem::unavailable("the store can't be asked now", Duration::from_secs(1));
+        tracing::error!(error = telemetry::chain(&error), instance = %problem.instance, "the store did not answer a request");
+        problem
     }
 }
 
@@ -92,6 +153,8 @@ impl From<Pressed> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut members = self.members;
+        members.insert("type".to_owned(), json!("about:blank"));
+        members.insert("instance".to_owned(), json!(self.instance.urn().to_string()));
         members.insert("title".to_owned(), json!(self.status.canonical_reason().unwrap_or("Error")));
         members.insert("status".to_owned(), json!(self.status.as_u16()));
         members.insert("detail".to_owned(), json!(self.detail));
@@ -100,6 +163,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(after) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        }
+        if let Some(allow) = self.allow.and_then(|methods| HeaderValue::try_from(methods).ok()) {
+            headers.insert(header::ALLOW, allow);
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -116,8 +182,13 @@ pub(super) async fn not_found(request: Request) -> Problem {
     Problem::not_found(format!("there is nothing at {}", request.uri().path()))
 }
 
-pub(super) async fn method_not_allowed(request: Request) -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} is not answered at {}", request.method(), request.uri().path()))
+/// A method that a path does not have; `OPTIONS` asks which it has. A browser that asks on behalf of a page elsewhere whether that may ask is told no.
+pub(super) fn method_not_allowed(request: &Request, methods: &str) -> Response {
+    if request.method() == Method::OPTIONS && !request.headers().contains_key(header::ORIGIN) {
+        return (StatusCode::NO_CONTENT, [(header::ALLOW, methods)]).into_response();
+    }
+    let why = format!("{} is not answered at {}, only {methods}", request.method(), request.uri().path());
+    Problem::not_allowed(why, methods).into_response()
 }
 
 /// Turns plain-text errors, such as those of axum's extractors, into problem documents.

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Problem;
 use super::dry_run::dry_run;
+use super::order::Order;
 use super::redaction::{Redaction, Sees};
 use crate::audit::{Action, By};
 use crate::config::{OnDoubt, OrderOnDead, Route};
@@ -21,8 +22,9 @@ use crate::store::{NewReplay, ReplayRefused, RunRow};
 use crate::worker::{self, ReadsFrom};
 
 /// Where a replay starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "ReplayFrom")]
 enum From {
     #[default]
     Failed,
@@ -30,8 +32,9 @@ enum From {
 }
 
 /// Which idempotency keys it uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "ReplayKeys")]
 enum Keys {
     #[default]
     Same,
@@ -39,24 +42,32 @@ enum Keys {
 }
 
 /// Which configuration it runs on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "ReplayPlugins")]
 pub(super) enum Plugins {
     Pinned,
     #[default]
     Present,
 }
 
-#[derive(Debug, Deserialize, Default)]
+/// Body of `POST /v1/events/{eid}/replay`.
+#[derive(Debug, Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ReplayOrder")]
 pub(super) struct Replay {
+    /// Of this route alone; without it every line whose newest run is dead, or, from the start, every line.
     route: Option<String>,
+    /// `failed` keeps the outputs of the steps that succeeded.
     #[serde(default)]
     from: From,
+    /// `new` does it all again, finished writes too.
     #[serde(default)]
     keys: Keys,
+    /// `present` is the whole present configuration, `pinned` the one the run began with.
     #[serde(default)]
     plugins: Plugins,
+    /// Says what it would do, and does nothing.
     #[serde(default)]
     dry_run: bool,
     /// Of a dry run.
@@ -103,9 +114,9 @@ pub(super) async fn replay(
     Extension(by): Extension<By>,
     Extension(sees): Extension<Sees>,
     Path(eid): Path<String>,
-    body: Bytes,
+    Order(wish): Order<Replay>,
 ) -> Result<Json<Value>, Problem> {
-    let wish = Replay { sees, ..parse(&body)? };
+    let wish = Replay { sees, ..wish };
     if wish.reads.is_some() && !wish.dry_run {
         return Err(Problem::bad_request("\"reads\" goes with \"dry_run\": true; a real run asks for itself"));
     }
@@ -303,12 +314,4 @@ pub(super) async fn cancel(
     runtime.due.notify_one();
     let ids: Vec<&str> = cancelled.runs.iter().map(|(id, _)| id.as_str()).collect();
     Ok(Json(json!({ "cancelled": ids, "released": cancelled.released })))
-}
-
-/// An empty body is an empty object.
-pub(super) fn parse<T: for<'de> Deserialize<'de> + Default>(body: &[u8]) -> Result<T, Problem> {
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Ok(T::default());
-    }
-    serde_json::from_slice(body).map_err(|error| Problem::bad_request(format!("the body is not what is expected here: {error}")))
 }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::cursor::Listing;
 use super::{Problem, system};
 use crate::config;
 use crate::runtime::Runtime;
@@ -20,27 +22,33 @@ const MAX_PAGE: u32 = 500;
 const MAX_CHANGES: usize = 500;
 
 /// Query of `GET /v1/revisions`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Page {
+    /// How many at most: 50 unless said, 500 at most.
+    #[serde(skip_serializing)]
     limit: Option<u32>,
-    cursor: Option<i64>,
+    /// Where the last page ended (`next_cursor`).
+    #[serde(skip_serializing)]
+    cursor: Option<String>,
 }
 
 /// Query of `GET /v1/revisions/{number}`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
+    /// The number of a revision: what is different from that one.
     against: Option<i64>,
 }
 
 /// The latest first.
 pub(super) async fn list(State(runtime): State<Arc<Runtime>>, Query(page): Query<Page>) -> Result<Json<Value>, Problem> {
     let limit = page.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
-    let mut rows = runtime.store.revisions(page.cursor, limit + 1).await?;
+    let listing = Listing::new("revisions", &page);
+    let mut rows = runtime.store.revisions(listing.place(page.cursor.as_deref())?, limit + 1).await?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
-    let next = rows.last().filter(|_| more).map(|row| row.number.to_string());
+    let next = rows.last().filter(|_| more).map(|row| listing.cursor(row.number));
     let hosts = system::hosts(&runtime).await?;
     let present = runtime.present().revision.number;
     let revisions: Vec<Value> = rows.iter().map(|row| summary(row, &hosts, present)).collect();

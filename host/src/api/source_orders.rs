@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Problem;
+use super::cursor::Listing;
+use super::order::Order;
 use super::redaction::Sees;
+use super::shown::Accepted;
 use crate::audit::{Action, By};
 use crate::config::{Source, SourceKind};
 use crate::ingress;
@@ -169,10 +171,14 @@ pub(super) async fn show(
 }
 
 /// Query of `GET /v1/sources/{name}/set-aside`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Page {
+    /// How many at most: 50 unless said, 500 at most.
+    #[serde(skip_serializing)]
     limit: Option<u32>,
+    /// Where the last page ended (`next_cursor`).
+    #[serde(skip_serializing)]
     cursor: Option<String>,
 }
 
@@ -185,10 +191,12 @@ pub(super) async fn set_aside(
 ) -> Result<Json<Value>, Problem> {
     let source = source(&runtime, &name)?;
     let limit = page.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
-    let mut rows = runtime.store.set_aside_of(&source.name, page.cursor.as_deref(), limit + 1).await?;
+    let listing = Listing::new("what a source has set aside", &source.name);
+    let after: Option<String> = listing.place(page.cursor.as_deref())?;
+    let mut rows = runtime.store.set_aside_of(&source.name, after.as_deref(), limit + 1).await?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
-    let next = rows.last().filter(|_| more).map(|row| row.id.clone());
+    let next = rows.last().filter(|_| more).map(|row| listing.cursor(&row.id));
     let sees_all = sees.may_search(&runtime).await?;
     let shown: Vec<Value> = rows.iter().map(|row| shown_row(row, sees_all)).collect();
     Ok(Json(json!({ "set_aside": shown, "next_cursor": next })))
@@ -213,18 +221,11 @@ fn shown_row(row: &SetAsideRow, sees_all: bool) -> Value {
     shown
 }
 
-/// Body of an order: nothing, or JSON.
-fn order<T: for<'de> Deserialize<'de> + Default>(body: &Bytes) -> Result<T, Problem> {
-    if body.is_empty() {
-        return Ok(T::default());
-    }
-    serde_json::from_slice(body).map_err(|error| Problem::bad_request(format!("the body is not as it must be: {error}")))
-}
-
 /// Body of a pause.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Pause {
+#[schemars(rename = "PauseOrder")]
+pub(super) struct Pause {
     reason: Option<String>,
 }
 
@@ -232,10 +233,9 @@ pub(super) async fn pause(
     State(runtime): State<Arc<Runtime>>,
     Extension(by): Extension<By>,
     Path(name): Path<String>,
-    body: Bytes,
+    Order(Pause { reason }): Order<Pause>,
 ) -> Result<Json<Value>, Problem> {
     let source = with_turns(&runtime, &name)?;
-    let Pause { reason } = order(&body)?;
     let reason = reason.map(|reason| reason.chars().take(MAX_REASON).collect::<String>());
     let act = by.did(Action::SourcePaused, source.name.as_str());
     let paused = runtime.store.source_pause(&source.name, reason, act, runtime.clock.now()).await?;
@@ -258,9 +258,10 @@ pub(super) async fn resume(
 }
 
 /// Body of a backfill.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Backfill {
+#[schemars(rename = "BackfillOrder")]
+pub(super) struct Backfill {
     from: Option<String>,
     to: Option<String>,
 }
@@ -269,14 +270,13 @@ pub(super) async fn backfill_begin(
     State(runtime): State<Arc<Runtime>>,
     Extension(by): Extension<By>,
     Path(name): Path<String>,
-    body: Bytes,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+    Order(Backfill { from, to }): Order<Backfill>,
+) -> Result<Accepted<Value>, Problem> {
     let source = source(&runtime, &name)?;
     let Some(spec) = ingress::polled(&source) else {
         return Err(Problem::conflict(format!("{name} is not polled: only a source of type `poll` can read an earlier time")));
     };
     let now = runtime.clock.now();
-    let Backfill { from, to } = order(&body)?;
     let moment = |what: &str, text: &str| crate::config::parse_moment(text).map_err(|why| Problem::bad_request(format!("{what}: {why}")));
     let from = from.ok_or_else(|| Problem::bad_request("`from` is missing: the day or time that the backfill begins at"))?;
     let since = moment("from", &from)?;
@@ -293,7 +293,7 @@ pub(super) async fn backfill_begin(
         return Err(Problem::conflict(why));
     }
     runtime.turning.notify_one();
-    Ok((StatusCode::ACCEPTED, Json(json!({ "from": since.to_string(), "to": until.to_string() }))))
+    Ok(Accepted(json!({ "from": since.to_string(), "to": until.to_string() })))
 }
 
 pub(super) async fn backfill_cancel(
@@ -310,9 +310,10 @@ pub(super) async fn backfill_cancel(
 }
 
 /// Body of `retry` and `discard`: one, or all.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Which {
+#[schemars(rename = "WhichOrder")]
+pub(super) struct Which {
     id: Option<String>,
 }
 
@@ -321,10 +322,9 @@ pub(super) async fn retry(
     State(runtime): State<Arc<Runtime>>,
     Extension(by): Extension<By>,
     Path(name): Path<String>,
-    body: Bytes,
+    Order(Which { id }): Order<Which>,
 ) -> Result<Json<Value>, Problem> {
     let source = source(&runtime, &name)?;
-    let Which { id } = order(&body)?;
     known(&runtime, &source, id.as_deref()).await?;
     let mut act = by.did(Action::SetAsideRetried, source.name.as_str());
     if let Some(id) = &id {
@@ -345,10 +345,9 @@ pub(super) async fn discard(
     State(runtime): State<Arc<Runtime>>,
     Extension(by): Extension<By>,
     Path(name): Path<String>,
-    body: Bytes,
+    Order(Which { id }): Order<Which>,
 ) -> Result<Json<Value>, Problem> {
     let source = source(&runtime, &name)?;
-    let Which { id } = order(&body)?;
     known(&runtime, &source, id.as_deref()).await?;
     let mut act = by.did(Action::SetAsideDiscarded, source.name.as_str());
     if let Some(id) = &id {

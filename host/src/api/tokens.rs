@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Problem;
-use super::replay::parse;
+use super::order::Order;
+use super::shown::Created;
 use crate::access::Caller;
 use crate::audit::Action;
 use crate::credentials::{Permission, Role, allows, api_token};
@@ -22,13 +23,18 @@ use crate::store::ApiTokenRow;
 const MOST_NAME: usize = 100;
 
 /// Body of `POST /v1/tokens`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Wish {
+#[schemars(rename = "TokenOrder")]
+pub(super) struct Wish {
+    /// Who or what will use it.
     name: Option<String>,
+    /// `admin`, `operator`, `sender` or `viewer`.
     role: Option<String>,
+    /// Whether it sees what is marked as personal data.
     #[serde(default)]
     personal: bool,
+    /// Of a sender: the sources that it may send as, with `*`.
     #[serde(default)]
     sources: Vec<String>,
     /// Such as `30d`, or `never`.
@@ -62,9 +68,8 @@ fn shown(row: &ApiTokenRow, caller: &Caller, now: Timestamp) -> Value {
 pub(super) async fn create(
     State(runtime): State<Arc<Runtime>>,
     Extension(caller): Extension<Caller>,
-    body: Bytes,
-) -> Result<(StatusCode, Json<Value>), Problem> {
-    let wish: Wish = parse(&body)?;
+    Order(wish): Order<Wish>,
+) -> Result<Created<Value>, Problem> {
     let name = wish.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| Problem::bad_request("\"name\" is missing: who or what will use the token"))?;
     if name.chars().count() > MOST_NAME || name.chars().any(char::is_control) {
@@ -96,7 +101,7 @@ pub(super) async fn create(
     runtime.store.token_insert(row.clone(), act).await?;
     let mut made = shown(&row, &caller, now);
     made["token"] = json!(text.expose());
-    Ok((StatusCode::CREATED, Json(made)))
+    Ok(Created(made))
 }
 
 /// Revokes a token, at once and on all hosts of the store. One's own, too: the answer says so, and is the last one to it.

@@ -96,7 +96,7 @@ enum Verb {
     Session(session::Session),
     /// See how endpoints of webhooks are doing, enable and test them, make them new secrets
     Webhooks(webhooks::Webhooks),
-    /// Print the published JSON Schemas, and the AsyncAPI document of a configuration
+    /// Print the published JSON Schemas, the OpenAPI document of the HTTP API, and the AsyncAPI document of a configuration
     Schema(schema::Schema),
     /// Compile a component: what a host starts to have it done apart
     #[command(name = crate::engine::COMPILER, hide = true)]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::{ConfigArg, Failure};
+use crate::api;
 use crate::asyncapi::{self, Described};
 use crate::catalogue::{self, Entry};
 use crate::config::{self, Access, Loaded};
@@ -21,11 +22,15 @@ const OTHERS: [(&str, &str, &str); 3] = [
     ("case", "a test case of a plugin", crate::rehearsal::CASE_SCHEMA),
 ];
 
+/// The document of the HTTP API, and where a host is reached that no configuration says.
+const OPENAPI: &str = "openapi";
+const HERE: &str = "http://127.0.0.1:7070";
+
 /// Prints a published JSON Schema: of business events (the catalogue), of what plugins describe themselves with and are called with, of their test cases.
 /// Without a name: which ones there are.
 #[derive(Debug, clap::Args)]
 pub(super) struct Schema {
-    /// Which one: a type of events such as job.completed, or descriptor, context, case
+    /// Which one: a type of events such as job.completed, or descriptor, context, case, openapi
     name: Option<String>,
     /// Which version of it; by default the newest
     #[arg(long, value_name = "NUMBER", requires = "name")]
@@ -47,6 +52,10 @@ impl Schema {
     pub(super) async fn run(self) -> Result<(), Failure> {
         if self.asyncapi {
             return describe(&self.config).await;
+        }
+        if self.name.as_deref() == Some(OPENAPI) && self.check.is_none() && self.version.is_none() {
+            anstream::println!("{:#}", api::openapi_document(HERE));
+            return Ok(());
         }
         let named = self.name.as_deref().map(|name| named(name, self.version)).transpose()?;
         match (&self.check, named) {
@@ -126,7 +135,7 @@ fn named(name: &str, version: Option<u32>) -> Result<Named, Failure> {
     let why = match catalogue::find(event_type, None) {
         Some(newest) => format!("the catalogue has no such version of {event_type}; its newest is {}", newest.version),
         None => {
-            let known = OTHERS.iter().map(|(name, ..)| *name).chain(catalogue::types());
+            let known = OTHERS.iter().map(|(name, ..)| *name).chain([OPENAPI]).chain(catalogue::types());
             let near = config::near_name(event_type, known).map(|near| format!("did you mean {near}? ")).unwrap_or_default();
             format!("there is no schema {:?}; {near}`sangam schema` lists them", plain(name))
         }
@@ -152,6 +161,7 @@ fn list(as_json: bool) {
     for (name, title, _) in OTHERS {
         anstream::println!("  {name:width$}  {title}");
     }
+    anstream::println!("\nThe HTTP API:\n  {OPENAPI:width$}  its OpenAPI 3.1 document, as a host answers it at /openapi.json");
     anstream::println!("\n`sangam schema NAME` prints one, `sangam schema --check FILE` holds an event against its own.");
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -45,7 +46,8 @@ const MOST_NAME: usize = 64;
 const MOST_VALUE: usize = 8 << 10;
 
 /// A consent that was asked for.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "AskedConsent")]
 pub struct Asked {
     /// Names it, for who asked.
     pub id: String,
@@ -55,6 +57,7 @@ pub struct Asked {
     pub redirect_uri: String,
     /// Until when.
     #[serde(serialize_with = "super::status::moment")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub expires_at: Timestamp,
 }
 

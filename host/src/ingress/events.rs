@@ -8,6 +8,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -23,8 +24,9 @@ use crate::telemetry;
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// Query of `POST /v1/events`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub struct Wait {
+    /// How long to wait until all runs have ended, such as `5s`; at most 60 s.
     wait: Option<String>,
 }
 

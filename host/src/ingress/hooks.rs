@@ -55,7 +55,7 @@ pub async fn hook(State(runtime): State<Arc<Runtime>>, request: Request) -> Resu
     }
     if !webhook.methods.iter().any(|method| parts.method == method.as_str()) {
         let why = format!("source {} takes {}, not {}", source.name, webhook.methods.join(" and "), parts.method);
-        return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, why));
+        return Err(Problem::not_allowed(why, &webhook.methods.join(", ")));
     }
     if runtime.stopping.is_cancelled() {
         return Err(Problem::unavailable("the host is shutting down", Duration::from_secs(5)));

@@ -22,7 +22,7 @@ use crate::runtime::{LoadedPlugin, PresentPlugin, Revision, Runtime};
 use crate::store::{ClaimedRun, JournalSnapshot, NewEvent, StoreError};
 
 /// How reads are answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ReadsFrom {
     /// From what was kept of the line's attempts.

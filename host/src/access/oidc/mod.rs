@@ -16,6 +16,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -76,12 +77,18 @@ pub struct Person {
 }
 
 /// What comes back from the provider by way of the browser.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "ProviderAnswer")]
 pub struct Answer {
+    /// Good for one token.
     code: Option<String>,
+    /// Of the login that it answers.
     state: Option<String>,
+    /// Who answers (RFC 9207).
     iss: Option<String>,
+    /// Why there is no code.
     error: Option<String>,
+    /// The same in words.
     error_description: Option<String>,
 }
 
