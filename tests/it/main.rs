@@ -2,6 +2,7 @@
 
 mod assembled;
 mod outcome;
+mod packaging;
 mod scene;
 
 mod access;

@@ -4,6 +4,7 @@ mod book;
 mod build;
 mod commands;
 mod deny;
+mod dist;
 mod fuzz;
 mod languages;
 mod tools;
@@ -18,6 +19,7 @@ cargo xtask COMMAND
   test [FILTER]   runs all tests, those at the edge on SQLite and on PostgreSQL
   crash [ARGS]    kills hosts at random instants under load and counts what was lost or doubled (--help says more)
   build           makes the release host (release/sangam) and the components (release/plugins/NAME.wasm)
+  dist            packs the program, its connectors, manual pages and completions into one archive (dist/ in the target folder)
   bench [ARGS]    measures and prints the figures, as a table and as JSON
   fuzz [ARGS]     feeds whatever reads bytes from outside with bytes that nobody would write (--help says more)
   book            makes the connector author's book (book/index.html in the target folder)
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     let (command, rest) = arguments.split_first().map_or(("help", &[][..]), |(command, rest)| (command.as_str(), rest));
     let done = match command {
         "build" => build::all().map(|_| ()),
+        "dist" => dist::dist(),
         "demo" => commands::demo(rest),
         "test" => commands::test(rest),
         "crash" => commands::crash(rest),

@@ -12,8 +12,10 @@ mod decide;
 mod dry_run;
 mod events;
 mod init;
+mod man;
 mod memory;
 mod plugin;
+mod ready;
 mod rotate_key;
 mod schema;
 mod secret;
@@ -70,6 +72,8 @@ enum Verb {
     Up(up::Up),
     /// Find every mistake in the configuration, its expressions, plugins and grants
     Check(check::Check),
+    /// Ask a host whether it would take events in
+    Ready(ready::Ready),
     /// Send an event, or a batch of events, to a running host
     Send(send::Send),
     /// Look at and handle events
@@ -106,6 +110,8 @@ enum Verb {
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// Write the manual pages
+    Man(man::Man),
 }
 
 /// How a verb fails.
@@ -147,6 +153,7 @@ pub async fn run() -> ExitCode {
         Verb::Init(verb) => verb.run(),
         Verb::Up(verb) => verb.run().await,
         Verb::Check(verb) => verb.run().await,
+        Verb::Ready(verb) => verb.run().await,
         Verb::Send(verb) => verb.run().await,
         Verb::Events(verb) => verb.run().await,
         Verb::Sources(verb) => verb.run().await,
@@ -162,6 +169,7 @@ pub async fn run() -> ExitCode {
         Verb::Session(verb) => verb.run().await,
         Verb::Schema(verb) => verb.run().await,
         Verb::Compile(verb) => verb.run(),
+        Verb::Man(verb) => verb.run(Cli::command()),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sangam", &mut std::io::stdout());
             Ok(())

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::PgPool;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{AssertSqlSafe, SqlSafeStr};
@@ -23,12 +23,19 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
 ];
 
 pub(super) async fn run_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
-    migrator(|sql| only_for("sqlite", sql)).run(pool).await.map_err(StoreError::Migrate)
+    migrator(|sql| only_for("sqlite", sql)).run(pool).await.map_err(failed)
 }
 
 /// Hosts that start together wait for each other: the migrator holds a lock of the server.
 pub(super) async fn run_postgres(pool: &PgPool) -> Result<(), StoreError> {
-    migrator(for_postgres).run(pool).await.map_err(StoreError::Migrate)
+    migrator(for_postgres).run(pool).await.map_err(failed)
+}
+
+fn failed(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::VersionMissing(step) => StoreError::Newer(step),
+        error => StoreError::Migrate(error),
+    }
 }
 
 fn migrator(dialect: impl Fn(&str) -> String) -> Migrator {

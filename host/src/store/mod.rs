@@ -137,6 +137,12 @@ pub enum StoreError {
     /// Migrations did not run.
     #[error("can't bring the store to this version's schema")]
     Migrate(#[source] sqlx::migrate::MigrateError),
+    /// A later version has used it. Nothing was changed.
+    #[error(
+        "the store was last used by a newer version of Sangam: its schema has step {0}, which this program does not know; \
+         start that version, or restore the backup from before the upgrade (docs/upgrade.md)"
+    )]
+    Newer(i64),
     /// Another host has this file.
     #[error("{0} is in use by another sangam host; one SQLite file serves one host")]
     Locked(String),
@@ -229,7 +235,7 @@ impl Store {
     /// none, and a lock keeps a second host off it; a server serves several hosts.
     ///
     /// # Errors
-    /// [`StoreError::Open`], [`StoreError::Migrate`], [`StoreError::Locked`].
+    /// [`StoreError::Open`], [`StoreError::Migrate`], [`StoreError::Newer`], [`StoreError::Locked`].
     pub async fn open(url: &str) -> Result<Store, StoreError> {
         Store::open_armed(url, Crash::default()).await
     }
