@@ -13,8 +13,13 @@ export function meets(one, other) {
   return one === other || like(one, other) || like(other, one);
 }
 
-/** Whether a source can bring what a route wants. A source that does not say what it brings can bring anything. */
+/**
+ * Whether a source brings what a route wants. One that is not configured is known by what it sent: it is joined to routes that took something in. A configured one
+ * that does not say what it brings can bring anything.
+ */
 export function feeds(source, route) {
+  if ((route.sources ?? []).length > 0 && source.source && !route.sources.some((wanted) => meets(source.source, wanted))) return false;
+  if (source.type === "api" && route.accepted === 0) return false;
   if ((source.types ?? []).length === 0) return true;
   return source.types.some((type) => route.types.some((wanted) => meets(type, wanted)));
 }

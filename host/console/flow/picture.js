@@ -11,6 +11,8 @@ const LEAST_SCALE = 0.1;
 /** Smaller than this nothing can be read: the whole graph is shown from its beginning, to be moved along. */
 const READABLE = 0.55;
 const STEP = 60;
+/** With more lines than this, those between routes and plugins have no figures. */
+const CROWD = 40;
 /** How long a line moves after a call. */
 const MOVES = 1_500;
 
@@ -208,10 +210,12 @@ export function Picture({ graph, toggle, isOpen }) {
             const at = place.edges.get(edge.key);
             if (!at) return null;
             const { count, failed } = flowOf(edge);
+            // Where many lines lie side by side their figures would cover one another; the things at their ends tell them.
+            const isTold = count > 0 && !(edge.from.startsWith("route ") && edge.kind === "call" && graph.edges.length > CROWD);
             const width = count ? Math.min(5, 1.2 + Math.log10(count + 1)) : 1.2;
             return html`<g key=${edge.key} class=${moving.has(edge.key) ? "flow-edge moving" : "flow-edge"} data-tone=${failed > 0 ? "warn" : undefined}>
               <path d=${line(at.points)} stroke-width=${width} marker-end="url(#flow-arrow)" />
-              ${count !== null && count > 0 && html`<text x=${at.x} y=${at.y + 4}>${short(count)}</text>`}
+              ${isTold && html`<text x=${at.x} y=${at.y + 4}>${short(count)}</text>`}
             </g>`;
           })}</g>
           ${graph.nodes.map((node) => place.nodes.get(node.id) && html`<${Node} key=${node.id} node=${node} at=${place.nodes.get(node.id)} />`)}

@@ -59,9 +59,9 @@ export default function Flow({ query }) {
 function Lists({ data, routes }) {
   const columns = [
     { key: "name", title: t("flow.step"), render: (step) => html`<strong>${plain(step.name)}</strong>` },
-    { key: "uses", title: t("flow.uses"), render: (step) => plain(step.uses) },
+    { key: "uses", title: t("flow.uses"), narrow: false, render: (step) => plain(step.uses) },
     { key: "after", title: t("flow.after"), narrow: false, render: (step) => (step.needs.length > 0 ? list(step.needs.map(plain)) : "–") },
-    { key: "attempts", title: t("flow.attempts"), align: "end", render: (step) => number(step.attempts) },
+    { key: "attempts", title: t("flow.attempts"), align: "end", narrow: false, render: (step) => number(step.attempts) },
     { key: "failures", title: t("flow.failures"), align: "end", render: (step) => (step.failures > 0 ? html`<${Status} state="retry" label=${number(step.failures)} />` : number(0)) },
     { key: "dead", title: t("flow.dead"), align: "end", render: (step) => (step.dead > 0 ? html`<${Status} state="dead" label=${number(step.dead)} />` : number(0)) },
     { key: "p50", title: t("flow.p50"), align: "end", narrow: false, render: (step) => duration(step.p50_ms) },

@@ -1,11 +1,11 @@
 // Overview: whether all is well, what flows, what waits, what failed and why.
-import { html, useEffect, useMemo } from "../preact.js";
+import { html, useEffect, useMemo, useRef } from "../preact.js";
 import { useGet } from "../api.js";
 import { duration, list, number, short, t } from "../i18n.js";
 import { useRefresh } from "../live.js";
 import { setQuery } from "../router.js";
 import { plain } from "../text.js";
-import { Button, Icon, LinkButton, Loading, Page, Problem, RelativeTime, Section, Select, Status, Table } from "../parts/index.js";
+import { Button, Icon, LinkButton, Loading, Page, Problem, RelativeTime, Section, Select, Status, Table, Text } from "../parts/index.js";
 import { Plot } from "../parts/plot.js";
 import { Reason } from "../parts/reason.js";
 import { replayAll } from "../parts/replay-all.js";
@@ -14,6 +14,8 @@ const WINDOWS = ["15m", "1h", "6h", "24h"];
 const KINDS = ["event.accepted", "run.changed", "attempt.ended", "credential.changed", "source.changed", "revision.applied"];
 /** Figures of a window change without anything happening, too. */
 const EVERY = 10_000;
+/** Causes of dead letters that are told here; the others on their own page. */
+const GROUPS = 50;
 
 export default function Overview({ query }) {
   const window = WINDOWS.includes(query.window) ? query.window : "15m";
@@ -24,26 +26,58 @@ export default function Overview({ query }) {
     return () => clearInterval(timer);
   }, [overview.reload]);
   const { data, problem } = overview;
+  // What died of what: the host keeps it, while its figures over time begin anew with it.
+  const groups = useGet(data && data.dead_letters > 0 ? "/v1/dead-letters/groups" : null, { limit: GROUPS });
+  const letters = useRef(data?.dead_letters);
+  useEffect(() => {
+    if (letters.current !== undefined && letters.current !== data?.dead_letters) groups.reload();
+    letters.current = data?.dead_letters;
+  }, [data?.dead_letters]);
+  const rows = useMemo(() => data && failures(data, data.dead_letters > 0 ? groups.data?.groups ?? [] : []), [data, groups.data]);
   const windows = html`<${Select} label=${t("overview.window")} hideLabel value=${window} onChange=${(value) => setQuery({ window: value === "15m" ? "" : value })}
     options=${WINDOWS.map((value) => ({ value, label: t(`overview.window-${value}`) }))} />`;
   return html`<${Page} title=${t("common.page-overview")} actions=${windows}>
     ${problem && html`<${Problem} problem=${problem} retry=${overview.reload} />`}
     ${!data && !problem && html`<${Loading} />`}
-    ${data && html`<${Verdict} data=${data} />
+    ${data && html`<${Verdict} data=${data} rows=${rows} />
       <${Figures} data=${data} />
-      <${Failing} data=${data} reload=${overview.reload} />
+      <${Failing} rows=${rows} reload=${overview.reload} />
       <${Plots} data=${data} />
       <div class="columns"><${Credentials} data=${data} /><${Hosts} data=${data} /></div>`}
   <//>`;
 }
 
+/**
+ * What fails, worst first: of every plugin's action that failed within the time span, or of which dead letters are left, `{ plugin, action, since, attempts, failures,
+ * last, letters, causes }`. `letters` are those that are left now, `causes` their groups, the largest first.
+ */
+export function failures(data, groups) {
+  const rows = new Map();
+  const key = (one) => `${one.plugin ?? ""}\n${one.action ?? ""}`;
+  for (const one of data.failing) rows.set(key(one), { ...one, letters: 0, causes: [] });
+  for (const group of groups) {
+    if (!rows.has(key(group))) {
+      const last = { kind: group.kind, at: group.last_at, eid: group.sample.eid, run: group.sample.run, route: group.route, step: group.step };
+      rows.set(key(group), { plugin: group.plugin, action: group.action, since: null, attempts: 0, failures: 0, last, letters: 0, causes: [] });
+    }
+    const row = rows.get(key(group));
+    row.letters += group.count;
+    row.causes.push(group);
+  }
+  const order = (row) => [row.since ? 1 : 0, row.letters, row.failures];
+  return [...rows.values()].sort((one, other) => {
+    const [a, b] = [order(one), order(other)];
+    return b[0] - a[0] || b[1] - a[1] || b[2] - a[2];
+  });
+}
+
 /** What is wrong, worst first: `[{ tone, text, href }]`. */
-export function findings(data) {
+export function findings(data, rows) {
   const found = [];
   if (data.pressure) found.push({ tone: "bad", text: t("overview.refuses", { reason: plain(data.pressure.reason) }), href: "/system" });
   const names = (rows) => [...new Set(rows.map((one) => one.plugin ?? one.last?.route))].filter(Boolean);
   // What works again and has left nothing behind is well.
-  const failing = names(data.failing.filter((one) => one.since || one.dead_letters > 0));
+  const failing = names(rows.filter((one) => one.since || one.letters > 0));
   if (failing.length > 0) found.push({ tone: "bad", text: t("overview.plugins-fail", { n: failing.length, names: list(failing.slice(0, 3).map(plain)) }), href: "#failing" });
   if (data.dead_letters > 0) found.push({ tone: "bad", text: t("overview.letters-wait", { n: data.dead_letters }), href: "/dead-letters" });
   if (data.credentials.length > 0) {
@@ -54,8 +88,8 @@ export function findings(data) {
   return found;
 }
 
-function Verdict({ data }) {
-  const found = findings(data);
+function Verdict({ data, rows }) {
+  const found = findings(data, rows);
   if (found.length === 0) {
     return html`<div class="verdict" data-tone="ok" role="status"><${Icon} name="ok" size="22" /><div><p class="verdict-title">${t("overview.all-well")}</p>
       <p>${data.events.accepted > 0 ? t("overview.flows", { n: data.events.accepted }) : t("overview.nothing-came")}</p></div></div>`;
@@ -89,31 +123,32 @@ function Figures({ data }) {
   </ul>`;
 }
 
-function Failing({ data, reload }) {
+function Failing({ rows, reload }) {
   return html`<div id="failing"><${Section} title=${t("overview.what-fails")}>
-    ${data.failing.length === 0 ? html`<p class="calm"><${Icon} name="ok" /> ${t("overview.nothing-fails")}</p>`
-      : html`<ul class="failing">${data.failing.map((row) => html`<${Failure} key=${`${row.plugin}.${row.action}`} row=${row} reload=${reload} />`)}</ul>`}
+    ${rows.length === 0 ? html`<p class="calm"><${Icon} name="ok" /> ${t("overview.nothing-fails")}</p>`
+      : html`<ul class="failing">${rows.map((row) => html`<${Failure} key=${`${row.plugin}.${row.action}`} row=${row} reload=${reload} />`)}</ul>`}
   <//></div>`;
 }
 
 /** One plugin's action that fails: what, why, how often, and what mends it. */
 function Failure({ row, reload }) {
-  const { last } = row;
+  const { last, causes: [most] } = row;
   const plugin = row.plugin ? plain(row.plugin) : t("overview.no-plugin");
   return html`<li class="failure">
     <div class="failure-what"><strong>${row.plugin ? html`<a href=${`/plugins/${encodeURIComponent(row.plugin)}`}>${plugin}</a>` : plugin}</strong>
       ${row.action && html`<span class="faint small">${plain(row.action)}</span>`}
-      ${row.since ? html`<span class="small">${t("overview.since")} <${RelativeTime} at=${row.since} /></span>` : html`<span><${Status} state="ok" label=${t("overview.works-again")} /></span>`}</div>
+      ${row.since ? html`<span class="small">${t("overview.since")} <${RelativeTime} at=${row.since} /></span>` : row.attempts > 0 && html`<span><${Status} state="ok" label=${t("overview.works-again")} /></span>`}</div>
     <div class="failure-why">${last && html`<div class="row"><${Status} state=${last.kind} /><span class="faint small">${
       last.step ? t("overview.in-step", { step: plain(last.step), route: plain(last.route) }) : plain(last.route)}</span></div>
-      <${Reason} eid=${last.eid} run=${last.run} step=${last.step} />`}</div>
-    <dl class="failure-counts"><dt>${t("overview.failures")}</dt><dd>${t("overview.of", { failures: row.failures, attempts: row.attempts })}</dd>
+      ${most ? html`<p class="reason"><${Text} value=${most.reason} lines /></p>` : html`<${Reason} eid=${last.eid} run=${last.run} step=${last.step} />`}`}
+      ${row.causes.length > 1 && html`<a class="small" href=${`/dead-letters?plugin=${encodeURIComponent(row.plugin ?? "")}`}>${t("overview.other-causes", { n: row.causes.length - 1 })}</a>`}</div>
+    <dl class="failure-counts">${row.attempts > 0 && html`<dt>${t("overview.failures")}</dt><dd>${t("overview.of", { failures: row.failures, attempts: row.attempts })}</dd>`}
       <dt>${t("overview.last")}</dt><dd><${RelativeTime} at=${last?.at ?? row.since} /></dd>
-      <dt>${t("overview.dead-letters")}</dt><dd>${number(row.dead_letters)}</dd></dl>
+      <dt>${t("overview.dead-letters")}</dt><dd>${number(row.letters)}</dd></dl>
     <div class="actions">
-      ${row.dead_letters > 0 && row.plugin && html`<${Button} small kind="primary" icon="replay" needs="operate" label=${t("overview.replay-of", { n: row.dead_letters, plugin })}
-          onClick=${() => replayAll({ plugin: row.plugin }, row.dead_letters).then(reload)}>${t("overview.replay", { n: row.dead_letters })}<//>
-        <${LinkButton} small href=${`/dead-letters?plugin=${encodeURIComponent(row.plugin)}`}>${t("overview.see-letters")}<//>`}
+      ${row.letters > 0 && html`<${Button} small kind="primary" icon="replay" needs="operate" label=${t("overview.replay-of", { n: row.letters, plugin })}
+          onClick=${() => replayAll(row.causes.map((group) => ({ cause: group.cause })), row.letters).then(reload)}>${t("overview.replay", { n: row.letters })}<//>
+        <${LinkButton} small href=${row.plugin ? `/dead-letters?plugin=${encodeURIComponent(row.plugin)}` : `/dead-letters?route=${encodeURIComponent(last.route)}`}>${t("overview.see-letters")}<//>`}
       ${last && html`<${LinkButton} small href=${`/events/${encodeURIComponent(last.eid)}`}>${t("overview.see-event")}<//>`}</div>
   </li>`;
 }

@@ -16,22 +16,23 @@ function Bar({ done, total }) {
 }
 
 /**
- * Asks, then replays the dead letters that `filter` finds (`total` of them, for the bar), each once. Gives whether it was confirmed.
+ * Asks, then replays the dead letters that `filters` find (`total` of them, for the bar), each once. Gives whether it was confirmed.
  */
-export async function replayAll(filter, total) {
+export async function replayAll(filters, total) {
   const done = new Signal(null);
   let [replayed, refused] = [0, 0];
   const act = async () => {
     done.value = 0;
-    let cursor;
-    do {
-      const answer = await post("/v1/dead-letters/replay", { ...filter, limit: PAGE, ...(cursor ? { cursor } : {}) });
-      replayed += answer.replays?.length ?? 0;
-      refused += answer.refused?.length ?? 0;
-      done.value = replayed + refused;
-      // Hosts before cursors say `more` alone: what was refused would come again, so they end with it.
-      cursor = answer.next_cursor ?? null;
-    } while (cursor);
+    for (const filter of filters) {
+      let cursor = null;
+      do {
+        const answer = await post("/v1/dead-letters/replay", { ...filter, limit: PAGE, ...(cursor ? { cursor } : {}) });
+        replayed += answer.replays.length;
+        refused += answer.refused.length;
+        done.value = replayed + refused;
+        cursor = answer.next_cursor;
+      } while (cursor);
+    }
   };
   const confirmed = await ask({
     title: t("common.replay-title", { n: total }), text: t("common.replay-text"), confirm: t("common.replay-confirm"), details: html`<${Bar} done=${done} total=${total} />`, act,

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::Path;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{Path, Request};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-use super::Problem;
+use super::{AsItIs, Problem, problem};
 
 /// As `build/console.rs` packed them: path, content type, bytes, bytes packed by gzip.
 type Packed = (&'static str, &'static str, &'static [u8], Option<&'static [u8]>);
@@ -24,6 +24,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       require-trusted-types-for 'script'; trusted-types 'none'";
 /// The page that every path of the console answers with; the console finds out from the path what to show.
 const INDEX: &str = "index.html";
+/// Below these no page ever is.
+const OF_PROGRAMS: &[&str] = &["/v1/", "/hooks/", "/console/", "/login/", "/oauth/"];
 /// Kept by browsers, but asked about each time: after an upgrade nobody has files of two versions.
 const REVALIDATED: &str = "no-cache";
 
@@ -96,6 +98,25 @@ pub(super) async fn file(
     asked: HeaderMap,
 ) -> Result<Response, Problem> {
     console.answer(&path, &asked).ok_or_else(|| Problem::not_found(format!("the console has no file {path}")))
+}
+
+/// What nothing is at. A person who opens it is told by the console, which has the way back; a program by a problem document.
+pub(super) async fn elsewhere(Extension(console): Extension<Arc<Console>>, request: Request) -> Response {
+    let path = request.uri().path();
+    let is_of_programs = OF_PROGRAMS.iter().any(|begin| path.starts_with(begin));
+    let opens = request.method() == Method::GET && values(request.headers(), header::ACCEPT).any(|kind| kind.starts_with("text/html"));
+    let mut asked = HeaderMap::new();
+    if let Some(encoding) = request.headers().get(header::ACCEPT_ENCODING) {
+        asked.insert(header::ACCEPT_ENCODING, encoding.clone());
+    }
+    match console.answer(INDEX, &asked).filter(|_| opens && !is_of_programs) {
+        Some(mut page) => {
+            *page.status_mut() = StatusCode::NOT_FOUND;
+            page.extensions_mut().insert(AsItIs);
+            page
+        }
+        None => problem::not_found(request).await.into_response(),
+    }
 }
 
 fn values(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {

@@ -263,7 +263,7 @@ pub fn router(runtime: Arc<Runtime>) -> Router {
         router = router.route(path, handler);
     }
     router
-        .fallback(problem::not_found)
+        .fallback(console::elsewhere)
         // Bodies are bounded above, with their time.
         .layer(DefaultBodyLimit::disable())
         // Errors of extractors become problem documents too.

@@ -64,6 +64,14 @@ async fn anybody_gets_the_console_and_a_browser_runs_nothing_else_in_it() -> any
     for path in ["/console/", "/console/nothing.js", "/console/../Cargo.toml", "/console/%2e%2e/build.rs", "/events/some-eid/more"] {
         assert_eq!(host.client.get(path).await?.status, 404, "{path}");
     }
+    let opened = [("accept", "text/html,application/xhtml+xml"), ("accept-encoding", "identity"), ("if-none-match", "*")];
+    let nowhere = host.client.ask(Method::GET, "/nowhere", &opened, Vec::new()).await?;
+    assert_eq!((nowhere.status, nowhere.text.as_str()), (404, index.text.as_str()), "a person is told by the console");
+    for path in ["/v1/nowhere", "/console/nowhere", "/hooks/"] {
+        let answer = host.client.ask(Method::GET, path, &opened, Vec::new()).await?;
+        assert_eq!((answer.status, answer.json["status"].as_u64()), (404, Some(404)), "{path}: {}", answer.text);
+    }
+    assert_eq!(host.client.get("/nowhere").await?.json["status"], 404, "a program by a problem document");
     assert_eq!(host.client.ask(Method::POST, "/", &[("content-type", "application/json")], b"{}".to_vec()).await?.status, 405);
     Ok(())
 }

@@ -100,8 +100,12 @@ fn every_word_that_a_page_asks_for_is_there() -> anyhow::Result<()> {
         }
         let text = std::fs::read_to_string(&path)?;
         for (quote, made) in [('"', false), ('`', true)] {
-            for rest in text.split(&format!("t({quote}")).skip(1) {
-                let Some(key) = rest.split(quote).next() else { continue };
+            for (at, call) in text.match_indices(&format!("t({quote}")) {
+                // Not the end of another name, such as `import`.
+                if text[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_') {
+                    continue;
+                }
+                let Some(key) = text[at + call.len()..].split(quote).next() else { continue };
                 if !key.contains('.') || key.contains(['/', ' ', '\n']) && !made {
                     continue;
                 }

@@ -14,7 +14,7 @@ const PAGES = Object.entries(PATHS).filter(([name]) => existsSync(new URL(`pages
 
 test("whoever is not signed in is asked to, and comes to the page that was wanted", async ({ page, allow }) => {
   allow(/status of 401/);
-  await page.goto("/system?x=1");
+  await page.goto("/flow?q=x");
   await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
   await accessible(page);
   const field = page.getByLabel("API token");
@@ -28,7 +28,7 @@ test("whoever is not signed in is asked to, and comes to the page that was wante
   await field.fill(process.env.SANGAM_TOKEN);
   await field.press("Enter");
   await settled(page);
-  expect(new URL(page.url()).pathname + new URL(page.url()).search).toBe("/system?x=1");
+  expect(new URL(page.url()).pathname + new URL(page.url()).search).toBe("/flow?q=x");
   // The token is this tab's: nothing outlives it.
   expect(await page.evaluate(() => [localStorage.length, document.cookie])).toEqual([0, ""]);
   await page.reload();
@@ -52,22 +52,31 @@ test("the console speaks the reader's language, with its digits, and remembers a
   const context = await browser.newContext({ locale: "bn-BD" });
   const page = await context.newPage();
   await signIn(page);
-  await open(page, "/nowhere");
+  await open(page, "/flow");
   await expect(page.locator("html")).toHaveAttribute("lang", "bn");
-  await expect(page.getByRole("heading", { level: 1 })).toHaveText("এখানে কিছু নেই");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("প্রবাহ");
   await page.getByLabel("ভাষা").selectOption("hi");
-  await expect(page.getByRole("heading", { level: 1 })).toHaveText("यहाँ कुछ नहीं है");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("प्रवाह");
   await page.reload();
   await expect(page.locator("html")).toHaveAttribute("lang", "hi");
   await accessible(page);
   await context.close();
 });
 
+test("a path without a page says so and leads back", async ({ page, allow }) => {
+  allow(/status of 404.*nowhere/);
+  await signIn(page);
+  await open(page, "/nowhere");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("There is nothing here");
+  await page.getByRole("link", { name: "To the overview" }).click();
+  await expect(page).toHaveTitle(/Overview/);
+});
+
 test("colours follow the system until they are chosen", async ({ page }) => {
   const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
   await signIn(page);
   await page.emulateMedia({ colorScheme: "dark" });
-  await open(page, "/nowhere");
+  await open(page, "/flow");
   const dark = await background();
   await page.emulateMedia({ colorScheme: "light" });
   const light = await background();
@@ -85,7 +94,7 @@ test("colours follow the system until they are chosen", async ({ page }) => {
 
 test("everything is reached by keyboard, and the focus goes where the reader goes", async ({ page }) => {
   await signIn(page);
-  await open(page, "/nowhere");
+  await open(page, "/flow");
   await page.keyboard.press("Tab");
   await expect(page.getByRole("link", { name: "Skip to the content" })).toBeFocused();
   await page.keyboard.press("Enter");
@@ -96,13 +105,13 @@ test("everything is reached by keyboard, and the focus goes where the reader goe
   await expect(page.locator("main h1")).toBeFocused();
   await page.goBack();
   await expect(page.locator("main h1")).toBeFocused();
-  await expect(page).toHaveURL(/nowhere$/);
+  await expect(page).toHaveURL(/\/flow$/);
 });
 
 test("a narrow window has a menu that opens, closes and lets go", async ({ page }) => {
   await page.setViewportSize({ width: 320, height: 640 });
   await signIn(page);
-  await open(page, "/nowhere");
+  await open(page, "/flow");
   const menu = page.getByRole("button", { name: "Menu" });
   await expect(page.getByRole("link", { name: "Flow", exact: true })).toBeHidden();
   await menu.press("Enter");
