@@ -120,9 +120,18 @@ fn only_the_configuration_knows_toml() {
 fn sockets_open_in_few_places() {
     // `outbound` and `credentials` send on a plugin's behalf. `cli/client.rs` is the operator's own client of a host, and
     // `cli/send.rs` names its methods and statuses. `registry/client.rs` speaks to registries that the administrator wrote.
+    // `telemetry/otlp` sends to the collector that the administrator wrote.
     // `access/oidc/provider.rs` asks the provider where people log in, on nobody's behalf. `cli/plugin/dev.rs` names a method, as `cli/send.rs` does.
-    let clients =
-        ["outbound", "credentials", "registry/client.rs", "access/oidc/provider.rs", "cli/client.rs", "cli/send.rs", "cli/plugin/dev.rs"];
+    let clients = [
+        "outbound",
+        "credentials",
+        "registry/client.rs",
+        "access/oidc/provider.rs",
+        "cli/client.rs",
+        "cli/send.rs",
+        "cli/plugin/dev.rs",
+        "telemetry/otlp",
+    ];
     none(&strays("reqwest", &clients), "HTTP leaves through `outbound` and `credentials`");
     // `builtin/mail/relay.rs` dials the relays that the administrator wrote; mail is no HTTP.
     // `outbound` resolves names, checked; `cli/up.rs` listens, `server` accepts, and `cli/connect.rs` listens on loopback for a vendor's answer.

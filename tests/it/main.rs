@@ -71,6 +71,7 @@ mod steps;
 mod subscribers;
 mod supply;
 mod system;
+mod telemetry;
 mod tls;
 mod undo;
 mod upkeep;

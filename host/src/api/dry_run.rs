@@ -38,6 +38,7 @@ pub(super) async fn dry_run(
 fn imagined(event: &EventRow, run: &RunRow, plan: Plan, wish: &Replay) -> DryRun {
     let id = uuid::Uuid::now_v7().to_string();
     let claimed = ClaimedRun {
+        trace: None,
         eid: event.eid.clone(),
         route: run.route.clone(),
         revision: plan.number,

@@ -18,6 +18,7 @@ use crate::config::{Access, Instances, OnDoubt, OnFailure, OrderOnDead};
 use crate::outbound::BreakerState;
 use crate::run::LEAST_CALLS;
 use crate::runtime::{ApplyError, Runtime, Trial};
+use crate::telemetry::as_prometheus;
 
 pub(super) async fn healthz() -> &'static str {
     "ok\n"
@@ -227,20 +228,15 @@ pub(super) async fn asyncapi(State(runtime): State<Arc<Runtime>>) -> Json<Value>
 }
 
 pub(super) async fn metrics(State(runtime): State<Arc<Runtime>>, headers: HeaderMap) -> Result<Response, Problem> {
-    let depth = runtime.store.unfinished().await?;
-    let now = runtime.clock.now();
-    // A run under way is due at the end of its lease, which lies ahead: the oldest time that has passed is that of a run that waits.
-    let oldest = runtime.store.due_routes().await?.into_iter().map(|(_, due)| due).min();
-    let waited = oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
-    let refreshes: Vec<(String, u64, u64)> =
-        runtime.broker.status().into_iter().map(|status| (status.name, status.refreshes, status.failures)).collect();
-    let text = runtime.metrics.encode(depth, waited, &refreshes);
-    // The text is both; a scraper that does not ask for OpenMetrics gets it as the older format.
+    let text = runtime.metrics_text().await?;
     let asks = headers
         .get(header::ACCEPT)
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("application/openmetrics-text"));
-    let kind = if asks { "application/openmetrics-text; version=1.0.0; charset=utf-8" } else { "text/plain; version=0.0.4; charset=utf-8" };
+    let (kind, text) = match asks {
+        true => ("application/openmetrics-text; version=1.0.0; charset=utf-8", text),
+        false => ("text/plain; version=0.0.4; charset=utf-8", as_prometheus(&text)),
+    };
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }
 

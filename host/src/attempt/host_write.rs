@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use url::Url;
 
+use super::traced::Sent;
 use super::{Attempt, Began, Break, journal, millis};
 use crate::crash::Point;
 use crate::outbound::{HttpError, Request, Response};
@@ -120,7 +121,24 @@ impl Attempt {
         let started = Instant::now();
         let answer = send(&row.key).await;
         self.store.crash().at(Point::Answered);
-        row.duration_ms = Some(millis(started.elapsed()));
+        let took = started.elapsed();
+        row.duration_ms = Some(millis(took));
+        let told = Sent {
+            kind,
+            method: &request.method,
+            url: &url,
+            status: answer.status.filter(|_| kind == "webhook"),
+            error: match answer.end {
+                End::Done => None,
+                End::Refused => Some("refused"),
+                End::InDoubt => Some("in-doubt"),
+                End::NotSent => Some("not-sent"),
+            },
+            took,
+            seq: row.seq,
+            name: request.name.as_deref(),
+        };
+        self.note_sent(self.next_place_of(row.seq), told);
         journal::settle_own(&mut row, &answer);
         self.end(&request, row, answer.why.clone()).await?;
         Ok(answer)

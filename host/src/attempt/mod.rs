@@ -17,6 +17,7 @@ mod shown;
 mod surroundings;
 #[cfg(test)]
 mod tests;
+mod traced;
 
 pub use clock::VirtualClock;
 pub use conduct::{Conduct, DryStop, Reads, WouldSend};
@@ -28,6 +29,7 @@ pub use log::{Level, LogBuffer, LogLine};
 pub use random::KeyedRandom;
 pub use shown::ShownEffect;
 pub use surroundings::{Present, Surroundings};
+pub use traced::{AttemptTrace, SentRequest};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,6 +45,7 @@ use crate::store::{EffectRow, EffectState, Intent, JournalSnapshot, KeySettlemen
 use journal::{Decision, Journal};
 use key_value::KeyValue;
 use reads::ReadLog;
+use traced::Sent;
 
 /// Largest request body kept in the journal; beyond it only the digest is.
 const MAX_KEPT_BODY: usize = 64 << 10;
@@ -121,6 +124,7 @@ pub struct Attempt {
     obstacle: Option<(String, Remedy)>,
     recordings: Vec<Recording>,
     cancel: CancellationToken,
+    trace: Option<AttemptTrace>,
 }
 
 /// What an attempt is made from.
@@ -150,6 +154,8 @@ pub struct NewAttempt {
     pub random_secret: [u8; 32],
     /// Ends when the host gives up waiting for running steps.
     pub cancel: CancellationToken,
+    /// Where in a trace it stands; `None`: nobody would hear of it.
+    pub trace: Option<AttemptTrace>,
 }
 
 /// What is kept of an attempt that ended.
@@ -179,6 +185,8 @@ pub struct AttemptRecord {
     pub obstacle: Option<(String, Remedy)>,
     /// Outcomes of its writes that may not be durable yet.
     pub recordings: Vec<Recording>,
+    /// Requests for a trace.
+    pub sent: Vec<SentRequest>,
 }
 
 impl Attempt {
@@ -212,6 +220,7 @@ impl Attempt {
             store: new.store,
             outbound: new.outbound,
             cancel: new.cancel,
+            trace: new.trace,
         }
     }
 
@@ -248,10 +257,13 @@ impl Attempt {
             let why = "a step of the host's own sends nothing on a plugin's behalf".to_owned();
             return Ok(Err(self.refuse(&request, HttpError::Denied(why))));
         };
-        let exchange = match outbound.prepare(&request) {
+        let mut exchange = match outbound.prepare(&request) {
             Ok(exchange) => exchange,
             Err(error) => return Ok(Err(self.refuse(&request, error))),
         };
+        if let Some(place) = self.next_told() {
+            exchange.hand_on(&place);
+        }
         if exchange.reads {
             return self.read(&outbound, &request, &exchange).await;
         }
@@ -277,12 +289,24 @@ impl Attempt {
                 };
             }
         };
+        let place = self.next_place_of(row.seq);
         let (sent, result) = outbound.exchange(exchange, Some(&row.key), self.time_left(), &self.cancel).await;
         self.attached = sent.attached.or(self.attached.take());
         self.note_obstacle(&result);
         self.store.crash().at(Point::Answered);
         row.duration_ms = Some(millis(sent.duration));
         journal::settle(&mut row, &result);
+        let told = Sent {
+            kind: HTTP,
+            method: exchange.method(),
+            url: exchange.url(),
+            status: result.as_ref().ok().map(|response| response.status),
+            error: result.as_ref().err().map(traced::word),
+            took: sent.duration,
+            seq: row.seq,
+            name: request.name.as_deref(),
+        };
+        self.note_sent(place, told);
         self.end(&request, row, result.as_ref().err().map(ToString::to_string)).await?;
         Ok(result)
     }
@@ -454,6 +478,7 @@ impl Attempt {
             unrepeated.push(ShownEffect::unrepeated(seq, row));
         }
         AttemptRecord {
+            sent: self.trace.take().map(AttemptTrace::into_sent).unwrap_or_default(),
             held: self.journal.first_in_doubt().filter(|_| self.holds).map(EffectRow::described),
             started_at: self.started_at,
             clock_start: self.surroundings.clock.start(),

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+use super::traced::{self, Sent};
 use super::{Attempt, Break, DryStop, ShownEffect, journal, millis};
 use crate::outbound::{Exchange, HttpError, Outbound, Request, Response};
 use crate::store::{EffectState, RecordedRead};
@@ -71,9 +72,21 @@ impl Attempt {
             self.shown.push(shown);
             return Ok(Ok(answer));
         }
+        let (seq, place) = (shown.seq, self.next_place_of(shown.seq));
         let (sent, result) = outbound.exchange(exchange, None, self.time_left(), &self.cancel).await;
         self.attached = sent.attached.or(self.attached.take());
         self.note_obstacle(&result);
+        let told = Sent {
+            kind: super::HTTP,
+            method: exchange.method(),
+            url: exchange.url(),
+            status: result.as_ref().ok().map(|response| response.status),
+            error: result.as_ref().err().map(traced::word),
+            took: sent.duration,
+            seq,
+            name: request.name.as_deref(),
+        };
+        self.note_sent(place, told);
         if result.is_err() {
             shown.state = EffectState::Failed;
         }

@@ -12,6 +12,7 @@ use crate::event::Event;
 use crate::run::{FailureKind, StepFailure};
 use crate::runtime::{Cause, Intake, Revision, Runtime};
 use crate::store::{ClaimedRun, NewEvent};
+use crate::telemetry::TraceContext;
 
 /// One try at a built-in step. Its input fits the schema of the action already.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub struct Act<'a> {
     pub event: &'a Value,
     /// What the step is given.
     pub input: Value,
+    trace: TraceContext,
     attempt: Attempt,
     ends: Instant,
     emitted: Vec<NewEvent>,
@@ -55,6 +57,8 @@ pub struct Ground<'a> {
     pub event: &'a Value,
     /// See [`Act::input`].
     pub input: Value,
+    /// Where in a trace the attempt stands.
+    pub trace: TraceContext,
 }
 
 /// Why an action has no output.
@@ -88,8 +92,8 @@ impl From<Break> for Stop {
 impl<'a> Act<'a> {
     /// A try that begins. `ends`: when it is stopped.
     pub fn new(ground: Ground<'a>, attempt: Attempt, ends: Instant) -> Act<'a> {
-        let Ground { runtime, revision, run, step, round, number, event, input } = ground;
-        Act { runtime, revision, run, step, round, number, event, input, attempt, ends, emitted: Vec::new() }
+        let Ground { runtime, revision, run, step, round, number, event, input, trace } = ground;
+        Act { runtime, revision, run, step, round, number, event, input, trace, attempt, ends, emitted: Vec::new() }
     }
 
     /// The key of the step as a whole: the same on every attempt of this round in its line.
@@ -117,6 +121,11 @@ impl<'a> Act<'a> {
         self.attempt.log().add(level, message, Vec::new());
     }
 
+    /// Where in a trace the next write is to say that it stands.
+    pub fn place(&self) -> Option<TraceContext> {
+        self.attempt.next_told()
+    }
+
     /// Makes a write: its intent is durable before `send` is asked, with the write's key, to let it leave. One that was done before in the line is
     /// answered from the journal, and nothing is sent.
     ///
@@ -142,7 +151,13 @@ impl<'a> Act<'a> {
     /// As of [`Act::emit`].
     pub(super) async fn bring_in(&mut self, event: &Event) -> Result<(), Stop> {
         let refused = |why: String| Stop::failed(FailureKind::Rejected, format!("the event is refused: {why}"));
-        let cause = Cause { eid: self.run.eid.clone(), run: self.run.id.clone(), step: self.step.name.clone(), hops: self.run.hops };
+        let cause = Cause {
+            eid: self.run.eid.clone(),
+            run: self.run.id.clone(),
+            step: self.step.name.clone(),
+            hops: self.run.hops,
+            trace: Some(self.trace.clone()),
+        };
         let prepared = Intake::new(self.runtime).prepare(event, Some(&cause)).await;
         self.emitted.push(prepared.map_err(|error| refused(error.to_string()))?);
         Ok(())

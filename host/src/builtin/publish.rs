@@ -14,6 +14,7 @@ use crate::config::{Config, NatsServer};
 use crate::event::{Data, Event};
 use crate::nats::{self, Outgoing, Published};
 use crate::run::FailureKind;
+use crate::telemetry;
 
 /// Name of the write: a step publishes one message.
 const NAME: &str = "publish";
@@ -42,6 +43,12 @@ pub(super) async fn publish(act: &mut Act<'_>) -> Result<Value, Stop> {
         body: payload.to_vec(),
     };
     let (runtime, left) = (act.runtime.clone(), act.time_left());
+    let mut headers = headers;
+    if let Some(place) = act.place()
+        && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("traceparent"))
+    {
+        headers.extend(telemetry::trace_headers(&place).into_iter().map(|(name, value)| (name.to_owned(), value.into_owned())));
+    }
     let outgoing = Outgoing { subject, headers, payload };
     let answer = act
         .write(write, async move |key| {

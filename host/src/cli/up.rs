@@ -16,6 +16,7 @@ use crate::ingress;
 use crate::runtime::{self, ApplyError, Runtime};
 use crate::server;
 use crate::store::StoreError;
+use crate::telemetry::LogFacts;
 use crate::{telemetry, worker};
 
 /// How often changed secrets behind credentials are looked for.
@@ -46,9 +47,17 @@ pub(super) struct Up {
 
 impl Up {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        telemetry::start_log();
+        let log = telemetry::start_log();
         let crash = Crash::from_environment().map_err(|unknown| Failure::Usage(unknown.to_string()))?;
         let runtime = Runtime::start(&self.config.config, clock()?, crash).await.map_err(start_failure)?;
+        let facts = LogFacts { host: runtime.identity.name.clone(), revision: runtime.configured.subscribe() };
+        let sink = log.configure(&runtime.log_style, facts);
+        runtime.export.lead(&sink);
+        let measured = runtime.clone();
+        runtime.export.send_metrics(move || {
+            let runtime = measured.clone();
+            async move { runtime.metrics_text().await.ok() }
+        });
         server::allow_many_files();
         let listener = tokio::net::TcpListener::bind(runtime.server.listen)
             .await
@@ -102,8 +111,10 @@ impl Up {
         record_refusals(&runtime).await;
         record_readings(&runtime).await;
         on_record(&runtime, Action::HostStopped).await;
-        runtime.store.clone().close().await;
         tracing::info!("stopped");
+        runtime.export.lead_nowhere(&sink);
+        runtime.export.close(runtime.server.shutdown_grace).await;
+        runtime.store.clone().close().await;
         Ok(())
     }
 }

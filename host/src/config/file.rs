@@ -15,7 +15,7 @@ use super::section::Section;
 use super::trust::Trust;
 use super::{
     coverage, credentials, engine, events, mail, name, nats, own_api, plugins, registries, routes, server, sources, steps, subscribers,
-    templates, trust,
+    telemetry, templates, trust,
 };
 
 /// Reads all tables. `None`: there are mistakes, which the reader has.
@@ -28,12 +28,13 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
         section.unwrap_or_else(|| Section::new(&empty, 0..0, label))
     };
     let (server, store, secrets) = (own(r, "server"), own(r, "store"), own(r, "secrets"));
-    let (engine, trust) = (own(r, "engine"), own(r, "trust"));
+    let (engine, trust, telemetry) = (own(r, "engine"), own(r, "trust"), own(r, "telemetry"));
     let server = server::server(r, server);
     let store = server::store(r, store);
     let secrets = server::secrets(r, secrets);
     let engine = engine::engine(r, engine);
     let trust = trust::trust(r, trust);
+    let telemetry = telemetry::telemetry(r, telemetry);
 
     let mut complete = true;
     let mut known_registries = BTreeMap::new();
@@ -126,6 +127,7 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
         secrets,
         engine,
         trust,
+        telemetry,
         registries: known_registries,
         credentials,
         plugins,

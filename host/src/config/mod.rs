@@ -57,6 +57,7 @@ mod signing;
 mod sources;
 mod steps;
 mod subscribers;
+mod telemetry;
 mod templates;
 mod tls;
 mod trust;
@@ -90,6 +91,7 @@ pub use self::position::{Position, Positions};
 pub use self::problems::{Problem, Problems, Severity, misleads};
 pub use self::reference::ReferenceError;
 pub use self::subscribers::{WEBHOOK_DELIVERY, WEBHOOK_ROUTE, WEBHOOK_SOURCE};
+pub use self::telemetry::{LogStyle, Otlp, Telemetry};
 pub use self::tls::{ClientCertificates, Tls};
 pub use self::trust::{PublicKey, Signer, Trust};
 

@@ -35,6 +35,7 @@ pub use store::*;
 pub use subscriber::*;
 pub use verify::*;
 
+use super::telemetry::Telemetry;
 use super::trust::Trust;
 
 /// The whole file, valid.
@@ -52,6 +53,8 @@ pub struct Config {
     pub engine: Engine,
     /// `[trust]`, this host's own.
     pub trust: Trust,
+    /// `[telemetry]`, this host's own.
+    pub telemetry: Telemetry,
     /// `[credentials.NAME]`.
     pub credentials: BTreeMap<String, Arc<Credential>>,
     /// `[plugins.NAME]`.

@@ -1,5 +1,5 @@
 //! What of a file makes a revision: all but `[server]`, `[store]`, `[secrets]`, `[engine]`,
-//! `[registries]` and `[trust]`, with references unresolved.
+//! `[registries]`, `[trust]` and `[telemetry]`, with references unresolved.
 //!
 //! The content is JSON with sorted keys, so that neither comments nor the order of tables make a new revision. It is
 //! written as TOML again to be read back, so that old revisions go through the same checks as files.
@@ -15,7 +15,7 @@ use super::reader::{Reader, json};
 use super::templates::with_texts;
 
 /// The tables that each host has for itself.
-const OWN: [&str; 6] = ["server", "store", "secrets", "engine", "registries", "trust"];
+const OWN: [&str; 7] = ["server", "store", "secrets", "engine", "registries", "trust", "telemetry"];
 
 /// Takes the content out of a file. Values that JSON can't hold are reported.
 pub(super) fn content(r: &mut Reader<'_>, root: &DeTable<'_>) -> Value {

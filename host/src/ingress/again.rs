@@ -82,8 +82,10 @@ async fn event(runtime: &Runtime, source: &Source, row: &SetAsideRow) -> Result<
         crate::runtime::Pressed::TooMuch(why) | crate::runtime::Pressed::Unavailable(why, _) => why,
     };
     let reservation = runtime.pressure.reserve(&runtime.store, runs as u64).await.map_err(pressed)?;
+    let came = runtime.came(std::slice::from_ref(&event));
     let accepted = runtime.store.accept(vec![event]).await.map_err(|error| telemetry::chain(&error))?;
     reservation.durable();
+    runtime.took_in(&came, &accepted, None);
     for accepted in &accepted {
         runtime.metrics.accepted(&source.uri(), accepted.duplicate);
     }

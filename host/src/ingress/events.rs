@@ -16,9 +16,9 @@ use super::content;
 use crate::access::Caller;
 use crate::api::{Problem, Sees, check_sources, event_document};
 use crate::crash::Point;
-use crate::runtime::{Admission, Intake, IntakeError, Runtime};
+use crate::runtime::{Admission, Intake, IntakeError, Runtime, came_with};
 use crate::store::Accepted;
-use crate::telemetry;
+use crate::telemetry::{self, TraceContext};
 
 /// Longest `?wait`.
 const MAX_WAIT: Duration = Duration::from_secs(60);
@@ -60,6 +60,8 @@ pub async fn post_events(
     if !unfit.is_empty() {
         return Err(refused(&unfit, events.len()));
     }
+    came_with(&mut rows, trace_of(&headers).as_ref());
+    let came = runtime.came(&rows);
     let dead: Vec<Vec<String>> =
         rows.iter().map(|row| row.runs.iter().filter(|run| run.dead.is_some()).map(|run| run.route.clone()).collect()).collect();
     let runs = rows.iter().flat_map(|row| &row.runs).filter(|run| run.dead.is_none()).count();
@@ -80,6 +82,7 @@ pub async fn post_events(
             runtime.metrics.run_ended(route, "dead");
         }
     }
+    runtime.took_in(&came, &accepted, Some("/v1/events"));
     let answer = accepted_json(&events, &accepted);
     if let Some(wait) = wait
         && all_ended(&runtime, &accepted, wait).await?
@@ -97,6 +100,12 @@ pub async fn post_events(
     }
     let location = accepted.first().map(|first| format!("/v1/events/{}", first.eid)).unwrap_or_default();
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(answer)).into_response())
+}
+
+/// Where in a trace a request says that it stands.
+pub(super) fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    TraceContext::parse(text("traceparent")?, text("tracestate"))
 }
 
 /// Events that are not as their schemas want them, and with them the whole batch.

@@ -27,14 +27,15 @@ use serde_json::Value;
 
 use self::answer::Answered;
 use self::verification::NotVerified;
+use super::events::trace_of;
 use super::shape::Unreadable;
 use crate::api::{Problem, read_whole};
 use crate::config::{OnUnreadable, Source, SourceKind, Webhook};
 use crate::crash::Point;
 use crate::event::Event;
-use crate::runtime::{Arrival, Intake, Runtime};
+use crate::runtime::{Arrival, Intake, Runtime, came_with};
 use crate::store::{Accepted, KeySettlement, NewEvent, NewSetAside, SetAsideKind, SetAsideRow, StoreError};
-use crate::telemetry;
+use crate::telemetry::{self, TraceContext};
 
 /// What the path of every webhook begins with.
 pub const PREFIX: &str = "/hooks/";
@@ -124,7 +125,7 @@ impl Hook<'_> {
         }
         runtime.pressure.check(&runtime.store).await?;
         let delivery = Delivery::of(&parts, verified.body.clone().unwrap_or(body), &verified);
-        let response = match self.deliver(&delivery).await {
+        let response = match self.deliver(&delivery, trace_of(&parts.headers).as_ref()).await {
             Ok((answer, accepted, set_aside)) => {
                 let duplicates = accepted.iter().filter(|accepted| accepted.duplicate).count();
                 let arrival = Arrival::Taken { events: accepted.len() - duplicates, duplicates, set_aside };
@@ -151,10 +152,11 @@ impl Hook<'_> {
     }
 
     /// Turns a delivery into events and makes those durable. Gives the answer, what became of the events, and how many were set aside.
-    async fn deliver(&self, delivery: &Delivery) -> Result<(Answered, Vec<Accepted>, usize), NotMade> {
+    async fn deliver(&self, delivery: &Delivery, trace: Option<&TraceContext>) -> Result<(Answered, Vec<Accepted>, usize), NotMade> {
         let mut attempts = 1;
         loop {
-            let Made { events, set_aside, keys, answer } = self.make(delivery).await?;
+            let Made { mut events, set_aside, keys, answer } = self.make(delivery).await?;
+            came_with(&mut events, trace);
             let aside = set_aside.len();
             match keep(self.runtime, self.source, events, set_aside, keys).await {
                 Ok(accepted) => return Ok((answer, accepted, aside)),
@@ -239,6 +241,7 @@ async fn keep(
     let runs = rows.iter().flat_map(|row| &row.runs).filter(|run| run.dead.is_none()).count();
     let reservation =
         runtime.pressure.reserve(&runtime.store, runs as u64).await.map_err(|pressed| NotKept::Pressed(Problem::from(pressed)))?;
+    let came = runtime.came(&rows);
     let accepted = match (keys, set_aside.is_empty()) {
         (None, true) if rows.is_empty() => Ok(Vec::new()),
         // Events alone share their transaction with those of others.
@@ -261,6 +264,7 @@ async fn keep(
     reservation.durable();
     runtime.store.crash().at(Point::Accepted);
     runtime.due.notify_one();
+    runtime.took_in(&came, &accepted, Some("/hooks/{source}"));
     let uri = source.uri();
     for (outcome, dead) in accepted.iter().zip(dead) {
         runtime.metrics.accepted(&uri, outcome.duplicate);
@@ -280,7 +284,7 @@ pub async fn retry_body(runtime: &Arc<Runtime>, source: &Arc<Source>, row: &SetA
         return Err(format!("source {} is no webhook any more", source.name));
     };
     let delivery = Delivery::kept(row)?;
-    match (Hook { runtime, source, webhook }).deliver(&delivery).await {
+    match (Hook { runtime, source, webhook }).deliver(&delivery, None).await {
         Ok((_, accepted, _)) => Ok(accepted),
         Err(NotMade::Unreadable(why)) => Err(why.0),
         Err(NotMade::Later(problem)) => Err(problem.detail().to_owned()),

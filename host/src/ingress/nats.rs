@@ -21,9 +21,9 @@ use super::shape;
 use crate::config::{Nats, NatsDeliver, Source, SourceKind};
 use crate::crash::Point;
 use crate::nats::{Link, REQUEST_TIMEOUT};
-use crate::runtime::{Intake, IntakeError, Pressed, Runtime};
+use crate::runtime::{Intake, IntakeError, Pressed, Runtime, came_with};
 use crate::store::{Accepted, NewEvent, NewSetAside, SetAsideKind, SetAsideRow};
-use crate::telemetry;
+use crate::telemetry::{self, TraceContext};
 use message::Taken;
 
 /// How long one request for messages stays with the server.
@@ -242,6 +242,7 @@ impl Worker<'_> {
         let reservation = self.runtime.pressure.reserve(&self.runtime.store, runs as u64).await?;
         let dead: Vec<String> =
             rows.iter().flat_map(|row| &row.runs).filter(|run| run.dead.is_some()).map(|run| run.route.clone()).collect();
+        let came = self.runtime.came(&rows);
         let accepted = if rows.is_empty() { Ok(Vec::new()) } else { self.runtime.store.accept(rows).await };
         self.runtime.pressure.wrote(accepted.is_ok());
         let accepted = accepted.map_err(|error| {
@@ -250,6 +251,7 @@ impl Worker<'_> {
         })?;
         reservation.durable();
         self.runtime.due.notify_one();
+        self.runtime.took_in(&came, &accepted, None);
         let uri = self.source.uri();
         for outcome in &accepted {
             self.runtime.metrics.accepted(&uri, outcome.duplicate);
@@ -299,6 +301,9 @@ impl Worker<'_> {
                 }
             }
         }
+        let header = |name: &str| message.headers.as_ref().and_then(|headers| headers.get(name)).map(|value| value.as_str());
+        let trace = header("traceparent").and_then(|traceparent| TraceContext::parse(traceparent, header("tracestate")));
+        came_with(&mut rows, trace.as_ref());
         Made::Events(rows)
     }
 
@@ -445,7 +450,9 @@ pub(super) async fn retry(runtime: &Runtime, source: &Source, nats: &Nats, row: 
     }
     let runs = rows.iter().flat_map(|row| &row.runs).filter(|run| run.dead.is_none()).count();
     let reservation = runtime.pressure.reserve(&runtime.store, runs as u64).await.map_err(|pressed| said(&pressed))?;
+    let came = runtime.came(&rows);
     let accepted = runtime.store.accept(rows).await.map_err(|error| telemetry::chain(&error))?;
+    runtime.took_in(&came, &accepted, None);
     reservation.durable();
     runtime.due.notify_one();
     for outcome in &accepted {

@@ -11,7 +11,7 @@ use crate::config::{Poll, Source};
 use crate::crash::Point;
 use crate::engine::{Call, CallOutcome, PolledPage};
 use crate::run::{FailureKind, StepFailure};
-use crate::runtime::{Pressed, Runtime};
+use crate::runtime::{Pressed, Runtime, came_with};
 use crate::source::{Ending, Pace};
 use crate::store::{Gathered, Lane, SetAsideKind, SetAsideRow, SourceRow, SourceSettlement, SourceState, StoreError};
 use crate::telemetry;
@@ -121,7 +121,7 @@ impl Turn<'_> {
 
     /// Keeps what a page brought. `from`: where it was read; `again`: it was read once more for the sake of these.
     async fn keep(&self, reading: Reading, from: &Place, again: Vec<String>) -> Result<(), StoreError> {
-        let Reading { outcome, renewed, keys, shown } = reading;
+        let Reading { outcome, renewed, keys, shown, trace } = reading;
         let page = match outcome {
             Ok(CallOutcome::Page(page)) => page,
             Ok(_) => {
@@ -130,7 +130,8 @@ impl Turn<'_> {
             }
             Err(failure) => return self.end(Ending::Failed { failure, renewed }, Some(shown)).await,
         };
-        let brought = reading::events(self.runtime, self.source, &self.poll.stream, &page.events, self.row.until).await;
+        let mut brought = reading::events(self.runtime, self.source, &self.poll.stream, &page.events, self.row.until).await;
+        came_with(&mut brought.events, trace.as_ref());
         let runs = brought.events.iter().flat_map(|event| &event.runs).filter(|run| run.dead.is_none()).count();
         let reservation = match self.runtime.pressure.reserve(&self.runtime.store, runs as u64).await {
             Ok(reservation) => reservation,
@@ -139,12 +140,14 @@ impl Turn<'_> {
         let settlement = self.settlement(&page, brought, from, again, shown);
         let dead = settlement.events.iter().flat_map(|event| &event.runs).filter(|run| run.dead.is_some());
         let dead: Vec<String> = dead.map(|run| run.route.clone()).collect();
+        let came = self.runtime.came(&settlement.events);
         let settled = self.runtime.store.source_settle(SourceSettlement { keys, ..settlement }).await;
         self.runtime.pressure.wrote(!matches!(&settled, Err(error) if error.is_passing()));
         match settled {
             Ok(gathered) => {
                 reservation.durable();
                 self.runtime.store.crash().at(Point::Gathered);
+                self.runtime.took_in(&came, &gathered.accepted, None);
                 self.gathered(&gathered, &dead);
                 Ok(())
             }

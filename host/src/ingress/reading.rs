@@ -9,13 +9,14 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Conduct, NewAttempt, ShownEffect};
+use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, AttemptTrace, Conduct, NewAttempt, ShownEffect};
 use crate::config::{self, Instances, PluginStream};
 use crate::engine::{Call, CallEnd, CallOutcome};
 use crate::event::{Data, Event};
 use crate::run::{FailureKind, StepFailure};
 use crate::runtime::{Intake, Runtime};
 use crate::store::{JournalSnapshot, KeySettlement, NewEvent, NewSetAside, SetAsideKind};
+use crate::telemetry::{Span, TraceContext};
 use crate::worker;
 
 /// How long a call waits for one of its plugin's slots.
@@ -45,11 +46,19 @@ pub struct Reading {
     pub keys: Option<KeySettlement>,
     /// For people, JSON: requests and log lines.
     pub shown: Value,
+    /// Where in a trace the call stands: what it brings goes on from there.
+    pub trace: Option<TraceContext>,
 }
 
 impl Reading {
     fn without_call(kind: FailureKind, reason: String) -> Reading {
-        Reading { outcome: Err(StepFailure::new(kind, reason)), renewed: false, keys: None, shown: json!({ "requests": [], "logs": [] }) }
+        Reading {
+            outcome: Err(StepFailure::new(kind, reason)),
+            renewed: false,
+            keys: None,
+            shown: json!({ "requests": [], "logs": [] }),
+            trace: None,
+        }
     }
 }
 
@@ -78,7 +87,9 @@ pub async fn read(runtime: &Arc<Runtime>, asked: Asked<'_>, call: impl FnOnce(St
         plugin: name.clone(),
         component: plugin.component.digest.clone(),
     };
-    let trace = id.root.replace('-', "");
+    let tracing = runtime.export.tracing();
+    let (trace, _) = tracing.of_event(&id.root, None);
+    let began = runtime.clock.now();
     let attempt = Attempt::new(NewAttempt {
         id,
         abilities: Abilities::ReadOnly,
@@ -86,7 +97,8 @@ pub async fn read(runtime: &Arc<Runtime>, asked: Asked<'_>, call: impl FnOnce(St
         holds: false,
         limits: AttemptLimits::new(&limits, started),
         input: String::new(),
-        started_at: runtime.clock.now(),
+        started_at: began,
+        trace: AttemptTrace::new(trace.clone(), tracing),
         store: runtime.store.clone(),
         outbound: Some(grants.outbound.clone()),
         snapshot: JournalSnapshot::default(),
@@ -96,11 +108,24 @@ pub async fn read(runtime: &Arc<Runtime>, asked: Asked<'_>, call: impl FnOnce(St
     let mut context = asked.context;
     context.insert("source".to_owned(), json!(asked.source));
     context.insert("deadline".to_owned(), json!(attempt.surroundings().clock.after(limits.time).to_string()));
-    context.insert("traceparent".to_owned(), json!(format!("00-{trace}-{}-01", &trace[..16])));
+    context.insert("traceparent".to_owned(), json!(trace.traceparent()));
     context.insert("configuration".to_owned(), plugin.config.config.clone());
     let call = call(Value::Object(context).to_string());
-    let CallEnd { outcome, mut record, .. } = runtime.engine.call(&plugin.code, &limits, Instances::PerCall, attempt, call).await;
+    let CallEnd { outcome, mut record, cpu } = runtime.engine.call(&plugin.code, &limits, Instances::PerCall, attempt, call).await;
     drop(slot);
+    runtime.metrics.call_used(name, cpu.as_secs_f64());
+    if trace.is_recorded() {
+        let span = Span::new(trace.clone(), None, format!("source {}", asked.source), began, started.elapsed())
+            .text("sangam.source", asked.source)
+            .text("sangam.plugin", name)
+            .text("sangam.plugin.digest", &plugin.component.digest)
+            .number("sangam.cpu_ms", cpu.as_millis());
+        runtime.export.record(match worker::error_of(&outcome) {
+            Some(kind) => span.failed(kind),
+            None => span,
+        });
+    }
+    worker::record_requests(runtime, &trace, began, std::mem::take(&mut record.sent));
     for effect in record.effects.iter().filter(|effect| effect.kind == "http") {
         let host = url::Url::parse(&effect.url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
         runtime.metrics.request_sent(name, &host, effect.status);
@@ -122,7 +147,7 @@ pub async fn read(runtime: &Arc<Runtime>, asked: Asked<'_>, call: impl FnOnce(St
         (Some(outcome), None) => Ok(outcome),
         (_, failure) => Err(failure.unwrap_or_else(|| StepFailure::new(FailureKind::InvalidOutput, "the plugin gave no answer"))),
     };
-    Reading { outcome, renewed, keys, shown }
+    Reading { outcome, renewed, keys, shown, trace: Some(trace).filter(|trace| trace.is_known) }
 }
 
 /// Requests without their queries, where people's names may stand, and lines of the log.

@@ -86,7 +86,9 @@ pub(super) async fn turn(runtime: &Arc<Runtime>, source: &Source, schedule: &Sch
         now,
         point: Point::Firing,
     };
+    let came = runtime.came(&settlement.events);
     let gathered = runtime.store.source_settle(settlement).await?;
+    runtime.took_in(&came, &gathered.accepted, None);
     if fired.is_some() {
         runtime.store.crash().at(Point::Fired);
     }

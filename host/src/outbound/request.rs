@@ -7,6 +7,7 @@ use url::Url;
 
 use super::far_end::Asked;
 use crate::credentials::Remedy;
+use crate::telemetry::{TraceContext, trace_headers};
 
 /// Longest URL.
 const MAX_URL: usize = 16 << 10;
@@ -143,6 +144,18 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// The request says where in a trace it stands, unless the plugin says so itself.
+    pub fn hand_on(&mut self, place: &TraceContext) {
+        if self.prepared.headers.contains_key("traceparent") {
+            return;
+        }
+        for (name, value) in trace_headers(place) {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                self.prepared.headers.insert(name, value);
+            }
+        }
+    }
+
     /// The host it goes to.
     pub fn host(&self) -> &str {
         self.prepared.url.host_str().unwrap_or("")

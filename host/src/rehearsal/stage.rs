@@ -323,6 +323,7 @@ impl Stage {
             dead: None,
         };
         let new = NewEvent {
+            trace: None,
             eid: eid.clone(),
             source: event.source.clone(),
             // The same event may be played many times, and is another one each time.

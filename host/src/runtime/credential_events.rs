@@ -49,7 +49,9 @@ impl Runtime {
         let event = event(row);
         // An event of nobody's has no hops to have too many of.
         if let Ok(row) = Intake::new(self).prepare(&event, None).await {
+            let came = self.came(std::slice::from_ref(&row));
             let accepted = self.store.accept(vec![row]).await?;
+            self.took_in(&came, &accepted, None);
             let duplicate = accepted.first().is_some_and(|accepted| accepted.duplicate);
             self.metrics.accepted(&event.source, duplicate);
         }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Revision, Runtime};
+use super::{Revision, Runtime, trace_of_event};
 use crate::config::{OrderOnDead, Route};
 use crate::event::{Data, Event};
 use crate::mapping::{EvalError, Scope};
 use crate::router;
 use crate::store::{NewEvent, NewRun};
-use crate::telemetry;
+use crate::telemetry::{self, TraceContext};
 
 /// Most plugins in a chain of events that bring each other in.
 pub const MAX_HOPS: u32 = 8;
@@ -30,6 +30,8 @@ pub struct Cause {
     pub step: String,
     /// Hops of that event.
     pub hops: u32,
+    /// Where in a trace the step's attempt stands.
+    pub trace: Option<TraceContext>,
 }
 
 /// Turns events into rows.
@@ -143,6 +145,10 @@ impl<'a> Intake<'a> {
             seen_until: later(now, self.runtime.store_config.dedup_window),
             hops,
             cause: cause.map(|cause| json!({ "eid": cause.eid, "run": cause.run, "step": cause.step }).to_string()),
+            trace: match cause {
+                Some(cause) => cause.trace.as_ref().filter(|trace| trace.is_known).map(TraceContext::kept),
+                None => trace_of_event(event).map(|trace| trace.kept()),
+            },
             runs,
         })
     }

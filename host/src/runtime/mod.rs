@@ -4,6 +4,7 @@ mod arrivals;
 mod canary;
 mod credential_events;
 mod erasure;
+mod gauges;
 mod identity;
 mod intake;
 mod measured;
@@ -17,6 +18,7 @@ mod retention;
 mod revision;
 mod source_secrets;
 mod subscribers;
+mod traced;
 
 pub use arrivals::{Arrival, Arrivals};
 pub use canary::{Trial, TrialFigures};
@@ -33,6 +35,7 @@ pub use refusals::{Refusals, Tally};
 pub use rehearsal::Fixed;
 pub use revision::{ActionSchemas, BuildError, LoadedPlugin, Revision};
 pub use source_secrets::SourceSecrets;
+pub use traced::{Came, came_with, trace_of_event};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -57,7 +60,7 @@ use crate::outbound::{Outbound, Poster};
 use crate::registry::{Component, Progress, Sources, Supply};
 use crate::server::{Certificates, Prepared};
 use crate::store::{Store, StoreError};
-use crate::telemetry::{self, Metrics};
+use crate::telemetry::{self, Export, Metrics};
 use crate::tls;
 
 /// Evaluations of expressions at the same time.
@@ -156,6 +159,10 @@ pub struct Runtime {
     pub evaluator: Evaluator,
     /// Counts.
     pub metrics: Metrics,
+    /// The way to a collector.
+    pub export: Export,
+    /// `[telemetry] log`.
+    pub log_style: config::LogStyle,
     /// What is in hand, and how much more may be.
     pub pressure: Pressure,
     /// Runs may be due.
@@ -241,6 +248,16 @@ impl Runtime {
             None => None,
         };
         let identity = Identity::of(&loaded.config.base.join("data"));
+        let telemetry = &loaded.config.telemetry;
+        let export = match &fixed {
+            // A rehearsal is nobody's business.
+            Some(_) => Export::none(false),
+            None => {
+                let identity = telemetry::Identity { host: identity.name.clone(), started_at: Timestamp::now() };
+                Export::start(telemetry, &identity, &vault).await.map_err(|error| start(&error))?
+            }
+        };
+        let log_style = telemetry.log.clone();
         let (engine, random_secret) = match fixed {
             Some(Fixed { engine, random_secret }) => (engine, random_secret),
             None => {
@@ -269,7 +286,9 @@ impl Runtime {
             vault,
             builtin: Builtin::new().map_err(|error| start(&error))?,
             evaluator: Evaluator::new(mapping::Limits::default(), EVALUATIONS),
-            metrics: Metrics::default(),
+            metrics: Metrics::new(store.writer_figures()),
+            export,
+            log_style,
             due: Notify::new(),
             turning: Notify::new(),
             credentials: Notify::new(),

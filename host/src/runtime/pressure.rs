@@ -142,6 +142,12 @@ impl Pressure {
         *lock(&self.failed) = (!well).then(Instant::now);
     }
 
+    /// Room on the disk of the store, bytes; `None`: it is not a file, or its file system does not say.
+    pub fn free_space(&self) -> Option<u64> {
+        let disk = rustix::fs::statvfs(&self.disk.as_ref()?.folder).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
     /// Counts anew where that is due, then says whether so many runs fit.
     async fn count(&self, store: &Store, runs: u64) -> Result<(), Pressed> {
         if self.outdated(runs) {

@@ -35,7 +35,9 @@ impl Runtime {
         let event = event(row);
         // An event of nobody's has no hops to have too many of.
         if let Ok(new) = Intake::new(self).prepare(&event, None).await {
+            let came = self.came(std::slice::from_ref(&new));
             let accepted = self.store.accept(vec![new]).await?;
+            self.took_in(&came, &accepted, None);
             let duplicate = accepted.first().is_some_and(|accepted| accepted.duplicate);
             self.metrics.accepted(&event.source, duplicate);
         }

@@ -6,7 +6,7 @@ use super::sql::{Connection, Value, sql};
 use super::{Store, StoreError, millis, order, wait};
 use crate::run::FailureKind;
 
-/// Rows of one insert. 200 rows of 8 columns stay far below the limit on bound values.
+/// Rows of one insert. 200 rows of 14 columns stay far below the limit on bound values.
 const ROWS: usize = 200;
 
 /// An event ready to be stored.
@@ -32,6 +32,8 @@ pub struct NewEvent {
     pub hops: u32,
     /// JSON `{eid, run, step}` for an event that a plugin brought in.
     pub cause: Option<String>,
+    /// Where in a trace its sender stands, as [`crate::telemetry::TraceContext::kept`] writes it.
+    pub trace: Option<String>,
     /// One for every route that wants it.
     pub runs: Vec<NewRun>,
 }
@@ -97,7 +99,7 @@ pub(super) async fn insert(connection: &mut Connection, groups: &[&[NewEvent]]) 
     }
     let fresh: Vec<&NewEvent> = all.iter().copied().filter(|event| new.contains(&event.eid)).collect();
     for rows in fresh.chunks(ROWS) {
-        let mut query = sql("insert into event (eid, source, id, type, received_at, hops, cause, body) ");
+        let mut query = sql("insert into event (eid, source, id, type, received_at, hops, cause, trace, body) ");
         query.push_rows(rows, |event| {
             [
                 Value::from(&event.eid),
@@ -107,6 +109,7 @@ pub(super) async fn insert(connection: &mut Connection, groups: &[&[NewEvent]]) 
                 millis(event.received_at).into(),
                 event.hops.into(),
                 (&event.cause).into(),
+                (&event.trace).into(),
                 (&event.body).into(),
             ]
         });

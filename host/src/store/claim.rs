@@ -39,6 +39,8 @@ pub struct ClaimedRun {
     pub event: String,
     /// See [`super::NewEvent::hops`].
     pub hops: u32,
+    /// See [`super::NewEvent::trace`].
+    pub trace: Option<String>,
 }
 
 impl ClaimedRun {
@@ -84,7 +86,7 @@ impl Store {
                     claim.push(", lease_owner = ").push_bind(&owner).push(
                         ", fence = fence + 1 where seq in (select seq from due) returning seq, id, eid, route, revision, root, replay_of, \
                          order_key, order_away, fence, state, created_at, deadline_at, (select body from event where event.eid = run.eid) as body, \
-                         (select hops from event where event.eid = run.eid) as hops",
+                         (select hops from event where event.eid = run.eid) as hops, (select trace from event where event.eid = run.eid) as trace",
                     );
                     let rows = claim.fetch_all(connection).await.map_err(StoreError::doing("claim runs"))?;
                     let mut claimed = rows
@@ -107,6 +109,7 @@ impl Store {
                                     deadline_at: timestamp(row.get("deadline_at"))?,
                                     event: row.get("body"),
                                     hops: row.get("hops"),
+                                    trace: row.get("trace"),
                                 },
                             ))
                         })

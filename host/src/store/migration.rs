@@ -20,6 +20,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (8, "sources", include_str!("migrations/0008_sources.sql")),
     (9, "subscribers", include_str!("migrations/0009_subscribers.sql")),
     (11, "screens", include_str!("migrations/0011_screens.sql")),
+    (12, "telemetry", include_str!("migrations/0012_telemetry.sql")),
 ];
 
 pub(super) async fn run_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {

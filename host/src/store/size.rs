@@ -40,6 +40,25 @@ impl Store {
         }
     }
 
+    /// Dead letters, counted in their index.
+    pub async fn dead_letter_count(&self) -> Result<u64, StoreError> {
+        let count: i64 = sql("select count(*) from run where status = 'dead' and superseded = 0")
+            .scalar(&self.readers)
+            .await
+            .map_err(StoreError::doing("count dead letters"))?;
+        Ok(unsigned(count))
+    }
+
+    /// What the writer counts.
+    pub fn writer_figures(&self) -> &crate::telemetry::WriterFigures {
+        self.writer.figures()
+    }
+
+    /// Writes that wait for the writer.
+    pub fn writes_waiting(&self) -> usize {
+        self.writer.waiting()
+    }
+
     /// Measures the store. Reads all of it: not for every minute.
     pub async fn size(&self) -> Result<StoreSize, StoreError> {
         let doing = || StoreError::doing("measure the store");

@@ -40,6 +40,7 @@ fn start() -> Timestamp {
 /// An event with one run of route `r`.
 fn event(number: u32, key: Option<&str>, now: Timestamp) -> NewEvent {
     NewEvent {
+        trace: None,
         eid: format!("e{number:05}"),
         source: "/s".to_owned(),
         id: number.to_string(),

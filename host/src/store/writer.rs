@@ -13,7 +13,7 @@
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use sqlx::ConnectOptions as _;
@@ -27,6 +27,7 @@ use super::accept::{self, Accepted, NewEvent};
 use super::sql::{Connection, Dialect, sql};
 use super::terms::Terms;
 use crate::crash::{Crash, Point};
+use crate::telemetry::WriterFigures;
 
 /// Most writes in one transaction. Measured (quality.md): beyond some 500 rows nothing is gained.
 const MAX_BATCH: usize = 512;
@@ -54,6 +55,7 @@ pub(super) struct Writer {
     task: Arc<std::sync::Mutex<Option<JoinHandle<()>>>>,
     /// Process of the server that serves the writer; 0: none.
     backend: Arc<AtomicU32>,
+    figures: WriterFigures,
 }
 
 enum Job {
@@ -126,14 +128,15 @@ impl Writer {
     /// Connects and starts. `lock` is held as long as the writer works.
     pub(super) async fn start(target: Target, lock: Option<File>, crash: Crash) -> Result<Writer, sqlx::Error> {
         let backend = Arc::default();
-        let mut link = Link { target, connection: None, backend: Arc::clone(&backend), crash: crash.clone() };
+        let figures = WriterFigures::default();
+        let mut link = Link { target, connection: None, backend: Arc::clone(&backend), crash: crash.clone(), figures: figures.clone() };
         link.connected().await?;
         let (queue, jobs) = mpsc::channel(QUEUE);
         let task = tokio::spawn(async move {
             let _lock = lock;
             work(link, jobs).await;
         });
-        Ok(Writer { queue, crash, task: Arc::new(std::sync::Mutex::new(Some(task))), backend })
+        Ok(Writer { queue, crash, task: Arc::new(std::sync::Mutex::new(Some(task))), backend, figures })
     }
 
     /// Where this host is to be killed.
@@ -144,6 +147,16 @@ impl Writer {
     /// Which process of the server gives our own signals; 0: none.
     pub(super) fn backend(&self) -> u32 {
         self.backend.load(Ordering::Relaxed)
+    }
+
+    /// What it counts.
+    pub(super) fn figures(&self) -> &WriterFigures {
+        &self.figures
+    }
+
+    /// Writes that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
     }
 
     pub(super) async fn close(&self) {
@@ -189,6 +202,7 @@ struct Link {
     connection: Option<Connection>,
     backend: Arc<AtomicU32>,
     crash: Crash,
+    figures: WriterFigures,
 }
 
 impl Link {
@@ -274,6 +288,7 @@ enum Failed {
 async fn together(link: &mut Link, jobs: &mut [Job]) -> Result<Vec<Vec<Accepted>>, Failed> {
     let begin = |source| Failed::Begin(StoreError::Database { doing: "begin a transaction", source });
     let crash = link.crash.clone();
+    let (began, writes) = (Instant::now(), jobs.len());
     let connection = link.connected().await.map_err(begin)?;
     let done = tokio::time::timeout(TRANSACTION, transaction(connection, jobs, &crash)).await;
     let done = done.unwrap_or_else(|_| {
@@ -289,6 +304,12 @@ async fn together(link: &mut Link, jobs: &mut [Job]) -> Result<Vec<Vec<Accepted>
             !error.is_lost() && tokio::time::timeout(CONNECT, connection.rollback()).await.is_ok_and(|undone| undone.is_ok())
         }
     };
+    if done.is_ok() {
+        link.figures.commits.observe(began.elapsed().as_secs_f64());
+        link.figures.writes.observe(writes as f64);
+    } else {
+        link.figures.failures.inc();
+    }
     if !usable {
         link.connection = None;
     }

@@ -1,10 +1,24 @@
-//! What the host tells of itself: names of metrics, the log, and errors with their causes.
+//! What the host tells of itself: metrics, traces, its log, where all that is sent (OTLP), and errors with their causes.
 
+mod log;
+mod looked;
 mod metrics;
+mod otlp;
 mod plain;
+mod process;
+mod span;
+mod trace;
+mod writer_figures;
 
-pub use metrics::Metrics;
+pub use log::{Log, LogFacts, start_log, within};
+pub use looked::Sample;
+pub use metrics::{Metrics, as_prometheus};
+pub use otlp::{Export, ExportError, Identity, LogSink};
 pub use plain::{is_hidden, plain, plain_json, plain_lines};
+pub use process::samples as process_samples;
+pub use span::{Kind, Span};
+pub use trace::{TraceContext, Tracing, headers as trace_headers};
+pub use writer_figures::WriterFigures;
 
 use std::error::Error;
 
@@ -22,13 +36,4 @@ pub fn chain(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
-}
-
-/// Starts the log of this process on standard error: lines for a terminal, JSON otherwise; filtered by `SANGAM_LOG` (default `info`).
-pub fn start_log() {
-    use std::io::IsTerminal as _;
-    let filter = tracing_subscriber::EnvFilter::try_from_env("SANGAM_LOG").unwrap_or_else(|_| "info,sqlx=warn".into());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A second start in one process (tests) keeps the first.
-    let _ = if std::io::stderr().is_terminal() { builder.compact().try_init() } else { builder.json().try_init() };
 }

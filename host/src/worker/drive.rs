@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
+use opentelemetry::context::FutureExt as _;
 use serde_json::{Value, json};
 
 use super::outputs;
@@ -16,7 +17,7 @@ use crate::event::Event;
 use crate::run::{FailureKind, Outcome, RunState, StepFailure, StepStatus, Task, Verdict};
 use crate::runtime::{Cause, Revision, Runtime};
 use crate::store::{AttemptEnd, ClaimedRun, KeySettlement, NewEvent, NewWait, Recording, RunSettlement, StepValue, StoreError};
-use crate::telemetry;
+use crate::telemetry::{self, TraceContext};
 
 /// Pause between two tries to make a settlement durable.
 const SETTLE_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
@@ -26,7 +27,9 @@ pub(super) async fn drive(runtime: &Arc<Runtime>, run: ClaimedRun) -> bool {
     let id = run.id.clone();
     match Driver::begin(runtime, run).await {
         Ok(Some(mut driver)) => {
-            driver.go().await;
+            // Lines that are logged on the way say of which trace.
+            let context = telemetry::within(&driver.runtime.trace_of_run(&driver.run).0);
+            driver.go().with_context(context).await;
             driver.went_on
         }
         // It waits for its revision.
@@ -252,6 +255,7 @@ impl Driver {
 
     pub(super) async fn settle_task(&mut self, leaves: Leaves, now: Timestamp) -> Result<Settled, StoreError> {
         let emits = !leaves.emitted.is_empty();
+        let came = self.runtime.came(&leaves.emitted);
         let verdict = self.state.verdict(&self.route, now);
         let settled = match verdict {
             Verdict::Succeeded => {
@@ -267,6 +271,7 @@ impl Driver {
                 Settled::Goes
             }
         };
+        self.runtime.brought_in(&came);
         if emits {
             self.runtime.due.notify_one();
         }
@@ -277,6 +282,7 @@ impl Driver {
         let mut settlement = self.settlement(leaves, "succeeded");
         settlement.ended_at = Some(now);
         self.make_durable(settlement).await?;
+        self.record_run("succeeded", None, now);
         self.ended("succeeded");
         Ok(())
     }
@@ -293,6 +299,7 @@ impl Driver {
         // Not the reason: it is a plugin's text, and says what an event says. No erasure reaches a log.
         let plugin = death.plugin.as_deref().unwrap_or_default();
         tracing::warn!(run = self.run.id, route = self.run.route, eid = self.run.eid, kind = death.kind, plugin, "a run is dead");
+        self.record_run("dead", Some(&death.kind), now);
         self.ended("dead");
         Ok(())
     }
@@ -391,11 +398,12 @@ pub(super) async fn emitted(
     runtime: &Runtime,
     run: &ClaimedRun,
     step: &str,
+    trace: &TraceContext,
     plugin: &crate::config::Plugin,
     step_key: &str,
     texts: &[String],
 ) -> Result<Vec<NewEvent>, String> {
-    let cause = Cause { eid: run.eid.clone(), run: run.id.clone(), step: step.to_owned(), hops: run.hops };
+    let cause = Cause { eid: run.eid.clone(), run: run.id.clone(), step: step.to_owned(), hops: run.hops, trace: Some(trace.clone()) };
     let intake = crate::runtime::Intake::new(runtime);
     let mut events = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {

@@ -243,6 +243,7 @@ impl StepCall {
         };
         let limits = self.limits(&present.config, started_at);
         let attempt = Attempt::new(NewAttempt {
+            trace: None,
             id,
             abilities: Abilities::Act,
             conduct: Conduct::Dry(reads),
@@ -258,7 +259,7 @@ impl StepCall {
             cancel: self.runtime.abandon.clone(),
         });
         let step_key = attempt.step_key();
-        let context = self.context(&attempt, &step_key, plugin, limits.time);
+        let context = self.context(&attempt, &step_key, plugin, limits.time, &self.trace_of_call());
         let call = Call::Invoke { action: self.step.action.clone(), input, context };
         // An instance that has seen old answers must not be reused for real calls, nor one that has seen real ones for this.
         let mut end = self.runtime.engine.call(&plugin.code, &limits, Instances::PerCall, attempt, call).await;
@@ -271,7 +272,9 @@ impl StepCall {
                 Ok((data, events)) => match self.output(&data, limits.output_size) {
                     Err(reason) => Tried::failed(StepFailure::new(FailureKind::InvalidOutput, reason)),
                     Ok(output) => {
-                        match drive::emitted(&self.runtime, &self.run, &self.step.name, &present.config, &step_key, &events).await {
+                        match drive::emitted(&self.runtime, &self.run, &self.step.name, &self.trace(), &present.config, &step_key, &events)
+                            .await
+                        {
                             Err(reason) => Tried::failed(StepFailure::new(FailureKind::InvalidOutput, reason)),
                             Ok(events) => self.succeeded(&mut end.record, output, &events),
                         }

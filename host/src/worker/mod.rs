@@ -15,6 +15,7 @@ mod recover;
 mod scope;
 mod share;
 mod step;
+mod traced;
 mod undo;
 mod wake;
 
@@ -23,6 +24,7 @@ pub use dry_run::{DryRun, ReadsFrom};
 pub use hold::held_effect;
 pub use mask::{failure as mask_failure, log as mask_log};
 pub use outputs::{ended_well, shown_row};
+pub(crate) use traced::{error_of, record_requests};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::scope;
 use super::step::{Ended, StepCall, StepEnd};
+use super::{scope, traced};
 use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Break, Conduct, KeyLimits, NewAttempt};
 use crate::builtin::{self, Act, Ground, Matching, Pause, Stop};
 use crate::config::{AwaitedEvent, OnDoubt, Step};
@@ -47,6 +47,7 @@ impl StepCall {
         };
         let conduct = Conduct::Real { journal: self.step.journal.kept, record_reads: false };
         let OwnCall { result, mut record, emitted } = self.call_own(input, snapshot, conduct, started_at).await;
+        traced::record_requests(&self.runtime, &self.trace(), started_at, std::mem::take(&mut record.sent));
         let (output, emitted, failure) = match result {
             Ok(output) => (Some((output.to_string(), Arc::new(output))), emitted, None),
             Err(stop) => (None, Vec::new(), Some(failure(stop))),
@@ -71,6 +72,8 @@ impl StepCall {
         let time = self.step.timeout.min(left).max(Duration::from_millis(1));
         let ends = Instant::now() + time;
         let value = serde_json::from_str(&input).unwrap_or(Value::Null);
+        // A rehearsal has no number of a lease.
+        let trace = if matches!(conduct, Conduct::Real { .. }) { self.attempt_trace(self.trace()) } else { None };
         let attempt = Attempt::new(NewAttempt {
             id: AttemptId {
                 run: self.run.id.clone(),
@@ -93,6 +96,7 @@ impl StepCall {
             snapshot,
             random_secret: self.runtime.random_secret,
             cancel: self.runtime.abandon.clone(),
+            trace,
         });
         let ground = Ground {
             runtime: &self.runtime,
@@ -103,6 +107,7 @@ impl StepCall {
             number: self.number,
             event: &self.inputs.event,
             input: value,
+            trace: self.trace(),
         };
         let mut act = Act::new(ground, attempt, ends);
         let result = match tokio::time::timeout(time, builtin::run(&mut act)).await {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::drive::{Driver, Leaves};
 use crate::config::Route;
 use crate::crash::Point;
-use crate::run::{Course, FailureKind, RunState, StepFailure, StepStatus, Task};
+use crate::run::{Course, Death, FailureKind, RunState, StepFailure, StepStatus, Task};
 use crate::runtime::Runtime;
 use crate::store::{AttemptEnd, AttemptRow, ClaimedRun, StoreError, Woken};
 use crate::telemetry;
@@ -152,6 +152,7 @@ async fn postpone(runtime: &Runtime, run: &ClaimedRun, why: &str) -> Result<(), 
     };
     runtime.store.postpone(run, why, woken, now, (!dead).then_some(again)).await?;
     if dead {
+        super::traced::record_run(runtime, run, "dead", Some(Death::DEADLINE), now);
         runtime.metrics.run_ended(&run.route, "dead");
         runtime.ended.send_modify(|count| *count += 1);
     }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use opentelemetry::context::FutureExt as _;
 use serde_json::{Value, json};
 
+use super::traced::{self, EndedCall};
 use super::{credential, drive, mask, outputs, scope};
 use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Conduct, NewAttempt, ShownEffect};
 use crate::builtin;
@@ -17,7 +19,7 @@ use crate::run::{FailureKind, Outcome, StepFailure, StepState, Wait, WaitFor};
 use crate::runtime::{LoadedPlugin, PresentPlugin, Revision, Runtime};
 use crate::schema::Schema;
 use crate::store::{AttemptEnd, ClaimedRun, JournalSnapshot, KeySettlement, NewEvent, NewWait, Recording, StepValue};
-use crate::telemetry;
+use crate::telemetry::{self, TraceContext};
 
 /// How long an attempt waits for one of its plugin's slots before it makes room for other runs.
 pub(super) const SLOT_WAIT: Duration = Duration::from_millis(500);
@@ -110,7 +112,8 @@ impl StepCall {
         let started = Instant::now();
         let started_at = self.runtime.clock.now();
         let credential_changes = *self.runtime.broker.changes().borrow();
-        let mut end = self.tried(started_at).await;
+        let context = telemetry::within(&self.trace());
+        let mut end = self.tried(started_at).with_context(context).await;
         end.credential_changes = credential_changes;
         // An attempt that never reached its plugin leaves a trace too; one that found no room does not, or waiting would fill the store.
         if let (Outcome::Failed(failure), None) = (&end.outcome, &end.attempt)
@@ -134,6 +137,7 @@ impl StepCall {
             let call_seconds = attempt.duration_ms as f64 / 1000.0;
             self.runtime.metrics.attempt_ended(&self.step.plugin, &self.step.action, &attempt.outcome, seconds, call_seconds);
         }
+        self.record_attempt(&end, started_at, started.elapsed());
         end
     }
 
@@ -295,6 +299,7 @@ impl StepCall {
             }
         };
         let limits = self.limits(&present.config, started_at);
+        let trace = self.trace_of_call();
         let attempt = Attempt::new(NewAttempt {
             id: id.clone(),
             abilities: Abilities::Act,
@@ -308,11 +313,25 @@ impl StepCall {
             snapshot,
             random_secret: self.runtime.random_secret,
             cancel: self.runtime.abandon.clone(),
+            trace: self.attempt_trace(trace.clone()),
         });
         let step_key = attempt.step_key();
-        let context = self.context(&attempt, &step_key, plugin, limits.time);
+        let context = self.context(&attempt, &step_key, plugin, limits.time, &trace);
         let call = Call::Invoke { action: self.step.action.clone(), input, context };
-        let end = self.runtime.engine.call(&plugin.code, &limits, present.config.instances, attempt, call).await;
+        let (began, at) = (Instant::now(), self.runtime.clock.now());
+        let mut end = self.runtime.engine.call(&plugin.code, &limits, present.config.instances, attempt, call).await;
+        self.runtime.metrics.call_used(&self.step.plugin, end.cpu.as_secs_f64());
+        let ended = EndedCall {
+            context: trace,
+            began: at,
+            took: began.elapsed(),
+            version: &plugin.descriptor.version,
+            digest: &plugin.component.digest,
+            cpu: end.cpu,
+            http_calls: end.record.effects.iter().filter(|effect| effect.kind == "http" && !effect.replayed).count(),
+            error: traced::error_of(&end.outcome),
+        };
+        self.record_call(&ended, std::mem::take(&mut end.record.sent));
         for effect in end.record.effects.iter().filter(|effect| effect.kind == "http" && !effect.replayed) {
             let host = url::Url::parse(&effect.url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
             self.runtime.metrics.request_sent(&self.step.plugin, &host, effect.status);
@@ -337,9 +356,7 @@ impl StepCall {
         }
     }
 
-    pub(super) fn context(&self, attempt: &Attempt, step_key: &str, plugin: &LoadedPlugin, time: Duration) -> String {
-        let trace = self.run.root.replace('-', "");
-        let span = step_key.replace('-', "");
+    pub(super) fn context(&self, attempt: &Attempt, step_key: &str, plugin: &LoadedPlugin, time: Duration, trace: &TraceContext) -> String {
         json!({
             "event": *self.inputs.event,
             "run": { "id": self.run.id, "root": self.run.root, "route": self.run.route },
@@ -347,7 +364,7 @@ impl StepCall {
             "attempt": self.number,
             "idempotency_key": step_key,
             "deadline": attempt.surroundings().clock.after(time).to_string(),
-            "traceparent": format!("00-{trace}-{}-01", &span[..16]),
+            "traceparent": trace.traceparent(),
             "configuration": plugin.config.config,
         })
         .to_string()
@@ -367,14 +384,17 @@ impl StepCall {
         let mut output = None;
         let failure = match outputs::answer(outcome, limits, self.time_limit(&present.config, limits)) {
             Ok((data, events)) => match self.output(&data, limits.output_size) {
-                Ok(value) => match drive::emitted(&self.runtime, &self.run, &self.step.name, &present.config, step_key, &events).await {
-                    Ok(events) => {
-                        emitted = events;
-                        output = Some((data, Arc::new(value)));
-                        None
+                Ok(value) => {
+                    match drive::emitted(&self.runtime, &self.run, &self.step.name, &self.trace(), &present.config, step_key, &events).await
+                    {
+                        Ok(events) => {
+                            emitted = events;
+                            output = Some((data, Arc::new(value)));
+                            None
+                        }
+                        Err(reason) => Some(StepFailure::new(FailureKind::InvalidOutput, reason)),
                     }
-                    Err(reason) => Some(StepFailure::new(FailureKind::InvalidOutput, reason)),
-                },
+                }
                 Err(reason) => Some(StepFailure::new(FailureKind::InvalidOutput, reason)),
             },
             Err(failure) => Some(failure),
@@ -402,6 +422,9 @@ impl StepCall {
             mask::failure(&self.runtime.broker, failure);
         }
         mask::log(&self.runtime.broker, &mut record.log);
+        if self.runtime.log_style.plugins {
+            traced::log_lines(&self.run, &self.step, self.number, &record.log);
+        }
         let kept_until = self.step.journal.record_reads.map(|age| crate::clock::later(self.runtime.clock.now(), age));
         let attempt = AttemptEnd {
             step: self.step.name.clone(),

@@ -73,8 +73,17 @@ pub(super) async fn deliver(act: &mut Act<'_>) -> Result<Value, Stop> {
         headers: ready.shown,
         body: ready.body.clone(),
     };
+    let mut headers = ready.headers;
+    if let Some(place) = act.place() {
+        for (name, value) in telemetry::trace_headers(&place) {
+            // The administrator's own header of that name says something else.
+            if let (false, Ok(value)) = (headers.contains_key(name), http::HeaderValue::from_str(&value)) {
+                headers.insert(name, value);
+            }
+        }
+    }
     let (poster, timeout) = (endpoint.clone(), config.timeout.min(act.time_left()));
-    let answer = act.write(write, async move |_key| answer(poster.poster.post(&url, ready.headers, ready.body, timeout).await)).await?;
+    let answer = act.write(write, async move |_key| answer(poster.poster.post(&url, headers, ready.body, timeout).await)).await?;
     let meaning = meaning(&answer);
     told(act, config, &meaning).await.map(|()| json!({ "endpoint": name, "id": delivery.id, "status": answer.status }))
 }
