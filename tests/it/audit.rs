@@ -94,6 +94,8 @@ async fn acts_are_on_record_with_who_did_them_and_from_where() -> anyhow::Result
     let next = host.client.get(&format!("/v1/audit?limit=2&cursor={cursor}")).await?.json;
     assert_eq!(page["entries"][1]["seq"].as_i64(), next["entries"][0]["seq"].as_i64().map(|seq| seq + 1));
     assert_eq!(host.client.get("/v1/audit?since=yesterday").await?.status, 400);
+    let actions = host.client.get("/v1/audit/actions").await?.json["actions"].clone();
+    assert!(actions.as_array().is_some_and(|actions| actions.contains(&json!("dead-letters.replayed"))), "{actions}");
     // Those of the last moment before a stop, too.
     assert_eq!(anonymous.get("/v1/events").await?.status, 401);
     assert_eq!(host.terminate().await?, Some(0));

@@ -29,6 +29,7 @@ mod disasters;
 mod dry_run;
 mod effects;
 mod fairness;
+mod finding;
 mod forging;
 mod frozen;
 mod hold;

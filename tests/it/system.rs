@@ -67,3 +67,46 @@ async fn what_a_configuration_changed_is_told_against_any_other() -> anyhow::Res
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_plugin_is_seen_beside_its_limits_and_what_it_asks_for() -> anyhow::Result<()> {
+    let scene = Scene::granting("emits = [\"child\"]", SCRIPT).await?;
+    let plugin = async || -> anyhow::Result<Value> {
+        let answer = scene.client().get("/v1/plugins/s").await?;
+        anyhow::ensure!(answer.status == 200, "{}", answer.text);
+        Ok(answer.json)
+    };
+    let before = plugin().await?;
+    assert_eq!((&before["use"]["calls"], &before["use"]["p50_ms"]), (&json!(0), &Value::Null), "{before:#}");
+    let write = |name: &str| json!({ "do": "write", "name": name, "url": scene.url("/w"), "body": "x" });
+    scene.play("1", json!([write("a"), write("b")])).await?;
+    scene.play("2", json!([{ "do": "fail", "kind": "rejected", "key": "no" }])).await?;
+    let after = plugin().await?;
+    let used = &after["use"];
+    assert_eq!((&used["calls"], &used["failures"], &used["peak_http_calls"]), (&json!(2), &json!(1), &json!(2)), "{used:#}");
+    let limits = &after["limits"];
+    for (peak, limit) in [
+        ("peak_memory", "memory"),
+        ("peak_time_ms", "time_ms"),
+        ("peak_response_size", "response_size"),
+        ("peak_output_size", "output_size"),
+        ("p50_ms", "time_ms"),
+        ("p99_ms", "time_ms"),
+    ] {
+        let (peak, limit) = (used[peak].as_f64().unwrap_or(-1.0), limits[limit].as_f64().unwrap_or(-1.0));
+        assert!(0.0 < peak && peak < limit, "{peak} of {limit}: {used:#}");
+    }
+    // A configuration that comes later forgets nothing of it.
+    scene.change("", SCRIPT).await?;
+    assert_eq!(plugin().await?["use"]["calls"], 2);
+    assert_eq!(after["used_by"]["steps"], json!([{ "route": "script", "step": "run", "action": "run" }]));
+    let words = after["permissions"]["words"].as_array().cloned().unwrap_or_default();
+    assert!(after["permissions"]["sends"] == true && words.iter().any(|word| word.as_str().is_some_and(|word| word.contains("requests"))));
+    // The list says the same of it, and the host's own steps have no limits to be seen beside.
+    let listed = scene.client().get("/v1/plugins").await?.json;
+    let of = |name: &str| listed["plugins"].as_array().into_iter().flatten().find(|plugin| plugin["name"] == name).cloned();
+    assert_eq!(of("s").map(|plugin| plugin["use"]["calls"].clone()), Some(json!(2)));
+    assert_eq!(scene.client().get("/v1/plugins/sangam").await?.json["use"], Value::Null);
+    assert_eq!(scene.client().get("/v1/plugins/nope").await?.status, 404);
+    Ok(())
+}

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::Problem;
 use super::cursor::Listing;
+use crate::audit::Action;
 use crate::runtime::Runtime;
 use crate::store::AuditFilter;
 
@@ -62,4 +63,19 @@ pub(super) async fn list(State(runtime): State<Arc<Runtime>>, Query(asked): Quer
     let next = records.last().filter(|_| more).map(|record| listing.cursor(record.seq));
     let entries: Vec<Value> = records.iter().map(|record| record.document()).collect();
     Ok(Json(json!({ "entries": entries, "next_cursor": next })))
+}
+
+/// What can be on the audit log.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AuditActions")]
+pub(super) struct Actions {
+    /// In the order of the alphabet.
+    actions: Vec<&'static str>,
+}
+
+/// What can be on the audit log, for those who choose among it.
+pub(super) async fn actions() -> Json<Actions> {
+    let mut actions: Vec<&str> = Action::ALL.iter().map(|action| action.as_str()).collect();
+    actions.sort_unstable();
+    Json(Actions { actions })
 }

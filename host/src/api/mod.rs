@@ -22,6 +22,7 @@ mod openapi;
 mod operation;
 mod order;
 mod overview;
+mod plugins;
 mod problem;
 mod query;
 mod redaction;

@@ -10,11 +10,12 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::{Value, json};
 
-use super::Problem;
+use super::{Problem, plugins};
 use crate::asyncapi::{self, Described};
 use crate::audit::By;
 use crate::builtin;
 use crate::config::{Access, Instances, OnDoubt, OnFailure, OrderOnDead};
+use crate::credentials::Status;
 use crate::outbound::BreakerState;
 use crate::run::LEAST_CALLS;
 use crate::runtime::{ApplyError, Runtime, Trial};
@@ -87,8 +88,9 @@ pub(super) async fn routes(State(runtime): State<Arc<Runtime>>) -> Result<Json<V
     Ok(Json(json!({ "revision": present.revision.number, "routes": routes })))
 }
 
-pub(super) async fn plugins(State(runtime): State<Arc<Runtime>>) -> Json<Value> {
+pub(super) async fn plugins(State(runtime): State<Arc<Runtime>>) -> Result<Json<Value>, Problem> {
     let present = runtime.present();
+    let spaces = runtime.store.key_spaces().await?;
     let plugins: Vec<Value> = present
         .revision
         .plugins
@@ -100,7 +102,7 @@ pub(super) async fn plugins(State(runtime): State<Arc<Runtime>>) -> Json<Value> 
                 .plugins
                 .get(name)
                 .map(|present| config.concurrency as usize - present.slots.available_permits().min(config.concurrency as usize));
-            json!({
+            let mut shown = json!({
                 "name": name,
                 "title": plugin.descriptor.title,
                 "plugin": plugin.descriptor.name,
@@ -158,7 +160,9 @@ pub(super) async fn plugins(State(runtime): State<Arc<Runtime>>) -> Json<Value> 
                         "hosts": hosts.iter().map(breaker_json).collect::<Vec<_>>(),
                     })
                 }),
-            })
+            });
+            plugins::add(plugin, present.plugins.get(name).map(|present| &**present), &spaces, &mut shown);
+            shown
         })
         .collect();
     let own = json!({
@@ -172,7 +176,7 @@ pub(super) async fn plugins(State(runtime): State<Arc<Runtime>>) -> Json<Value> 
         "streams": [],
     });
     let plugins: Vec<Value> = std::iter::once(own).chain(plugins).collect();
-    Json(json!({ "revision": present.revision.number, "plugins": plugins }))
+    Ok(Json(json!({ "revision": present.revision.number, "plugins": plugins })))
 }
 
 /// How a canary does on this host, beside the component that most runs use.
@@ -206,7 +210,20 @@ fn millis(duration: Duration) -> u64 {
 }
 
 pub(super) async fn credentials(State(runtime): State<Arc<Runtime>>) -> Json<Value> {
-    let credentials = runtime.broker.status();
+    let present = runtime.present();
+    let config = &present.revision.config;
+    let shown = |status: Status| {
+        let name = status.name.clone();
+        let users = config.plugins.values().filter(|plugin| plugin.grants.credentials.contains(&name));
+        let mut shown = json!(status);
+        shown["plugins"] = users.map(|plugin| plugin.name.as_str()).collect();
+        let hosts = config.credentials.get(&name).map(|credential| credential.hosts.iter().map(ToString::to_string).collect::<Vec<_>>());
+        shown["hosts"] = json!(hosts.unwrap_or_default());
+        // With the consent of a person, in their browser.
+        shown["connectable"] = json!(shown["type"] == "oauth2-authorization-code");
+        shown
+    };
+    let credentials: Vec<Value> = runtime.broker.status().into_iter().map(shown).collect();
     Json(json!({ "credentials": credentials }))
 }
 

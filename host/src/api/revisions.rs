@@ -1,5 +1,6 @@
 //! Configurations that were applied, and what one changed against another. Without secrets: a revision has references, and no resolved one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -9,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::cursor::Listing;
+use super::shown::Time;
+use super::system::Host;
 use super::{Problem, system};
 use crate::config;
 use crate::runtime::Runtime;
@@ -41,8 +44,84 @@ pub(super) struct Asked {
     against: Option<i64>,
 }
 
+/// Configurations that were applied.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Revisions")]
+pub(super) struct Revisions {
+    /// The latest first.
+    revisions: Vec<Summary>,
+    next_cursor: Option<String>,
+}
+
+/// A configuration that was applied.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RevisionSummary")]
+pub(super) struct Summary {
+    number: i64,
+    applied_at: Time,
+    /// Null: an earlier version of the program applied it.
+    by: Option<Applier>,
+    /// Of content and components.
+    digest: String,
+    /// It is the one that new events run on, at the host that is asked.
+    present: bool,
+    /// Hosts that run it now, by id.
+    hosts: Vec<String>,
+}
+
+/// Who applied it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RevisionApplier")]
+struct Applier {
+    /// `token`, `person`, `shell`, `host` or `anyone`.
+    kind: String,
+    name: String,
+}
+
+/// One revision, whole.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Revision")]
+pub(super) struct Whole {
+    #[serde(flatten)]
+    summary: Summary,
+    /// Digests of its components by plugin, those of canaries as `NAME/canary`.
+    components: BTreeMap<String, String>,
+    /// As the host understands it: without comments, references unresolved.
+    toml: String,
+    /// With `against` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    difference: Option<Difference>,
+}
+
+/// What is different from another one.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RevisionDifference")]
+struct Difference {
+    /// The other one's number.
+    against: i64,
+    changes: Vec<Change>,
+    /// How many there are beyond those.
+    more_changes: usize,
+    /// The other one's text.
+    toml: String,
+}
+
+/// A place in which two configurations differ.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "RevisionChange")]
+struct Change {
+    /// Such as `routes[NAME].steps[NAME].retry.max-attempts`; `routes[]` is their order.
+    path: String,
+    /// What stood there in the other one; missing: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    then: Option<Value>,
+    /// What stands there in this one; missing: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    now: Option<Value>,
+}
+
 /// The latest first.
-pub(super) async fn list(State(runtime): State<Arc<Runtime>>, Query(page): Query<Page>) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(State(runtime): State<Arc<Runtime>>, Query(page): Query<Page>) -> Result<Json<Revisions>, Problem> {
     let limit = page.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
     let listing = Listing::new("revisions", &page);
     let mut rows = runtime.store.revisions(listing.place(page.cursor.as_deref())?, limit + 1).await?;
@@ -51,20 +130,20 @@ pub(super) async fn list(State(runtime): State<Arc<Runtime>>, Query(page): Query
     let next = rows.last().filter(|_| more).map(|row| listing.cursor(row.number));
     let hosts = system::hosts(&runtime).await?;
     let present = runtime.present().revision.number;
-    let revisions: Vec<Value> = rows.iter().map(|row| summary(row, &hosts, present)).collect();
-    Ok(Json(json!({ "revisions": revisions, "next_cursor": next })))
+    let revisions = rows.iter().map(|row| summary(row, &hosts, present)).collect();
+    Ok(Json(Revisions { revisions, next_cursor: next }))
 }
 
-fn summary(row: &RevisionRow, hosts: &[Value], present: i64) -> Value {
-    let on = hosts.iter().filter(|host| host["revision"] == row.number && host["alive"] == true);
-    json!({
-        "number": row.number,
-        "applied_at": row.applied_at.to_string(),
-        "by": row.applied_by.as_ref().map(|(kind, name)| json!({ "kind": kind, "name": name })),
-        "digest": row.digest,
-        "present": row.number == present,
-        "hosts": on.map(|host| host["id"].clone()).collect::<Vec<_>>(),
-    })
+fn summary(row: &RevisionRow, hosts: &[Host], present: i64) -> Summary {
+    let on = hosts.iter().filter(|host| host.revision == row.number && host.alive);
+    Summary {
+        number: row.number,
+        applied_at: row.applied_at.into(),
+        by: row.applied_by.clone().map(|(kind, name)| Applier { kind, name }),
+        digest: row.digest.clone(),
+        present: row.number == present,
+        hosts: on.map(|host| host.id.clone()).collect(),
+    }
 }
 
 /// One revision: its text as the host understands it, without comments, and its components; with `against`, what is different from that one.
@@ -72,24 +151,27 @@ pub(super) async fn show(
     State(runtime): State<Arc<Runtime>>,
     Path(number): Path<String>,
     Query(asked): Query<Asked>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Whole>, Problem> {
     let number: i64 = number.parse().map_err(|_| Problem::not_found(format!("{number:?} is not the number of a revision")))?;
     let row = revision(&runtime, number).await?;
     let (content, components) = parts(&row)?;
     let hosts = system::hosts(&runtime).await?;
-    let mut shown = summary(&row, &hosts, runtime.present().revision.number);
-    shown["components"] = components.clone();
-    shown["toml"] = json!(config::toml_text(&content));
+    let mut whole = Whole {
+        summary: summary(&row, &hosts, runtime.present().revision.number),
+        components: serde_json::from_value(components.clone()).unwrap_or_default(),
+        toml: config::toml_text(&content),
+        difference: None,
+    };
     if let Some(against) = asked.against {
         let (then, then_components) = parts(&revision(&runtime, against).await?)?;
         let mut changes = Vec::new();
         differ("", Some(&then), Some(&content), &mut changes);
         differ("components", Some(&then_components), Some(&components), &mut changes);
-        let more = changes.len().saturating_sub(MAX_CHANGES);
+        let more_changes = changes.len().saturating_sub(MAX_CHANGES);
         changes.truncate(MAX_CHANGES);
-        shown["difference"] = json!({ "against": against, "changes": changes, "more_changes": more, "toml": config::toml_text(&then) });
+        whole.difference = Some(Difference { against, changes, more_changes, toml: config::toml_text(&then) });
     }
-    Ok(Json(shown))
+    Ok(Json(whole))
 }
 
 async fn revision(runtime: &Runtime, number: i64) -> Result<RevisionRow, Problem> {
@@ -107,7 +189,7 @@ fn parts(row: &RevisionRow) -> Result<(Value, Value), Problem> {
 
 /// Every place in which two configurations differ, with what stands there in each. Members of lists that have a name are told apart by it: a route
 /// that was put before others has not changed those.
-fn differ(path: &str, then: Option<&Value>, now: Option<&Value>, changes: &mut Vec<Value>) {
+fn differ(path: &str, then: Option<&Value>, now: Option<&Value>, changes: &mut Vec<Change>) {
     match (then, now) {
         (Some(then), Some(now)) if then == now => {}
         (Some(Value::Object(then)), Some(Value::Object(now))) => {
@@ -126,18 +208,10 @@ fn differ(path: &str, then: Option<&Value>, now: Option<&Value>, changes: &mut V
             };
             let (before, after) = (order(then, now), order(now, then));
             if before != after {
-                changes.push(json!({ "path": format!("{path}[]"), "then": before, "now": after }));
+                changes.push(Change { path: format!("{path}[]"), then: Some(json!(before)), now: Some(json!(after)) });
             }
         }
-        (then, now) => {
-            let mut change = json!({ "path": path });
-            for (name, value) in [("then", then), ("now", now)] {
-                if let Some(value) = value {
-                    change[name] = value.clone();
-                }
-            }
-            changes.push(change);
-        }
+        (then, now) => changes.push(Change { path: path.to_owned(), then: then.cloned(), now: now.cloned() }),
     }
 }
 
@@ -163,7 +237,7 @@ mod tests {
         });
         let mut changes = Vec::new();
         differ("", Some(&then), Some(&now), &mut changes);
-        let mut shown: Vec<String> = changes.iter().map(Value::to_string).collect();
+        let mut shown: Vec<String> = changes.iter().map(|change| json!(change).to_string()).collect();
         shown.sort();
         let mut wanted = [
             json!({ "path": "plugins.crm.limits.cpu", "then": "1s", "now": "2s" }),
@@ -178,6 +252,6 @@ mod tests {
         assert_eq!(shown, wanted);
         let mut none = Vec::new();
         differ("", Some(&then), Some(&then), &mut none);
-        assert_eq!(none, Vec::<Value>::new());
+        assert_eq!(none, Vec::new());
     }
 }

@@ -13,7 +13,7 @@ use super::operation::{Handled, Method, Operation, Tag, any, aside, get, op, pos
 use super::site::{self, Site};
 use super::{
     audit, bulk_replay, connect, console, data, dead_letter_groups, dead_letters, decide, events, guard, headers, login, me, openapi,
-    overview, problem, query, replay, revisions, sent, sessions, source_orders, sources, system, tokens, webhooks,
+    overview, plugins, problem, query, replay, revisions, sent, sessions, source_orders, sources, system, tokens, webhooks,
 };
 use crate::credentials::Permission;
 use crate::ingress;
@@ -131,6 +131,8 @@ pub(super) fn ways() -> Vec<Way> {
             op("listRoutes", Tag::Configuration, "Routes as they are configured, with their runs by status")),
         way("/v1/plugins", A(Read), get(overview::plugins),
             op("listPlugins", Tag::Configuration, "Plugins as they are configured, and how they are doing on this host")),
+        way("/v1/plugins/{name}", A(Read), get(plugins::show),
+            op("showPlugin", Tag::Configuration, "One plugin beside its limits, with what it asks for and where it is used").fails(404, "The configuration has no such plugin.")),
         way("/v1/credentials", A(Read), get(overview::credentials),
             op("listCredentials", Tag::Credentials, "States of credentials; never what they hold")),
         way("/v1/sources", A(Read), get(sources::list),
@@ -175,6 +177,8 @@ pub(super) fn ways() -> Vec<Way> {
             op("revokeSession", Tag::Access, "Logs somebody out").fails(404, "There is no such session.")),
         way("/v1/audit", A(Administer), get(audit::list),
             op("listAudit", Tag::Access, "Who did what, the latest first")),
+        way("/v1/audit/actions", A(Administer), get(audit::actions),
+            op("listAuditActions", Tag::Access, "What can be on the audit log")),
         way("/v1/reload", A(Administer), post(overview::reload),
             op("reload", Tag::Configuration, "Applies the configuration file as it is now, or refuses it whole").fails(422, "It is refused, and the present one stays; `problems` says where.")),
         way("/v1/credentials/{name}/connect", A(Administer), post(connect::ask),

@@ -119,6 +119,7 @@ pub struct Attempt {
     surroundings: Surroundings,
     shown: Vec<ShownEffect>,
     calls: u32,
+    largest_response: usize,
     opened: bool,
     attached: Option<Attached>,
     obstacle: Option<(String, Remedy)>,
@@ -185,6 +186,10 @@ pub struct AttemptRecord {
     pub obstacle: Option<(String, Remedy)>,
     /// Outcomes of its writes that may not be durable yet.
     pub recordings: Vec<Recording>,
+    /// Requests that it has asked for.
+    pub http_calls: u32,
+    /// Bytes of the largest body of an answer.
+    pub largest_response: usize,
     /// Requests for a trace.
     pub sent: Vec<SentRequest>,
 }
@@ -205,6 +210,7 @@ impl Attempt {
             ),
             shown: Vec::new(),
             calls: 0,
+            largest_response: 0,
             opened: false,
             attached: None,
             obstacle: None,
@@ -249,6 +255,14 @@ impl Attempt {
     /// # Errors
     /// The outer error breaks the attempt off; the inner one is the plugin's to handle.
     pub async fn send(&mut self, request: Request) -> Result<Result<Response, HttpError>, Break> {
+        let answer = self.ask(request).await;
+        if let Ok(Ok(response)) = &answer {
+            self.largest_response = self.largest_response.max(response.body.len());
+        }
+        answer
+    }
+
+    async fn ask(&mut self, request: Request) -> Result<Result<Response, HttpError>, Break> {
         if self.calls >= self.limits.http_calls {
             return Ok(Err(HttpError::TooManyCalls(self.limits.http_calls)));
         }
@@ -491,6 +505,8 @@ impl Attempt {
             attached: self.attached.take(),
             obstacle: self.obstacle.take(),
             recordings: self.recordings,
+            http_calls: self.calls,
+            largest_response: self.largest_response,
         }
     }
 }

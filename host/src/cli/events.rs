@@ -20,18 +20,33 @@ pub(super) struct Events {
 enum Verb {
     /// List events, newest first
     List {
-        /// unrouted, pending, running, waiting, succeeded, dead or cancelled
+        /// unrouted, pending, running, waiting, succeeded, dead or cancelled; several with commas
         #[arg(long)]
         status: Option<String>,
-        /// Exact event type
+        /// Exact event type; several with commas
         #[arg(long = "type", value_name = "TYPE")]
         kind: Option<String>,
         /// Exact event source
         #[arg(long)]
         source: Option<String>,
-        /// Events that a route wanted
+        /// The id that its sender gave it
+        #[arg(long)]
+        id: Option<String>,
+        /// Exact subject
+        #[arg(long)]
+        subject: Option<String>,
+        /// Events that a route wanted; several with commas
         #[arg(long)]
         route: Option<String>,
+        /// Events of routes that use a plugin, or in which it failed
+        #[arg(long)]
+        plugin: Option<String>,
+        /// Events with a run of that order key
+        #[arg(long, value_name = "KEY")]
+        order_key: Option<String>,
+        /// Events with a dead letter of that kind of failure
+        #[arg(long, value_name = "KIND")]
+        failure: Option<String>,
         /// Received at or after (RFC 3339)
         #[arg(long, value_name = "TIME")]
         since: Option<String>,
@@ -157,13 +172,34 @@ enum Verb {
 impl Events {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self.verb {
-            Verb::List { status, kind, source, route, since, until, text, limit, json, client } => {
+            Verb::List {
+                status,
+                kind,
+                source,
+                id,
+                subject,
+                route,
+                plugin,
+                order_key,
+                failure,
+                since,
+                until,
+                text,
+                limit,
+                json,
+                client,
+            } => {
                 let mut query = vec![("limit", limit.to_string())];
                 let filters = [
                     ("status", status),
                     ("type", kind),
                     ("source", source),
+                    ("id", id),
+                    ("subject", subject),
                     ("route", route),
+                    ("plugin", plugin),
+                    ("order_key", order_key),
+                    ("failure", failure),
                     ("since", since),
                     ("until", until),
                     ("q", text),

@@ -62,6 +62,7 @@ mod templates;
 mod tls;
 mod trust;
 mod units;
+mod wanted;
 mod with;
 
 #[cfg(test)]
@@ -94,6 +95,7 @@ pub use self::subscribers::{WEBHOOK_DELIVERY, WEBHOOK_ROUTE, WEBHOOK_SOURCE};
 pub use self::telemetry::{LogStyle, Otlp, Telemetry};
 pub use self::tls::{ClientCertificates, Tls};
 pub use self::trust::{PublicKey, Signer, Trust};
+pub use self::wanted::{Granting, Wanted, wanted};
 
 use self::outside::read_bounded;
 use self::problems::FileText;

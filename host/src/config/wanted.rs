@@ -12,12 +12,12 @@ pub struct Wanted {
     /// What, as that option writes it; a host that the configuration leaves open as the plugin writes it, with `${NAME}`.
     pub what: String,
     /// What became of it.
-    pub answer: Answer,
+    pub answer: Granting,
 }
 
 /// What became of what a plugin asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum Granting {
     /// It has it.
     Granted,
     /// It goes without: `declines` says so.
@@ -26,13 +26,13 @@ pub enum Answer {
     Open,
 }
 
-impl Answer {
+impl Granting {
     /// As shown.
     pub fn as_str(self) -> &'static str {
         match self {
-            Answer::Granted => "granted",
-            Answer::Declined => "declined",
-            Answer::Open => "open",
+            Granting::Granted => "granted",
+            Granting::Declined => "declined",
+            Granting::Open => "open",
         }
     }
 }
@@ -41,9 +41,9 @@ impl Answer {
 pub fn wanted(plugin: &Plugin, facts: &PluginFacts) -> Vec<Wanted> {
     let grants = &plugin.grants;
     let answer = |what: &String, granted: bool| match granted {
-        true => Answer::Granted,
-        false if grants.declines.contains(what) => Answer::Declined,
-        false => Answer::Open,
+        true => Granting::Granted,
+        false if grants.declines.contains(what) => Granting::Declined,
+        false => Granting::Open,
     };
     let hosts = facts.hosts.iter().map(|template| {
         let expected = expected_host(template, &plugin.config, &facts.config_schema);

@@ -78,6 +78,8 @@ pub struct CallEnd {
     pub record: AttemptRecord,
     /// Processor time it has used.
     pub cpu: Duration,
+    /// Bytes of memory that its instance had in the end, which is the most that it had.
+    pub memory: usize,
 }
 
 /// How a call ended.
@@ -299,7 +301,7 @@ pub(super) async fn within<T>(
 /// The component has as many instances as it may have beside those of others.
 fn no_place(attempt: Attempt) -> CallEnd {
     let why = "the plugin has its share of the engine's instances under way".to_owned();
-    CallEnd { outcome: CallOutcome::Busy(why), record: attempt.finish(), cpu: Duration::ZERO }
+    CallEnd { outcome: CallOutcome::Busy(why), record: attempt.finish(), cpu: Duration::ZERO, memory: 0 }
 }
 
 /// An action's name, input and context.
@@ -415,7 +417,7 @@ fn ended(
         Ok(Err(error)) => trapped(&error, &state.limits),
     };
     let attempt = state.attempt.take().expect("a call has its attempt");
-    CallEnd { outcome, record: attempt.finish(), cpu: meter.used() }
+    CallEnd { outcome, record: attempt.finish(), cpu: meter.used(), memory: state.limits.memory_used() }
 }
 
 fn trapped(error: &wasmtime::Error, limits: &Limits) -> CallOutcome {

@@ -31,6 +31,11 @@ impl Limits {
         Limits { config: *config, meter, memory_used: 0, elements_used: 0, refused: None }
     }
 
+    /// Bytes of memory that the instance has. It never gives any back.
+    pub(super) fn memory_used(&self) -> usize {
+        self.memory_used
+    }
+
     /// For another call of the same instance, which keeps its memory and tables.
     pub(super) fn renew(&mut self, config: &config::Limits, meter: Meter) {
         *self = Limits { memory_used: self.memory_used, elements_used: self.elements_used, ..Limits::new(config, meter) };

@@ -111,7 +111,10 @@ pub async fn read(runtime: &Arc<Runtime>, asked: Asked<'_>, call: impl FnOnce(St
     context.insert("traceparent".to_owned(), json!(trace.traceparent()));
     context.insert("configuration".to_owned(), plugin.config.config.clone());
     let call = call(Value::Object(context).to_string());
-    let CallEnd { outcome, mut record, cpu } = runtime.engine.call(&plugin.code, &limits, Instances::PerCall, attempt, call).await;
+    let called = Instant::now();
+    let end = runtime.engine.call(&plugin.code, &limits, Instances::PerCall, attempt, call).await;
+    grants.used.note(&end, called.elapsed());
+    let CallEnd { outcome, mut record, cpu, .. } = end;
     drop(slot);
     runtime.metrics.call_used(name, cpu.as_secs_f64());
     if trace.is_recorded() {

@@ -10,6 +10,7 @@ mod intake;
 mod measured;
 mod peers;
 mod personal;
+mod plugin_use;
 mod pressure;
 mod readings;
 mod refusals;
@@ -29,6 +30,7 @@ pub use intake::{Cause, Intake, IntakeError, MAX_HOPS, judge_again};
 pub use measured::{Measured, Pruned};
 pub use peers::{SILENT, Unservable, hear};
 pub use personal::{How, Member, Search, Step};
+pub use plugin_use::{PluginUse, Used};
 pub use pressure::{Admission, Pressed, Pressure, Reservation};
 pub use readings::Readings;
 pub use refusals::{Refusals, Tally};
@@ -133,6 +135,8 @@ pub struct PresentPlugin {
     pub slots: Arc<Semaphore>,
     /// The component that a share of runs tries.
     pub canary: Option<Arc<Trial>>,
+    /// What it has used of its limits, whatever was configured meanwhile.
+    pub used: Arc<PluginUse>,
 }
 
 /// A running host. Shared by everything that runs in it.
@@ -477,7 +481,8 @@ impl Runtime {
             let outbound = Outbound::new(plugin, self.broker.clone(), tls, &self.store, known)
                 .map_err(|error| ApplyError::Start(telemetry::chain(&error)))?;
             let slots = Arc::new(Semaphore::new(plugin.concurrency as usize));
-            let present = PresentPlugin { config: plugin.clone(), outbound: Arc::new(outbound), slots, canary: trials.remove(name) };
+            let used = before.plugins.get(name).map(|known| known.used.clone()).unwrap_or_default();
+            let present = PresentPlugin { config: plugin.clone(), outbound: Arc::new(outbound), slots, canary: trials.remove(name), used };
             plugins.insert(name.clone(), Arc::new(present));
         }
         let mut relays = BTreeMap::new();

@@ -41,7 +41,7 @@ impl Runtime {
                 .map_err(|error| ApplyError::Start(telemetry::chain(&error)))?;
             let outbound = Arc::new(outbound.to(far_end.clone()));
             let (config, slots) = (plugin.config.clone(), plugin.slots.clone());
-            plugins.insert(name.clone(), Arc::new(PresentPlugin { config, outbound, slots, canary: None }));
+            plugins.insert(name.clone(), Arc::new(PresentPlugin { config, outbound, slots, canary: None, used: Arc::default() }));
         }
         // Nothing of a rehearsal reaches the network: no endpoint is there to post to.
         let present = Present { revision: present.revision.clone(), plugins, relays: present.relays.clone(), subscribers: BTreeMap::new() };

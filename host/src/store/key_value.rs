@@ -1,6 +1,8 @@
 //! The plugins' key-value spaces, and the claims that make read-compute-write safe.
 
-use super::sql::{Connection, Pool, sql};
+use std::collections::BTreeMap;
+
+use super::sql::{Connection, Pool, Row, sql};
 use super::terms::Terms;
 use super::{Store, StoreError};
 
@@ -9,6 +11,8 @@ const KEY: u64 = 64;
 /// Space of the host itself: `sangam` is no plugin's name. It has the sizes of the others, so that nobody has to count them: a plugin that fills
 /// its space with tiny keys would make each of its settlements dear.
 const OWN_SPACE: &str = "sangam";
+/// What its keys of sizes begin with.
+const SPACE: &str = "space/";
 
 /// Bytes of a plugin's space that a key takes.
 pub fn key_size(key: usize, value: usize) -> u64 {
@@ -17,7 +21,7 @@ pub fn key_size(key: usize, value: usize) -> u64 {
 
 /// Where the size of a plugin's space is kept.
 fn size_key(plugin: &str) -> String {
-    format!("space/{plugin}")
+    format!("{SPACE}{plugin}")
 }
 
 /// What a step has read: a key, or all keys with a prefix.
@@ -195,6 +199,20 @@ pub(super) async fn room(connection: &mut Connection, settlement: &KeySettlement
         return Err(StoreError::KeySpaceFull { plugin: settlement.plugin.clone(), would: after, most: settlement.space });
     }
     Ok(Some(after))
+}
+
+impl Store {
+    /// Bytes that the spaces of plugins take, as they are counted against `limits.key-value-size`. Spaces of plugins that have written nothing on this
+    /// version are not among them.
+    pub async fn key_spaces(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        let rows = sql("select key, version from key_value where plugin = ?")
+            .bind(OWN_SPACE)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(StoreError::doing("read the sizes of key-value spaces"))?;
+        let of = |row: &Row| Some((row.get::<String>(0).strip_prefix(SPACE)?.to_owned(), u64::try_from(row.get::<i64>(1)).unwrap_or(0)));
+        Ok(rows.iter().filter_map(of).collect())
+    }
 }
 
 /// Claims that a step holds, with what it saw.

@@ -6,6 +6,9 @@ use super::effect::{EffectRow, effect_row};
 use super::sql::{Dialect, Row, Statement, sql};
 use super::{Store, StoreError, millis, optional_timestamp, timestamp};
 
+/// Most runs from which events are looked up rather than walked through.
+const FEW: i64 = 2000;
+
 /// An event as stored.
 #[derive(Debug, Clone)]
 pub struct EventRow {
@@ -103,14 +106,24 @@ pub struct AttemptRow {
 /// Which events a list is about. Empty fields don't filter.
 #[derive(Debug, Clone, Default)]
 pub struct EventFilter {
-    /// Event status, or `unrouted`.
-    pub status: Option<String>,
-    /// Exact type.
-    pub kind: Option<String>,
+    /// Any of these event statuses, or `unrouted`.
+    pub status: Vec<String>,
+    /// Any of these types, exactly.
+    pub kind: Vec<String>,
     /// Exact source.
     pub source: Option<String>,
-    /// Events with a run of that route.
-    pub route: Option<String>,
+    /// The id that its sender gave it.
+    pub id: Option<String>,
+    /// Exact subject.
+    pub subject: Option<String>,
+    /// Events with a run of any of these routes.
+    pub route: Vec<String>,
+    /// Events with a run of any of these routes, or one in which that plugin failed.
+    pub plugin: Option<(String, Vec<String>)>,
+    /// Events with a run of that order key.
+    pub order_key: Option<String>,
+    /// Events with a dead letter that died of that kind of failure.
+    pub failure: Option<String>,
     /// Received at or after.
     pub since: Option<Timestamp>,
     /// Received before.
@@ -231,8 +244,19 @@ impl Store {
     /// A page of events, newest first.
     pub async fn events(&self, filter: &EventFilter) -> Result<EventPage, StoreError> {
         let mut query = sql("select eid, body, received_at, cause, hops, erased_at from event where 1 = 1");
-        if let Some(kind) = &filter.kind {
-            query.push(" and type = ").push_bind(kind);
+        if !filter.kind.is_empty() {
+            query.push(" and type in ").push_list(&filter.kind);
+        }
+        if let Some(id) = &filter.id {
+            push_id(&mut query, id, filter.source.as_deref());
+        }
+        if let Some(subject) = &filter.subject {
+            // What does not have it anywhere need not be read as JSON.
+            let (has, is) = match self.dialect() {
+                Dialect::Sqlite => (" and instr(body, ", " and json_extract(body, '$.subject') = "),
+                Dialect::Postgres => (" and strpos(body, ", " and cast(body as json) ->> 'subject' = "),
+            };
+            query.push(has).push_bind(serde_json::Value::from(subject.as_str()).to_string()).push(") > 0").push(is).push_bind(subject);
         }
         if let Some(source) = &filter.source {
             query.push(" and source = ").push_bind(source);
@@ -243,8 +267,22 @@ impl Store {
         if let Some(until) = filter.until {
             query.push(" and received_at < ").push_bind(millis(until));
         }
-        if let Some(route) = &filter.route {
-            query.push(" and exists (select 1 from run where run.eid = event.eid and run.route = ").push_bind(route).push(")");
+        if !filter.route.is_empty() {
+            query.push(" and exists (select 1 from run where run.eid = event.eid and run.route in ").push_list(&filter.route).push(")");
+        }
+        if let Some((plugin, routes)) = &filter.plugin {
+            query.push(" and exists (select 1 from run where run.eid = event.eid and (run.failed_plugin = ").push_bind(plugin);
+            if !routes.is_empty() {
+                query.push(" or run.route in ").push_list(routes);
+            }
+            query.push("))");
+        }
+        if let Some(key) = &filter.order_key {
+            query.push(" and exists (select 1 from run where run.eid = event.eid and run.order_key = ").push_bind(key).push(")");
+        }
+        if let Some(failure) = &filter.failure {
+            query.push(" and eid in (select run.eid from run where run.status = 'dead' and run.superseded = 0 and run.failure = ");
+            query.push_bind(failure).push(")");
         }
         if let Some(text) = &filter.text {
             query.push(match self.dialect() {
@@ -253,9 +291,8 @@ impl Store {
             });
             query.push_bind(text).push(") > 0 or eid = ").push_bind(text).push(")");
         }
-        if let Some(status) = &filter.status {
-            push_status(&mut query, status);
-        }
+        let looked_up = !filter.status.is_empty() && self.are_few(&filter.status).await?;
+        push_statuses(&mut query, &filter.status, looked_up);
         if let Some((time, eid)) = &filter.after {
             query.push(" and (received_at, eid) < (").push_bind(millis(*time)).push(", ").push_bind(eid).push(")");
         }
@@ -271,6 +308,19 @@ impl Store {
         Ok(EventPage { events, more })
     }
 
+    /// Whether so few runs have these statuses that their events are better looked up from there: where they are many, a walk from the newest event
+    /// on finds a page of them soon.
+    async fn are_few(&self, statuses: &[String]) -> Result<bool, StoreError> {
+        if !statuses.iter().all(|status| ["running", "waiting", "pending", "dead"].contains(&status.as_str())) {
+            return Ok(false);
+        }
+        let mut count = sql("select count(*) from (select 1 from (");
+        push_rare(&mut count, statuses);
+        count.push(") as rare limit ").push_bind(FEW + 1).push(") as counted");
+        let found: i64 = count.scalar(&self.readers).await.map_err(StoreError::doing("count runs"))?;
+        Ok(found <= FEW)
+    }
+
     /// Runs per route and status.
     pub async fn run_counts(&self) -> Result<Vec<(String, String, u64)>, StoreError> {
         let rows = sql("select route, status, count(*) from run where superseded = 0 group by route, status")
@@ -278,6 +328,56 @@ impl Store {
             .await
             .map_err(StoreError::doing("count runs"))?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1), u64::try_from(row.get::<i64>(2)).unwrap_or(0))).collect())
+    }
+}
+
+/// Events whose sender gave them that id. What is remembered for deduplication knows it by source and id: with the source that is one look, and without
+/// it one for each source, which are few beside the events.
+fn push_id(query: &mut Statement, id: &str, source: Option<&str>) {
+    match source {
+        Some(source) => {
+            query
+                .push(" and eid in (select seen.eid from seen where seen.source = ")
+                .push_bind(source)
+                .push(" and seen.id = ")
+                .push_bind(id);
+        }
+        None => {
+            query.push(
+                " and eid in (with recursive sender (source) as (select min(source) from seen union all \
+                 select (select min(seen.source) from seen where seen.source > sender.source) from sender where sender.source is not null) \
+                 select seen.eid from sender join seen on seen.source = sender.source and seen.id = ",
+            );
+            query.push_bind(id);
+        }
+    }
+    query.push(")");
+}
+
+/// Events with any of these statuses; `looked_up`: from their runs on.
+fn push_statuses(query: &mut Statement, statuses: &[String], looked_up: bool) {
+    if statuses.is_empty() {
+        return;
+    }
+    if looked_up {
+        query.push(" and eid in (");
+        push_rare(query, statuses);
+        query.push(")");
+    }
+    query.push(" and (1 = 0");
+    for status in statuses {
+        query.push(" or (1 = 1");
+        push_status(query, status);
+        query.push(")");
+    }
+    query.push(")");
+}
+
+/// Events of runs with these statuses: of those that have not ended, and of dead letters, which have indexes of their own.
+fn push_rare(query: &mut Statement, statuses: &[String]) {
+    query.push("select eid from run where ended_at is null and status in ").push_list(statuses);
+    if statuses.iter().any(|status| status == "dead") {
+        query.push(" union all select eid from run where status = 'dead' and superseded = 0");
     }
 }
 

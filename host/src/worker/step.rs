@@ -320,11 +320,13 @@ impl StepCall {
         let call = Call::Invoke { action: self.step.action.clone(), input, context };
         let (began, at) = (Instant::now(), self.runtime.clock.now());
         let mut end = self.runtime.engine.call(&plugin.code, &limits, present.config.instances, attempt, call).await;
+        let took = began.elapsed();
+        present.used.note(&end, took);
         self.runtime.metrics.call_used(&self.step.plugin, end.cpu.as_secs_f64());
         let ended = EndedCall {
             context: trace,
             began: at,
-            took: began.elapsed(),
+            took,
             version: &plugin.descriptor.version,
             digest: &plugin.component.digest,
             cpu: end.cpu,
