@@ -24,10 +24,11 @@ export const PAGES = [
   { path: "/routes", module: "routes", areas: ["routes"], nav: "parts" },
   { path: "/routes/:name", module: "route", areas: ["routes"] },
   { path: "/sources", module: "sources", areas: ["sources"], nav: "parts" },
+  { path: "/sources/:name", module: "source", areas: ["sources"] },
   { path: "/webhooks", module: "webhooks", areas: ["webhooks"], nav: "parts" },
   { path: "/audit", module: "audit", areas: ["audit"], nav: "host", needs: "administer" },
   { path: "/tokens", module: "tokens", areas: ["tokens"], nav: "host", needs: "administer" },
-  { path: "/system", module: "system", areas: ["system"], nav: "host" },
+  { path: "/system", module: "system", areas: ["system", "routes"], nav: "host" },
 ];
 
 /** `{ page, parts }` of a path, or nothing. */

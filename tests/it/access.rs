@@ -27,6 +27,7 @@ const WAYS: &[(&str, &str, &str)] = &[
     ("GET", "/routes", "Nothing"),
     ("GET", "/routes/{name}", "Nothing"),
     ("GET", "/sources", "Nothing"),
+    ("GET", "/sources/{name}", "Nothing"),
     ("GET", "/webhooks", "Nothing"),
     ("GET", "/audit", "Nothing"),
     ("GET", "/tokens", "Nothing"),

@@ -80,6 +80,7 @@ pub(super) fn ways() -> Vec<Way> {
         way("/routes", Nothing, get(console::page), aside()),
         way("/routes/{name}", Nothing, get(console::page), aside()),
         way("/sources", Nothing, get(console::page), aside()),
+        way("/sources/{name}", Nothing, get(console::page), aside()),
         way("/webhooks", Nothing, get(console::page), aside()),
         way("/audit", Nothing, get(console::page), aside()),
         way("/tokens", Nothing, get(console::page), aside()),
