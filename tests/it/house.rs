@@ -120,6 +120,7 @@ fn only_the_configuration_knows_toml() {
 fn sockets_open_in_few_places() {
     // `outbound` and `credentials` send on a plugin's behalf. `cli/client.rs` is the operator's own client of a host, and
     // `cli/send.rs` names its methods and statuses. `registry/client.rs` speaks to registries that the administrator wrote.
+    // `cli/ready.rs` names a method, too.
     // `telemetry/otlp` sends to the collector that the administrator wrote.
     // `access/oidc/provider.rs` asks the provider where people log in, on nobody's behalf. `cli/plugin/dev.rs` names a method, as `cli/send.rs` does.
     let clients = [
@@ -130,6 +131,7 @@ fn sockets_open_in_few_places() {
         "cli/client.rs",
         "cli/send.rs",
         "cli/plugin/dev.rs",
+        "cli/ready.rs",
         "telemetry/otlp",
     ];
     none(&strays("reqwest", &clients), "HTTP leaves through `outbound` and `credentials`");
