@@ -46,6 +46,9 @@ const WAYS: &[(&str, &str, &str)] = &[
     ("POST", "/v1/events/{eid}/replay", "A(Operate)"),
     ("POST", "/v1/events/{eid}/cancel", "A(Operate)"),
     ("POST", "/v1/runs/{id}/steps/{name}/effects/{seq}", "A(Operate)"),
+    ("GET", "/v1/overview", "A(Read)"),
+    ("GET", "/v1/flow", "A(Read)"),
+    ("GET", "/v1/stream", "A(Read)"),
     ("GET", "/v1/dead-letters", "A(Read)"),
     ("GET", "/v1/dead-letters/groups", "A(Read)"),
     ("POST", "/v1/dead-letters/replay", "A(Operate)"),
@@ -149,6 +152,8 @@ async fn every_route_needs_what_its_line_says() -> anyhow::Result<()> {
     for (method, path, needs) in WAYS {
         let concrete: String = path.split('/').map(|part| if part.starts_with('{') { "0" } else { part }).collect::<Vec<_>>().join("/");
         for (role, client) in &clients {
+            // One that is let in would go on for ever.
+            let concrete = concrete.replace("/v1/stream", "/v1/stream?kinds=none");
             let body = if *method == "POST" { b"{}".to_vec() } else { Vec::new() };
             let kind = if concrete == "/v1/events" { "application/cloudevents+json" } else { "application/json" };
             let answer = client.ask(method.parse()?, &concrete, &[("content-type", kind)], body).await?;

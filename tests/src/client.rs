@@ -94,6 +94,21 @@ impl Client {
         self.ask(Method::GET, path, &[], Vec::new()).await
     }
 
+    /// Follows a stream of server-sent events.
+    pub async fn follow(&self, path: &str, headers: &[(&str, &str)]) -> anyhow::Result<Following> {
+        let mut request = self.http.get(format!("{}{path}", self.url));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.with_context(|| format!("following {path}"))?;
+        let status = response.status().as_u16();
+        anyhow::ensure!(status == 200, "{path} is answered {status}: {}", response.text().await?);
+        Ok(Following { response, rest: String::new(), id: None })
+    }
+
     /// POST of JSON.
     pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
         self.ask(Method::POST, path, &[("content-type", "application/json")], body.to_string().into_bytes()).await
@@ -138,6 +153,82 @@ impl Client {
             // The API has no notification yet; a look every 20 ms is bounded by the 30 s above.
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
+    }
+}
+
+/// Server-sent events (WHATWG HTML, section 9.2) as they come.
+#[derive(Debug)]
+pub struct Following {
+    response: reqwest::Response,
+    rest: String,
+    /// Id of the last one, with which a stream goes on where it broke off.
+    pub id: Option<String>,
+}
+
+/// A server-sent event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// `event`
+    pub kind: String,
+    /// `data`, JSON.
+    pub data: Value,
+}
+
+impl Following {
+    /// A header of the answer.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.response.headers().get(name)?.to_str().ok()
+    }
+
+    /// The next event; `None`: the stream has ended. Fails after 30 s.
+    pub async fn next(&mut self) -> anyhow::Result<Option<Told>> {
+        let next = async {
+            loop {
+                if let Some((frame, rest)) = self.rest.split_once("\n\n") {
+                    let field =
+                        |name: &str| frame.lines().find_map(|line| line.strip_prefix(name)).map(|text| text.trim_start().to_owned());
+                    let (kind, data, id) = (field("event:"), field("data:"), field("id:"));
+                    self.rest = rest.to_owned();
+                    self.id = id.or(self.id.take());
+                    if let (Some(kind), Some(data)) = (kind, data) {
+                        return Ok(Some(Told { kind, data: serde_json::from_str(&data)? }));
+                    }
+                    continue;
+                }
+                match self.response.chunk().await {
+                    Ok(Some(chunk)) => self.rest.push_str(std::str::from_utf8(&chunk)?),
+                    Ok(None) | Err(_) => return anyhow::Ok(None),
+                }
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), next).await.context("nothing was told for 30 s")?
+    }
+
+    /// What is told up to and with the first for which that is so.
+    pub async fn until(&mut self, is_it: impl Fn(&Told) -> bool) -> anyhow::Result<Vec<Told>> {
+        let mut all = Vec::new();
+        while let Some(told) = self.next().await? {
+            let found = is_it(&told);
+            all.push(told);
+            if found {
+                return Ok(all);
+            }
+        }
+        anyhow::bail!("the stream ended: {all:?}")
+    }
+
+    /// The place of somebody who has read nothing yet.
+    pub async fn begun(&mut self) -> anyhow::Result<String> {
+        while self.id.is_none() {
+            let chunk = self.response.chunk().await?.context("the stream ended")?;
+            self.rest.push_str(std::str::from_utf8(&chunk)?);
+            if let Some((frame, rest)) = self.rest.split_once("\n\n") {
+                anyhow::ensure!(!frame.contains("event:"), "something was told already: {frame}");
+                self.id = frame.lines().find_map(|line| line.strip_prefix("id:")).map(|id| id.trim().to_owned());
+                self.rest = rest.to_owned();
+            }
+        }
+        self.id.clone().context("a place")
     }
 }
 

@@ -26,7 +26,7 @@ pub mod wire;
 
 pub use browser::Browser;
 pub use browser_tests::BrowserTests;
-pub use client::{Answer, Client, tls_trusting};
+pub use client::{Answer, Client, Following, Told, tls_trusting};
 pub use hand::Hand;
 pub use host::{Host, HostFolder, TestStore};
 pub use mail::MailServer;

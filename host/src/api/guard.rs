@@ -20,7 +20,7 @@ use super::{Problem, Sees, cookie, site};
 use crate::access::{Attempts, Caller, Who, client_address, session};
 use crate::config::Access;
 use crate::credentials::api_token::{self, TokenError};
-use crate::credentials::{Permission, Role};
+use crate::credentials::{Permission, Role, allows};
 use crate::runtime::Runtime;
 use crate::server::Peer;
 
@@ -84,6 +84,27 @@ async fn caller(runtime: &Runtime, request: &Parts) -> Result<Caller, Problem> {
 fn unknown(runtime: &Runtime, why: impl Into<String>) -> Problem {
     let problem = Problem::new(StatusCode::UNAUTHORIZED, why);
     if runtime.gate.login.is_some() { problem.with("login", json!("/login")) } else { problem }
+}
+
+/// Whether somebody who was let in still would be: what answers for long asks from time to time. Does not count as a use. While the store can't be
+/// asked nobody is turned away.
+pub(super) async fn is_still_let_in(runtime: &Runtime, headers: &HeaderMap, permission: Permission) -> bool {
+    let now = runtime.clock.now();
+    if runtime.server.access == Access::Open {
+        return true;
+    }
+    if let Some(token) = bearer(headers) {
+        return match api_token::verify(&runtime.store, token, now).await {
+            Ok(row) => allows(row.role, permission),
+            Err(TokenError::Store(_)) => true,
+            Err(_) => false,
+        };
+    }
+    let (Some(login), Some(cookie)) = (&runtime.gate.login, cookie::session(headers, &runtime.server)) else { return false };
+    match session::verify(&runtime.store, cookie, login.config(), now).await {
+        Ok(row) => row.is_some_and(|row| allows(row.role, permission)),
+        Err(_) => true,
+    }
 }
 
 async fn by_token(runtime: &Runtime, token: &str, address: IpAddr) -> Result<Caller, Problem> {

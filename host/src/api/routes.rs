@@ -12,8 +12,9 @@ use axum::{Extension, Router};
 use super::operation::{Handled, Method, Operation, Tag, any, aside, get, op, post, post_with};
 use super::site::{self, Site};
 use super::{
-    audit, bulk_replay, connect, console, data, dead_letter_groups, dead_letters, decide, events, guard, headers, login, me, openapi,
-    overview, plugins, problem, query, replay, revisions, sent, sessions, source_orders, sources, system, tokens, webhooks,
+    audit, bulk_replay, connect, console, data, dead_letter_groups, dead_letters, decide, events, flow, guard, headers, login, me, now,
+    openapi, overview, plugins, problem, query, replay, revisions, sent, sessions, source_orders, sources, stream, system, tokens,
+    webhooks,
 };
 use crate::credentials::Permission;
 use crate::ingress;
@@ -25,6 +26,10 @@ const MAX_ORDER: usize = 1 << 20;
 /// On events in.
 const SEND: &str = "An event is durable once it is answered. A batch is taken whole or refused whole. The same `source` and `id` again is a duplicate: it is not \
     run again, and `differs` says whether it said something else.";
+
+/// On the stream.
+const STREAM: &str = "Events `event.accepted`, `run.changed`, `attempt.ended`, `credential.changed`, `source.changed`, `revision.applied` with ids and states, \
+    no reasons and no payload; `gap`: what was missed can't be told, read anew. A frame without data says where the reader is.";
 
 /// On webhooks of vendors.
 const HOOK: &str = "What is taken, by which methods and how it is verified is as the source is configured (`verify`, `methods`, `handshake`): the vendor's \
@@ -103,6 +108,13 @@ pub(super) fn ways() -> Vec<Way> {
             op("describeApi", Tag::Operations, "This document")),
         way("/v1/me", Somebody, get(me::me),
             op("whoAmI", Tag::Access, "Who asks, and what they may do")),
+        way("/v1/overview", A(Read), get(now::overview),
+            op("showOverview", Tag::Operations, "How things are: what comes in, what becomes of it, and what fails")),
+        way("/v1/flow", A(Read), get(flow::flow),
+            op("showFlow", Tag::Operations, "Sources, routes and plugins with what passed through them")),
+        way("/v1/stream", A(Read), get(stream::stream),
+            op("followStream", Tag::Operations, "What happens, as it happens").about(STREAM).header("last-event-id", "Id of the last event that was read.")
+                .answers_text(StatusCode::OK, "text/event-stream", "Server-sent events, until the host stops or who reads may not any more.")),
         way("/v1/events", A(Send), events_in(),
             op("sendEvents", Tag::Events, "Takes events in: CloudEvents 1.0, structured, binary or batched").about(SEND)
                 .header("ce-specversion", "Binary mode: 1.0.").header("ce-id", "Binary mode: its id.").header("ce-source", "Binary mode: its source, a URI reference.")

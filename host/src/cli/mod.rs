@@ -25,6 +25,7 @@ mod sources;
 mod store;
 mod timeline;
 mod token;
+mod top;
 mod up;
 mod webhooks;
 
@@ -76,6 +77,8 @@ enum Verb {
     Ready(ready::Ready),
     /// Send an event, or a batch of events, to a running host
     Send(send::Send),
+    /// Watch a running host: rates, latency, backlog, what fails and why
+    Top(top::Top),
     /// Look at and handle events
     Events(Box<events::Events>),
     /// Look at and handle the sources that bring events in
@@ -155,6 +158,7 @@ pub async fn run() -> ExitCode {
         Verb::Check(verb) => verb.run().await,
         Verb::Ready(verb) => verb.run().await,
         Verb::Send(verb) => verb.run().await,
+        Verb::Top(verb) => verb.run().await,
         Verb::Events(verb) => verb.run().await,
         Verb::Sources(verb) => verb.run().await,
         Verb::Connect(verb) => verb.run().await,

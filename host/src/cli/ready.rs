@@ -1,6 +1,6 @@
 //! `sangam ready`.
 
-use reqwest::Method;
+use http::Method;
 
 use super::Failure;
 use super::client::Client;

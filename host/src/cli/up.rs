@@ -72,6 +72,7 @@ impl Up {
         let credentials = tokio::spawn(credentials(runtime.clone()));
         let erasing = tokio::spawn(erasing(runtime.clone()));
         let peers = tokio::spawn(runtime::hear(runtime.clone()));
+        let counting = tokio::spawn(runtime::count(runtime.clone()));
         let sources = tokio::spawn(ingress::tend(runtime.clone()));
         let turns = tokio::spawn(ingress::have_turns(runtime.clone()));
         // Until everything is drained the host answers: that it is not ready, and what becomes of its runs.
@@ -102,6 +103,7 @@ impl Up {
         credentials.await.map_err(Failure::failed)?;
         erasing.await.map_err(Failure::failed)?;
         peers.await.map_err(Failure::failed)?;
+        counting.await.map_err(Failure::failed)?;
         runtime.drained.cancel();
         write_down(&runtime).await;
         // Answers that are still being written get no longer than that.

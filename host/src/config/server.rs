@@ -25,6 +25,12 @@ const DEFAULT_INTAKE_MEMORY: usize = 64 << 20;
 const LARGEST_INTAKE_MEMORY: u64 = 1 << 40;
 /// Enough to settle what is under way when the disk fills up.
 const DEFAULT_MIN_FREE_SPACE: u64 = 64 << 20;
+/// A console open on the wall of each of some offices.
+const DEFAULT_MAX_STREAMS: u32 = 64;
+const STREAMS: std::ops::RangeInclusive<u32> = 0..=10_000;
+/// Some MiB; at a thousand events a second the last few seconds.
+const DEFAULT_STREAM_HISTORY: u32 = 16_384;
+const STREAM_HISTORY: std::ops::RangeInclusive<u32> = 16..=1_000_000;
 const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
 const DEFAULT_LEASE: Duration = Duration::from_secs(15);
 /// A shorter one would end while its host is only busy; a longer one would leave runs lying for as long after a crash.
@@ -56,6 +62,8 @@ pub(super) fn server(r: &mut Reader<'_>, mut section: Section<'_>) -> Server {
     let tls = section.get("tls").and_then(|item| item.table(r, "[server.tls]")).and_then(|table| tls::tls(r, table));
     let oidc_item = section.get("oidc");
     let oidc = oidc_item.as_ref().and_then(|item| item.table(r, "[server.oidc]")).and_then(|table| oidc::oidc(r, table));
+    let max_streams = section.get("max-streams").and_then(|item| item.count(r, STREAMS)).unwrap_or(DEFAULT_MAX_STREAMS);
+    let stream_history = section.get("stream-history").and_then(|item| item.count(r, STREAM_HISTORY)).unwrap_or(DEFAULT_STREAM_HISTORY);
     let shutdown_grace = section
         .get("shutdown-grace")
         .and_then(|item| item.duration(r, Duration::ZERO..=Duration::from_secs(3600)))
@@ -70,6 +78,8 @@ pub(super) fn server(r: &mut Reader<'_>, mut section: Section<'_>) -> Server {
         max_backlog,
         max_intake_memory,
         access,
+        max_streams,
+        stream_history: stream_history as usize,
         shutdown_grace,
         lease,
         connections,

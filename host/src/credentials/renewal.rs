@@ -111,7 +111,7 @@ pub(super) async fn run(slot: &Renewable, cx: &Context) -> Outcome {
         };
         let key = vault.key();
         let sealed = token.seal(&key, name);
-        match vault.store().credential_save(name, version, slot.holder(), &sealed, key).await {
+        match vault.store().credential_save(name, version, slot.holder(), &sealed, key, now).await {
             Ok(true) => return Ok(slot.adopt(cx, token, &sources)),
             Ok(false) => {
                 // The lease was over and another host took it. If that one fails, this token is still the newest.
@@ -233,7 +233,7 @@ pub(super) async fn keep(slot: &Renewable, cx: &Context, sources: &Sources, gran
             let token = made(version + 1, granted.access_token.clone(), refresh, granted.lifetime, sources, sources.lineage(), asked_at);
             let key = cx.vault.key();
             let sealed = token.seal(&key, name);
-            if cx.vault.store().credential_save(name, version, &holder, &sealed, key).await.map_err(store)? {
+            if cx.vault.store().credential_save(name, version, &holder, &sealed, key, now).await.map_err(store)? {
                 return Ok(slot.adopt(cx, token, sources));
             }
         }

@@ -1,13 +1,15 @@
 //! How credentials are doing, as `/v1/credentials` tells it: never a secret.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use crate::config::CredentialKind;
 
 /// State of one credential on this host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "CredentialState")]
 pub enum State {
     /// Requests can carry it.
     Ok,

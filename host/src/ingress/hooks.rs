@@ -131,10 +131,12 @@ impl Hook<'_> {
                 let arrival = Arrival::Taken { events: accepted.len() - duplicates, duplicates, set_aside };
                 runtime.arrivals.note(&self.source.name, arrival, now);
                 runtime.metrics.delivery(&self.source.name, "taken");
+                runtime.series.delivery(now, &self.source.name, "taken");
                 answer.response()
             }
             Err(NotMade::Later(problem)) => {
                 runtime.metrics.delivery(&self.source.name, "put-off");
+                runtime.series.delivery(now, &self.source.name, "put-off");
                 return Err(problem);
             }
             Err(NotMade::Unreadable(why)) => self.unreadable(&delivery, why, now).await?,
@@ -147,6 +149,7 @@ impl Hook<'_> {
     fn refused(&self, reason: &'static str, now: Timestamp) -> Problem {
         self.runtime.arrivals.note(&self.source.name, Arrival::Refused(reason), now);
         self.runtime.metrics.delivery(&self.source.name, "refused");
+        self.runtime.series.delivery(now, &self.source.name, "refused");
         tracing::debug!(source = self.source.name, reason, "a delivery was refused");
         Problem::new(StatusCode::UNAUTHORIZED, "the delivery could not be verified")
     }
@@ -186,6 +189,7 @@ impl Hook<'_> {
         if self.webhook.on_unreadable == OnUnreadable::Refuse {
             self.runtime.arrivals.note(&self.source.name, Arrival::Refused("unreadable"), now);
             self.runtime.metrics.delivery(&self.source.name, "refused");
+            self.runtime.series.delivery(now, &self.source.name, "refused");
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the delivery is refused: {why}")));
         }
         let kept = NewSetAside::new(&self.source.name, SetAsideKind::Body, delivery.body.to_vec(), why.0, now)
@@ -199,6 +203,7 @@ impl Hook<'_> {
         })?;
         self.runtime.arrivals.note(&self.source.name, Arrival::SetAside, now);
         self.runtime.metrics.delivery(&self.source.name, "set-aside");
+        self.runtime.series.delivery(now, &self.source.name, "set-aside");
         tracing::warn!(source = self.source.name, "a delivery could not be read and was set aside: `sangam sources show` says why");
         // A plugin that could not read it has no answer for it.
         Ok(Answered::of(&self.webhook.answer).response())

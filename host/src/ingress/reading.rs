@@ -132,6 +132,7 @@ pub async fn read(runtime: &Arc<Runtime>, asked: Asked<'_>, call: impl FnOnce(St
     for effect in record.effects.iter().filter(|effect| effect.kind == "http") {
         let host = url::Url::parse(&effect.url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
         runtime.metrics.request_sent(name, &host, effect.status);
+        runtime.series.request_sent(runtime.clock.now(), name, &host, effect.status);
     }
     let (outcome, failure) = match worker::ended_well(outcome, &limits, "limits.time") {
         Ok(outcome) => (Some(outcome), None),

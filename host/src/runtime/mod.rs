@@ -8,6 +8,7 @@ mod gauges;
 mod identity;
 mod intake;
 mod measured;
+mod now;
 mod peers;
 mod personal;
 mod plugin_use;
@@ -28,6 +29,7 @@ pub use erasure::Wanted;
 pub use identity::Identity;
 pub use intake::{Cause, Intake, IntakeError, MAX_HOPS, judge_again};
 pub use measured::{Measured, Pruned};
+pub use now::{Counted, Counts, count};
 pub use peers::{SILENT, Unservable, hear};
 pub use personal::{How, Member, Search, Step};
 pub use plugin_use::{PluginUse, Used};
@@ -56,6 +58,7 @@ use crate::config::{self, Instances, Loaded, Outside, Problems};
 use crate::crash::{Crash, Point};
 use crate::credentials::{Broker, TokenClient, Vault};
 use crate::engine::Engine;
+use crate::live::Series;
 use crate::mapping::{self, Evaluator};
 use crate::nats::Connections;
 use crate::outbound::{Outbound, Poster};
@@ -163,6 +166,12 @@ pub struct Runtime {
     pub evaluator: Evaluator,
     /// Counts.
     pub metrics: Metrics,
+    /// Figures over time, of all hosts on the store.
+    pub series: Series,
+    /// What was counted in the store a moment ago.
+    pub counted: Counted,
+    /// Places for streams of what happens.
+    pub streams: Arc<Semaphore>,
     /// The way to a collector.
     pub export: Export,
     /// `[telemetry] log`.
@@ -240,6 +249,7 @@ impl Runtime {
             Some(_) => Store::open_in_passing(&loaded.config.store.url).await?,
             None => Store::open_armed(&loaded.config.store.url, crash).await?,
         };
+        store.feed().keep(loaded.config.server.stream_history);
         let tls = tls::client_config().map_err(|error| start(&error))?;
         let vault = Vault::open(store.clone(), &loaded.config.secrets, clock.clone()).await.map_err(|error| start(&error))?;
         let tokens = TokenClient::new(tls.clone()).map_err(|error| start(&error))?;
@@ -290,6 +300,9 @@ impl Runtime {
             vault,
             builtin: Builtin::new().map_err(|error| start(&error))?,
             evaluator: Evaluator::new(mapping::Limits::default(), EVALUATIONS),
+            series: Series::new(store.feed().clone()),
+            counted: Counted::default(),
+            streams: Arc::new(Semaphore::new(loaded.config.server.max_streams as usize)),
             metrics: Metrics::new(store.writer_figures()),
             export,
             log_style,

@@ -1,17 +1,21 @@
 //! The other hosts on a shared store: what they do is heard, what they can't serve is known.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::Runtime;
-use crate::store::{BreakerRow, HostRow, Signal, StoreError};
+use crate::live::{Peers, Teller};
+use crate::store::{BreakerRow, Heard, HostRow, Signal, StoreError};
 use crate::telemetry;
 
 /// How often a host gives a sign of life, and looks for what it may have missed.
 const SIGN: Duration = Duration::from_secs(5);
+/// How long what happened is gathered before the other hosts are told.
+const GATHER: Duration = Duration::from_millis(50);
 /// A host that was not heard of for so long does not count.
 pub const SILENT: SignedDuration = SignedDuration::from_secs(20);
 /// One that was not heard of for so long is forgotten.
@@ -53,26 +57,61 @@ pub async fn hear(runtime: Arc<Runtime>) {
     if !runtime.store.is_shared() {
         return runtime.stopping.cancelled().await;
     }
+    let has_company = AtomicBool::new(false);
+    tokio::join!(listen(&runtime, &has_company), tell_news(&runtime, &has_company));
+    if let Err(error) = runtime.store.host_gone(&runtime.identity.name).await {
+        tracing::warn!(error = telemetry::chain(&error), "the other hosts could not be told that this one stops");
+    }
+}
+
+/// Tells the other hosts what happens on this one, as long as there are any.
+async fn tell_news(runtime: &Runtime, has_company: &AtomicBool) {
+    let feed = runtime.store.feed();
+    let mut teller = Teller::new(&runtime.identity.name, feed.clone());
+    let mut newest = feed.newest();
+    while !runtime.stopping.is_cancelled() {
+        tokio::select! {
+            () = runtime.stopping.cancelled() => {}
+            // The feed lives as long as the runtime.
+            _ = newest.changed() => {}
+        }
+        tokio::time::sleep(GATHER).await;
+        newest.mark_unchanged();
+        if !has_company.load(Ordering::Relaxed) {
+            teller.pass_over();
+            continue;
+        }
+        if let Err(error) = runtime.store.tell_hosts(&teller.take()).await {
+            // They see the hole.
+            tracing::warn!(error = telemetry::chain(&error), "the other hosts could not be told what happened here");
+        }
+    }
+}
+
+async fn listen(runtime: &Runtime, has_company: &AtomicBool) {
     let mut listener = runtime.store.listen();
+    let mut peers = Peers::default();
     let mut timer = tokio::time::interval(SIGN);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = runtime.stopping.cancelled() => break,
-            signal = listener.next() => heed(&runtime, signal).await,
+            heard = listener.next() => match heard {
+                Heard::Signal(signal) => heed(runtime, signal).await,
+                Heard::News(news) => peers.hear(runtime.store.feed(), &news),
+                Heard::Missed => peers.missed(runtime.store.feed()),
+            },
             _ = timer.tick() => {
-                follow(&runtime).await;
-                learn_limits(&runtime).await;
-                if let Err(error) = sign(&runtime).await {
-                    tracing::warn!(error = telemetry::chain(&error), "no sign of life could be given to the other hosts");
+                follow(runtime).await;
+                learn_limits(runtime).await;
+                match sign(runtime).await {
+                    Ok(others) => has_company.store(others > 0, Ordering::Relaxed),
+                    Err(error) => tracing::warn!(error = telemetry::chain(&error), "no sign of life could be given to the other hosts"),
                 }
                 // Somebody who waits for runs that another host drives may have missed their end.
                 runtime.ended.send_modify(|count| *count += 1);
             }
         }
-    }
-    if let Err(error) = runtime.store.host_gone(&runtime.identity.name).await {
-        tracing::warn!(error = telemetry::chain(&error), "the other hosts could not be told that this one stops");
     }
 }
 
@@ -113,7 +152,8 @@ async fn follow(runtime: &Runtime) {
     }
 }
 
-async fn sign(runtime: &Runtime) -> Result<(), StoreError> {
+/// Gives a sign of life; how many other hosts are up.
+async fn sign(runtime: &Runtime) -> Result<usize, StoreError> {
     let now = runtime.clock.now();
     let host = HostRow {
         id: runtime.identity.name.clone(),
@@ -126,9 +166,6 @@ async fn sign(runtime: &Runtime) -> Result<(), StoreError> {
     runtime.store.host_seen(host, now - FORGOTTEN).await?;
     let since = now - PATIENCE;
     let due = runtime.store.revisions_due(since).await?;
-    if due.is_empty() {
-        return Ok(());
-    }
     let alive: Vec<HostRow> = runtime.store.hosts().await?.into_iter().filter(|host| host.seen_at > now - SILENT).collect();
     for revision in due {
         if alive.iter().all(|host| host.cannot_serve.contains(&revision)) {
@@ -136,5 +173,5 @@ async fn sign(runtime: &Runtime) -> Result<(), StoreError> {
             runtime.store.explain_due(revision, &why, since).await?;
         }
     }
-    Ok(())
+    Ok(alive.iter().filter(|host| host.id != runtime.identity.name).count())
 }

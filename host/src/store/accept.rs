@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::sql::{Connection, Value, sql};
 use super::{Store, StoreError, millis, order, wait};
+use crate::live::{self, News, RunChanged};
 use crate::run::FailureKind;
 
 /// Rows of one insert. 200 rows of 14 columns stay far below the limit on bound values.
@@ -120,6 +121,7 @@ pub(super) async fn insert(connection: &mut Connection, groups: &[&[NewEvent]]) 
         let eids: Vec<&String> = rows.iter().map(|event| &event.eid).collect();
         wait::arrive(connection, &eids).await?;
     }
+    fresh.iter().for_each(|event| tell(connection, event));
     let mut outcomes = Vec::with_capacity(groups.len());
     for group in groups {
         let mut outcome = Vec::with_capacity(group.len());
@@ -143,8 +145,28 @@ async fn original(connection: &mut Connection, event: &NewEvent) -> Result<Accep
         .await
         .map_err(StoreError::doing("look up a duplicate"))?;
     let eid: String = row.get(0);
-    // Its own eid: a commit that was thought to have failed took place after all.
+    match eid == event.eid {
+        // A commit that was thought to have failed took place after all.
+        true => tell(connection, event),
+        false => connection.tell(News::Duplicate),
+    }
     Ok(Accepted { duplicate: eid != event.eid, differs: row.get::<Vec<u8>>(1) != event.digest, eid })
+}
+
+/// It is taken in, and those of its runs that could not begin are dead.
+fn tell(connection: &mut Connection, event: &NewEvent) {
+    connection.tell(News::Accepted(live::Accepted {
+        eid: event.eid.clone(),
+        event_type: event.kind.clone(),
+        source: event.source.clone(),
+        id: event.id.clone(),
+        received_at: event.received_at,
+        routes: event.runs.iter().map(|run| run.route.clone()).collect(),
+    }));
+    for run in event.runs.iter().filter(|run| run.dead.is_some()) {
+        let changed = RunChanged::new(&event.eid, &run.id, &run.route, "dead", event.received_at);
+        connection.tell(News::Run(RunChanged { took_ms: Some(0), ..changed }));
+    }
 }
 
 async fn insert_runs(connection: &mut Connection, events: &[&NewEvent]) -> Result<(), StoreError> {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::str::FromStr as _;
+use std::sync::Arc;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
@@ -9,6 +10,7 @@ use super::sql::{Dialect, Pool, sql};
 use super::writer::{Target, Writer};
 use super::{Store, StoreError};
 use crate::crash::Crash;
+use crate::live::Feed;
 
 /// Why there is no backup.
 #[derive(Debug, thiserror::Error)]
@@ -67,8 +69,10 @@ impl Store {
         let url = format!("sqlite://{}", path.display());
         let open = |source| StoreError::Open { url: url.clone(), source };
         let options = SqliteConnectOptions::from_str(&url).map_err(open)?.read_only(true);
-        let writer = Writer::start(Target::Sqlite(Box::new(options.clone())), None, Crash::default()).await.map_err(open)?;
+        let feed: Arc<Feed> = Arc::default();
+        let writer = Writer::start(Target::Sqlite(Box::new(options.clone())), None, Crash::default(), feed.clone()).await.map_err(open)?;
         let readers = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(open)?;
-        Ok(Store { readers: Pool::Sqlite(readers), writer, signer: super::audit::Signer::default(), arrived: std::sync::Arc::default() })
+        let (signer, arrived) = (super::audit::Signer::default(), Arc::default());
+        Ok(Store { readers: Pool::Sqlite(readers), writer, signer, arrived, feed, voice: None })
     }
 }

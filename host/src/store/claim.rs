@@ -7,6 +7,7 @@ use super::sql::{Dialect, sql};
 use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis, optional_timestamp, timestamp};
 use crate::crash::Point;
+use crate::live::{News, RunChanged};
 
 /// A run under lease.
 #[derive(Debug, Clone)]
@@ -48,6 +49,11 @@ impl ClaimedRun {
     pub fn is_fresh(&self) -> bool {
         self.fence == 1 && self.replay_of.is_none()
     }
+
+    /// What is told of it when it is in another state.
+    pub(super) fn changed(&self, status: &str, at: Timestamp) -> RunChanged {
+        RunChanged::new(&self.eid, &self.id, &self.route, status, at)
+    }
 }
 
 impl Store {
@@ -88,7 +94,7 @@ impl Store {
                          order_key, order_away, fence, state, created_at, deadline_at, (select body from event where event.eid = run.eid) as body, \
                          (select hops from event where event.eid = run.eid) as hops, (select trace from event where event.eid = run.eid) as trace",
                     );
-                    let rows = claim.fetch_all(connection).await.map_err(StoreError::doing("claim runs"))?;
+                    let rows = claim.fetch_all(&mut *connection).await.map_err(StoreError::doing("claim runs"))?;
                     let mut claimed = rows
                         .into_iter()
                         .map(|row| {
@@ -115,6 +121,9 @@ impl Store {
                         })
                         .collect::<Result<Vec<_>, StoreError>>()?;
                     claimed.sort_by_key(|(seq, _)| *seq);
+                    for (_, run) in &claimed {
+                        connection.tell(News::Run(run.changed("running", now)));
+                    }
                     Ok(claimed.into_iter().map(|(_, run)| run).collect())
                 })
             })

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::sql::{Row, sql};
 use super::terms::Terms;
 use super::{Store, StoreError, millis, timestamp};
+use crate::live::{CredentialChanged, News};
 
 /// What is known of a credential that was broken at least once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,9 +70,13 @@ impl Store {
                     .bind(millis(turn.at))
                     .bind(&turn.kind)
                     .bind(&turn.reason)
-                    .fetch_optional(connection)
+                    .fetch_optional(&mut *connection)
                     .await
                     .map_err(StoreError::doing("note how a credential is doing"))?;
+                    if row.is_some() {
+                        let state = if turn.broken { "broken" } else { "ok" }.to_owned();
+                        connection.tell(News::Credential(CredentialChanged { name: turn.name.clone(), state, at: turn.at }));
+                    }
                     row.as_ref().map(health).transpose()
                 })
             })

@@ -6,6 +6,7 @@ use sqlx::postgres::PgListener;
 
 use super::sql::Pool;
 use super::terms::{CHANNEL, Signal};
+use super::voice::NEWS;
 use super::writer::Writer;
 use super::{Store, StoreError};
 
@@ -18,8 +19,19 @@ pub struct Listener {
     pool: Pool,
     writer: Writer,
     connection: Option<PgListener>,
-    /// Signals that may have been missed.
-    missed: Vec<Signal>,
+    /// What may have been missed.
+    missed: Vec<Heard>,
+}
+
+/// What another host says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// Look at something.
+    Signal(Signal),
+    /// What happened, as [`Store::tell_hosts`] was given it. Also this host's own.
+    News(String),
+    /// What happened meanwhile was not heard.
+    Missed,
 }
 
 impl Store {
@@ -30,18 +42,19 @@ impl Store {
 }
 
 impl Listener {
-    /// The next signal of another host. Cancel safe.
-    pub async fn next(&mut self) -> Signal {
+    /// The next thing that another host says. Cancel safe.
+    pub async fn next(&mut self) -> Heard {
         let Pool::Postgres(pool) = self.pool.clone() else { return std::future::pending().await };
         loop {
-            if let Some(signal) = self.missed.pop() {
-                return signal;
+            if let Some(missed) = self.missed.pop() {
+                return missed;
             }
             let Some(connection) = &mut self.connection else {
                 match connect(&pool).await {
                     Ok(connection) => {
                         self.connection = Some(connection);
-                        self.missed.extend(Signal::ALL);
+                        self.missed.push(Heard::Missed);
+                        self.missed.extend(Signal::ALL.map(Heard::Signal));
                     }
                     Err(error) => {
                         tracing::warn!(
@@ -55,9 +68,10 @@ impl Listener {
             };
             match connection.try_recv().await {
                 Ok(Some(notification)) if notification.process_id() == self.writer.backend() => {}
+                Ok(Some(notification)) if notification.channel() == NEWS => return Heard::News(notification.payload().to_owned()),
                 Ok(Some(notification)) => {
                     if let Some(signal) = Signal::parse(notification.payload()) {
-                        return signal;
+                        return Heard::Signal(signal);
                     }
                 }
                 Ok(None) | Err(_) => self.connection = None,
@@ -69,6 +83,6 @@ impl Listener {
 async fn connect(pool: &sqlx::PgPool) -> Result<PgListener, StoreError> {
     let doing = || StoreError::doing("listen to the other hosts");
     let mut listener = PgListener::connect_with(pool).await.map_err(doing())?;
-    listener.listen(CHANNEL).await.map_err(doing())?;
+    listener.listen_all([CHANNEL, NEWS]).await.map_err(doing())?;
     Ok(listener)
 }

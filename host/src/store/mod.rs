@@ -17,6 +17,7 @@ mod dead_letter;
 mod doubt;
 mod effect;
 mod erasure;
+mod figures;
 mod health;
 mod host;
 mod key_value;
@@ -46,6 +47,7 @@ mod terms;
 mod tests;
 mod undo;
 mod verify;
+mod voice;
 mod wait;
 mod writer;
 
@@ -60,11 +62,12 @@ pub use dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterPage};
 pub use doubt::{Decision, DecisionRefused, DoubtId};
 pub use effect::{EffectId, EffectRow, EffectState, Intent, JournalSnapshot, Opening, Recording};
 pub use erasure::{Erasure, ErasureFigures};
+pub use figures::DeadOfAction;
 pub use health::{HealthRow, Turn};
 pub use host::HostRow;
 pub use key_value::{Claim, KeyRead, KeySettlement, SeenValue, key_size};
 pub use limit::BreakerRow;
-pub use listener::Listener;
+pub use listener::{Heard, Listener};
 pub use order::{Cancelled, KeyHolder};
 pub use personal::{Identity, KeyRow, ReadRow, Scan, ScanPlace, Window};
 pub use query::{AttemptRow, EventFilter, EventPage, EventRow, RunRow, StepRow};
@@ -98,7 +101,9 @@ use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, Sq
 use tokio::sync::Notify;
 
 use crate::crash::Crash;
+use crate::live::Feed;
 use sql::{Dialect, Pool};
+use voice::Voice;
 use writer::{Target, Writer};
 
 /// How many connections read at the same time.
@@ -223,12 +228,20 @@ pub struct Store {
     writer: Writer,
     signer: audit::Signer,
     arrived: Arc<Notify>,
+    feed: Arc<Feed>,
+    /// Connection for what the other hosts are told; nobody waits for its disk.
+    voice: Option<Arc<Voice>>,
 }
 
 impl Store {
     /// Told when this host has taken in events, or a step began to wait for some.
     pub fn arrived(&self) -> &Notify {
         &self.arrived
+    }
+
+    /// What became durable, as it does.
+    pub fn feed(&self) -> &Arc<Feed> {
+        &self.feed
     }
 
     /// Opens the database at `sqlite://PATH` or `postgres://…` for a host: brings the schema up to date. A file is made where there is
@@ -293,7 +306,8 @@ impl Store {
         private_file(&path).map_err(|error| open(sqlx::Error::Io(error)))?;
         let lock = if host { Some(lock_file(&path)?) } else { None };
         // The writer comes first, alone: two connections that both turn a new file to WAL get in each other's way.
-        let writer = Writer::start(Target::Sqlite(Box::new(options.clone())), lock, crash).await.map_err(open)?;
+        let feed: Arc<Feed> = Arc::default();
+        let writer = Writer::start(Target::Sqlite(Box::new(options.clone())), lock, crash, feed.clone()).await.map_err(open)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .min_connections(0)
@@ -303,7 +317,8 @@ impl Store {
             .await
             .map_err(open)?;
         migration::run_sqlite(&readers).await?;
-        Ok(Store { readers: Pool::Sqlite(readers), writer, signer: audit::Signer::default(), arrived: Arc::default() })
+        let (signer, arrived) = (audit::Signer::default(), Arc::default());
+        Ok(Store { readers: Pool::Sqlite(readers), writer, signer, arrived, feed, voice: None })
     }
 
     async fn connect_server(url: &str, crash: Crash) -> Result<Store, StoreError> {
@@ -315,6 +330,7 @@ impl Store {
             .options([("idle_in_transaction_session_timeout", "10s"), ("synchronous_commit", "on")]);
         // Not for the readers, which migrate too: another host's migration may take its time.
         let writing = options.clone().options([("lock_timeout", "20s")]);
+        let voice = Voice::new(options.clone());
         let readers = PgPoolOptions::new()
             .max_connections(SERVER_READERS)
             .min_connections(0)
@@ -323,8 +339,10 @@ impl Store {
             .await
             .map_err(open)?;
         migration::run_postgres(&readers).await?;
-        let writer = Writer::start(Target::Postgres(Box::new(writing)), None, crash).await.map_err(open)?;
-        Ok(Store { readers: Pool::Postgres(readers), writer, signer: audit::Signer::default(), arrived: Arc::default() })
+        let feed: Arc<Feed> = Arc::default();
+        let writer = Writer::start(Target::Postgres(Box::new(writing)), None, crash, feed.clone()).await.map_err(open)?;
+        let (signer, arrived) = (audit::Signer::default(), Arc::default());
+        Ok(Store { readers: Pool::Postgres(readers), writer, signer, arrived, feed, voice: Some(Arc::new(voice)) })
     }
 
     /// Whether several hosts may share it.

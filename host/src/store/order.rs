@@ -13,6 +13,7 @@ use super::terms::{Signal, Terms};
 use super::{ClaimedRun, Store, StoreError, millis, run};
 use crate::audit::Act;
 use crate::crash::Point;
+use crate::live::{News, RunChanged};
 
 /// The run that holds an order key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +116,9 @@ async fn cancel(connection: &mut Connection, eid: &str, now: Timestamp) -> Resul
         let id: String = row.get(0);
         run::over(connection, &id).await?;
         wake_next(connection, &id, now).await?;
-        cancelled.runs.push((id, row.get(1)));
+        let route: String = row.get(1);
+        connection.tell(News::Run(RunChanged::new(eid, &id, &route, "cancelled", now)));
+        cancelled.runs.push((id, route));
     }
     let released: Vec<String> = sql(
         "update run set order_hold = 0 where eid = ? and status = 'dead' and order_hold = 1 and superseded = 0 and order_key is not null \

@@ -7,6 +7,7 @@ use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis, timestamp};
 use crate::audit::Act;
 use crate::crash::Point;
+use crate::live::{News, RevisionApplied};
 
 /// An applied configuration.
 #[derive(Debug, Clone)]
@@ -114,6 +115,7 @@ impl Store {
                         .await
                         .map_err(doing())?;
                     note.with("revision", number).with("digest", digest).append(connection).await?;
+                    connection.tell(News::Revision(RevisionApplied { revision: number, at: now }));
                     Ok(number)
                 })
             })

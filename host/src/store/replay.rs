@@ -5,6 +5,7 @@ use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis, order};
 use crate::audit::Act;
 use crate::crash::Point;
+use crate::live::{News, RunChanged};
 use jiff::Timestamp;
 
 /// A run that goes again.
@@ -174,5 +175,7 @@ async fn add(connection: &mut Connection, replay: &NewReplay, now: Timestamp) ->
     }
     sql("update run set superseded = 1 where id = ?").bind(&replay.of).execute(&mut *connection).await.map_err(doing())?;
     order::queue(connection, &replay.id).await?;
+    let eid: String = sql("select eid from run where id = ?").bind(&replay.id).scalar(&mut *connection).await.map_err(doing())?;
+    connection.tell(News::Run(RunChanged::new(&eid, &replay.id, &replay.route, "pending", now)));
     Ok(())
 }

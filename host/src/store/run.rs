@@ -15,6 +15,7 @@ use super::undo;
 use super::wait::{self, NewWait};
 use super::{Store, StoreError, millis};
 use crate::crash::Point;
+use crate::live::{AttemptEnded, News, RunChanged};
 use crate::run::Death;
 
 /// What a worker makes durable after a step, or when it lets go of a run.
@@ -26,8 +27,14 @@ pub struct RunSettlement {
     pub again: bool,
     /// The run.
     pub run: String,
+    /// Its event.
+    pub eid: String,
     /// Its route.
     pub route: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When this is.
+    pub at: Timestamp,
     /// Its place in the order of that route.
     pub order_key: Option<String>,
     /// Its lease.
@@ -79,6 +86,10 @@ pub struct RunSettlement {
 pub struct AttemptEnd {
     /// The step.
     pub step: String,
+    /// The plugin that was asked.
+    pub plugin: String,
+    /// For which of its actions.
+    pub action: String,
     /// From 1.
     pub number: u32,
     /// When it started.
@@ -159,10 +170,12 @@ impl Store {
             Some(_) => Terms::none(),
             None => Terms::none().order(&run.route, run.order_key.as_deref()).signal(Signal::Ended).signal(Signal::Due),
         };
+        let mut changed = run.changed(if due_at.is_some() { "pending" } else { "dead" }, now);
+        changed.took_ms = due_at.is_none().then(|| since(run.created_at, now));
         let (run, fence, why) = (run.id.clone(), run.fence, why.to_owned());
         self.writer
             .write(terms, move |connection| {
-                let (run, why, state) = (run.clone(), why.clone(), state.clone());
+                let (run, why, state, changed) = (run.clone(), why.clone(), state.clone(), changed.clone());
                 Box::pin(async move {
                     let done = sql("update run set status = ?, status_reason = ?, due_at = ?, ended_at = ?, failure = ?, \
                          state = coalesce(?, state), deadline_at = coalesce(?, deadline_at) where id = ? and fence = ? and ended_at is null")
@@ -181,6 +194,9 @@ impl Store {
                     if done > 0 && due_at.is_none() {
                         over(connection, &run).await?;
                         order::wake_next(connection, &run, now).await?;
+                    }
+                    if done > 0 {
+                        connection.tell(News::Run(changed));
                     }
                     Ok(())
                 })
@@ -254,6 +270,8 @@ fn terms(settlement: &RunSettlement) -> Terms {
 async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Result<(), StoreError> {
     let run = &settlement.run;
     if settlement.again && is_settled(connection, settlement).await? {
+        // Nobody was told of a commit that was thought to have failed.
+        tell(connection, settlement);
         return Ok(());
     }
     fenced(connection, run, settlement.fence).await?;
@@ -324,7 +342,42 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
         }
         wait::left(connection, run, asleep, *now).await?;
     }
+    tell(connection, settlement);
     Ok(())
+}
+
+/// The attempts that ended, and the state that the run is in after them.
+fn tell(connection: &mut Connection, settlement: &RunSettlement) {
+    for attempt in &settlement.attempts {
+        connection.tell(News::Attempt(AttemptEnded {
+            eid: settlement.eid.clone(),
+            run: settlement.run.clone(),
+            route: settlement.route.clone(),
+            step: attempt.step.clone(),
+            plugin: attempt.plugin.clone(),
+            action: attempt.action.clone(),
+            outcome: attempt.outcome.clone(),
+            duration_ms: attempt.duration_ms,
+            at: settlement.at,
+        }));
+    }
+    if settlement.status == "running" {
+        return;
+    }
+    let changed = RunChanged::new(&settlement.eid, &settlement.run, &settlement.route, settlement.status, settlement.at);
+    let death = settlement.death.as_ref();
+    connection.tell(News::Run(RunChanged {
+        took_ms: settlement.ended_at.map(|at| since(settlement.created_at, at)),
+        plugin: death.and_then(|death| death.plugin.clone()),
+        action: death.and_then(|death| death.action.clone()),
+        step: death.and_then(|death| death.step.clone()),
+        ..changed
+    }));
+}
+
+/// Milliseconds from one time to another.
+fn since(from: Timestamp, to: Timestamp) -> i64 {
+    i64::try_from(to.duration_since(from).as_millis()).unwrap_or(i64::MAX).max(0)
 }
 
 /// What a run that has ended held: keys it had read, and events it waited for.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::audit::Act;
 use crate::credentials::{Purpose, Role, SealingKey};
+use crate::live::{CredentialChanged, News};
 use crate::router::Pattern;
 
 use super::sealed::{Keeper, LEDGER, Sealed};
@@ -207,6 +208,7 @@ impl Store {
         holder: &str,
         sealed: &[u8],
         key: Arc<SealingKey>,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
         let (name, holder, sealed, keeper) = (name.to_owned(), holder.to_owned(), sealed.to_vec(), Keeper(key));
         self.writer
@@ -223,7 +225,8 @@ impl Store {
                     .await
                     .map_err(StoreError::doing("keep a credential"))?;
                     if done > 0 {
-                        keeper.keep(connection, Purpose::Credential, &name, Some(&sealed)).await?;
+                        keeper.keep(&mut *connection, Purpose::Credential, &name, Some(&sealed)).await?;
+                        connection.tell(News::Credential(CredentialChanged { name, state: "changed".to_owned(), at: now }));
                     }
                     Ok(done > 0)
                 })

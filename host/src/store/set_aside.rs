@@ -8,6 +8,7 @@ use super::sql::{Connection, Row, sql};
 use super::terms::Terms;
 use super::{Store, StoreError, millis, timestamp};
 use crate::audit::Act;
+use crate::live::{News, SourceChanged};
 
 /// Largest data that is kept of a record or an event; the rest is cut off.
 const MAX_DATA: usize = 64 << 10;
@@ -284,6 +285,7 @@ pub(super) async fn keep(connection: &mut Connection, things: &[NewSetAside]) ->
         .await
         .map_err(StoreError::doing("set something aside"))?;
         new += u64::from(kept == thing.id);
+        connection.tell(News::Source(SourceChanged { name: thing.source.clone(), state: None, at: thing.at }));
     }
     Ok(new)
 }

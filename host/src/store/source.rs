@@ -11,6 +11,7 @@ use super::sql::{Connection, Dialect, Row, sql};
 use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis, optional_timestamp, timestamp};
 use crate::crash::Point;
+use crate::live::{News, SourceChanged};
 
 /// Which of a source's two rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -427,9 +428,11 @@ async fn settle(connection: &mut Connection, settlement: &SourceSettlement) -> R
     .bind(settlement.state.as_str())
     .bind(&settlement.name)
     .bind(settlement.lane.as_str())
-    .execute(connection)
+    .execute(&mut *connection)
     .await
     .map_err(doing())?;
+    // Where it had been paused meanwhile its state is not this one.
+    connection.tell(News::Source(SourceChanged { name: settlement.name.clone(), state: None, at: settlement.now }));
     Ok(Gathered { accepted, set_aside })
 }
 

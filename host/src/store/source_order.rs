@@ -7,6 +7,7 @@ use super::sql::sql;
 use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis};
 use crate::audit::Act;
+use crate::live::{News, SourceChanged};
 
 /// A backfill that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,9 +35,10 @@ impl Store {
                 Box::pin(async move {
                     let pause = sql("update source set state = 'paused', reason = ?, due_at = null \
                          where name = ? and state in ('active', 'waiting', 'stopped')");
-                    let paused = pause.bind(reason).bind(name).execute(&mut *connection).await;
+                    let paused = pause.bind(reason).bind(&name).execute(&mut *connection).await;
                     let paused = paused.map_err(StoreError::doing("pause a source"))?;
-                    note.append(connection).await?;
+                    note.append(&mut *connection).await?;
+                    connection.tell(changed(name, Some("paused"), now));
                     Ok(paused > 0)
                 })
             })
@@ -53,9 +55,10 @@ impl Store {
                 Box::pin(async move {
                     let resume = sql("update source set cursor = case when state = 'paused' then coalesce(?1, cursor) else cursor end, \
                          state = 'active', reason = null, failures = 0, due_at = ?2 where name = ?3 and finished_at is null");
-                    let resumed = resume.bind(cursor).bind(millis(now)).bind(name).execute(&mut *connection).await;
+                    let resumed = resume.bind(cursor).bind(millis(now)).bind(&name).execute(&mut *connection).await;
                     let resumed = resumed.map_err(StoreError::doing("resume a source"))?;
-                    note.append(connection).await?;
+                    note.append(&mut *connection).await?;
+                    connection.tell(changed(name, Some("active"), now));
                     Ok(resumed > 0)
                 })
             })
@@ -86,7 +89,8 @@ impl Store {
                     .await
                     .map_err(StoreError::doing("begin a backfill"))?;
                     if begun.is_some() {
-                        note.append(connection).await?;
+                        note.append(&mut *connection).await?;
+                        connection.tell(changed(backfill.name, None, now));
                     }
                     Ok(begun.is_some())
                 })
@@ -104,10 +108,11 @@ impl Store {
                 Box::pin(async move {
                     let cancel = sql("update source set state = 'cancelled', reason = null, due_at = null, finished_at = ? \
                          where name = ? and lane = 'backfill' and finished_at is null");
-                    let cancelled = cancel.bind(millis(now)).bind(name).execute(&mut *connection).await;
+                    let cancelled = cancel.bind(millis(now)).bind(&name).execute(&mut *connection).await;
                     let cancelled = cancelled.map_err(StoreError::doing("cancel a backfill"))?;
                     if cancelled > 0 {
-                        note.append(connection).await?;
+                        note.append(&mut *connection).await?;
+                        connection.tell(changed(name, None, now));
                     }
                     Ok(cancelled > 0)
                 })
@@ -120,4 +125,8 @@ impl Store {
         let rows = sql("select * from source where name = ? order by lane desc").bind(name).fetch_all(&self.readers).await;
         rows.map_err(StoreError::doing("look for a source"))?.iter().map(super::source::source_row).collect()
     }
+}
+
+fn changed(name: String, state: Option<&str>, at: Timestamp) -> News {
+    News::Source(SourceChanged { name, state: state.map(str::to_owned), at })
 }

@@ -7,10 +7,12 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
-use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, ColumnIndex, Connection as _, Postgres, Row as _, Sqlite};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgRow};
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqlitePool, SqliteRow};
+use sqlx::{AssertSqlSafe, ColumnIndex, ConnectOptions as _, Connection as _, Postgres, Row as _, Sqlite};
 use tokio::time::timeout;
+
+use crate::live::News;
 
 /// Longest read: a whole table of a large store, for those who look after it.
 const READ: Duration = Duration::from_secs(60);
@@ -33,9 +35,16 @@ pub(super) enum Pool {
     Postgres(PgPool),
 }
 
-/// One connection.
+/// One connection, with what the transaction under way on it changes.
 #[derive(Debug)]
-pub(super) enum Connection {
+pub(super) struct Connection {
+    wire: Wire,
+    news: Vec<News>,
+}
+
+/// What it leads to.
+#[derive(Debug)]
+enum Wire {
     /// To a file.
     Sqlite(Box<SqliteConnection>),
     /// To a server.
@@ -173,8 +182,12 @@ impl Statement {
     /// Runs it; gives the number of rows it changed.
     pub(super) async fn execute(self, on: impl Into<On<'_>>) -> Result<u64, sqlx::Error> {
         match on.into() {
-            On::Connection(Connection::Sqlite(connection)) => Ok(self.sqlite().execute(&mut **connection).await?.rows_affected()),
-            On::Connection(Connection::Postgres(connection)) => Ok(self.postgres().execute(&mut **connection).await?.rows_affected()),
+            On::Connection(Connection { wire: Wire::Sqlite(connection), .. }) => {
+                Ok(self.sqlite().execute(&mut **connection).await?.rows_affected())
+            }
+            On::Connection(Connection { wire: Wire::Postgres(connection), .. }) => {
+                Ok(self.postgres().execute(&mut **connection).await?.rows_affected())
+            }
             On::Pool(Pool::Sqlite(pool)) => Ok(self.sqlite().execute(pool).await?.rows_affected()),
             On::Pool(Pool::Postgres(pool)) => Ok(answered(self.postgres().execute(pool)).await?.rows_affected()),
         }
@@ -185,8 +198,12 @@ impl Statement {
         let sqlite = |rows: Vec<SqliteRow>| rows.into_iter().map(Row::Sqlite).collect();
         let postgres = |rows: Vec<PgRow>| rows.into_iter().map(Row::Postgres).collect();
         match on.into() {
-            On::Connection(Connection::Sqlite(connection)) => self.sqlite().fetch_all(&mut **connection).await.map(sqlite),
-            On::Connection(Connection::Postgres(connection)) => self.postgres().fetch_all(&mut **connection).await.map(postgres),
+            On::Connection(Connection { wire: Wire::Sqlite(connection), .. }) => {
+                self.sqlite().fetch_all(&mut **connection).await.map(sqlite)
+            }
+            On::Connection(Connection { wire: Wire::Postgres(connection), .. }) => {
+                self.postgres().fetch_all(&mut **connection).await.map(postgres)
+            }
             On::Pool(Pool::Sqlite(pool)) => self.sqlite().fetch_all(pool).await.map(sqlite),
             On::Pool(Pool::Postgres(pool)) => answered(self.postgres().fetch_all(pool)).await.map(postgres),
         }
@@ -195,10 +212,10 @@ impl Statement {
     /// Its first row, if it has one.
     pub(super) async fn fetch_optional(self, on: impl Into<On<'_>>) -> Result<Option<Row>, sqlx::Error> {
         match on.into() {
-            On::Connection(Connection::Sqlite(connection)) => {
+            On::Connection(Connection { wire: Wire::Sqlite(connection), .. }) => {
                 self.sqlite().fetch_optional(&mut **connection).await.map(|row| row.map(Row::Sqlite))
             }
-            On::Connection(Connection::Postgres(connection)) => {
+            On::Connection(Connection { wire: Wire::Postgres(connection), .. }) => {
                 self.postgres().fetch_optional(&mut **connection).await.map(|row| row.map(Row::Postgres))
             }
             On::Pool(Pool::Sqlite(pool)) => self.sqlite().fetch_optional(pool).await.map(|row| row.map(Row::Sqlite)),
@@ -374,20 +391,42 @@ macro_rules! as_sqlx_does {
 as_sqlx_does!(String, Option<String>, Vec<u8>, Option<Vec<u8>>);
 
 impl Connection {
+    /// To a file.
+    pub(super) async fn to_file(options: &SqliteConnectOptions) -> Result<Connection, sqlx::Error> {
+        Ok(Connection { wire: Wire::Sqlite(Box::new(options.connect().await?)), news: Vec::new() })
+    }
+
+    /// To a server.
+    pub(super) async fn to_server(options: &PgConnectOptions) -> Result<Connection, sqlx::Error> {
+        Ok(Connection { wire: Wire::Postgres(Box::new(options.connect().await?)), news: Vec::new() })
+    }
+
     /// Its dialect.
     pub(super) fn dialect(&self) -> Dialect {
-        match self {
-            Connection::Sqlite(_) => Dialect::Sqlite,
-            Connection::Postgres(_) => Dialect::Postgres,
+        match self.wire {
+            Wire::Sqlite(_) => Dialect::Sqlite,
+            Wire::Postgres(_) => Dialect::Postgres,
         }
+    }
+
+    /// Says what the transaction changes: nobody hears of it before it is durable.
+    pub(super) fn tell(&mut self, news: News) {
+        self.news.push(news);
+    }
+
+    /// What the transaction that is durable now has changed.
+    pub(super) fn take_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
     }
 
     /// Begins a transaction that will write.
     pub(super) async fn begin(&mut self) -> Result<(), sqlx::Error> {
-        let begin = match self {
+        // Of one that was given up.
+        self.news.clear();
+        let begin = match self.wire {
             // Takes the lock now rather than with the first write, where it could no longer wait for it.
-            Connection::Sqlite(_) => sql("begin immediate"),
-            Connection::Postgres(_) => sql("begin"),
+            Wire::Sqlite(_) => sql("begin immediate"),
+            Wire::Postgres(_) => sql("begin"),
         };
         begin.execute(self).await.map(drop)
     }
@@ -405,9 +444,9 @@ impl Connection {
     /// Closes it.
     pub(super) async fn close(self) {
         // What was committed is durable: a connection that closes badly loses nothing.
-        let _ = match self {
-            Connection::Sqlite(connection) => connection.close().await,
-            Connection::Postgres(connection) => connection.close().await,
+        let _ = match self.wire {
+            Wire::Sqlite(connection) => connection.close().await,
+            Wire::Postgres(connection) => connection.close().await,
         };
     }
 }

@@ -16,7 +16,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use tokio::sync::{mpsc, oneshot};
@@ -27,6 +26,7 @@ use super::accept::{self, Accepted, NewEvent};
 use super::sql::{Connection, Dialect, sql};
 use super::terms::Terms;
 use crate::crash::{Crash, Point};
+use crate::live::{Feed, News};
 use crate::telemetry::WriterFigures;
 
 /// Most writes in one transaction. Measured (quality.md): beyond some 500 rows nothing is gained.
@@ -125,11 +125,12 @@ impl<R> Pending<R> {
 }
 
 impl Writer {
-    /// Connects and starts. `lock` is held as long as the writer works.
-    pub(super) async fn start(target: Target, lock: Option<File>, crash: Crash) -> Result<Writer, sqlx::Error> {
+    /// Connects and starts. `lock` is held as long as the writer works; `feed` gets what becomes durable.
+    pub(super) async fn start(target: Target, lock: Option<File>, crash: Crash, feed: Arc<Feed>) -> Result<Writer, sqlx::Error> {
         let backend = Arc::default();
         let figures = WriterFigures::default();
-        let mut link = Link { target, connection: None, backend: Arc::clone(&backend), crash: crash.clone(), figures: figures.clone() };
+        let mut link =
+            Link { target, connection: None, backend: Arc::clone(&backend), crash: crash.clone(), feed, figures: figures.clone() };
         link.connected().await?;
         let (queue, jobs) = mpsc::channel(QUEUE);
         let task = tokio::spawn(async move {
@@ -202,6 +203,7 @@ struct Link {
     connection: Option<Connection>,
     backend: Arc<AtomicU32>,
     crash: Crash,
+    feed: Arc<Feed>,
     figures: WriterFigures,
 }
 
@@ -210,8 +212,8 @@ impl Link {
         if self.connection.is_none() {
             let connecting = async {
                 Ok::<_, sqlx::Error>(match &self.target {
-                    Target::Sqlite(options) => Connection::Sqlite(Box::new(options.connect().await?)),
-                    Target::Postgres(options) => Connection::Postgres(Box::new(options.connect().await?)),
+                    Target::Sqlite(options) => Connection::to_file(options).await?,
+                    Target::Postgres(options) => Connection::to_server(options).await?,
                 })
             };
             let timeout = |_| sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no connection within 5 s"));
@@ -250,14 +252,21 @@ async fn work(mut link: Link, mut jobs: mpsc::Receiver<Job>) {
 /// Applies jobs together; where that fails, each on its own, so that one that can't be applied takes no other with it.
 async fn serve(link: &mut Link, mut jobs: Vec<Job>) {
     match together(link, &mut jobs).await {
-        Ok(accepted) => answer(jobs, accepted),
+        Ok((accepted, news)) => {
+            answer(jobs, accepted);
+            // Who waits for the flush does not wait for this.
+            link.feed.publish(news, true);
+        }
         // Somebody else has the database, or it can't be reached: that would be so for each of them, after another wait each.
         Err(Failed::Begin(error)) => refuse_all(jobs, &error),
         Err(Failed::Write(_)) if jobs.len() > 1 && link.connection.is_some() => {
             let mut jobs = jobs.into_iter();
             while let Some(mut job) = jobs.next() {
                 match together(link, std::slice::from_mut(&mut job)).await {
-                    Ok(accepted) => answer(vec![job], accepted),
+                    Ok((accepted, news)) => {
+                        answer(vec![job], accepted);
+                        link.feed.publish(news, true);
+                    }
                     // It would be so for each of those that follow, after another wait each.
                     Err(Failed::Begin(error) | Failed::Write(error)) if link.connection.is_none() || error.is_lock_timeout() => {
                         refuse(job, StoreError::Unavailable(crate::telemetry::chain(&error)));
@@ -285,7 +294,7 @@ enum Failed {
 }
 
 /// Applies all jobs in one transaction. The outcomes of `Accept` jobs come back in order. A connection that may be broken is dropped.
-async fn together(link: &mut Link, jobs: &mut [Job]) -> Result<Vec<Vec<Accepted>>, Failed> {
+async fn together(link: &mut Link, jobs: &mut [Job]) -> Result<Done, Failed> {
     let begin = |source| Failed::Begin(StoreError::Database { doing: "begin a transaction", source });
     let crash = link.crash.clone();
     let (began, writes) = (Instant::now(), jobs.len());
@@ -316,7 +325,10 @@ async fn together(link: &mut Link, jobs: &mut [Job]) -> Result<Vec<Vec<Accepted>
     done
 }
 
-async fn transaction(connection: &mut Connection, jobs: &mut [Job], crash: &Crash) -> Result<Vec<Vec<Accepted>>, Failed> {
+/// What became of intakes, and what the transaction changed.
+type Done = (Vec<Vec<Accepted>>, Vec<News>);
+
+async fn transaction(connection: &mut Connection, jobs: &mut [Job], crash: &Crash) -> Result<Done, Failed> {
     connection.begin().await.map_err(|source| Failed::Begin(StoreError::Database { doing: "begin a transaction", source }))?;
     let shared = connection.dialect() == Dialect::Postgres;
     let failed = |doing| move |source| Failed::Write(StoreError::Database { doing, source });
@@ -329,7 +341,7 @@ async fn transaction(connection: &mut Connection, jobs: &mut [Job], crash: &Cras
         Terms::give_signals(connection, &terms).await.map_err(failed("notify the other hosts"))?;
     }
     connection.commit().await.map_err(failed("commit"))?;
-    Ok(accepted)
+    Ok((accepted, connection.take_news()))
 }
 
 async fn apply(connection: &mut Connection, jobs: &mut [Job], crash: &Crash) -> Result<Vec<Vec<Accepted>>, StoreError> {

@@ -116,6 +116,8 @@ impl Driver {
             effects.iter().filter(|effect| effect.id.step == step && effect.attempt == number).map(super::outputs::shown_row).collect();
         let attempt = AttemptEnd {
             step,
+            plugin: self.route.steps[task.index()].plugin.clone(),
+            action: self.state.task(task).map(|state| state.action().to_owned()).unwrap_or_default(),
             number,
             started_at,
             duration_ms: 0,

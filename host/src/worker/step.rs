@@ -121,6 +121,8 @@ impl StepCall {
         {
             end.attempt = Some(AttemptEnd {
                 step: self.step.name.clone(),
+                plugin: self.step.plugin.clone(),
+                action: self.step.action.clone(),
                 number: self.number,
                 started_at,
                 duration_ms: millis(started.elapsed()),
@@ -337,6 +339,7 @@ impl StepCall {
         for effect in end.record.effects.iter().filter(|effect| effect.kind == "http" && !effect.replayed) {
             let host = url::Url::parse(&effect.url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
             self.runtime.metrics.request_sent(&self.step.plugin, &host, effect.status);
+            self.runtime.series.request_sent(self.runtime.clock.now(), &self.step.plugin, &host, effect.status);
         }
         self.judged(end, present, &plugin.component.digest, &step_key, &limits, started.elapsed()).await
     }
@@ -430,6 +433,8 @@ impl StepCall {
         let kept_until = self.step.journal.record_reads.map(|age| crate::clock::later(self.runtime.clock.now(), age));
         let attempt = AttemptEnd {
             step: self.step.name.clone(),
+            plugin: self.step.plugin.clone(),
+            action: self.step.action.clone(),
             number: self.number,
             started_at: record.started_at,
             duration_ms: millis(took),

@@ -114,8 +114,11 @@ impl Driver {
         let Some(state) = self.state.task(task) else { return Ok(Settled::Goes) };
         let (name, number, round) = (state.name.clone(), state.tries, state.round);
         let since = state.wait.as_ref().map_or(now, |wait| wait.since);
+        let asked = &self.route.steps[task.index()];
         let attempt = AttemptEnd {
             step: name.clone(),
+            plugin: asked.plugin.clone(),
+            action: asked.action.clone(),
             number,
             started_at: since,
             duration_ms: i64::try_from(now.duration_since(since).as_millis()).unwrap_or(i64::MAX).max(0),

@@ -23,6 +23,10 @@ pub struct Server {
     pub max_intake_memory: usize,
     /// Who may ask.
     pub access: Access,
+    /// Most streams of what happens now that are followed at the same time; beyond it 429.
+    pub max_streams: u32,
+    /// How much of what happened is kept in memory, so that a stream that broke off goes on where it was.
+    pub stream_history: usize,
     /// How long a shutdown waits for running steps.
     pub shutdown_grace: Duration,
     /// How long a run belongs to this host without a sign of life of it.
