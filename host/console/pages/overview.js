@@ -158,8 +158,10 @@ function Plots({ data }) {
   const shown = useMemo(() => {
     // The last step has not ended: its figures would seem to fall.
     const whole = points.filter((point) => Date.parse(point.at) + step <= Date.parse(data.at));
+    // Before that this host counted nothing, which is not the same as nothing.
+    const counted = data.since ? Date.parse(data.since) : 0;
     const a_minute = (count) => (count * 60_000) / step;
-    const of = (name, make = (value) => value) => whole.map((point) => (point[name] === null || point[name] === undefined ? null : make(point[name])));
+    const of = (name, make = (value) => value) => whole.map((point) => (point[name] === null || point[name] === undefined || Date.parse(point.at) + step <= counted ? null : make(point[name])));
     return {
       at: whole.map((point) => Date.parse(point.at)),
       rates: [

@@ -43,7 +43,7 @@ test("a token that ends while the console is open leads to the sign-in page, whi
   await signIn(page);
   await open(page, "/");
   await page.evaluate(() => sessionStorage.setItem("sangam.token", "sgm_ended"));
-  await page.getByRole("link", { name: "Events", exact: true }).click();
+  await page.getByRole("link", { name: "Flow", exact: true }).click();
   await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
   await expect(page.getByText("You are signed out")).toBeVisible();
 });
