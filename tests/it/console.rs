@@ -2,6 +2,8 @@
 //!
 //! Each test starts a host of its own and runs one spec of `tests/peers/browser/specs` at it.
 
+mod dead_letters;
+mod events;
 mod flow;
 mod frame;
 mod names;
@@ -57,7 +59,8 @@ impl Watched {
         self.play(id, json!([{ "do": "write", "name": "w", "url": url, "body": format!("letter {id}") }])).await
     }
 
-    async fn play(&self, id: &str, lines: Value) -> anyhow::Result<String> {
+    /// An event with a script of its own, whose runs end; and its eid.
+    pub async fn play(&self, id: &str, lines: Value) -> anyhow::Result<String> {
         let document = self.admin.send_and_wait(&script(id, lines)).await?;
         Ok(document["eid"].as_str().context("an event has an eid")?.to_owned())
     }
