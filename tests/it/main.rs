@@ -46,6 +46,7 @@ mod login;
 mod mail;
 mod malformed;
 mod nats;
+mod openapi;
 mod order;
 mod outbound;
 mod personal;

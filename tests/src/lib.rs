@@ -14,6 +14,7 @@ pub mod mail;
 pub mod morning;
 pub mod nats;
 pub mod oidc;
+pub mod openapi;
 pub mod otlp;
 mod paths;
 pub mod postgres;

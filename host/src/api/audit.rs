@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Problem;
+use super::access_form::AuditList;
 use super::cursor::Listing;
+use super::shown::Shown;
 use crate::audit::Action;
 use crate::runtime::Runtime;
 use crate::store::AuditFilter;
@@ -43,7 +45,7 @@ pub(super) struct Asked {
     cursor: Option<String>,
 }
 
-pub(super) async fn list(State(runtime): State<Arc<Runtime>>, Query(asked): Query<Asked>) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(State(runtime): State<Arc<Runtime>>, Query(asked): Query<Asked>) -> Result<Shown<AuditList>, Problem> {
     let listing = Listing::new("audit entries", &asked);
     let before = listing.place(asked.cursor.as_deref())?;
     let time = |name: &str, text: Option<String>| {
@@ -62,7 +64,7 @@ pub(super) async fn list(State(runtime): State<Arc<Runtime>>, Query(asked): Quer
     let (records, more) = runtime.store.audit_page(&filter).await?;
     let next = records.last().filter(|_| more).map(|record| listing.cursor(record.seq));
     let entries: Vec<Value> = records.iter().map(|record| record.document()).collect();
-    Ok(Json(json!({ "entries": entries, "next_cursor": next })))
+    Ok(Shown::as_form(json!({ "entries": entries, "next_cursor": next })))
 }
 
 /// What can be on the audit log.

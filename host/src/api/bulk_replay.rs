@@ -2,19 +2,21 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::{Extension, Json};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::cursor::{Listing, TimeAnd};
+use super::dead_letter_form::BulkReplayed;
 use super::dead_letter_groups::write_causes_down;
 use super::dead_letters::DeadLetters;
 use super::order::Order;
 use super::replay::{Plugins, Replay, added, new_replay, plan};
+use super::shown::Shown;
 use super::{Problem, Sees};
 use crate::audit::{Action, By};
 use crate::crash::Point;
@@ -55,7 +57,7 @@ pub(super) async fn replay_dead_letters(
     Extension(by): Extension<By>,
     Extension(sees): Extension<Sees>,
     Order(wish): Order<Filter>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Shown<BulkReplayed>, Problem> {
     if wish.q.is_some() && !sees.may_search(&runtime).await? {
         let why = "\"q\" would look into fields that are hidden from you: choose by route, plugin, type, kind or time";
         return Err(Problem::new(StatusCode::FORBIDDEN, why));
@@ -115,7 +117,7 @@ pub(super) async fn replay_dead_letters(
         }
     }
     runtime.due.notify_one();
-    Ok(Json(json!({ "replays": replayed, "refused": refused, "more": next.is_some(), "next_cursor": next })))
+    Ok(Shown::as_form(json!({ "replays": replayed, "refused": refused, "more": next.is_some(), "next_cursor": next })))
 }
 
 /// The letters that a filter finds, in the order in which their runs were accepted: replayed, those of one order key go in that order again.

@@ -13,7 +13,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Problem;
+use super::configuration_form::ConsentState;
 use super::order::Order;
+use super::shown::Shown;
 use crate::audit::{Action, Actor, By};
 use crate::credentials::{Answer, Asked, ConnectError, Connected, Ended, Remedy};
 use crate::runtime::Runtime;
@@ -55,8 +57,11 @@ pub(super) async fn ask(
 }
 
 /// How one ended.
-pub(super) async fn ended(State(runtime): State<Arc<Runtime>>, Path((name, id)): Path<(String, String)>) -> Result<Json<Value>, Problem> {
-    Ok(Json(match runtime.broker.consent_ended(&name, &id).await? {
+pub(super) async fn ended(
+    State(runtime): State<Arc<Runtime>>,
+    Path((name, id)): Path<(String, String)>,
+) -> Result<Shown<ConsentState>, Problem> {
+    Ok(Shown::as_form(match runtime.broker.consent_ended(&name, &id).await? {
         None => json!({ "state": "pending" }),
         Some(Ended::Well(connected)) => connected_json(&connected),
         Some(Ended::Badly(why)) => json!({ "state": "failed", "detail": why }),
@@ -68,10 +73,10 @@ pub(super) async fn answer(
     State(runtime): State<Arc<Runtime>>,
     Extension(by): Extension<By>,
     Json(pairs): Json<BTreeMap<String, String>>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Shown<ConsentState>, Problem> {
     let connected = runtime.broker.take_answer(Answer::new(pairs)).await?;
     on_record(&runtime, &by, &connected).await;
-    Ok(Json(connected_json(&connected)))
+    Ok(Shown::as_form(connected_json(&connected)))
 }
 
 /// The vendor's answer, brought by the browser. Needs no token: its `state` is good for one answer to what an administrator asked.

@@ -16,9 +16,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Problem;
+use super::access_form::{ErasureForm, ErasureList};
 use super::document::whole_document;
 use super::events::time;
 use super::order::Order;
+use super::shown::Shown;
 use crate::audit::{Act, Action, By};
 use crate::personal::Mask;
 use crate::runtime::{Member, Runtime, Search, Step, Wanted};
@@ -151,16 +153,16 @@ async fn asked(runtime: &Runtime, wanted: &Wanted, act: Act) -> Result<Response,
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(Begun { erasure: id })).into_response())
 }
 
-pub(super) async fn erasures(State(runtime): State<Arc<Runtime>>) -> Result<Json<Value>, Problem> {
+pub(super) async fn erasures(State(runtime): State<Arc<Runtime>>) -> Result<Shown<ErasureList>, Problem> {
     let list: Vec<Value> = runtime.store.erasures().await?.iter().map(shown).collect();
-    Ok(Json(json!({ "erasures": list })))
+    Ok(Shown::as_form(json!({ "erasures": list })))
 }
 
-pub(super) async fn erasure(State(runtime): State<Arc<Runtime>>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(super) async fn erasure(State(runtime): State<Arc<Runtime>>, Path(id): Path<String>) -> Result<Shown<ErasureForm>, Problem> {
     let erasure = runtime.store.erasure(&id).await?.ok_or_else(|| Problem::not_found(format!("there is no erasure {id}")))?;
     let mut shown = shown(&erasure);
     shown["waits_for"] = json!(runtime.store.erasure_waits(&id).await?);
-    Ok(Json(shown))
+    Ok(Shown::as_form(shown))
 }
 
 fn shown(erasure: &Erasure) -> Value {

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Query, State};
-use axum::{Extension, Json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Problem;
 use super::cursor::{Listing, TimeAnd};
+use super::dead_letter_form::DeadLetterList;
 use super::dead_letter_groups::write_causes_down;
 use super::events::time;
 use super::redaction::{Redaction, Sees};
+use super::shown::Shown;
 use crate::run::Death;
 use crate::runtime::Runtime;
 use crate::store::DeadLetterFilter;
@@ -90,7 +92,7 @@ pub(super) async fn list(
     State(runtime): State<Arc<Runtime>>,
     Extension(sees): Extension<Sees>,
     Query(query): Query<DeadLetters>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Shown<DeadLetterList>, Problem> {
     let listing = query.listing();
     let mut filter = query.parsed(PAGE, MAX_PAGE)?;
     write_causes_down(&runtime).await?;
@@ -136,5 +138,5 @@ pub(super) async fn list(
     }
     let looked_at_all = !page.more && last.map(|letter| letter.seq) == page.letters.last().map(|letter| letter.seq);
     let next = last.filter(|_| !looked_at_all).map(|letter| listing.cursor(TimeAnd(letter.died_at, letter.seq)));
-    Ok(Json(json!({ "dead_letters": shown, "next_cursor": next })))
+    Ok(Shown::as_form(json!({ "dead_letters": shown, "next_cursor": next })))
 }

@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::{Extension, Json};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Problem;
 use super::cursor::{Listing, TimeAnd};
 use super::document::{event_document, explain, queue, redacted, summary};
+use super::event_form::{EventDocument, EventList};
 use super::redaction::{Redaction, Sees};
+use super::shown::Shown;
 use crate::run::Death;
 use crate::runtime::Runtime;
 use crate::store::EventFilter;
@@ -66,7 +68,7 @@ pub(super) async fn list(
     State(runtime): State<Arc<Runtime>>,
     Extension(sees): Extension<Sees>,
     Query(query): Query<List>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Shown<EventList>, Problem> {
     const STATUSES: &[&str] = &["unrouted", "running", "waiting", "pending", "dead", "cancelled", "succeeded"];
     let statuses = several(query.status.as_deref());
     if let Some(status) = statuses.iter().find(|status| !STATUSES.contains(&status.as_str())) {
@@ -122,7 +124,7 @@ pub(super) async fn list(
     }
     let looked_at_all = !page.more && last.map(|event| &event.eid) == page.events.last().map(|(event, _)| &event.eid);
     let next = last.filter(|_| !looked_at_all).map(|event| listing.cursor(TimeAnd(event.received_at, &event.eid)));
-    Ok(Json(json!({ "events": events, "next_cursor": next })))
+    Ok(Shown::as_form(json!({ "events": events, "next_cursor": next })))
 }
 
 /// Values that are separated by commas: any of them.
@@ -150,8 +152,8 @@ pub(super) async fn show(
     State(runtime): State<Arc<Runtime>>,
     Extension(sees): Extension<Sees>,
     Path(eid): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    event_document(&runtime, &eid, &sees).await.map(Json)
+) -> Result<Shown<EventDocument>, Problem> {
+    event_document(&runtime, &eid, &sees).await.map(Shown::as_form)
 }
 
 pub(super) fn time(name: &str, text: &str) -> Result<Timestamp, Problem> {

@@ -1,18 +1,20 @@
 //! Who asks, told to them.
 
-use axum::{Extension, Json};
-use serde_json::{Value, json};
+use axum::Extension;
+use serde_json::json;
 
+use super::access_form::Me;
+use super::shown::Shown;
 use crate::access::{Caller, Who};
 use crate::credentials::Permission;
 
-pub(super) async fn me(Extension(caller): Extension<Caller>) -> Json<Value> {
+pub(super) async fn me(Extension(caller): Extension<Caller>) -> Shown<Me> {
     let (kind, name, subject) = match &caller.who {
         Who::Anyone => ("anyone", None, None),
         Who::Token { name, .. } => ("token", Some(name), None),
         Who::Person { name, subject, .. } => ("person", Some(name), Some(subject)),
     };
-    Json(json!({
+    Shown::as_form(json!({
         "kind": kind,
         "id": caller.id(),
         "name": name,

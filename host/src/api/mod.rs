@@ -1,12 +1,15 @@
 //! The operators' HTTP API.
 
+mod access_form;
 mod audit;
 mod bulk_replay;
+mod configuration_form;
 mod connect;
 mod console;
 mod cookie;
 mod cursor;
 mod data;
+mod dead_letter_form;
 mod dead_letter_groups;
 mod dead_letters;
 mod decide;
@@ -35,6 +38,7 @@ mod sent;
 mod sessions;
 mod shown;
 mod site;
+mod source_form;
 mod source_orders;
 mod sources;
 mod stream;

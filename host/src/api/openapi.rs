@@ -369,6 +369,11 @@ mod tests {
             assert!(ids.insert(operation["operationId"].as_str().expect("an id").to_owned()), "{way}: its id is another's, too");
             let answers = operation["responses"].as_object().expect("answers");
             assert!(answers.keys().any(|status| status.starts_with(['2', '3'])), "{way} says nothing of what it answers");
+            for (status, answer) in answers.iter().filter(|(status, _)| status.starts_with('2')) {
+                for (media, form) in answer["content"].as_object().into_iter().flatten() {
+                    assert!(!media.ends_with("json") || form["schema"].is_object(), "{way}: {status} is just anything");
+                }
+            }
         }
     }
 

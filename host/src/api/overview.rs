@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use serde_json::{Value, json};
 
+use super::configuration_form::{AsyncApi, CredentialList, PluginList, Reloaded, RouteList};
+use super::shown::Shown;
 use super::{Problem, plugins};
 use crate::asyncapi::{self, Described};
 use crate::audit::By;
@@ -35,7 +37,7 @@ pub(super) async fn readyz(State(runtime): State<Arc<Runtime>>) -> Result<&'stat
     Ok("ready\n")
 }
 
-pub(super) async fn routes(State(runtime): State<Arc<Runtime>>) -> Result<Json<Value>, Problem> {
+pub(super) async fn routes(State(runtime): State<Arc<Runtime>>) -> Result<Shown<RouteList>, Problem> {
     let present = runtime.present();
     let mut counts: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
     for (route, status, count) in runtime.store.run_counts().await? {
@@ -85,10 +87,10 @@ pub(super) async fn routes(State(runtime): State<Arc<Runtime>>) -> Result<Json<V
             })
         })
         .collect();
-    Ok(Json(json!({ "revision": present.revision.number, "routes": routes })))
+    Ok(Shown::as_form(json!({ "revision": present.revision.number, "routes": routes })))
 }
 
-pub(super) async fn plugins(State(runtime): State<Arc<Runtime>>) -> Result<Json<Value>, Problem> {
+pub(super) async fn plugins(State(runtime): State<Arc<Runtime>>) -> Result<Shown<PluginList>, Problem> {
     let present = runtime.present();
     let spaces = runtime.store.key_spaces().await?;
     let plugins: Vec<Value> = present
@@ -176,7 +178,7 @@ pub(super) async fn plugins(State(runtime): State<Arc<Runtime>>) -> Result<Json<
         "streams": [],
     });
     let plugins: Vec<Value> = std::iter::once(own).chain(plugins).collect();
-    Ok(Json(json!({ "revision": present.revision.number, "plugins": plugins })))
+    Ok(Shown::as_form(json!({ "revision": present.revision.number, "plugins": plugins })))
 }
 
 /// How a canary does on this host, beside the component that most runs use.
@@ -209,7 +211,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-pub(super) async fn credentials(State(runtime): State<Arc<Runtime>>) -> Json<Value> {
+pub(super) async fn credentials(State(runtime): State<Arc<Runtime>>) -> Shown<CredentialList> {
     let present = runtime.present();
     let config = &present.revision.config;
     let shown = |status: Status| {
@@ -224,18 +226,18 @@ pub(super) async fn credentials(State(runtime): State<Arc<Runtime>>) -> Json<Val
         shown
     };
     let credentials: Vec<Value> = runtime.broker.status().into_iter().map(shown).collect();
-    Json(json!({ "credentials": credentials }))
+    Shown::as_form(json!({ "credentials": credentials }))
 }
 
 /// The AsyncAPI document of the present configuration.
-pub(super) async fn asyncapi(State(runtime): State<Arc<Runtime>>) -> Json<Value> {
+pub(super) async fn asyncapi(State(runtime): State<Arc<Runtime>>) -> Shown<AsyncApi> {
     let present = runtime.present();
     let revision = &present.revision;
     let streams = revision.plugins.iter().flat_map(|(name, plugin)| {
         let streams = plugin.descriptor.streams.iter();
         streams.map(move |stream| ((name.clone(), stream.name.clone()), stream.types.clone()))
     });
-    Json(asyncapi::document(&Described {
+    Shown::as_form(asyncapi::document(&Described {
         content: &revision.content,
         rules: &revision.config.events,
         streams: &streams.collect(),
@@ -258,9 +260,9 @@ pub(super) async fn metrics(State(runtime): State<Arc<Runtime>>, headers: Header
 }
 
 /// Applies the file as it is now, or refuses it whole.
-pub(super) async fn reload(State(runtime): State<Arc<Runtime>>, Extension(by): Extension<By>) -> Result<Json<Value>, Problem> {
+pub(super) async fn reload(State(runtime): State<Arc<Runtime>>, Extension(by): Extension<By>) -> Result<Shown<Reloaded>, Problem> {
     match runtime.reload(&by).await {
-        Ok(number) => Ok(Json(json!({ "revision": number }))),
+        Ok(number) => Ok(Shown::as_form(json!({ "revision": number }))),
         Err(ApplyError::Problems(problems)) => {
             let list: Vec<Value> = problems
                 .list

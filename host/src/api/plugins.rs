@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::{Value, json};
 
+use super::configuration_form::PluginForm;
+use super::shown::Shown;
 use super::{Problem, overview};
 use crate::builtin;
 use crate::config::wanted;
 use crate::runtime::{LoadedPlugin, PresentPlugin, Runtime, Used};
 
 /// A plugin as it is listed, with where it is used.
-pub(super) async fn show(State(runtime): State<Arc<Runtime>>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
-    let listed = overview::plugins(State(runtime.clone())).await?.0;
+pub(super) async fn show(State(runtime): State<Arc<Runtime>>, Path(name): Path<String>) -> Result<Shown<PluginForm>, Problem> {
+    let listed = overview::plugins(State(runtime.clone())).await?.into_json();
     let mut plugins = listed["plugins"].as_array().cloned().unwrap_or_default();
     let place = plugins.iter().position(|plugin| plugin["name"] == name.as_str());
     let place = place.ok_or_else(|| Problem::not_found(format!("the configuration has no plugin {name:?}; GET /v1/plugins names them")))?;
@@ -33,7 +34,7 @@ pub(super) async fn show(State(runtime): State<Arc<Runtime>>, Path(name): Path<S
         shown["use"] = Value::Null;
         shown["permissions"] = Value::Null;
     }
-    Ok(Json(shown))
+    Ok(Shown::as_form(shown))
 }
 
 /// What is added to a plugin of the list. `spaces`: bytes of key-value spaces.

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Path, State};
-use axum::{Extension, Json};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Problem;
+use super::dead_letter_form::{CancelledRuns, Replayed};
 use super::dry_run::dry_run;
 use super::order::Order;
 use super::redaction::{Redaction, Sees};
+use super::shown::Shown;
 use crate::audit::{Action, By};
 use crate::config::{OnDoubt, OrderOnDead, Route};
 use crate::crash::Point;
@@ -115,7 +117,7 @@ pub(super) async fn replay(
     Extension(sees): Extension<Sees>,
     Path(eid): Path<String>,
     Order(wish): Order<Replay>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Shown<Replayed>, Problem> {
     let wish = Replay { sees, ..wish };
     if wish.reads.is_some() && !wish.dry_run {
         return Err(Problem::bad_request("\"reads\" goes with \"dry_run\": true; a real run asks for itself"));
@@ -149,7 +151,7 @@ pub(super) async fn replay(
             let act = by.did(Action::EventTried, event.eid.as_str()).with("routes", routes);
             runtime.store.audit(act, runtime.clock.now()).await?;
         }
-        return dry_run(&runtime, &event, planned, &wish).await.map(Json);
+        return dry_run(&runtime, &event, planned, &wish).await.map(Shown::as_form);
     }
     let replays: Vec<NewReplay> = planned.iter().map(|(run, plan)| new_replay(run, plan, &wish)).collect();
     let added: Vec<Value> = replays.iter().map(added).collect();
@@ -161,7 +163,7 @@ pub(super) async fn replay(
     outcome.remove(0).map_err(|refused| Problem::conflict(refused.to_string()))?;
     runtime.store.crash().at(Point::Replayed);
     runtime.due.notify_one();
-    Ok(Json(json!({ "replays": added })))
+    Ok(Shown::as_form(json!({ "replays": added })))
 }
 
 /// What a replay of a run would be, or why it can't be. `event`: structured JSON.
@@ -299,7 +301,7 @@ pub(super) async fn cancel(
     State(runtime): State<Arc<Runtime>>,
     Extension(by): Extension<By>,
     Path(eid): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Shown<CancelledRuns>, Problem> {
     if runtime.store.event(&eid).await?.is_none() {
         return Err(Problem::not_found(format!("there is no event {eid}")));
     }
@@ -313,5 +315,5 @@ pub(super) async fn cancel(
     runtime.ended.send_modify(|count| *count += 1);
     runtime.due.notify_one();
     let ids: Vec<&str> = cancelled.runs.iter().map(|(id, _)| id.as_str()).collect();
-    Ok(Json(json!({ "cancelled": ids, "released": cancelled.released })))
+    Ok(Shown::as_form(json!({ "cancelled": ids, "released": cancelled.released })))
 }

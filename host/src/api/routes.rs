@@ -12,8 +12,8 @@ use axum::{Extension, Router};
 use super::operation::{Handled, Method, Operation, Tag, any, aside, get, op, post, post_with};
 use super::site::{self, Site};
 use super::{
-    audit, bulk_replay, connect, console, data, dead_letter_groups, dead_letters, decide, events, flow, guard, headers, login, me, now,
-    openapi, overview, plugins, problem, query, replay, revisions, sent, sessions, source_orders, sources, stream, system, tokens,
+    access_form, audit, bulk_replay, connect, console, data, dead_letter_groups, dead_letters, decide, events, flow, guard, headers, login,
+    me, now, openapi, overview, plugins, problem, query, replay, revisions, sent, sessions, source_orders, sources, stream, system, tokens,
     webhooks,
 };
 use crate::credentials::Permission;
@@ -203,9 +203,9 @@ pub(super) fn ways() -> Vec<Way> {
         way("/v1/events/{eid}/erase", A(Administer), post(data::erase_event),
             op("eraseEvent", Tag::Data, "Erases what an event holds").answers::<data::Begun>(StatusCode::ACCEPTED, "application/json", "It is being done.").with_header("Location", "Where it says how far it is.").fails(404, "There is no such event.")),
         way("/v1/data/find", A(Administer), post(data::find),
-            op("findData", Tag::Data, "Where data of a person stands").answers::<serde_json::Value>(StatusCode::OK, "application/x-ndjson", "Lines of JSON; the last is of kind `end`.")),
+            op("findData", Tag::Data, "Where data of a person stands").answers::<access_form::DataLine>(StatusCode::OK, "application/x-ndjson", "Lines of JSON; the last is of kind `end`.")),
         way("/v1/data/export", A(Administer), post(data::export),
-            op("exportData", Tag::Data, "A person's data, with what of it is others' hidden").answers::<serde_json::Value>(StatusCode::OK, "application/x-ndjson", "Lines of JSON; the last is of kind `end`.")),
+            op("exportData", Tag::Data, "A person's data, with what of it is others' hidden").answers::<access_form::DataLine>(StatusCode::OK, "application/x-ndjson", "Lines of JSON; the last is of kind `end`.")),
         way("/v1/data/erase", A(Administer), post(data::erase),
             op("eraseData", Tag::Data, "Erases a person's data").answers::<data::Begun>(StatusCode::ACCEPTED, "application/json", "It is being done.").with_header("Location", "Where it says how far it is.")),
         way("/v1/data/erasures", A(Administer), get(data::erasures),

@@ -18,6 +18,11 @@ pub(super) struct Shown<T> {
 }
 
 impl<T> Shown<T> {
+    /// The JSON itself.
+    pub(super) fn into_json(self) -> Value {
+        self.json
+    }
+
     /// JSON that is in that form already.
     pub(super) fn as_form(json: Value) -> Shown<T> {
         Shown { json, form: PhantomData }
@@ -32,11 +37,11 @@ impl<T> IntoResponse for Shown<T> {
 
 /// JSON with 202: it is being done.
 #[derive(Debug)]
-pub(super) struct Accepted<T>(pub(super) T);
+pub(super) struct Accepted<T>(pub(super) Shown<T>);
 
-impl<T: Serialize> IntoResponse for Accepted<T> {
+impl<T> IntoResponse for Accepted<T> {
     fn into_response(self) -> Response {
-        (StatusCode::ACCEPTED, Json(self.0)).into_response()
+        (StatusCode::ACCEPTED, self.0).into_response()
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Path, Query, State};
-use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
@@ -16,7 +16,8 @@ use super::Problem;
 use super::cursor::Listing;
 use super::order::Order;
 use super::redaction::Sees;
-use super::shown::Accepted;
+use super::shown::{Accepted, Shown};
+use super::source_form::{BackfillBegun, DiscardedSetAside, RetriedSetAside, SetAsideList, SourceForm, SourceOrdered};
 use crate::audit::{Action, By};
 use crate::config::{Source, SourceKind};
 use crate::ingress;
@@ -145,7 +146,7 @@ pub(super) async fn show(
     State(runtime): State<Arc<Runtime>>,
     Extension(sees): Extension<Sees>,
     Path(name): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Shown<SourceForm>, Problem> {
     let source = source(&runtime, &name)?;
     let mut shown = super::sources::shown(&runtime, &source);
     States::of_all(&runtime).await?.add(&source, &mut shown);
@@ -167,7 +168,7 @@ pub(super) async fn show(
             Lane::Backfill => {}
         }
     }
-    Ok(Json(shown))
+    Ok(Shown::as_form(shown))
 }
 
 /// Query of `GET /v1/sources/{name}/set-aside`.
@@ -188,7 +189,7 @@ pub(super) async fn set_aside(
     Extension(sees): Extension<Sees>,
     Path(name): Path<String>,
     Query(page): Query<Page>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Shown<SetAsideList>, Problem> {
     let source = source(&runtime, &name)?;
     let limit = page.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
     let listing = Listing::new("what a source has set aside", &source.name);
@@ -199,7 +200,7 @@ pub(super) async fn set_aside(
     let next = rows.last().filter(|_| more).map(|row| listing.cursor(&row.id));
     let sees_all = sees.may_search(&runtime).await?;
     let shown: Vec<Value> = rows.iter().map(|row| shown_row(row, sees_all)).collect();
-    Ok(Json(json!({ "set_aside": shown, "next_cursor": next })))
+    Ok(Shown::as_form(json!({ "set_aside": shown, "next_cursor": next })))
 }
 
 fn shown_row(row: &SetAsideRow, sees_all: bool) -> Value {
@@ -234,19 +235,19 @@ pub(super) async fn pause(
     Extension(by): Extension<By>,
     Path(name): Path<String>,
     Order(Pause { reason }): Order<Pause>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Shown<SourceOrdered>, Problem> {
     let source = with_turns(&runtime, &name)?;
     let reason = reason.map(|reason| reason.chars().take(MAX_REASON).collect::<String>());
     let act = by.did(Action::SourcePaused, source.name.as_str());
     let paused = runtime.store.source_pause(&source.name, reason, act, runtime.clock.now()).await?;
-    Ok(Json(json!({ "state": "paused", "was_paused": !paused })))
+    Ok(Shown::as_form(json!({ "state": "paused", "was_paused": !paused })))
 }
 
 pub(super) async fn resume(
     State(runtime): State<Arc<Runtime>>,
     Extension(by): Extension<By>,
     Path(name): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Shown<SourceOrdered>, Problem> {
     let source = with_turns(&runtime, &name)?;
     let now = runtime.clock.now();
     // What was meant while a schedule was paused does not fire.
@@ -254,7 +255,7 @@ pub(super) async fn resume(
     let act = by.did(Action::SourceResumed, source.name.as_str());
     runtime.store.source_resume(&source.name, cursor, act, now).await?;
     runtime.turning.notify_one();
-    Ok(Json(json!({ "state": "active" })))
+    Ok(Shown::as_form(json!({ "state": "active" })))
 }
 
 /// Body of a backfill.
@@ -271,7 +272,7 @@ pub(super) async fn backfill_begin(
     Extension(by): Extension<By>,
     Path(name): Path<String>,
     Order(Backfill { from, to }): Order<Backfill>,
-) -> Result<Accepted<Value>, Problem> {
+) -> Result<Accepted<BackfillBegun>, Problem> {
     let source = source(&runtime, &name)?;
     let Some(spec) = ingress::polled(&source) else {
         return Err(Problem::conflict(format!("{name} is not polled: only a source of type `poll` can read an earlier time")));
@@ -293,20 +294,20 @@ pub(super) async fn backfill_begin(
         return Err(Problem::conflict(why));
     }
     runtime.turning.notify_one();
-    Ok(Accepted(json!({ "from": since.to_string(), "to": until.to_string() })))
+    Ok(Accepted(Shown::as_form(json!({ "from": since.to_string(), "to": until.to_string() }))))
 }
 
 pub(super) async fn backfill_cancel(
     State(runtime): State<Arc<Runtime>>,
     Extension(by): Extension<By>,
     Path(name): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Shown<SourceOrdered>, Problem> {
     let source = source(&runtime, &name)?;
     let act = by.did(Action::BackfillCancelled, source.name.as_str());
     if !runtime.store.backfill_cancel(&source.name, act, runtime.clock.now()).await? {
         return Err(Problem::conflict(format!("no backfill of {name} is under way")));
     }
-    Ok(Json(json!({ "state": "cancelled" })))
+    Ok(Shown::as_form(json!({ "state": "cancelled" })))
 }
 
 /// Body of `retry` and `discard`: one, or all.
@@ -323,7 +324,7 @@ pub(super) async fn retry(
     Extension(by): Extension<By>,
     Path(name): Path<String>,
     Order(Which { id }): Order<Which>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Shown<RetriedSetAside>, Problem> {
     let source = source(&runtime, &name)?;
     known(&runtime, &source, id.as_deref()).await?;
     let mut act = by.did(Action::SetAsideRetried, source.name.as_str());
@@ -335,7 +336,7 @@ pub(super) async fn retry(
         runtime.turning.notify_one();
     }
     let tried = ingress::try_again(&runtime, &source, id.as_deref()).await?;
-    Ok(Json(
+    Ok(Shown::as_form(
         json!({ "accepted": tried.accepted, "duplicates": tried.duplicates, "still_set_aside": tried.left, "to_be_read_again": marked }),
     ))
 }
@@ -346,7 +347,7 @@ pub(super) async fn discard(
     Extension(by): Extension<By>,
     Path(name): Path<String>,
     Order(Which { id }): Order<Which>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Shown<DiscardedSetAside>, Problem> {
     let source = source(&runtime, &name)?;
     known(&runtime, &source, id.as_deref()).await?;
     let mut act = by.did(Action::SetAsideDiscarded, source.name.as_str());
@@ -355,7 +356,7 @@ pub(super) async fn discard(
     }
     let discarded = runtime.store.set_aside_discard(&source.name, id.as_deref(), act, runtime.clock.now()).await?;
     runtime.turning.notify_one();
-    Ok(Json(json!({ "discarded": discarded })))
+    Ok(Shown::as_form(json!({ "discarded": discarded })))
 }
 
 async fn known(runtime: &Runtime, source: &Source, id: Option<&str>) -> Result<(), Problem> {

@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
 use super::Problem;
+use super::shown::Shown;
+use super::source_form::SourceList;
 use super::source_orders::States;
 use crate::config::{Handshake, OnUnreadable, Source, SourceKind, Webhook};
 use crate::ingress::PREFIX;
 use crate::runtime::Runtime;
 
 /// Every source. Counts are this host's, since it began.
-pub(super) async fn list(State(runtime): State<Arc<Runtime>>) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(State(runtime): State<Arc<Runtime>>) -> Result<Shown<SourceList>, Problem> {
     let present = runtime.present();
     let states = States::of_all(&runtime).await?;
     let mut sources = Vec::new();
@@ -22,7 +23,7 @@ pub(super) async fn list(State(runtime): State<Arc<Runtime>>) -> Result<Json<Val
         states.add(source, &mut one);
         sources.push(one);
     }
-    Ok(Json(json!({ "sources": sources })))
+    Ok(Shown::as_form(json!({ "sources": sources })))
 }
 
 /// One source as it is configured and as it is doing.

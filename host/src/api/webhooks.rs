@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Path, State};
-use axum::{Extension, Json};
 use serde_json::{Value, json};
 
 use super::Problem;
+use super::configuration_form::{EnabledWebhook, TestedWebhook, WebhookList};
+use super::shown::Shown;
 use crate::audit::{Action, By};
 use crate::builtin;
 use crate::config::{SubscriberFormat, WEBHOOK_ROUTE};
@@ -15,7 +17,7 @@ use crate::runtime::{PresentSubscriber, Runtime};
 use crate::store::SubscriberRow;
 use crate::telemetry;
 
-pub(super) async fn list(State(runtime): State<Arc<Runtime>>) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(State(runtime): State<Arc<Runtime>>) -> Result<Shown<WebhookList>, Problem> {
     let known: BTreeMap<String, SubscriberRow> =
         runtime.store.subscribers().await?.into_iter().map(|row| (row.name.clone(), row)).collect();
     let mut counts: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
@@ -27,7 +29,7 @@ pub(super) async fn list(State(runtime): State<Arc<Runtime>>) -> Result<Json<Val
     let present = runtime.present();
     let webhooks: Vec<Value> =
         present.subscribers.values().map(|endpoint| shown(endpoint, known.get(&endpoint.config.name), &counts)).collect();
-    Ok(Json(json!({ "webhooks": webhooks })))
+    Ok(Shown::as_form(json!({ "webhooks": webhooks })))
 }
 
 fn shown(endpoint: &PresentSubscriber, row: Option<&SubscriberRow>, counts: &BTreeMap<String, BTreeMap<String, u64>>) -> Value {
@@ -73,7 +75,7 @@ pub(super) async fn enable(
     State(runtime): State<Arc<Runtime>>,
     Extension(by): Extension<By>,
     Path(name): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Shown<EnabledWebhook>, Problem> {
     endpoint(&runtime, &name)?;
     let act = by.did(Action::WebhookEnabled, name.as_str());
     let Some(row) = runtime.store.subscriber_enable(&name, act, runtime.clock.now()).await? else {
@@ -82,12 +84,12 @@ pub(super) async fn enable(
     if let Err(error) = runtime.tell_of_subscriber(&row).await {
         tracing::warn!(error = telemetry::chain(&error), "that a webhook was enabled could not be told; a host tries again");
     }
-    Ok(Json(json!({ "webhook": name, "enabled": true, "route": format!("{WEBHOOK_ROUTE}{name}") })))
+    Ok(Shown::as_form(json!({ "webhook": name, "enabled": true, "route": format!("{WEBHOOK_ROUTE}{name}") })))
 }
 
 /// Sends it something to see whether it is well.
-pub(super) async fn test(State(runtime): State<Arc<Runtime>>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
+pub(super) async fn test(State(runtime): State<Arc<Runtime>>, Path(name): Path<String>) -> Result<Shown<TestedWebhook>, Problem> {
     let endpoint = endpoint(&runtime, &name)?;
     let tried = builtin::test_webhook(&runtime, &endpoint).await;
-    tried.map(Json).map_err(|why| Problem::conflict(format!("webhook {name:?} can't be tried: {why}")))
+    tried.map(Shown::as_form).map_err(|why| Problem::conflict(format!("webhook {name:?} can't be tried: {why}")))
 }
