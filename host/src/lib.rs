@@ -41,3 +41,4 @@ pub mod rehearsal;
 pub mod runtime;
 pub mod server;
 pub mod telemetry;
+pub mod tryout;

@@ -9,6 +9,7 @@ mod frame;
 mod names;
 mod overview;
 mod serving;
+mod setup;
 mod words;
 
 use anyhow::{Context as _, ensure};

@@ -77,6 +77,7 @@ mod system;
 mod telemetry;
 mod tls;
 mod top;
+mod tryout;
 mod undo;
 mod upkeep;
 mod waiting;

@@ -64,5 +64,6 @@ fn imagined(event: &EventRow, run: &RunRow, plan: Plan, wish: &Replay) -> DryRun
         route: plan.route,
         keep: plan.keep,
         reads: wish.reads.unwrap_or_default(),
+        given: None,
     }
 }

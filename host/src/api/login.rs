@@ -5,16 +5,15 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Problem, cookie, guard};
+use super::{Problem, cookie, guard, site};
 use crate::access::{Answer, Caller, Login, LoginError, Who, session};
 use crate::audit::{Action, Actor, By};
 use crate::runtime::Runtime;
-use crate::server::Peer;
 use crate::telemetry;
 
 /// Where people come after the login unless they wanted to go elsewhere.
@@ -42,7 +41,10 @@ pub(super) async fn begin(State(runtime): State<Arc<Runtime>>, Query(query): Que
         Some(_) => return Err(Problem::bad_request("return is a path of this host, such as /v1/events")),
         None => HOME.to_owned(),
     };
-    let begun = login.begin(&redirect_uri(&runtime, &request), &return_to, now).await.map_err(|error| problem(&error))?;
+    let begun = login
+        .begin(&format!("{}/login/callback", site::reached_at(&runtime.server, &request)), &return_to, now)
+        .await
+        .map_err(|error| problem(&error))?;
     let cookie = cookie::set_login(&runtime.server, Some((&begun.sealed, UNDER_WAY)));
     Ok((StatusCode::SEE_OTHER, [(header::LOCATION, begun.location)], [(header::SET_COOKIE, cookie)]).into_response())
 }
@@ -95,21 +97,6 @@ pub(super) async fn logout(State(runtime): State<Arc<Runtime>>, Extension(caller
 fn login_of(runtime: &Runtime) -> Result<&Login, Problem> {
     let none = || Problem::not_found("nobody logs in at this host: there is no [server.oidc]; send an API token");
     runtime.gate.login.as_ref().ok_or_else(none)
-}
-
-/// Where the provider sends the browser back to. Without a `public-url` the host is on loopback, and the request's own name for it is one that
-/// [`super::site`] has let through.
-fn redirect_uri(runtime: &Runtime, request: &Request) -> String {
-    if let Some(url) = &runtime.server.public_url {
-        return format!("{url}/login/callback");
-    }
-    let is_encrypted = request.extensions().get::<Peer>().is_some_and(|peer| peer.is_encrypted);
-    let scheme = if is_encrypted { "https" } else { "http" };
-    format!("{scheme}://{}/login/callback", host(request.headers()))
-}
-
-fn host(headers: &HeaderMap) -> &str {
-    headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost")
 }
 
 /// Whether a browser stays at this host when it goes there: `//elsewhere` and `/\elsewhere` are other hosts to it, and it drops tabs and line ends

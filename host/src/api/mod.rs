@@ -33,6 +33,7 @@ mod query;
 mod redaction;
 mod replay;
 mod revisions;
+mod route;
 mod routes;
 mod sent;
 mod sessions;
@@ -44,6 +45,7 @@ mod sources;
 mod stream;
 mod system;
 mod tokens;
+mod try_out;
 mod webhooks;
 
 pub use document::event_document;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -11,6 +11,8 @@ use serde_json::{Map, Value, json};
 use super::operation::{Answer, Method, Operation, Shape, Tag};
 use super::problem::ProblemDocument;
 use super::routes::{Needs, Way, ways};
+use super::shown::Shown;
+use super::site;
 use crate::runtime::Runtime;
 
 /// Where schemas are kept in the document.
@@ -28,8 +30,8 @@ pub(super) struct OpenApi {
 }
 
 /// The document, as this host is reached.
-pub(super) async fn openapi(State(runtime): State<Arc<Runtime>>) -> super::shown::Shown<OpenApi> {
-    super::shown::Shown::as_form(document(&runtime.server.outside_url()))
+pub(super) async fn openapi(State(runtime): State<Arc<Runtime>>, request: Request) -> Shown<OpenApi> {
+    Shown::as_form(document(&site::reached_at(&runtime.server, &request)))
 }
 
 /// The document of a host at an address such as `https://sangam.acme.example`.

@@ -16,7 +16,7 @@ use super::{Problem, plugins};
 use crate::asyncapi::{self, Described};
 use crate::audit::By;
 use crate::builtin;
-use crate::config::{Access, Instances, OnDoubt, OnFailure, OrderOnDead};
+use crate::config::{Access, Instances, OnDoubt, OnFailure, OrderOnDead, Route};
 use crate::credentials::Status;
 use crate::outbound::BreakerState;
 use crate::run::LEAST_CALLS;
@@ -43,51 +43,48 @@ pub(super) async fn routes(State(runtime): State<Arc<Runtime>>) -> Result<Shown<
     for (route, status, count) in runtime.store.run_counts().await? {
         counts.entry(route).or_default().insert(status, count);
     }
-    let routes: Vec<Value> = present
-        .revision
-        .config
-        .routes
+    let routes: Vec<Value> = present.revision.config.routes.iter().map(|route| route_json(route, counts.get(&route.name))).collect();
+    Ok(Shown::as_form(json!({ "revision": present.revision.number, "routes": routes })))
+}
+
+/// A route as it is configured, with its runs by status.
+pub(super) fn route_json(route: &Route, runs: Option<&BTreeMap<String, u64>>) -> Value {
+    let steps: Vec<Value> = route
+        .steps
         .iter()
-        .map(|route| {
-            let steps: Vec<Value> = route
-                .steps
-                .iter()
-                .map(|step| {
-                    json!({
-                        "name": step.name,
-                        "uses": format!("{}.{}", step.plugin, step.action),
-                        "needs": step.needs.iter().map(|&need| route.steps[need].name.as_str()).collect::<Vec<_>>(),
-                        "when": step.when.as_ref().map(|when| when.source()),
-                        "timeout_ms": millis(step.timeout),
-                        "max_attempts": step.retry.max_attempts,
-                        "on_failure": match step.on_failure {
-                            OnFailure::DeadLetter => "dead-letter",
-                            OnFailure::Continue => "continue",
-                            OnFailure::Undo => "undo",
-                        },
-                        "on_doubt": match step.on_doubt {
-                            OnDoubt::Resend => "resend",
-                            OnDoubt::Hold => "hold",
-                        },
-                    })
-                })
-                .collect();
+        .map(|step| {
             json!({
-                "name": route.name,
-                "types": route.types.iter().map(ToString::to_string).collect::<Vec<_>>(),
-                "sources": route.sources.iter().map(ToString::to_string).collect::<Vec<_>>(),
-                "when": route.when.as_ref().map(|when| when.source()),
-                "order_by": route.order_by.as_ref().map(|key| key.source()),
-                "order_on_dead": match route.order_on_dead {
-                    OrderOnDead::Release => "release",
-                    OrderOnDead::Hold => "hold",
+                "name": step.name,
+                "uses": format!("{}.{}", step.plugin, step.action),
+                "needs": step.needs.iter().map(|&need| route.steps[need].name.as_str()).collect::<Vec<_>>(),
+                "when": step.when.as_ref().map(|when| when.source()),
+                "timeout_ms": millis(step.timeout),
+                "max_attempts": step.retry.max_attempts,
+                "on_failure": match step.on_failure {
+                    OnFailure::DeadLetter => "dead-letter",
+                    OnFailure::Continue => "continue",
+                    OnFailure::Undo => "undo",
                 },
-                "steps": steps,
-                "runs": counts.get(&route.name).cloned().unwrap_or_default(),
+                "on_doubt": match step.on_doubt {
+                    OnDoubt::Resend => "resend",
+                    OnDoubt::Hold => "hold",
+                },
             })
         })
         .collect();
-    Ok(Shown::as_form(json!({ "revision": present.revision.number, "routes": routes })))
+    json!({
+        "name": route.name,
+        "types": route.types.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "sources": route.sources.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "when": route.when.as_ref().map(|when| when.source()),
+        "order_by": route.order_by.as_ref().map(|key| key.source()),
+        "order_on_dead": match route.order_on_dead {
+            OrderOnDead::Release => "release",
+            OrderOnDead::Hold => "hold",
+        },
+        "steps": steps,
+        "runs": runs.cloned().unwrap_or_default(),
+    })
 }
 
 pub(super) async fn plugins(State(runtime): State<Arc<Runtime>>) -> Result<Shown<PluginList>, Problem> {

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::Problem;
 use crate::audit::By;
+use crate::config::Route;
 use crate::personal::{Mask, Values};
-use crate::runtime::Runtime;
+use crate::runtime::{Revision, Runtime};
 use crate::store::RunRow;
 
 /// Stands for what is hidden.
@@ -84,6 +85,38 @@ impl Redaction {
             }
         }
         Ok(redaction)
+    }
+
+    /// What a route hides of an event that it is only tried on.
+    pub(super) fn add_route(&mut self, route: &Route, event: &Value) {
+        let paths = route.redact.iter().filter_map(|path| path.strip_prefix(".event")).map(|path| path.replace('.', "/"));
+        for pointer in paths {
+            if let Some(value) = event.pointer(&pointer) {
+                self.values.add(value);
+            }
+            self.pointers.push(pointer);
+        }
+    }
+
+    /// What steps that were only tried were given and gave is marked as personal by the schemas of their actions.
+    pub(super) fn add_tried(&mut self, revision: &Revision, route: &Route, steps: &Value, sees: &Sees) {
+        if matches!(sees, Sees::All(_)) {
+            return;
+        }
+        for step in &route.steps {
+            let plugin = revision.plugins.get(&step.plugin);
+            let Some(action) = plugin.and_then(|plugin| plugin.actions.get(&step.action)) else { continue };
+            let shown = steps.as_array().into_iter().flatten().find(|shown| shown["name"] == step.name.as_str());
+            let Some(shown) = shown else { continue };
+            for (schema, document) in [(Some(&action.input), &shown["input"]), (action.output.as_ref(), &shown["output"])] {
+                let Some(schema) = schema.filter(|schema| schema.has_marks()) else { continue };
+                for pointer in schema.marked(document).personal {
+                    if let Some(value) = document.pointer(&pointer) {
+                        self.values.add(value);
+                    }
+                }
+            }
+        }
     }
 
     /// Hides it in an event; what is personal also where it is said again.

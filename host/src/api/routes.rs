@@ -13,8 +13,8 @@ use super::operation::{Handled, Method, Operation, Tag, any, aside, get, op, pos
 use super::site::{self, Site};
 use super::{
     access_form, audit, bulk_replay, connect, console, data, dead_letter_groups, dead_letters, decide, events, flow, guard, headers, login,
-    me, now, openapi, overview, plugins, problem, query, replay, revisions, sent, sessions, source_orders, sources, stream, system, tokens,
-    webhooks,
+    me, now, openapi, overview, plugins, problem, query, replay, revisions, route, sent, sessions, source_orders, sources, stream, system,
+    tokens, try_out, webhooks,
 };
 use crate::credentials::Permission;
 use crate::ingress;
@@ -142,6 +142,21 @@ pub(super) fn ways() -> Vec<Way> {
             op("replayDeadLetters", Tag::DeadLetters, "Replays the dead letters that a filter finds").about("At most 1000 at once, and those of the same events beyond: ask again while `more` is true and something was replayed.")),
         way("/v1/routes", A(Read), get(overview::routes),
             op("listRoutes", Tag::Configuration, "Routes as they are configured, with their runs by status")),
+        way("/v1/routes/{name}", A(Read), get(route::show),
+            op("showRoute", Tag::Configuration, "A route with the text that made it")
+                .path("name", "Name of the route.")
+                .fails(404, "There is no such route.")),
+        way("/v1/try/expression", A(Operate), post(try_out::expression),
+            op("tryExpression", Tag::Configuration, "The value of an expression or template on a sample")
+                .fails(403, "Nothing can be tried out at this host (`server.try-outs` is 0).")
+                .fails(422, "It does not compile, or fails on this sample: `kind`, `message`, `line`, `column`.")
+                .fails(429, "As many as may be are tried at the moment (`server.try-outs`).")),
+        way("/v1/try/route", A(Operate), post(try_out::route),
+            op("tryRoute", Tag::Configuration, "Routes tried on an event without effects")
+                .about("Plugins run with their present grants and limits; writes are shown and not sent, and nothing is stored but that live reads were asked for.")
+                .fails(404, "There is no such route or event.")
+                .fails(422, "This is no event, or the route has mistakes: `problems`.")
+                .fails(429, "As many as may be are tried at the moment (`server.try-outs`).")),
         way("/v1/plugins", A(Read), get(overview::plugins),
             op("listPlugins", Tag::Configuration, "Plugins as they are configured, and how they are doing on this host")),
         way("/v1/plugins/{name}", A(Read), get(plugins::show),

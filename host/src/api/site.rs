@@ -59,6 +59,16 @@ fn forbidden(why: impl Into<String>) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, why)
 }
 
+/// Where the host is reached: its `public-url`, or, without one, what a request calls it that [`same_site`] has let through.
+pub(super) fn reached_at(server: &Server, request: &Request) -> String {
+    if let Some(url) = &server.public_url {
+        return url.clone();
+    }
+    let is_encrypted = request.extensions().get::<Peer>().is_some_and(|peer| peer.is_encrypted);
+    let scheme = if is_encrypted { "https" } else { "http" };
+    format!("{scheme}://{}", asked_host(request).as_deref().unwrap_or("localhost"))
+}
+
 /// What the request calls the host. `None`: nothing, or several things.
 fn asked_host(request: &Request) -> Option<String> {
     let mut hosts = request.headers().get_all(header::HOST).iter();

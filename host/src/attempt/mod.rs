@@ -20,7 +20,7 @@ mod tests;
 mod traced;
 
 pub use clock::VirtualClock;
-pub use conduct::{Conduct, DryStop, Reads, WouldSend};
+pub use conduct::{Conduct, DryStop, Reads, Sample, Sampled, WouldSend};
 pub use host_write::{Answer, End, HostWrite};
 pub use id::{Abilities, AttemptId, AttemptLimits};
 pub use journal::{headers as recorded_headers, write_key};
@@ -124,6 +124,7 @@ pub struct Attempt {
     attached: Option<Attached>,
     obstacle: Option<(String, Remedy)>,
     recordings: Vec<Recording>,
+    sampled: Vec<Sampled>,
     cancel: CancellationToken,
     trace: Option<AttemptTrace>,
 }
@@ -186,6 +187,8 @@ pub struct AttemptRecord {
     pub obstacle: Option<(String, Remedy)>,
     /// Outcomes of its writes that may not be durable yet.
     pub recordings: Vec<Recording>,
+    /// Writes that samples answered: nothing of them was sent.
+    pub sampled: Vec<Sampled>,
     /// Requests that it has asked for.
     pub http_calls: u32,
     /// Bytes of the largest body of an answer.
@@ -215,6 +218,7 @@ impl Attempt {
             attached: None,
             obstacle: None,
             recordings: Vec::new(),
+            sampled: Vec::new(),
             id: new.id,
             abilities: new.abilities,
             conduct: new.conduct,
@@ -347,6 +351,9 @@ impl Attempt {
                 return Ok(Began::Done(row));
             }
             Decision::Send(row) if self.conduct.is_dry() => {
+                if let Some(response) = self.conduct.sample(request, url) {
+                    return Ok(Began::Done(Box::new(self.answer_with(request, *row, kind, response))));
+                }
                 return Err(self.would_send(request, url, kind, row.id.identity, Some(row.key), None));
             }
             Decision::Send(row) => *row,
@@ -505,6 +512,7 @@ impl Attempt {
             attached: self.attached.take(),
             obstacle: self.obstacle.take(),
             recordings: self.recordings,
+            sampled: self.sampled,
             http_calls: self.calls,
             largest_response: self.largest_response,
         }

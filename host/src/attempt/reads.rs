@@ -62,6 +62,12 @@ impl Attempt {
     ) -> Result<Result<Response, HttpError>, Break> {
         let identity = self.reads.identity(request, exchange.url());
         let mut shown = ShownEffect::new(self.next_seq(), request, exchange.url().as_str(), EffectState::Done);
+        if let Some(response) = self.conduct.sample(request, exchange.url()) {
+            shown.status = Some(response.status);
+            shown.replayed = true;
+            self.shown.push(shown);
+            return Ok(Ok(response));
+        }
         if let Some(recorded) = self.conduct.recorded(&identity) {
             let Some(read) = recorded else {
                 return Err(Break::Dry(DryStop::NotRecorded(format!("{} {}", request.method, exchange.url()))));
@@ -71,6 +77,9 @@ impl Attempt {
             let answer = answer(read).map_err(Break::Store)?;
             self.shown.push(shown);
             return Ok(Ok(answer));
+        }
+        if self.conduct.refuses_reads() {
+            return Err(Break::Dry(DryStop::NotAsked(format!("{} {}", request.method, exchange.url()))));
         }
         let (seq, place) = (shown.seq, self.next_place_of(shown.seq));
         let (sent, result) = outbound.exchange(exchange, None, self.time_left(), &self.cancel).await;

@@ -34,6 +34,44 @@ pub(super) fn draw(answer: &Value) -> String {
     text
 }
 
+/// All lines of routes that were tried on a sample.
+pub(super) fn draw_tried(answer: &Value) -> String {
+    let mut text = String::new();
+    let event = &answer["event"];
+    let _ = writeln!(text, "{BOLD}tried{BOLD:#} {} from {}: nothing is sent or stored", string(&event["type"]), string(&event["source"]));
+    if let Some(reason) = answer["refused"]["reason"].as_str() {
+        let style = color(AnsiColor::Red);
+        let _ = writeln!(text, "\n  {style}✗{style:#} the event would be refused: {}", plain(reason));
+    }
+    for route in items(&answer["routes"]) {
+        let name = string(&route["name"]);
+        if route["wanted"] != true {
+            let why = &route["why_not"];
+            let why = match why["kind"].as_str() {
+                Some("when") => format!("{} gives {}", string(&why["expression"]), why["gave"]),
+                Some(kind) => {
+                    let wants: Vec<String> = items(&why["wants"]).map(string).collect();
+                    format!("it wants the {kind} {}", wants.join(" or "))
+                }
+                None => String::new(),
+            };
+            let _ = writeln!(text, "\n  {DIM}route {name}  does not want it: {why}{DIM:#}");
+            continue;
+        }
+        let order = route["order_key"].as_str().map(|key| format!("in the order of {}", plain(key))).unwrap_or_default();
+        let _ = writeln!(text, "\n  {BOLD}route {name}{BOLD:#}  {DIM}{order}{DIM:#}");
+        if let Some(reason) = route["dead"]["reason"].as_str() {
+            let style = color(AnsiColor::Red);
+            let _ = writeln!(text, "  {style}✗{style:#} its run would be dead at once: {}", plain(reason));
+        }
+        let last = items(&route["steps"]).count().saturating_sub(1);
+        for (index, step) in items(&route["steps"]).enumerate() {
+            draw_step(&mut text, step, index == last);
+        }
+    }
+    text
+}
+
 fn reads(document: &Value) -> &'static str {
     if document["reads"] == "live" { "live" } else { "answered as they were recorded" }
 }
@@ -48,7 +86,9 @@ fn draw_step(text: &mut String, step: &Value, last: bool) {
         "succeeded" if step["kept"] == true => ("✓", color(AnsiColor::Green), "succeeded before, kept"),
         "succeeded" => ("✓", color(AnsiColor::Green), "succeeds"),
         "skipped" => ("-", Style::new().dimmed(), "skipped"),
-        "stopped" if step["would_send"].is_object() => ("▸", color(AnsiColor::Cyan), "would send"),
+        "stopped" if step["would_send"].is_object() || unanswered(step) => ("▸", color(AnsiColor::Cyan), "would send"),
+        "assumed" if step["output_from"] == "given" => ("▸", color(AnsiColor::Cyan), "would send; its output was given"),
+        "assumed" => ("▸", color(AnsiColor::Cyan), "would send; its output is the example of its action"),
         "stopped" => ("▸", color(AnsiColor::Yellow), "stopped"),
         "failed" => ("✗", color(AnsiColor::Red), "fails"),
         _ => ("…", Style::new().dimmed(), "not reached"),
@@ -73,6 +113,12 @@ fn draw_step(text: &mut String, step: &Value, last: bool) {
         draw_request(text, &step["would_send"], rail);
         draw_difference(text, step, rail);
     }
+    for write in items(&step["writes"]) {
+        draw_request(text, write, rail);
+        if let Some(status) = write["answer"]["status"].as_u64() {
+            let _ = writeln!(text, "  {rail}              {DIM}answered {status}, as given{DIM:#}");
+        }
+    }
     for event in items(&step["events"]) {
         let routes: Vec<String> = items(&event["routes"]).map(string).collect();
         let routes = if routes.is_empty() { "no route wants it".to_owned() } else { format!("for {}", routes.join(", ")) };
@@ -84,6 +130,11 @@ fn draw_step(text: &mut String, step: &Value, last: bool) {
         );
     }
     draw_logs(text, step, rail);
+}
+
+/// Whether a step of a try-out ended at a write that nobody had answered.
+fn unanswered(step: &Value) -> bool {
+    items(&step["writes"]).last().is_some_and(|write| write["answer"].is_null())
 }
 
 fn draw_request(text: &mut String, request: &Value, rail: &str) {

@@ -26,6 +26,7 @@ mod store;
 mod timeline;
 mod token;
 mod top;
+mod try_out;
 mod up;
 mod webhooks;
 
@@ -81,6 +82,8 @@ enum Verb {
     Top(top::Top),
     /// Look at and handle events
     Events(Box<events::Events>),
+    /// Try an expression or routes on a sample event, without effects
+    Try(try_out::Try),
     /// Look at and handle the sources that bring events in
     Sources(sources::Sources),
     /// Connect a credential: agree at the vendor, in the browser
@@ -160,6 +163,7 @@ pub async fn run() -> ExitCode {
         Verb::Send(verb) => verb.run().await,
         Verb::Top(verb) => verb.run().await,
         Verb::Events(verb) => verb.run().await,
+        Verb::Try(verb) => verb.run().await,
         Verb::Sources(verb) => verb.run().await,
         Verb::Connect(verb) => verb.run().await,
         Verb::Credentials(verb) => verb.run().await,

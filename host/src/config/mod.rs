@@ -14,6 +14,7 @@ mod credentials;
 mod destination;
 mod engine;
 mod events;
+mod excerpt;
 mod expectation;
 mod expression;
 mod facts;
@@ -78,6 +79,7 @@ use toml::de::DeTable;
 pub use self::asked::check_grants;
 pub use self::check::check_plugins;
 pub use self::connections::{Connections, ForwardedHeader};
+pub use self::excerpt::Excerpt;
 pub use self::facts::{ActionFacts, PluginFacts, StreamFacts};
 pub use self::journal::{JournalPolicy, OnUnrepeated};
 pub use self::lock::{Lock, Pin, Unapproved};
@@ -118,6 +120,8 @@ pub struct Loaded {
     /// What is allowed but probably not meant.
     pub warnings: Vec<Problem>,
     revision: Value,
+    /// Byte ranges of the text that hold a secret.
+    hidden: Vec<std::ops::Range<usize>>,
 }
 
 impl Loaded {
@@ -184,7 +188,7 @@ pub fn parse(text: &str, file: &str, base: &Path, outside: &Outside<'_>) -> Resu
     match read {
         Some(config) if !list.has_errors() => {
             let mut loaded =
-                Loaded { config, positions, text: source.text().clone(), file: file.to_owned(), warnings: list.list, revision };
+                Loaded { config, positions, text: source.text().clone(), file: file.to_owned(), warnings: list.list, revision, hidden };
             loaded.warnings.extend(fields::check(&loaded));
             Ok(loaded)
         }
@@ -206,6 +210,54 @@ pub fn parse(text: &str, file: &str, base: &Path, outside: &Outside<'_>) -> Resu
 /// What is wrong with it for this version and this machine.
 pub fn parse_revision(content: &Value, base: &Path, outside: &Outside<'_>) -> Result<Loaded, Problems> {
     parse(&revision::toml_text(content), "revision", base, outside)
+}
+
+/// Reads `[[routes]]` that are not configured, beside everything else of a configuration ([`Loaded::revision_content`]). Lines are those of `text`.
+///
+/// # Errors
+/// Everything that is wrong with them, or that the text holds something else than routes.
+pub fn parse_routes(text: &str, content: &Value, base: &Path, outside: &Outside<'_>) -> Result<Loaded, Problems> {
+    const FILE: &str = "route";
+    let source = FileText::new(text.into());
+    let mut reader = Reader::new(&source, base, outside);
+    let r = &mut reader;
+    let (root, syntax_errors) = DeTable::parse_recoverable(text);
+    if report_syntax(r, &syntax_errors) {
+        let root = root.get_ref();
+        for (key, _) in root.iter().filter(|(key, _)| key.get_ref() != "routes") {
+            r.error(&key.span(), format!("`{}` is no route, and only routes can be tried", key.get_ref()))
+                .help("leave it out: plugins, credentials and all else are those of the present configuration");
+        }
+        if !root.iter().any(|(key, _)| key.get_ref() == "routes") {
+            r.error(&(0..0), "there is no route in this").help("begin it with [[routes]]");
+        }
+    }
+    if !reader.problems.is_empty() {
+        return Err(Problems::new(FILE, keys_only(text), reader.problems));
+    }
+    let mut rest = content.clone();
+    if let Some(members) = rest.as_object_mut() {
+        members.remove("routes");
+    }
+    // Behind the routes, so that these keep their lines.
+    let whole = format!("{text}\n{}", revision::toml_text(&rest));
+    let lines = text.split('\n').count();
+    let own = |list: Vec<Problem>| list.into_iter().filter(|problem| problem.line <= lines).collect::<Vec<_>>();
+    match parse(&whole, FILE, base, outside) {
+        Ok(mut loaded) => {
+            loaded.warnings = own(loaded.warnings);
+            Ok(loaded)
+        }
+        Err(problems) => {
+            let first = problems.list.first().map(|problem| problem.message.clone()).unwrap_or_default();
+            let mut list = own(problems.list);
+            if !list.iter().any(|problem| problem.severity == Severity::Error) {
+                let message = format!("the present configuration can't be read beside it: {first}");
+                list.push(Problem::at(&source, &(0..0), Severity::Error, message));
+            }
+            Err(Problems::new(FILE, source.text().clone(), list))
+        }
+    }
 }
 
 /// The hosts that a plugin with that configuration expects to reach, as `allow-hosts` names them; those that the configuration leaves open are not

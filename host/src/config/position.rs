@@ -49,6 +49,11 @@ impl Positions {
         found
     }
 
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Position)> {
+        self.0.iter().map(|(path, position)| (path.as_str(), position))
+    }
+
     fn walk_table(&mut self, path: &str, table: &DeTable<'_>) {
         for (key, value) in table.iter() {
             let path = join(path, key.get_ref());

@@ -32,6 +32,10 @@ const STREAMS: std::ops::RangeInclusive<u32> = 0..=10_000;
 const DEFAULT_STREAM_HISTORY: u32 = 16_384;
 const STREAM_HISTORY: std::ops::RangeInclusive<u32> = 16..=1_000_000;
 const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
+const DEFAULT_TRY_OUTS: u32 = 4;
+/// Each may have a call of a plugin under way.
+const MOST_TRY_OUTS: u64 = 64;
+const DEFAULT_TRY_TIME: Duration = Duration::from_secs(30);
 const DEFAULT_LEASE: Duration = Duration::from_secs(15);
 /// A shorter one would end while its host is only busy; a longer one would leave runs lying for as long after a crash.
 const LEASE: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
@@ -68,6 +72,8 @@ pub(super) fn server(r: &mut Reader<'_>, mut section: Section<'_>) -> Server {
         .get("shutdown-grace")
         .and_then(|item| item.duration(r, Duration::ZERO..=Duration::from_secs(3600)))
         .unwrap_or(DEFAULT_SHUTDOWN_GRACE);
+    let try_outs = section.get("try-outs").and_then(|item| item.integer(r, 0..=MOST_TRY_OUTS)).and_then(|most| u32::try_from(most).ok());
+    let try_time = section.get("try-time").and_then(|item| item.duration(r, Duration::from_secs(1)..=Duration::from_secs(600)));
     let lease = section.get("lease").and_then(|item| item.duration(r, LEASE)).unwrap_or(DEFAULT_LEASE);
     section.finish(r);
     let max_backlog = max_backlog.unwrap_or(DEFAULT_MAX_BACKLOG);
@@ -81,6 +87,8 @@ pub(super) fn server(r: &mut Reader<'_>, mut section: Section<'_>) -> Server {
         max_streams,
         stream_history: stream_history as usize,
         shutdown_grace,
+        try_outs: try_outs.unwrap_or(DEFAULT_TRY_OUTS),
+        try_time: try_time.unwrap_or(DEFAULT_TRY_TIME),
         lease,
         connections,
         tls,

@@ -70,7 +70,10 @@ impl<'a> Intake<'a> {
     }
 
     /// Holds its data against the schemas of its type.
-    async fn check(&self, event: &Event) -> Result<(), IntakeError> {
+    ///
+    /// # Errors
+    /// [`IntakeError::Unfit`].
+    pub async fn check(&self, event: &Event) -> Result<(), IntakeError> {
         let rules = self.revision.config.events.iter().filter(|rule| rule.is_about(&event.event_type, &event.source));
         let unfit = |pointer: String, message: String| IntakeError::Unfit { event_type: event.event_type.clone(), pointer, message };
         for schema in rules.filter_map(|rule| rule.schema.as_ref()) {
@@ -186,22 +189,39 @@ async fn judge(runtime: &Runtime, route: &Arc<Route>, scope: &Arc<Scope>) -> Res
             }
             match route.order_by.as_ref().map(|order_by| session.expr(order_by, &scope)) {
                 None => Ok(Ok(Some(None))),
-                Some(Ok(key)) => Ok(Ok(Some(order_key(&key)))),
+                Some(Ok(key)) => Ok(Ok(Some(key_text(&key)))),
                 Some(Err(error)) => what("order-by")(error).map(Err),
             }
         })
         .await;
     match judged {
-        Ok(Ok(Some(Some(key)))) if key.contains('\0') => Err("order-by gave a key with a NUL character".to_owned()),
-        Ok(Ok(Some(Some(key)))) if key.len() > MAX_ORDER_KEY => Err(format!("order-by gave a key of more than {MAX_ORDER_KEY} bytes")),
+        Ok(Ok(Some(Some(key)))) => checked(key).map(|key| Some(Some(key))),
         Ok(Ok(wanted)) => Ok(wanted),
         Ok(Err((name, why))) => Err(format!("the route's {name} failed: {why}")),
         Err(error) => Err(format!("the route's expressions failed: {}", telemetry::chain(&error))),
     }
 }
 
+/// The order key that the value of an `order-by` is; none is null's.
+///
+/// # Errors
+/// Why it can't be one.
+pub fn order_key(value: &Value) -> Result<Option<String>, String> {
+    key_text(value).map(checked).transpose()
+}
+
+fn checked(key: String) -> Result<String, String> {
+    if key.contains('\0') {
+        return Err("order-by gave a key with a NUL character".to_owned());
+    }
+    if key.len() > MAX_ORDER_KEY {
+        return Err(format!("order-by gave a key of more than {MAX_ORDER_KEY} bytes"));
+    }
+    Ok(key)
+}
+
 /// A string is its own key, anything else its JSON text; null is none.
-fn order_key(value: &Value) -> Option<String> {
+fn key_text(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),

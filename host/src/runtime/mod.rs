@@ -27,7 +27,7 @@ pub use canary::{Trial, TrialFigures};
 pub use credential_events::tell;
 pub use erasure::Wanted;
 pub use identity::Identity;
-pub use intake::{Cause, Intake, IntakeError, MAX_HOPS, judge_again};
+pub use intake::{Cause, Intake, IntakeError, MAX_HOPS, judge_again, order_key};
 pub use measured::{Measured, Pruned};
 pub use now::{Counted, Counts, count};
 pub use peers::{SILENT, Unservable, hear};
@@ -37,7 +37,7 @@ pub use pressure::{Admission, Pressed, Pressure, Reservation};
 pub use readings::Readings;
 pub use refusals::{Refusals, Tally};
 pub use rehearsal::Fixed;
-pub use revision::{ActionSchemas, BuildError, LoadedPlugin, Revision};
+pub use revision::{ActionSchemas, BuildError, LoadedPlugin, Revision, WrittenRoute};
 pub use source_secrets::SourceSecrets;
 pub use traced::{Came, came_with, trace_of_event};
 
@@ -216,6 +216,8 @@ pub struct Runtime {
     pub readings: Readings,
     /// Connections to NATS servers.
     pub nats: Connections,
+    /// Try-outs at the same time.
+    pub tryouts: Semaphore,
     /// When this host started.
     pub started_at: Timestamp,
     /// What it has measured of its store.
@@ -325,6 +327,7 @@ impl Runtime {
             refusals: Refusals::default(),
             readings: Readings::default(),
             nats: Connections::default(),
+            tryouts: Semaphore::new(loaded.config.server.try_outs as usize),
             started_at: clock.now(),
             measured: Measured::default(),
             tls,

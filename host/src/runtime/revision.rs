@@ -10,7 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::ApplyError;
 use crate::builtin;
-use crate::config::{self, Config, Loaded, PluginFacts, Problem, Route, Severity};
+use crate::config::{self, Config, Excerpt, Loaded, PluginFacts, Problem, Route, Severity};
 use crate::engine::{Engine, EngineError, LoadedComponent, loads_at_once};
 use crate::registry::{Component, ComponentError, Descriptor, DescriptorError, Sources, Supply};
 use crate::schema::{self, Schema, SchemaError};
@@ -30,6 +30,19 @@ pub struct Revision {
     pub plugins: BTreeMap<String, Arc<LoadedPlugin>>,
     /// The configuration as it is written, without secrets: what it is described from.
     pub content: Value,
+    /// Its routes as they stand in the file that it was applied from. None where this host took it from the store, which keeps no text.
+    pub written: BTreeMap<String, WrittenRoute>,
+}
+
+/// A route as somebody wrote it.
+#[derive(Debug, Clone)]
+pub struct WrittenRoute {
+    /// Its lines.
+    pub excerpt: Excerpt,
+    /// The file as it was named.
+    pub file: String,
+    /// What is allowed in it but probably not meant.
+    pub warnings: Vec<Problem>,
 }
 
 /// A plugin of a revision.
@@ -106,7 +119,13 @@ impl Revision {
             webhooks: BTreeMap::new(),
             ..config.clone()
         };
-        Revision { number: 0, config, plugins: BTreeMap::new(), content: Value::Null }
+        Revision { number: 0, config, plugins: BTreeMap::new(), content: Value::Null, written: BTreeMap::new() }
+    }
+
+    /// What its plugins and the host's own steps say of themselves.
+    pub fn facts(&self) -> BTreeMap<String, PluginFacts> {
+        let of = |(name, plugin): (&String, &Arc<LoadedPlugin>)| (name.clone(), plugin.component.facts(&plugin.descriptor));
+        self.plugins.iter().map(of).chain([(builtin::NAME.to_owned(), builtin::facts())]).collect()
     }
 
     /// The action that undoes a step, where its plugin declares one.
@@ -207,7 +226,8 @@ pub(super) async fn build(
     for warning in found.iter().filter(|problem| problem.severity == Severity::Warning) {
         tracing::warn!(file = loaded.file, line = warning.line, "{}", warning.message);
     }
-    problems.extend(found.into_iter().filter(|problem| problem.severity == Severity::Error));
+    let (errors, warnings): (Vec<Problem>, Vec<Problem>) = found.into_iter().partition(|problem| problem.severity == Severity::Error);
+    problems.extend(errors);
     if !problems.is_empty() {
         return Err(loaded.problems(problems).into());
     }
@@ -218,7 +238,18 @@ pub(super) async fn build(
             plugins.insert(name.clone(), Arc::new(LoadedPlugin { canary, ..plugin }));
         }
     }
-    Ok(Revision { number: 0, config: loaded.config.clone(), plugins, content: loaded.revision_content().clone() })
+    // What comes out of the store has lost its text.
+    let written = if supply.is_some() { written(loaded, &warnings) } else { BTreeMap::new() };
+    Ok(Revision { number: 0, config: loaded.config.clone(), plugins, content: loaded.revision_content().clone(), written })
+}
+
+fn written(loaded: &Loaded, found: &[Problem]) -> BTreeMap<String, WrittenRoute> {
+    let all: Vec<&Problem> = loaded.warnings.iter().chain(found).collect();
+    let route = |(name, excerpt): (String, Excerpt)| {
+        let warnings = all.iter().filter(|problem| excerpt.has_line(problem.line)).map(|problem| (*problem).clone()).collect();
+        (name, WrittenRoute { excerpt, file: loaded.file.clone(), warnings })
+    };
+    loaded.excerpts().into_iter().map(route).collect()
 }
 
 /// Side by side, those that take longest first; in the order of their names.

@@ -66,6 +66,8 @@ struct PluginLabel {
 type Labels = Vec<(&'static str, String)>;
 type GaugeFamily = Family<Labels, Gauge<f64, AtomicU64>>;
 type CounterFamily = Family<Labels, Counter<f64, AtomicU64>>;
+/// Families of values that are looked up, by name.
+type Looked = (BTreeMap<&'static str, GaugeFamily>, BTreeMap<&'static str, CounterFamily>);
 
 /// All metrics of a host.
 #[derive(Debug)]
@@ -84,7 +86,7 @@ pub struct Metrics {
     sources: Mutex<HashSet<String>>,
     hosts: Mutex<HashMap<String, HashSet<String>>>,
     /// What is looked up when somebody asks, by name. Only one asks at a time.
-    looked: Mutex<(BTreeMap<&'static str, GaugeFamily>, BTreeMap<&'static str, CounterFamily>)>,
+    looked: Mutex<Looked>,
 }
 
 fn seconds() -> Histogram {

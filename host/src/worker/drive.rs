@@ -299,7 +299,7 @@ impl Driver {
         // Not the reason: it is a plugin's text, and says what an event says. No erasure reaches a log.
         let plugin = death.plugin.as_deref().unwrap_or_default();
         tracing::warn!(run = self.run.id, route = self.run.route, eid = self.run.eid, kind = death.kind, plugin, "a run is dead");
-        self.record_run("dead", Some(&death.kind), now);
+        self.record_run("dead", Some(death.kind), now);
         self.ended("dead");
         Ok(())
     }

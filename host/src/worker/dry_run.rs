@@ -13,9 +13,11 @@ use super::difference::{counterpart, difference, shown_body};
 use super::own::OwnCall;
 use super::step::{SLOT_WAIT, StepCall, StepInputs};
 use super::{drive, outputs, own};
-use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Break, Conduct, DryStop, NewAttempt, Reads, WouldSend};
+use crate::attempt::{
+    Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Break, Conduct, DryStop, NewAttempt, Reads, Sample, WouldSend,
+};
 use crate::builtin::{self, Pause, Stop};
-use crate::config::{Instances, Route};
+use crate::config::{Instances, Route, Step};
 use crate::engine::{Call, CallOutcome};
 use crate::run::{FailureKind, RunState, StepFailure, StepState, StepStatus, Task};
 use crate::runtime::{LoadedPlugin, PresentPlugin, Revision, Runtime};
@@ -30,6 +32,25 @@ pub enum ReadsFrom {
     Recorded,
     /// By asking.
     Live,
+    /// Not at all: a step ends where it would ask.
+    None,
+}
+
+/// What somebody who tries a route out says of the systems around it.
+#[derive(Debug, Default)]
+pub struct Given {
+    /// What systems answer, to writes above all.
+    pub answers: Arc<Vec<Sample>>,
+    /// What steps give that end at something that was not sent or asked, by their names.
+    pub outputs: BTreeMap<String, Value>,
+}
+
+/// How the steps are tried.
+#[derive(Clone)]
+struct Manner {
+    line: String,
+    reads: ReadsFrom,
+    given: Option<Arc<Given>>,
 }
 
 /// What is to be tried.
@@ -50,6 +71,8 @@ pub struct DryRun {
     pub keep: Vec<String>,
     /// How reads are answered.
     pub reads: ReadsFrom,
+    /// Of a try-out: it goes on behind what was not sent where that can be told. `None`: of a replay.
+    pub given: Option<Arc<Given>>,
 }
 
 /// How far a step came.
@@ -99,11 +122,11 @@ impl DryRun {
                 let index = task.index();
                 let number = self.state.start(&self.route, task, now).expect("what is ready can start");
                 let call = self.step(runtime, index, number, &event, &outputs);
-                let (line, reads) = (self.line.clone(), self.reads);
-                running.push(async move { (index, call.try_dry(&line, reads).await) });
+                let manner = Manner { line: self.line.clone(), reads: self.reads, given: self.given.clone() };
+                running.push(async move { (index, call.try_dry(&manner).await) });
             }
             let Some((index, tried)) = running.next().await else { break };
-            let tried = tried?;
+            let tried = self.assumed(runtime, index, tried?);
             let step = &mut self.state.steps[index];
             step.status = tried.status;
             step.error = tried.error;
@@ -120,6 +143,33 @@ impl DryRun {
             "root": self.run.root,
             "steps": Value::Array(steps),
         }))
+    }
+
+    /// A step of a try-out that ended at something that was not sent or asked goes on with the output that it was given, or, at a write, with the
+    /// example of its action.
+    fn assumed(&self, runtime: &Runtime, index: usize, tried: Tried) -> Tried {
+        let Some(given) = self.given.as_ref().filter(|_| tried.shown.get("status") == Some(&json!("stopped"))) else { return tried };
+        let step = &self.route.steps[index];
+        let (output, from) = match given.outputs.get(&step.name) {
+            Some(output) => (output.clone(), "given"),
+            None if tried.shown.contains_key("would_send") => match self.example(runtime, step) {
+                Some(example) => (example, "example"),
+                None => return tried,
+            },
+            None => return tried,
+        };
+        let tried = Tried { status: StepStatus::Succeeded, output: Some(Arc::new(output)), ..tried };
+        tried.with("status", json!("assumed")).with("output_from", json!(from))
+    }
+
+    /// What the action of a step says it may give.
+    fn example(&self, runtime: &Runtime, step: &Step) -> Option<Value> {
+        let actions = match self.revision.plugins.get(&step.plugin) {
+            Some(plugin) => &plugin.descriptor.actions[..],
+            None => runtime.builtin.actions(),
+        };
+        let output = &actions.iter().find(|action| action.name == step.action)?.output;
+        output["examples"].get(0).or_else(|| output.get("example")).cloned()
     }
 
     async fn kept_outputs(&self, runtime: &Runtime) -> Result<BTreeMap<String, Arc<Value>>, StoreError> {
@@ -188,7 +238,7 @@ fn waits_for(step: &StepState) -> Option<(&'static str, String)> {
 
 impl StepCall {
     /// Tries the step without writing anything.
-    async fn try_dry(&self, line: &str, reads: ReadsFrom) -> Result<Tried, StoreError> {
+    async fn try_dry(&self, manner: &Manner) -> Result<Tried, StoreError> {
         let input = match self.input().await {
             Ok(Some(input)) => input,
             Ok(None) => return Ok(Tried::new(StepStatus::Skipped, "skipped")),
@@ -196,7 +246,7 @@ impl StepCall {
         };
         let shown_input = serde_json::from_str(&input).unwrap_or(Value::Null);
         if self.step.plugin == builtin::NAME {
-            return Ok(self.try_own_dry(input, line).await?.with("input", shown_input));
+            return Ok(self.try_own_dry(input, manner).await?.with("input", shown_input));
         }
         let present = self.runtime.present();
         let (Some(plugin), Some(grants)) = (self.revision.plugins.get(&self.step.plugin), present.plugins.get(&self.step.plugin)) else {
@@ -211,17 +261,10 @@ impl StepCall {
             let reason = format!("plugin {} has all its {} calls under way (concurrency)", self.step.plugin, grants.config.concurrency);
             return Ok(Tried::failed(StepFailure::new(FailureKind::Busy, reason)).with("input", shown_input));
         };
-        Ok(self.call_dry(plugin, grants, input, line, reads).await?.with("input", shown_input))
+        Ok(self.call_dry(plugin, grants, input, manner).await?.with("input", shown_input))
     }
 
-    async fn call_dry(
-        &self,
-        plugin: &LoadedPlugin,
-        present: &PresentPlugin,
-        input: String,
-        line: &str,
-        reads: ReadsFrom,
-    ) -> Result<Tried, StoreError> {
+    async fn call_dry(&self, plugin: &LoadedPlugin, present: &PresentPlugin, input: String, manner: &Manner) -> Result<Tried, StoreError> {
         let store = &self.runtime.store;
         let started_at = self.runtime.clock.now();
         let id = AttemptId {
@@ -235,10 +278,12 @@ impl StepCall {
             component: plugin.component.digest.clone(),
         };
         // The claims of runs that have ended are over: a replay, and so this, reads present values.
+        let line = &manner.line;
         let then = store.journal(line, &id.run, &id.step, id.round, &id.plugin).await?;
-        let snapshot = if id.root == line { then.clone() } else { JournalSnapshot::default() };
-        let reads = match reads {
+        let snapshot = if id.root == *line { then.clone() } else { JournalSnapshot::default() };
+        let reads = match manner.reads {
             ReadsFrom::Live => Reads::Live,
+            ReadsFrom::None => Reads::Refused,
             ReadsFrom::Recorded => Reads::Recorded(store.recorded_reads(line, &id.step, started_at).await?),
         };
         let limits = self.limits(&present.config, started_at);
@@ -246,7 +291,7 @@ impl StepCall {
             trace: None,
             id,
             abilities: Abilities::Act,
-            conduct: Conduct::Dry(reads),
+            conduct: Conduct::Dry(reads, manner.answers()),
             // It ends at its first write: there is nothing to send again.
             holds: false,
             limits: AttemptLimits::new(&limits, Instant::now()),
@@ -265,8 +310,11 @@ impl StepCall {
         let mut end = self.runtime.engine.call(&plugin.code, &limits, Instances::PerCall, attempt, call).await;
         let tried = match end.outcome {
             CallOutcome::Broken(Break::Dry(DryStop::Write(write))) => stopped(&write, &then),
-            CallOutcome::Broken(Break::Dry(stop)) => Tried::new(StepStatus::Waiting, "stopped")
-                .with("error", json!({ "kind": "not-recorded", "reason": stop.to_string(), "details": null })),
+            CallOutcome::Broken(Break::Dry(stop)) => {
+                let kind = if matches!(stop, DryStop::NotAsked(_)) { "not-asked" } else { "not-recorded" };
+                Tried::new(StepStatus::Waiting, "stopped")
+                    .with("error", json!({ "kind": kind, "reason": stop.to_string(), "details": null }))
+            }
             outcome => match outputs::answer(outcome, &limits, self.time_limit(&present.config, &limits)) {
                 Err(failure) => Tried::failed(failure),
                 Ok((data, events)) => match self.output(&data, limits.output_size) {
@@ -282,13 +330,14 @@ impl StepCall {
                 },
             },
         };
+        let tried = manner.writes(tried, &end.record);
         Ok(tried
             .with("effects", serde_json::to_value(&end.record.effects).unwrap_or_default())
             .with("logs", serde_json::to_value(&end.record.log).unwrap_or_default()))
     }
 
     /// A step of the host's own: a wait is passed over, and anything else stops at its first write, as a plugin does.
-    async fn try_own_dry(&self, input: String, line: &str) -> Result<Tried, StoreError> {
+    async fn try_own_dry(&self, input: String, manner: &Manner) -> Result<Tried, StoreError> {
         if let Err(failure) = self.fits_own(&input).await {
             return Ok(Tried::failed(failure));
         }
@@ -301,14 +350,17 @@ impl StepCall {
                 Err(why) => Tried::failed(StepFailure::new(FailureKind::InvalidInput, why)),
             });
         }
+        let line = &manner.line;
         let then = self.runtime.store.journal(line, &self.run.id, &self.step.name, self.round, builtin::NAME).await?;
-        let snapshot = if self.run.root == line { then.clone() } else { JournalSnapshot::default() };
-        let OwnCall { result, mut record, emitted } = self.call_own(input, snapshot, Conduct::Dry(Reads::Live), started_at).await;
+        let snapshot = if self.run.root == *line { then.clone() } else { JournalSnapshot::default() };
+        let conduct = Conduct::Dry(Reads::Live, manner.answers());
+        let OwnCall { result, mut record, emitted } = self.call_own(input, snapshot, conduct, started_at).await;
         let tried = match result {
             Ok(output) => self.succeeded(&mut record, output, &emitted),
             Err(Stop::Broken(Break::Dry(DryStop::Write(write)))) => stopped(&write, &then),
             Err(stop) => Tried::failed(own::failure(stop)),
         };
+        let tried = manner.writes(tried, &record);
         Ok(tried
             .with("effects", serde_json::to_value(&record.effects).unwrap_or_default())
             .with("logs", serde_json::to_value(&record.log).unwrap_or_default()))
@@ -330,22 +382,50 @@ impl StepCall {
     }
 }
 
-/// The first write without an answer, and how it differs from what was sent then.
-fn stopped(write: &WouldSend, then: &JournalSnapshot) -> Tried {
+impl Manner {
+    fn answers(&self) -> Arc<Vec<Sample>> {
+        self.given.as_ref().map(|given| given.answers.clone()).unwrap_or_default()
+    }
+
+    /// All writes of a step of a try-out, those that were given an answer with it.
+    fn writes(&self, tried: Tried, record: &AttemptRecord) -> Tried {
+        if self.given.is_none() {
+            return tried;
+        }
+        let answered = record.sampled.iter().map(|sampled| {
+            let mut write = request(&sampled.write);
+            write["answer"] = json!({ "status": sampled.response.status, "body": shown_body(&sampled.response.body) });
+            write
+        });
+        let last = tried.shown.get("would_send").cloned().map(|mut write| {
+            write["answer"] = Value::Null;
+            write
+        });
+        let writes = Value::Array(answered.chain(last).collect());
+        tried.with("writes", writes)
+    }
+}
+
+/// A write as people see it, without any credential.
+fn request(write: &WouldSend) -> Value {
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     let headers: Vec<Value> = write.headers.iter().map(|(name, value)| json!([name, text(value)])).collect();
-    let request = json!({
+    json!({
         "method": write.method,
         "url": write.url,
         "headers": headers,
         "body": shown_body(&write.body),
         "name": write.name,
         "key": write.key,
-    });
+    })
+}
+
+/// The first write without an answer, and how it differs from what was sent then.
+fn stopped(write: &WouldSend, then: &JournalSnapshot) -> Tried {
     let difference = counterpart(write, &then.effects).map(|row| difference(row, write)).unwrap_or_default();
     let tried = match &write.diverged {
         Some(why) => Tried::failed(StepFailure::new(FailureKind::Diverged, why.clone())),
         None => Tried::new(StepStatus::Waiting, "stopped"),
     };
-    tried.with("would_send", request).with("difference", difference)
+    tried.with("would_send", request(write)).with("difference", difference)
 }

@@ -20,7 +20,7 @@ mod undo;
 mod wake;
 
 pub use credential::looked_at as credential_looked_at;
-pub use dry_run::{DryRun, ReadsFrom};
+pub use dry_run::{DryRun, Given, ReadsFrom};
 pub use hold::held_effect;
 pub use mask::{failure as mask_failure, log as mask_log};
 pub use outputs::{ended_well, shown_row};

@@ -29,6 +29,10 @@ pub struct Server {
     pub stream_history: usize,
     /// How long a shutdown waits for running steps.
     pub shutdown_grace: Duration,
+    /// Expressions and routes that are tried out at the same time; 0: none are.
+    pub try_outs: u32,
+    /// How long trying out a route may take.
+    pub try_time: Duration,
     /// How long a run belongs to this host without a sign of life of it.
     pub lease: Duration,
     /// How many connections, how slow, through which proxies.

@@ -18,6 +18,9 @@ pub(super) struct Span {
     pub(super) now: u64,
 }
 
+/// Labels, part of the name after the family's, value.
+type Sample<'a> = (Vec<(String, String)>, &'a str, &'a str);
+
 /// One metric, as its lines are read.
 #[derive(Debug, Default)]
 struct Family<'a> {
@@ -25,8 +28,7 @@ struct Family<'a> {
     kind: &'a str,
     help: String,
     unit: &'a str,
-    /// Labels, part of the name after the family's, value.
-    samples: Vec<(Vec<(String, String)>, &'a str, &'a str)>,
+    samples: Vec<Sample<'a>>,
 }
 
 /// The body of a request, from OpenMetrics text.

@@ -148,6 +148,7 @@ impl Subject {
             input: self.input.clone(),
             started_at: Timestamp::now(),
             store: self.runtime.store.clone(),
+            trace: None,
             outbound: Some(self.outbound.clone()),
             snapshot: self.snapshot.clone(),
             random_secret: self.runtime.random_secret,
