@@ -1,6 +1,6 @@
 //! `cargo xtask dist`: what is handed to those who don't build: one archive with everything that a machine needs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};

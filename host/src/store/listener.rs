@@ -19,6 +19,8 @@ pub struct Listener {
     pool: Pool,
     writer: Writer,
     connection: Option<PgListener>,
+    /// It was connected before: then something was missed meanwhile. What others told before the first time shows by its number.
+    was_connected: bool,
     /// What may have been missed.
     missed: Vec<Heard>,
 }
@@ -37,7 +39,7 @@ pub enum Heard {
 impl Store {
     /// Hears the other hosts; on a store of one host there is nothing to hear, ever.
     pub fn listen(&self) -> Listener {
-        Listener { pool: self.readers.clone(), writer: self.writer.clone(), connection: None, missed: Vec::new() }
+        Listener { pool: self.readers.clone(), writer: self.writer.clone(), connection: None, was_connected: false, missed: Vec::new() }
     }
 }
 
@@ -53,7 +55,9 @@ impl Listener {
                 match connect(&pool).await {
                     Ok(connection) => {
                         self.connection = Some(connection);
-                        self.missed.push(Heard::Missed);
+                        if std::mem::replace(&mut self.was_connected, true) {
+                            self.missed.push(Heard::Missed);
+                        }
                         self.missed.extend(Signal::ALL.map(Heard::Signal));
                     }
                     Err(error) => {

@@ -215,7 +215,9 @@ mod tests {
         assert!(!all.of_event(EID, Some(&unsampled)).0.is_recorded());
         let recorded = |sample: f64| {
             let tracing = Tracing { sample, ..none };
-            (0..2000).filter(|_| tracing.of_event(&uuid::Uuid::now_v7().to_string(), None).0.is_recorded()).count()
+            // Of different times: those of one millisecond differ by a counter, and are recorded or not together.
+            let eid = |_| uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, 1_790_000_000, 0)).to_string();
+            (0..2000).map(eid).filter(|eid| tracing.of_event(eid, None).0.is_recorded()).count()
         };
         assert_eq!((recorded(0.0), recorded(1.0)), (0, 2000));
         let half = recorded(0.5);
