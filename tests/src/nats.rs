@@ -8,7 +8,7 @@ use anyhow::{Context as _, ensure};
 use async_nats::jetstream::{self, stream};
 use tokio::process::{Child, Command};
 
-use crate::paths::advice_of;
+use crate::tool::{self, on_path};
 
 /// What to do where it is missing.
 const ADVICE: &str = "the NATS server for tests is not installed here (Debian: `apt-get install nats-server`; elsewhere `nats-server` from \
@@ -31,11 +31,7 @@ impl NatsServer {
     /// # Errors
     /// In CI, when it is missing.
     pub fn is_there() -> anyhow::Result<bool> {
-        if program().is_some() {
-            return Ok(true);
-        }
-        advice_of(ADVICE)?;
-        Ok(false)
+        tool::is_there(program().is_some(), ADVICE)
     }
 
     /// Starts one with more lines of its own configuration, such as `authorization { token: "t" }`.
@@ -152,7 +148,7 @@ fn spawn(program: &Path, folder: &Path, port: i32) -> anyhow::Result<Child> {
 
 /// In the PATH, or where Debian has it, which is in root's alone.
 fn program() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/bin".into()]);
-    folders.map(|folder| folder.join("nats-server")).find(|program| program.is_file())
+    let elsewhere =
+        || ["/usr/sbin/nats-server", "/usr/local/bin/nats-server"].map(PathBuf::from).into_iter().find(|program| program.is_file());
+    on_path("nats-server").or_else(elsewhere)
 }

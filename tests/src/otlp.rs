@@ -1,23 +1,21 @@
 //! An independent receiver of OTLP: OpenTelemetry's own messages for Python behind a small server. See `tests/peers/otlp/receiver.py`.
 
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinHandle;
 
 use crate::authority::Authority;
+use crate::speaker::{PATIENCE, Speaker};
+use crate::tool;
 
 /// What to do where it is missing.
 const ADVICE: &str = "OpenTelemetry's messages for Python are not installed here: \
                       `python3 -m venv ~/.cache/sangam-tools/otlp && ~/.cache/sangam-tools/otlp/bin/pip install -r tests/peers/otlp/requirements.txt`";
-/// Longest time for it to be ready, and for something to come.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running receiver. Ends when it is dropped.
 #[derive(Debug)]
@@ -28,10 +26,9 @@ pub struct OtlpReceiver {
     pub authority: String,
     seen: Arc<Mutex<Vec<Value>>>,
     oks: Arc<tokio::sync::Semaphore>,
-    input: ChildStdin,
+    receiver: Speaker,
     reading: JoinHandle<()>,
     _files: tempfile::TempDir,
-    _child: Child,
 }
 
 impl OtlpReceiver {
@@ -40,12 +37,7 @@ impl OtlpReceiver {
     /// # Errors
     /// In CI, when it is missing.
     pub fn is_there() -> anyhow::Result<bool> {
-        if python().is_some() {
-            return Ok(true);
-        }
-        ensure!(std::env::var("CI").map_or(true, |ci| ci != "true"), "{ADVICE}");
-        eprintln!("{ADVICE}; nothing is tested with it now");
-        Ok(false)
+        tool::is_there(python().is_some(), ADVICE)
     }
 
     /// Starts one, over TLS or not.
@@ -72,23 +64,14 @@ impl OtlpReceiver {
                 settings[key] = json!(path);
             }
         }
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/otlp/receiver.py");
-        let mut child = Command::new(python().context(ADVICE)?)
-            .args([script.as_os_str(), settings.to_string().as_ref()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .context(ADVICE)?;
-        let input = child.stdin.take().context("input is piped")?;
-        let mut lines = BufReader::new(child.stdout.take().context("output is piped")?).lines();
-        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.context("the receiver did not become ready")??;
-        let port = line.as_deref().and_then(|line| line.rsplit(':').next()).context(ADVICE)?.to_owned();
+        let mut command = Command::new(python().context(ADVICE)?);
+        command.arg(tool::peer("otlp").join("receiver.py")).arg(settings.to_string());
+        let (receiver, mut spoken, address) = Speaker::serve("the receiver", command, ADVICE).await?;
+        let port = address.rsplit(':').next().context("a port")?.to_owned();
         let (seen, oks) = (Arc::<Mutex<Vec<Value>>>::default(), Arc::new(tokio::sync::Semaphore::new(0)));
         let (kept, answered) = (seen.clone(), oks.clone());
         let reading = tokio::spawn(async move {
-            while let Ok(Some(line)) = lines.next_line().await {
+            while let Some(line) = spoken.any_line().await {
                 match serde_json::from_str(&line) {
                     Ok(request) => lock(&kept).push(request),
                     Err(_) => answered.add_permits(1),
@@ -96,7 +79,7 @@ impl OtlpReceiver {
             }
         });
         let url = if tls { format!("https://localhost:{port}") } else { format!("http://127.0.0.1:{port}") };
-        Ok(OtlpReceiver { url, authority: authority.pem(), seen, oks, input, reading, _files: files, _child: child })
+        Ok(OtlpReceiver { url, authority: authority.pem(), seen, oks, receiver, reading, _files: files })
     }
 
     /// Tells it how to behave from now on.
@@ -104,7 +87,7 @@ impl OtlpReceiver {
     /// # Errors
     /// When it does not answer.
     pub async fn order(&mut self, order: Value) -> anyhow::Result<()> {
-        self.input.write_all(format!("{order}\n").as_bytes()).await?;
+        self.receiver.tell(&order).await?;
         tokio::time::timeout(PATIENCE, self.oks.acquire()).await.context("the receiver does not answer")??.forget();
         Ok(())
     }
@@ -146,17 +129,9 @@ fn lock(seen: &Mutex<Vec<Value>>) -> MutexGuard<'_, Vec<Value>> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The first Python that has them: the one in the path, the system's, or the one that CI makes.
+/// One that has them, or the one that CI makes.
 fn python() -> Option<PathBuf> {
     let tools = std::env::var_os("SANGAM_TOOLS").map(PathBuf::from);
     let tools = tools.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/sangam-tools")));
-    let own = tools.map(|tools| tools.join("otlp/bin/python3"));
-    ["python3", "/usr/bin/python3"].into_iter().map(PathBuf::from).chain(own).find(|python| {
-        let asked = std::process::Command::new(python)
-            .args(["-c", "import opentelemetry.proto.collector.trace.v1.trace_service_pb2"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        asked.is_ok_and(|status| status.success())
-    })
+    tool::python_with("opentelemetry.proto.collector.trace.v1.trace_service_pb2", tools.map(|tools| tools.join("otlp/bin/python3")))
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::tool::missing;
+
 /// The folder of the release build: `SANGAM_RELEASE_DIR`, or beside this very program.
 fn release() -> PathBuf {
     if let Some(folder) = std::env::var_os("SANGAM_RELEASE_DIR") {
@@ -56,18 +58,8 @@ fn optional(path: PathBuf) -> anyhow::Result<Option<PathBuf>> {
     if path.is_file() {
         return Ok(Some(path));
     }
-    advice_of(&format!("{} was not built: `cargo xtask build` says which tool it needs and how to get it", path.display()))?;
+    missing(&format!("{} was not built: `cargo xtask build` says which tool it needs and how to get it", path.display()))?;
     Ok(None)
-}
-
-/// Says that something is missing here, and so nothing is tested with it; fails in CI.
-///
-/// # Errors
-/// In CI.
-pub fn advice_of(advice: &str) -> anyhow::Result<()> {
-    anyhow::ensure!(std::env::var("CI").map_or(true, |ci| ci != "true"), "{advice}");
-    eprintln!("{advice}; nothing is tested with it now");
-    Ok(())
 }
 
 /// A copy of a guest's bytes, to be broken on purpose.

@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, bail, ensure};
 
+use crate::tool;
+
 /// What to do where it is missing.
 const ADVICE: &str =
     "PostgreSQL is not installed here (no initdb on PATH or in /usr/lib/postgresql): on Debian, `apt-get install postgresql`";
@@ -51,12 +53,7 @@ pub struct Database {
 /// # Errors
 /// In CI, when it is missing.
 pub fn is_there() -> anyhow::Result<bool> {
-    if programs().is_some() {
-        return Ok(true);
-    }
-    ensure!(std::env::var("CI").map_or(true, |ci| ci != "true"), "{ADVICE}");
-    eprintln!("{ADVICE}; nothing is tested on it now");
-    Ok(false)
+    tool::is_there(programs().is_some(), ADVICE)
 }
 
 /// A fresh database of this process's cluster.

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 
+use crate::tool::{self, on_path};
+
 /// What to do where it is missing.
 const ADVICE: &str = "no docker-registry on PATH: on Debian, `apt-get install docker-registry`";
 const SKOPEO_ADVICE: &str = "no skopeo on PATH: on Debian, `apt-get install --no-install-recommends skopeo`";
@@ -35,12 +37,7 @@ pub struct OciRegistry {
 /// # Errors
 /// In CI, when it is missing.
 pub fn is_there() -> anyhow::Result<bool> {
-    if program().is_some() {
-        return Ok(true);
-    }
-    ensure!(std::env::var("CI").map_or(true, |ci| ci != "true"), "{ADVICE}");
-    eprintln!("{ADVICE}; nothing is tested with it now");
-    Ok(false)
+    tool::is_there(program().is_some(), ADVICE)
 }
 
 /// Whether tests can use skopeo, the registry client that is not ours. Where it is missing, says how to get it, and fails in CI.
@@ -48,12 +45,7 @@ pub fn is_there() -> anyhow::Result<bool> {
 /// # Errors
 /// In CI, when it is missing.
 pub fn is_skopeo_there() -> anyhow::Result<bool> {
-    if on_path("skopeo").is_some() {
-        return Ok(true);
-    }
-    ensure!(std::env::var("CI").map_or(true, |ci| ci != "true"), "{SKOPEO_ADVICE}");
-    eprintln!("{SKOPEO_ADVICE}; other clients are not tried now");
-    Ok(false)
+    tool::is_there(on_path("skopeo").is_some(), SKOPEO_ADVICE)
 }
 
 /// Runs skopeo in a folder, whatever policies this machine has.
@@ -119,11 +111,6 @@ impl Drop for OciRegistry {
 
 fn program() -> Option<PathBuf> {
     on_path("docker-registry")
-}
-
-fn on_path(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 fn spawn(program: &Path, folder: &Path) -> anyhow::Result<Child> {

@@ -1,19 +1,13 @@
 //! Webhooks as their vendors sign them, by the vendors' own libraries: a Node.js program. See `tests/peers/webhooks/sign.mjs`.
 
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
-
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-/// What to do where it is missing.
-const ADVICE: &str = "the vendors' libraries that sign webhooks for tests are not installed here: install Node.js 20 or later \
-                      (Debian: `apt-get install nodejs npm`), then run `npm ci` in tests/peers/webhooks";
-/// Longest time for one signature; the first one loads all the libraries.
-const ANSWER: Duration = Duration::from_secs(60);
+use crate::speaker::{Speaker, Spoken};
+use crate::tool::NodePeer;
+
+const PEER: NodePeer =
+    NodePeer { folder: "webhooks", what: "the vendors' libraries that sign webhooks are", packages: &["standardwebhooks"] };
 
 /// A request as a vendor would send it.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,9 +37,8 @@ impl Signed {
 /// The program that signs. Ends when it is dropped.
 #[derive(Debug)]
 pub struct WebhookSigner {
-    input: ChildStdin,
-    lines: Lines<BufReader<ChildStdout>>,
-    _child: Child,
+    signer: Speaker,
+    spoken: Spoken,
 }
 
 impl WebhookSigner {
@@ -54,13 +47,7 @@ impl WebhookSigner {
     /// # Errors
     /// In CI, when it is missing.
     pub fn is_there() -> anyhow::Result<bool> {
-        let node = std::process::Command::new("node").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        if node.is_ok_and(|status| status.success()) && folder().join("node_modules/standardwebhooks").is_dir() {
-            return Ok(true);
-        }
-        ensure!(std::env::var("CI").map_or(true, |ci| ci != "true"), "{ADVICE}");
-        eprintln!("{ADVICE}; nothing is tested with them now");
-        Ok(false)
+        PEER.is_there()
     }
 
     /// Starts it.
@@ -68,18 +55,8 @@ impl WebhookSigner {
     /// # Errors
     /// When it does not start.
     pub fn start() -> anyhow::Result<WebhookSigner> {
-        let mut child = Command::new("node")
-            .arg("sign.mjs")
-            .current_dir(folder())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .kill_on_drop(true)
-            .spawn()
-            .context(ADVICE)?;
-        let input = child.stdin.take().context("input is piped")?;
-        let lines = BufReader::new(child.stdout.take().context("output is piped")?).lines();
-        Ok(WebhookSigner { input, lines, _child: child })
+        let (signer, spoken) = Speaker::start("the signer", PEER.script("sign.mjs"), &PEER.advice())?;
+        Ok(WebhookSigner { signer, spoken })
     }
 
     /// Signs what `order` says: the members that `sign.mjs` names at its beginning.
@@ -105,16 +82,11 @@ impl WebhookSigner {
     }
 
     async fn ask(&mut self, order: &Value) -> anyhow::Result<Value> {
-        self.input.write_all(format!("{order}\n").as_bytes()).await?;
-        let line = tokio::time::timeout(ANSWER, self.lines.next_line()).await.context("the signer does not answer")??;
-        let answer: Value = serde_json::from_str(&line.context("the signer has ended")?)?;
+        self.signer.tell(order).await?;
+        let answer: Value = serde_json::from_str(&self.spoken.line().await?)?;
         match answer["error"].as_str() {
             None => Ok(answer),
             Some(error) => anyhow::bail!("{error}"),
         }
     }
-}
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/webhooks")
 }

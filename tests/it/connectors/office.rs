@@ -4,7 +4,7 @@
 use anyhow::{Context as _, ensure};
 use sangam_saas::{Fault, FaultAct, Saas};
 use sangam_tests::morning::{JOBS, Morning};
-use sangam_tests::{advice_of, company};
+use sangam_tests::{company, tool};
 use serde_json::{Value, json};
 
 use crate::scene::step;
@@ -13,7 +13,10 @@ use crate::scene::step;
 async fn a_morning_reaches_the_systems_of_all_languages_once() -> anyhow::Result<()> {
     let (configuration, missing) = company::all();
     if !missing.is_empty() {
-        return advice_of(&format!("connectors were not built: {}; `cargo xtask build` says which tools they need", missing.join(", ")));
+        return tool::missing(&format!(
+            "connectors were not built: {}; `cargo xtask build` says which tools they need",
+            missing.join(", ")
+        ));
     }
     let saas = Saas::start().await?;
     let morning = Morning::open(&saas, 3001, "2026-11-16").await?;

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
+use sangam_tests::tool;
 use serde_json::{Value, json};
 
 use crate::scene::{SCRIPT, Scene, script};
@@ -13,13 +14,7 @@ const ADVICE: &str = "promtool is not installed here: install Prometheus (Debian
 
 /// Whether tests can use it here. Where it is missing, says how to get it, and fails in CI.
 fn is_there() -> anyhow::Result<bool> {
-    let asked = Command::new("promtool").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if asked.is_ok_and(|status| status.success()) {
-        return Ok(true);
-    }
-    ensure!(std::env::var("CI").map_or(true, |ci| ci != "true"), "{ADVICE}");
-    eprintln!("{ADVICE}; nothing is tested with it now");
-    Ok(false)
+    tool::is_there(tool::runs("promtool", &["--version"]), ADVICE)
 }
 
 fn folder() -> PathBuf {
