@@ -20,7 +20,7 @@ cargo xtask COMMAND
   crash [ARGS]    kills hosts at random instants under load and counts what was lost or doubled (--help says more)
   build           makes the release host (release/sangam) and the components (release/plugins/NAME.wasm)
   dist            packs the program, its connectors, manual pages and completions into one archive (dist/ in the target folder)
-  bench [ARGS]    measures and prints the figures, as a table and as JSON
+  bench [ROW…]    measures every row of docs/performance.md beside its reference (--help says more, --list names the rows)
   fuzz [ARGS]     feeds whatever reads bytes from outside with bytes that nobody would write (--help says more)
   book            makes the connector author's book (book/index.html in the target folder)
   deny            looks at the dependencies: licences, sources, known weaknesses

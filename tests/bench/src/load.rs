@@ -21,14 +21,14 @@ const ANSWER: Duration = Duration::from_secs(30);
 
 /// One kept-alive connection.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub struct Connection {
     sender: SendRequest<Full<Bytes>>,
     host: String,
 }
 
 impl Connection {
     /// Connects.
-    pub(crate) async fn open(address: SocketAddr) -> anyhow::Result<Connection> {
+    pub async fn open(address: SocketAddr) -> anyhow::Result<Connection> {
         let stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
         stream.set_nodelay(true)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
@@ -38,25 +38,19 @@ impl Connection {
     }
 
     /// Posts a body and reads the whole answer.
-    pub(crate) async fn post(&mut self, path: &str, content_type: &str, body: Bytes) -> anyhow::Result<(StatusCode, Bytes)> {
+    pub async fn post(&mut self, path: &str, content_type: &str, body: Bytes) -> anyhow::Result<(StatusCode, Bytes)> {
         let request = Request::post(path).header(header::CONTENT_TYPE, content_type);
         self.ask(request, body).await
     }
 
     /// The same with an idempotency key.
-    pub(crate) async fn post_with_key(
-        &mut self,
-        path: &str,
-        content_type: &str,
-        key: &str,
-        body: Bytes,
-    ) -> anyhow::Result<(StatusCode, Bytes)> {
+    pub async fn post_with_key(&mut self, path: &str, content_type: &str, key: &str, body: Bytes) -> anyhow::Result<(StatusCode, Bytes)> {
         let request = Request::post(path).header(header::CONTENT_TYPE, content_type).header("idempotency-key", key);
         self.ask(request, body).await
     }
 
     /// Gets a path.
-    pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<(StatusCode, Bytes)> {
+    pub async fn get(&mut self, path: &str) -> anyhow::Result<(StatusCode, Bytes)> {
         self.ask(Request::get(path), Bytes::new()).await
     }
 
@@ -74,33 +68,33 @@ impl Connection {
 
 /// Requests of one kind, numbered through over all rounds.
 #[derive(Debug, Clone)]
-pub(crate) struct Load {
+pub struct Load {
     /// Connections at the same time.
-    pub(crate) connections: usize,
+    pub connections: usize,
     /// Of the bodies.
-    pub(crate) content_type: &'static str,
+    pub content_type: &'static str,
     /// Events in a request.
-    pub(crate) events: u64,
+    pub events: u64,
     /// The body that starts with that serial number.
-    pub(crate) body: fn(u64) -> String,
+    pub body: fn(u64) -> String,
     /// The next serial number.
-    pub(crate) next: Arc<AtomicU64>,
+    pub next: Arc<AtomicU64>,
 }
 
 /// What was answered.
 #[derive(Debug, Default)]
-pub(crate) struct Answered {
+pub struct Answered {
     /// First serial number of each request that was answered with 202.
-    pub(crate) accepted: Vec<u64>,
+    pub accepted: Vec<u64>,
     /// Requests that were answered otherwise.
-    pub(crate) refused: u64,
+    pub refused: u64,
     /// From the first request to the last answer.
-    pub(crate) time: Duration,
+    pub time: Duration,
 }
 
 impl Load {
     /// Sends for that long; what is under way then is still waited for.
-    pub(crate) async fn send(&self, address: SocketAddr, time: Duration) -> anyhow::Result<Answered> {
+    pub async fn send(&self, address: SocketAddr, time: Duration) -> anyhow::Result<Answered> {
         let mut connections = Vec::with_capacity(self.connections);
         for _ in 0..self.connections {
             connections.push(Connection::open(address).await?);

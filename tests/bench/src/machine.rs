@@ -11,7 +11,7 @@ use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::figures::{median, micros};
-use crate::report::DURABLE;
+use crate::line::DURABLE;
 
 /// Flushes to see how long one takes.
 const FLUSHES: usize = 100;
@@ -32,10 +32,12 @@ pub(crate) struct Machine {
     /// Programs running or waiting for a core before the start, averaged over a minute.
     load: f64,
     sangam: String,
-    commit: Option<String>,
+    pub(crate) commit: Option<String>,
     rustc: Option<String>,
     sqlite: String,
     go: Option<String>,
+    node: Option<String>,
+    postgres: Option<String>,
     /// Of every row that says so.
     durability: &'static str,
 }
@@ -61,10 +63,12 @@ pub(crate) async fn describe() -> anyhow::Result<Machine> {
         flush_us: flush(folder.path())?,
         load: load.unwrap_or(0.0),
         sangam: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: said("git", &["-C", env!("CARGO_MANIFEST_DIR"), "rev-parse", "--short", "HEAD"]),
+        commit: said("git", &["-C", env!("CARGO_MANIFEST_DIR"), "rev-parse", "--short=12", "HEAD"]),
         rustc: said("rustc", &["--version"]),
         sqlite,
         go: said("go", &["version"]),
+        node: said("node", &["--version"]),
+        postgres: said("pgbench", &["--version"]),
         durability: DURABLE,
     })
 }
@@ -86,6 +90,13 @@ pub(crate) fn flush(folder: &Path) -> anyhow::Result<f64> {
         times.push(micros(started.elapsed()));
     }
     Ok(median(&times))
+}
+
+impl Machine {
+    /// Runs on machines of the same kind can be compared.
+    pub(crate) fn kind(&self) -> String {
+        format!("{}, {} cores, {}", self.processor, self.cores, self.file_system)
+    }
 }
 
 impl fmt::Display for Machine {

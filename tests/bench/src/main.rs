@@ -1,48 +1,90 @@
-//! The figures of Sangam, each beside a reference in the same run and an A/A pair: `cargo xtask bench [ROWS…] [--json FILE] [--quick]`.
+//! The figures of Sangam, each beside a reference in the same run and an A/A pair: `cargo xtask bench [ROWS…]`; `docs/performance.md`.
 //!
-//! Rules: `quality.md`. Every row measures rounds of *reference, host, reference again*; the figure is the median of the rounds' ratios, and the
-//! two references against each other say how much of it is noise. Results are counted where they arrive: in the store and at the sinks. A row
-//! of which an event is lost or doubled is void. It prints figures; it is not a test.
+//! Every row measures rounds of *reference, host, reference again*; the figure is the median of the rounds' ratios, and the two references
+//! against each other say how much of it is noise. Results are counted where they arrive: in the store and at the sinks. A row of which an
+//! event is lost or doubled is void. It prints figures; it is not a test.
 
-mod figures;
 mod machine;
 mod report;
 
 mod bare;
+mod configuration;
 mod event;
-mod load;
+mod peer;
 mod program;
-mod sinks;
+mod pump;
 mod stored;
 
 mod rows;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Parser as _;
 
-use report::{Report, Row};
-use rows::Name;
+use history::Earlier;
+use line::Line;
+use report::Report;
+use rows::{Row, When};
+use sangam_bench::{figures, history, line, load, sinks};
 
 /// Longest time for one row; beyond it the row is void.
 const LONGEST_ROW: Duration = Duration::from_secs(180);
+/// The same with `--full`, and for rows that must be named.
+const LONGEST_FULL_ROW: Duration = Duration::from_secs(2 * 3600);
 
 /// Measures Sangam against references in the same run.
-#[derive(Debug, clap::Parser)]
+#[derive(clap::Parser)]
+#[command(name = "bench")]
 struct Arguments {
-    /// Rows to measure; all of them without any
-    rows: Vec<Name>,
+    /// Rows to measure (`--list` names them); all but the longest without any
+    #[arg(value_parser = rows::named)]
+    rows: Vec<&'static dyn Row>,
+    /// Say which rows there are, with goal and reference, and measure nothing
+    #[arg(long)]
+    list: bool,
     /// Also write everything as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// A look rather than a measurement: fewer and shorter rounds
+    /// Add a line with the figures to the history, tests/bench/history.jsonl
     #[arg(long)]
+    record: bool,
+    /// Compare with an earlier run: a commit of the history, or a FILE of --json. Ends with 1 if something became worse
+    #[arg(long, value_name = "COMMIT|FILE")]
+    against: Option<String>,
+    /// A look rather than a measurement: fewer and shorter rounds, small sizes
+    #[arg(long, conflicts_with = "full")]
     quick: bool,
+    /// The sizes of the goals, up to 10 million events, and the longest rows: hours
+    #[arg(long)]
+    full: bool,
+    #[command(flatten)]
+    sizes: Sizes,
     /// Be the bare HTTP server that rows compare with
     #[arg(long, hide = true)]
     serve_bare: bool,
+}
+
+/// Sizes that were asked for.
+#[derive(Debug, Clone, Copy, clap::Args)]
+struct Sizes {
+    /// Routes of the row `routes` [default: 1000]
+    #[arg(long, value_name = "NUMBER")]
+    routes: Option<usize>,
+    /// Plugins of the row `plugins` [default: 200]
+    #[arg(long, value_name = "NUMBER")]
+    plugins: Option<usize>,
+    /// Events in the store in the row `stored` [default: 200000, with --full 10 million]
+    #[arg(long, value_name = "NUMBER")]
+    stored: Option<u64>,
+    /// Runs waiting on a dead sink in the row `waiting` [default: 20000, with --full 100000]
+    #[arg(long, value_name = "NUMBER")]
+    waiting: Option<u64>,
+    /// Order keys in the row `order` [default: 5000, with --full a million]
+    #[arg(long, value_name = "NUMBER")]
+    keys: Option<u64>,
 }
 
 /// How much is measured.
@@ -58,36 +100,109 @@ pub(crate) struct Effort {
     pub(crate) quick: bool,
 }
 
-const FULL: Effort = Effort { rounds: 5, time: Duration::from_millis(2000), samples: 150, quick: false };
+const WHOLE: Effort = Effort { rounds: 5, time: Duration::from_millis(2000), samples: 150, quick: false };
 const QUICK: Effort = Effort { rounds: 3, time: Duration::from_millis(500), samples: 30, quick: true };
 
+/// What rows are given.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    /// How much.
+    pub(crate) effort: Effort,
+    /// The sizes of the goals, whatever it takes.
+    pub(crate) full: bool,
+    sizes: Sizes,
+}
+
+impl Bench {
+    fn size(&self, asked: Option<u64>, quick: u64, whole: u64, full: u64) -> u64 {
+        asked.unwrap_or(if self.effort.quick {
+            quick
+        } else if self.full {
+            full
+        } else {
+            whole
+        })
+    }
+
+    /// Routes of a large host.
+    pub(crate) fn routes(&self) -> usize {
+        self.sizes.routes.unwrap_or(if self.effort.quick { 200 } else { 1000 })
+    }
+
+    /// Plugins of a large host.
+    pub(crate) fn plugins(&self) -> usize {
+        self.sizes.plugins.unwrap_or(if self.effort.quick { 40 } else { 200 })
+    }
+
+    /// Events in a large store.
+    pub(crate) fn stored(&self) -> u64 {
+        self.size(self.sizes.stored, 10_000, 200_000, 10_000_000)
+    }
+
+    /// Runs that wait.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.size(self.sizes.waiting, 1_000, 20_000, 100_000)
+    }
+
+    /// Order keys.
+    pub(crate) fn keys(&self) -> u64 {
+        self.size(self.sizes.keys, 500, 5_000, 1_000_000)
+    }
+}
+
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     if arguments.serve_bare {
-        return bare::serve().await;
+        bare::serve().await?;
+        return Ok(ExitCode::SUCCESS);
     }
-    let effort = if arguments.quick { QUICK } else { FULL };
-    let names = if arguments.rows.is_empty() { Name::all() } else { arguments.rows.clone() };
-    let started = Instant::now();
-    let machine = machine::describe().await.context("looking at the machine")?;
-    let mut rows = Vec::new();
-    for name in names {
-        let row_started = Instant::now();
-        eprintln!("── {name}");
-        let measured = tokio::time::timeout(LONGEST_ROW, rows::measure(name, effort)).await;
-        rows.extend(match measured {
-            Ok(Ok(rows)) => rows,
-            Ok(Err(error)) => vec![Row::void(&name.to_string(), format!("{error:#}"))],
-            Err(_) => vec![Row::void(&name.to_string(), format!("it took longer than {LONGEST_ROW:?}"))],
-        });
-        eprintln!("── {name}: {:.1} s", row_started.elapsed().as_secs_f64());
+    if arguments.list {
+        print!("{}", rows::list());
+        return Ok(ExitCode::SUCCESS);
     }
-    let report = Report { machine, quick: arguments.quick, seconds: started.elapsed().as_secs_f64(), rows };
+    // Before hours of measuring: an earlier run that is not there is a mistake.
+    let earlier = arguments.against.as_deref().map(Earlier::find).transpose()?;
+    let bench = Bench { effort: if arguments.quick { QUICK } else { WHOLE }, full: arguments.full, sizes: arguments.sizes };
+    let report = measure(&bench, &arguments.rows).await?;
     print!("{report}");
     if let Some(file) = arguments.json {
         let text = serde_json::to_string_pretty(&report)?;
         std::fs::write(&file, text + "\n").with_context(|| format!("writing {}", file.display()))?;
     }
-    Ok(())
+    let worse = match earlier {
+        Some(earlier) => {
+            let comparison = earlier.compare(&report.summary());
+            print!("\n{comparison}");
+            comparison.is_worse()
+        }
+        None => false,
+    };
+    if arguments.record {
+        history::add(&report.summary())?;
+    }
+    Ok(if worse { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn measure(bench: &Bench, asked: &[&'static dyn Row]) -> anyhow::Result<Report> {
+    let rows: Vec<&dyn Row> = match asked {
+        [] => rows::ALL.iter().copied().filter(|row| bench.full || row.about().when == When::Always).collect(),
+        asked => asked.to_vec(),
+    };
+    let started = Instant::now();
+    let machine = machine::describe().await.context("looking at the machine")?;
+    let mut lines = Vec::new();
+    for row in rows {
+        let about = row.about();
+        let row_started = Instant::now();
+        let longest = if bench.full || about.when == When::Asked { LONGEST_FULL_ROW } else { LONGEST_ROW };
+        eprintln!("── {}: {}", about.name, about.what);
+        lines.extend(match tokio::time::timeout(longest, row.run(bench)).await {
+            Ok(Ok(lines)) => lines,
+            Ok(Err(error)) => vec![Line::void(about.name, format!("{error:#}"))],
+            Err(_) => vec![Line::void(about.name, format!("it took longer than {longest:?}"))],
+        });
+        eprintln!("── {}: {:.1} s", about.name, row_started.elapsed().as_secs_f64());
+    }
+    Ok(Report::new(machine, bench.effort.quick, started.elapsed(), lines))
 }

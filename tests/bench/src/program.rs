@@ -12,6 +12,9 @@ use tokio::process::{Child, ChildStdout, Command as AsyncCommand};
 /// Longest time to start or to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Processor time in `/proc/PID/stat` is in hundredths of a second, on every Linux (USER_HZ).
+const TICKS: f64 = 100.0;
+
 /// A running program. Killed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Program {
@@ -67,6 +70,16 @@ impl Program {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS is in status")?;
         let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
         Ok(kib / 1024.0)
+    }
+
+    /// Processor time it has used, in seconds: its own and the kernel's for it.
+    pub(crate) fn processor(&self) -> anyhow::Result<f64> {
+        let id = self.child.id().context("it runs")?;
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
+        // The name, in parentheses, may hold anything; `utime` and `stime` are the 14th and 15th field.
+        let (_, fields) = stat.rsplit_once(')').context("stat has a name")?;
+        let ticks: f64 = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
+        Ok(ticks / TICKS)
     }
 
     /// SIGTERM; waits until it has finished what is under way.

@@ -1,76 +1,125 @@
 //! The rows of the table, one file each, in the order of `quality.md`.
 
 mod beside;
+mod build;
 mod call;
 mod chain;
 mod compile;
+mod cost;
+mod direct;
+mod extism;
+mod growth;
+mod hosts;
 mod intake;
 mod journal;
 mod languages;
 mod latency;
+mod order;
+mod peers;
+mod postgres;
 mod start;
+mod under_load;
+mod waiting;
 
-use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
 
-use sangam::config::Instances;
+use crate::Bench;
+use crate::line::Line;
 
-use crate::Effort;
-use crate::report::Row;
+/// Something that can be measured alone: one or several lines of the table.
+pub(crate) trait Row: Sync {
+    /// What it is.
+    fn about(&self) -> About;
 
-/// What can be measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Name {
-    /// A plugin's call in a fresh instance
-    Call,
-    /// The same in an instance that is used again
-    Reused,
-    /// A call by the language of the plugin: made ahead, fresh, reused; with what its code costs
-    Languages,
-    /// Single events over HTTP, made durable
-    Intake,
-    /// Batches of 100 events over HTTP, made durable
-    Batch,
-    /// One event through three steps to three sinks
-    Chain,
-    /// The same chain with and without the journal of its writes
-    Journal,
-    /// From intake to the first outgoing request, idle host
-    Latency,
-    /// The same beside plugins that loop, allocate and flood
-    Beside,
-    /// Start with 20 plugins
-    Start,
-    /// Compiling components, and having them from the cache
-    Compile,
+    /// Measures. Whatever it starts ends with it.
+    fn run<'a>(&'a self, bench: &'a Bench) -> Running<'a>;
 }
 
-impl Name {
-    /// All of them.
-    pub(crate) fn all() -> Vec<Name> {
-        <Name as clap::ValueEnum>::value_variants().to_vec()
-    }
+/// What a row gives.
+pub(crate) type Running<'a> = Pin<Box<dyn Future<Output = anyhow::Result<Vec<Line>>> + 'a>>;
+
+/// A row in words.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct About {
+    /// On the command line.
+    pub(crate) name: &'static str,
+    /// What is measured.
+    pub(crate) what: &'static str,
+    /// As `quality.md` has it.
+    pub(crate) goal: &'static str,
+    /// What it is compared with in the same run.
+    pub(crate) reference: &'static str,
+    /// When it runs.
+    pub(crate) when: When,
 }
 
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = clap::ValueEnum::to_possible_value(self).expect("no variant is skipped");
-        f.write_str(value.get_name())
-    }
+/// When a row runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// Unless rows are named.
+    Always,
+    /// When it is named, or with `--full`: it takes many minutes.
+    Asked,
 }
 
-/// Measures one.
-pub(crate) async fn measure(name: Name, effort: Effort) -> anyhow::Result<Vec<Row>> {
-    match name {
-        Name::Call => call::measure(Instances::PerCall, effort).await,
-        Name::Reused => call::measure(Instances::Reuse, effort).await,
-        Name::Languages => languages::measure(effort).await,
-        Name::Intake => intake::single(effort).await,
-        Name::Batch => intake::batch(effort).await,
-        Name::Chain => chain::measure(effort).await,
-        Name::Journal => journal::measure(effort).await,
-        Name::Latency => latency::measure(effort).await,
-        Name::Beside => beside::measure(effort).await,
-        Name::Start => start::measure(effort).await,
-        Name::Compile => compile::measure(effort).await,
+/// All of them.
+pub(crate) const ALL: &[&dyn Row] = &[
+    &call::Fresh,
+    &call::Reused,
+    &direct::Direct,
+    &extism::Extism,
+    &languages::Languages,
+    &compile::Compile,
+    &intake::Intake,
+    &intake::Batch,
+    &postgres::Postgres,
+    &chain::Chain,
+    &peers::Benthos,
+    &peers::NodeRed,
+    &journal::Journal,
+    &cost::Cost,
+    &latency::Latency,
+    &under_load::UnderLoad,
+    &beside::Beside,
+    &start::Start,
+    &growth::Routes,
+    &growth::Plugins,
+    &growth::StoredEvents,
+    &waiting::Waiting,
+    &order::Order,
+    &hosts::Hosts,
+    &build::Build,
+];
+
+/// The rows there are, in words.
+pub(crate) fn list() -> String {
+    let mut text = String::new();
+    for row in ALL {
+        let About { name, what, goal, reference, when } = row.about();
+        let asked = if when == When::Asked { " (only when it is named, or with --full)" } else { "" };
+        text.push_str(&format!("{name}{asked}\n    {what}\n    goal: {goal}\n    beside: {reference}\n"));
     }
+    text
+}
+
+/// The row of that name.
+pub(crate) fn named(name: &str) -> Result<&'static dyn Row, String> {
+    ALL.iter().copied().find(|row| row.about().name == name).ok_or_else(|| {
+        let names: Vec<&str> = ALL.iter().map(|row| row.about().name).collect();
+        format!("no row has that name; there are {}", names.join(", "))
+    })
+}
+
+/// How often a state is looked at that others bring about.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Waits until it is so, at most that long.
+async fn until(what: &str, longest: Duration, mut is_so: impl AsyncFnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    let started = std::time::Instant::now();
+    while !is_so().await? {
+        anyhow::ensure!(started.elapsed() < longest, "{what}: not within {longest:?}");
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
 }

@@ -30,6 +30,12 @@ impl Stored {
         Ok(serials)
     }
 
+    /// How many events there are.
+    pub(crate) async fn events(&mut self) -> anyhow::Result<u64> {
+        let count: i64 = sqlx::query_scalar("select count(*) from event").fetch_one(&mut self.0).await?;
+        Ok(u64::try_from(count)?)
+    }
+
     /// How many runs have that status, and how many there are.
     pub(crate) async fn runs(&mut self, status: &str) -> anyhow::Result<(u64, u64)> {
         let row: (i64, i64) =

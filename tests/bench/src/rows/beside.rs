@@ -7,13 +7,15 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::latency::{IDLE, through};
-use crate::Effort;
+use super::{About, Row, Running, When};
+use crate::configuration::{Configuration, HTTP};
 use crate::event;
 use crate::figures::{Rounds, quantile};
+use crate::line::{DURABLE, Figure, Line};
 use crate::load::Connection;
 use crate::program::Program;
-use crate::report::{DURABLE, Figure, Met, Row};
-use crate::sinks::{Count, Sinks};
+use crate::sinks::Sinks;
+use crate::{Bench, Effort};
 
 /// What the attackers do: an action of the guest `misbehaving`, and its input.
 const ATTACKS: &[(&str, &str)] = &[
@@ -29,10 +31,29 @@ const WARM_UP: usize = 5;
 /// Before the attackers are all at it.
 const BUILD_UP: std::time::Duration = std::time::Duration::from_millis(300);
 
-pub(super) async fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
+/// The row `beside`.
+pub(super) struct Beside;
+
+impl Row for Beside {
+    fn about(&self) -> About {
+        About {
+            name: "beside",
+            what: "latency of a plugin that behaves beside plugins that loop, allocate and flood",
+            goal: "flat",
+            reference: "the same host without attackers",
+            when: When::Always,
+        }
+    }
+
+    fn run<'a>(&'a self, bench: &'a Bench) -> Running<'a> {
+        Box::pin(measure(bench.effort))
+    }
+}
+
+async fn measure(effort: Effort) -> anyhow::Result<Vec<Line>> {
     let sinks = Sinks::start(1).await?;
     let folder = tempfile::tempdir()?;
-    std::fs::write(folder.path().join("sangam.toml"), configuration(sinks.addresses[0]))?;
+    configuration(sinks.addresses[0]).save(folder.path())?;
     let host = Program::host(folder.path()).await?;
     let mut scene = Scene { to_host: Connection::open(host.address).await?, sinks, serial: 0, accepted: Vec::new() };
     scene.latencies(WARM_UP).await?;
@@ -55,15 +76,14 @@ pub(super) async fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
         beside.extend(during);
     }
     host.stop().await?;
-    let count = scene.sinks.count(&scene.accepted)?;
-    ensure!(count == Count::default(), "events were lost or doubled: {count:?}");
+    let fault = scene.sinks.count(&scene.accepted)?.fault();
     let rows = [("beside attackers p50", 0.5, middle), ("beside attackers p99", 0.99, tail)].into_iter().map(|(name, share, rounds)| {
-        let mut row = Row::new(name, "flat", DURABLE);
+        let mut row = Line::new(name, "flat", DURABLE);
         row.value = Some(Figure::new("", quantile(&beside, share), "ms"));
         row.reference = Some(Figure::new("the same host without attackers", quantile(&alone, share), "ms"));
         row.ratio = Some(rounds.ratio());
         row.against_itself = Some(rounds.against_itself());
-        row.met = Met::NotMeasured;
+        row.void_if(fault.clone());
         row.notes.push(format!(
             "{} events beside {} calls at a time of attackers ({}), {IDLE:?} apart, one http step; from intake to the sink; A/A: alone, before \
              and after",
@@ -129,19 +149,14 @@ impl Scene {
 }
 
 /// One plugin that behaves, and one for each attack, with limits and retries as they come.
-fn configuration(sink: SocketAddr) -> String {
-    let mut text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\naccess = \"open\"\n\n[plugins.http]\ncomponent = \"builtin:http\"\nallow-hosts = [\"http://{sink}\"]\n\
-         allow-private-addresses = [\"127.0.0.1/32\"]\n\n[[routes]]\nname = \"latency\"\non = {{ type = \"bench.latency\" }}\n\n[[routes.steps]]\n\
-         name = \"send\"\nuses = \"http.request\"\n[routes.steps.with]\nmethod = \"POST\"\nurl = \"http://{sink}/\"\n[routes.steps.with.body]\n\
-         event = \"${{ .event.id }}\"\n"
-    );
+fn configuration(sink: SocketAddr) -> Configuration {
+    let behaves =
+        Configuration::new().plugin("http", HTTP, sink, "").route("latency", "bench.latency", "").step("send", "http", sink, "", &[]);
     let component = sangam_tests::guest("misbehaving").display().to_string();
-    for (action, _) in ATTACKS {
-        text += &format!(
-            "\n[plugins.{action}]\ncomponent = {component:?}\n\n[[routes]]\nname = \"{action}\"\non = {{ type = \"{action}\" }}\n\n[[routes.steps]]\n\
-             name = \"attack\"\nuses = \"{action}.{action}\"\n"
-        );
-    }
-    text
+    ATTACKS.iter().fold(behaves, |configuration, (action, _)| {
+        configuration
+            .text(&format!("\n[plugins.{action}]\ncomponent = {component:?}\n"))
+            .route(action, action, "")
+            .text(&format!("\n[[routes.steps]]\nname = \"attack\"\nuses = \"{action}.{action}\"\n"))
+    })
 }

@@ -18,10 +18,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
-use crate::Effort;
+use super::{About, Row, Running, When};
 use crate::event;
 use crate::figures::{AgainstItself, Rounds, median, micros, quantile};
-use crate::report::{Figure, Met, NOTHING_WRITTEN, Row};
+use crate::line::{Figure, Line, Met, NOTHING_WRITTEN};
+use crate::{Bench, Effort};
 
 /// In a fresh instance at most so many microseconds, median.
 const GOAL_FRESH: f64 = 50.0;
@@ -29,15 +30,55 @@ const GOAL_FRESH: f64 = 50.0;
 const GOAL_REUSED: f64 = 15.0;
 /// Where the write would go, if it went.
 const URL: &str = "http://127.0.0.1:9/jobs";
+/// What the system answered.
+pub(super) const ANSWER: &str = r#"{"id":"S-4711"}"#;
 /// Longest wait for an instance that is made ahead.
 const AHEAD: Duration = Duration::from_secs(5);
 /// Calls before the first that counts: first page faults, lazy initialisation.
 const WARM_UP: usize = 200;
 
-pub(super) async fn measure(instances: Instances, effort: Effort) -> anyhow::Result<Vec<Row>> {
+/// The row `call`.
+pub(super) struct Fresh;
+
+impl Row for Fresh {
+    fn about(&self) -> About {
+        About {
+            name: "call",
+            what: "call of a Rust plugin in a fresh instance: JSON in, one effect answered from memory, JSON out",
+            goal: "<= 50 µs, median",
+            reference: "the same work through the same journal, native and without a sandbox",
+            when: When::Always,
+        }
+    }
+
+    fn run<'a>(&'a self, bench: &'a Bench) -> Running<'a> {
+        Box::pin(measure(self.about(), Instances::PerCall, bench.effort))
+    }
+}
+
+/// The row `reused`.
+pub(super) struct Reused;
+
+impl Row for Reused {
+    fn about(&self) -> About {
+        About {
+            name: "reused",
+            what: "the same in an instance that is used again",
+            goal: "<= 15 µs, median",
+            reference: "the same work through the same journal, native and without a sandbox",
+            when: When::Always,
+        }
+    }
+
+    fn run<'a>(&'a self, bench: &'a Bench) -> Running<'a> {
+        Box::pin(measure(self.about(), Instances::Reuse, bench.effort))
+    }
+}
+
+async fn measure(about: About, instances: Instances, effort: Effort) -> anyhow::Result<Vec<Line>> {
     let (_folder, runtime) = host().await?;
     let subject = Subject::new(&runtime, instances)?;
-    let result = subject.rows(effort).await;
+    let result = subject.rows(about, effort).await;
     drop(subject);
     runtime.store.clone().close().await;
     result
@@ -58,6 +99,18 @@ pub(super) async fn host() -> anyhow::Result<(tempfile::TempDir, Arc<Runtime>)> 
     Ok((folder, runtime))
 }
 
+/// Calls of each measurement in a round.
+pub(super) fn calls(effort: Effort) -> usize {
+    if effort.quick { 500 } else { 2000 }
+}
+
+/// Microseconds that something takes.
+pub(super) async fn micros_of(work: impl AsyncFnOnce() -> anyhow::Result<()>) -> anyhow::Result<f64> {
+    let started = Instant::now();
+    work().await?;
+    Ok(micros(started.elapsed()))
+}
+
 /// What is called, and with what.
 pub(super) struct Subject {
     runtime: Arc<Runtime>,
@@ -73,7 +126,7 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    fn new(runtime: &Arc<Runtime>, instances: Instances) -> anyhow::Result<Subject> {
+    pub(super) fn new(runtime: &Arc<Runtime>, instances: Instances) -> anyhow::Result<Subject> {
         let present = runtime.present();
         let plugin = present.plugins.get("bench").context("the plugin is configured")?;
         let code = present.revision.plugins.get("bench").context("the plugin is loaded")?.code.clone();
@@ -156,6 +209,20 @@ impl Subject {
         })
     }
 
+    /// Action, input and context.
+    pub(super) fn called_with(&self) -> (&str, &str, &str) {
+        (self.action, &self.input, &self.context)
+    }
+
+    /// Microseconds of so many calls, one after another on this thread.
+    pub(super) async fn times(&self, calls: usize) -> anyhow::Result<Vec<f64>> {
+        let mut times = Vec::with_capacity(calls);
+        for _ in 0..calls {
+            times.push(micros(self.here().await?));
+        }
+        Ok(times)
+    }
+
     fn call(&self) -> Call {
         Call::Invoke { action: self.action.to_owned(), input: self.input.clone(), context: self.context.clone() }
     }
@@ -192,36 +259,29 @@ impl Subject {
         Ok(took)
     }
 
-    async fn rows(&self, effort: Effort) -> anyhow::Result<Vec<Row>> {
+    async fn rows(&self, about: About, effort: Effort) -> anyhow::Result<Vec<Line>> {
         for _ in 0..WARM_UP {
             self.here().await?;
             self.handed_over().await?;
             self.native().await?;
         }
-        let calls = if effort.quick { 500 } else { 2000 };
+        let calls = calls(effort);
         let (mut first, mut second, mut over, mut all) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut rounds = Rounds::default();
         let mut handed = Vec::new();
         for _ in 0..effort.rounds {
-            let (mut a, mut n, mut b, mut m, mut h) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+            let (mut n, mut m, mut h) = (Vec::new(), Vec::new(), Vec::new());
             for _ in 0..calls {
                 n.push(micros(self.native().await?));
             }
-            for _ in 0..calls {
-                a.push(micros(self.here().await?));
-            }
-            for _ in 0..calls {
-                b.push(micros(self.here().await?));
-            }
+            let (a, b) = (self.times(calls).await?, self.times(calls).await?);
             for _ in 0..calls {
                 m.push(micros(self.native().await?));
             }
             for _ in 0..calls {
                 h.push(micros(self.handed_over().await?));
             }
-            rounds.before.push(median(&n));
-            rounds.subject.push(median(&[&a[..], &b[..]].concat()));
-            rounds.after.push(median(&m));
+            rounds.add(median(&n), median(&[&a[..], &b[..]].concat()), median(&m));
             first.push(median(&a));
             second.push(median(&b));
             over.push(median(&h));
@@ -230,14 +290,14 @@ impl Subject {
             handed.extend(h);
         }
         let against_itself = AgainstItself::of(&first, &second);
-        let (name, goal, most, instance) = match self.instances {
-            Instances::PerCall => ("call", "<= 50 µs, median", GOAL_FRESH, "a fresh instance for each"),
-            Instances::Reuse => ("reused", "<= 15 µs, median", GOAL_REUSED, "one instance for all"),
+        let (most, instance) = match self.instances {
+            Instances::PerCall => (GOAL_FRESH, "a fresh instance for each"),
+            Instances::Reuse => (GOAL_REUSED, "one instance for all"),
         };
-        let mut row = Row::new(name, goal, NOTHING_WRITTEN);
+        let mut row = Line::new(about.name, about.goal, NOTHING_WRITTEN);
         row.met = Met::judge(most / rounds.value(), against_itself.noise());
         row.value = Some(Figure::new("", rounds.value(), "µs"));
-        row.reference = Some(Figure::new("the same work through the same journal, native and without a sandbox", rounds.reference(), "µs"));
+        row.reference = Some(Figure::new(about.reference, rounds.reference(), "µs"));
         row.ratio = Some(rounds.ratio());
         row.against_itself = Some(against_itself);
         row.more.push(Figure::new("99th percentile", quantile(&all, 0.99), "µs"));
@@ -268,7 +328,7 @@ fn journal_with_the_write() -> JournalSnapshot {
         doubted: false,
         status: Some(200),
         response_headers: Some(r#"[["content-type","application/json"]]"#.to_owned()),
-        response_body: Some(br#"{"id":"S-4711"}"#.to_vec()),
+        response_body: Some(ANSWER.as_bytes().to_vec()),
         run: RUN.to_owned(),
         attempt: 1,
         seq: 1,

@@ -4,122 +4,120 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicU64;
 
-use anyhow::{Context as _, ensure};
-use bytes::Bytes;
-use http::StatusCode;
-use tokio::task::JoinSet;
+use anyhow::ensure;
 
-use crate::Effort;
-use crate::event::{self, STRUCTURED};
-use crate::figures::{AgainstItself, Rounds, median, millis, quantile};
-use crate::load::Connection;
+use super::{About, Row, Running, When};
+use crate::configuration::{Configuration, HTTP, WIDE};
+use crate::figures::{AgainstItself, Rounds, median, quantile};
+use crate::line::{DURABLE, Figure, Line, NOT_DURABLE};
+use crate::peer::{self, Found};
 use crate::program::Program;
-use crate::report::{DURABLE, Figure, Met, NOT_DURABLE, Row};
-use crate::sinks::{Count, Sinks};
+use crate::pump::{Pump, Pumped};
+use crate::sinks::Sinks;
 use crate::stored::Stored;
+use crate::{Bench, Effort};
 
 /// Events on their way at the same time.
-pub(super) const IN_FLIGHT: usize = 32;
+const IN_FLIGHT: usize = 32;
 /// Steps, and sinks.
 pub(super) const STEPS: usize = 3;
-/// Longest wait for an event at the last sink: longer than the first retries.
-const LONGEST_WAY: Duration = Duration::from_secs(20);
 /// At least the rate of the Go pipeline.
 const GOAL: f64 = 1.0;
 
-pub(super) async fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
+/// The row `chain`.
+pub(super) struct Chain;
+
+impl Row for Chain {
+    fn about(&self) -> About {
+        About {
+            name: "chain",
+            what: "one event through three steps to three HTTP sinks, durable",
+            goal: ">= 1.0 of Go, not durable",
+            reference: "a pipeline in Go (net/http) with the same requests, not sandboxed; nothing durable",
+            when: When::Always,
+        }
+    }
+
+    fn run<'a>(&'a self, bench: &'a Bench) -> Running<'a> {
+        Box::pin(async move { beside(self.about(), bench.effort, peer::go()?, GOAL).await })
+    }
+}
+
+/// The chain beside a pipeline of somebody else. Without one it is measured alone.
+pub(super) async fn beside(about: About, effort: Effort, pipeline: Found<Command>, goal: f64) -> anyhow::Result<Vec<Line>> {
     let sinks = Arc::new(Sinks::start(STEPS).await?);
-    let next = Arc::new(AtomicU64::new(1));
     let folder = tempfile::tempdir()?;
-    let pipelines = match pipeline(folder.path())? {
-        Some(program) => {
-            let start = || Program::start(with_sinks(&program, &sinks), folder.path());
+    let mut line = Line::new(about.name, about.goal, DURABLE);
+    let peers = match pipeline {
+        Ok(program) => {
+            let start = || Program::start(peer::to(&program, &sinks), folder.path());
             Some((start().await?, start().await?))
         }
-        None => None,
+        Err(missing) => {
+            line.notes.push(missing.to_string());
+            None
+        }
     };
-    let home = folder.path().join("host");
-    std::fs::create_dir(&home)?;
-    std::fs::write(home.join("sangam.toml"), configuration(&sinks.addresses, Journal::Kept))?;
-    let host = Program::host(&home).await?;
-    let pump = |address: SocketAddr, time: Duration| Pump { address, sinks: sinks.clone(), next: next.clone() }.pump(time);
-
-    let mut ours = Pumped::default();
-    ours.add(pump(host.address, effort.time / 4).await?);
-    if let Some((first, second)) = &pipelines {
-        pump(first.address, effort.time / 4).await?;
-        pump(second.address, effort.time / 4).await?;
-    }
-    let (mut ways, mut theirs) = (Vec::new(), Pumped::default());
+    let host = host(&folder.path().join("host"), &sinks, Journal::Kept).await?;
+    let pump = Pumps::new(&sinks);
+    let (mut ours, mut theirs) = (Pumped::default(), Pumped::default());
     let (mut rounds, mut again) = (Rounds::default(), Vec::new());
+    // Warm before the first that counts.
+    ours.add(pump.at(host.address).closed(effort.time / 4).await?);
+    if let Some((first, second)) = &peers {
+        theirs.add(pump.at(first.address).closed(effort.time / 4).await?);
+        theirs.add(pump.at(second.address).closed(effort.time / 4).await?);
+    }
+    let mut ways = Vec::new();
     for round in 1..=effort.rounds {
-        match &pipelines {
-            Some((first, second)) => {
-                let before = pump(first.address, effort.time).await?;
-                let subject = pump(host.address, effort.time).await?;
-                let after = pump(second.address, effort.time).await?;
-                rounds.before.push(before.rate());
-                rounds.subject.push(subject.rate());
-                rounds.after.push(after.rate());
-                ways.extend_from_slice(&subject.ways);
-                ours.add(subject);
+        let before = match &peers {
+            Some((first, _)) => Some(pump.at(first.address).closed(effort.time).await?),
+            None => None,
+        };
+        let subject = pump.at(host.address).closed(effort.time).await?;
+        let after = pump.at(peers.as_ref().map_or(host.address, |(_, second)| second.address)).closed(effort.time).await?;
+        ways.extend_from_slice(&subject.ways);
+        match before {
+            Some(before) => {
+                rounds.add(before.rate(), subject.rate(), after.rate());
                 theirs.add(before);
                 theirs.add(after);
             }
             None => {
-                for rates in [&mut rounds.subject, &mut again] {
-                    let subject = pump(host.address, effort.time).await?;
-                    rates.push(subject.rate());
-                    ways.extend_from_slice(&subject.ways);
-                    ours.add(subject);
-                }
+                rounds.subject.push(subject.rate());
+                again.push(after.rate());
+                ours.add(after);
             }
         }
+        ours.add(subject);
         eprintln!("   round {round} of {}", effort.rounds);
     }
     host.stop().await?;
-    let (succeeded, runs) = Stored::open(&home).await?.runs("succeeded").await?;
+    let (succeeded, runs) = Stored::open(&folder.path().join("host")).await?.runs("succeeded").await?;
 
-    let mut row = Row::new("chain", ">= 1.0 of Go, not durable", DURABLE);
-    row.value = Some(Figure::new("", rounds.value(), "events/s"));
-    row.more.push(Figure::new("from sending to the last sink, median", median(&ways), "ms"));
-    row.more.push(Figure::new("from sending to the last sink, 99th percentile", quantile(&ways, 0.99), "ms"));
-    if pipelines.is_some() {
-        let against_itself = rounds.against_itself();
-        row.met = Met::judge(rounds.ratio() / GOAL, against_itself.noise());
-        row.ratio = Some(rounds.ratio());
-        row.against_itself = Some(against_itself);
-        row.reference = Some(Figure::new(
-            format!("pipeline in Go (net/http), not sandboxed; durability: {NOT_DURABLE}"),
-            rounds.reference(),
-            "events/s",
-        ));
-        row.more.push(Figure::new("Go, from sending to the last sink, median", median(&theirs.ways), "ms"));
-        row.more.push(Figure::new("Go, from sending to the last sink, 99th percentile", quantile(&theirs.ways, 0.99), "ms"));
-        let count = sinks.count(&theirs.accepted)?;
-        let well = count == Count::default() && theirs.gone == 0 && theirs.refused == 0 && !theirs.accepted.is_empty();
-        ensure!(well, "the Go pipeline did not do its work: {count:?}, {} gone, {} refused", theirs.gone, theirs.refused);
+    if peers.is_some() {
+        line.compare(&rounds, format!("{}; durability: {NOT_DURABLE}", about.reference), "events/s");
+        line.at_least(goal);
+        line.more.push(Figure::new("the reference, from sending to the last sink, median", median(&theirs.ways), "ms"));
+        line.more.push(Figure::new("the reference, from sending to the last sink, 99th percentile", quantile(&theirs.ways, 0.99), "ms"));
+        let fault = sinks.count(&theirs.accepted)?.fault().or(theirs.fault());
+        ensure!(fault.is_none(), "the reference did not do its work: {}", fault.unwrap_or_default());
     } else {
-        row.against_itself = Some(AgainstItself::of(&rounds.subject, &again));
-        row.notes.push("no `go` here, so there is no reference; A/A is the host itself".to_owned());
+        line.value = Some(Figure::new("", rounds.value(), "events/s"));
+        line.against_itself = Some(AgainstItself::of(&rounds.subject, &again));
+        line.notes.push("A/A is the host itself".to_owned());
     }
+    line.more.push(Figure::new("from sending to the last sink, median", median(&ways), "ms"));
+    line.more.push(Figure::new("from sending to the last sink, 99th percentile", quantile(&ways, 0.99), "ms"));
     let count = sinks.count(&ours.accepted)?;
-    let events = ours.accepted.len() as u64;
-    row.notes.push(format!(
-        "{IN_FLIGHT} in flight, {STEPS} http steps; of {events} accepted events at {STEPS} sinks, by key: {} lost, {} doubled, {} sent again; {succeeded} of {runs} runs succeeded",
-        count.lost, count.doubled, count.resent
-    ));
-    row.notes.push("Node-RED and n8n (goals: ten and fifty times) are not run here".to_owned());
-    if count != Count::default() || ours.gone > 0 || ours.refused > 0 || succeeded != runs || runs != events {
-        row.met = Met::Void(format!(
-            "{count:?}, {} given up after {LONGEST_WAY:?}, {} refused, {succeeded} of {runs} runs succeeded for {events} events",
-            ours.gone, ours.refused
-        ));
+    line.notes.push(format!("{IN_FLIGHT} in flight, {STEPS} http steps; {count}; {succeeded} of {runs} runs succeeded"));
+    line.void_if(count.fault().or(ours.fault()));
+    if succeeded != runs || runs != count.events {
+        line.void_if(Some(format!("{succeeded} of {runs} runs succeeded for {} events", count.events)));
     }
-    Ok(vec![row])
+    Ok(vec![line])
 }
 
 /// Whether the steps' writes are journalled.
@@ -131,129 +129,54 @@ pub(super) enum Journal {
     Off,
 }
 
-/// A host with one plugin for each sink.
-pub(super) fn configuration(sinks: &[SocketAddr], journal: Journal) -> String {
-    let mut text = "[server]\nlisten = \"127.0.0.1:0\"\naccess = \"open\"\n".to_owned();
-    for (index, sink) in sinks.iter().enumerate() {
-        text.push_str(&format!(
-            "\n[plugins.system{index}]\ncomponent = \"builtin:http\"\nconcurrency = 64\nallow-hosts = [\"http://{sink}\"]\n\
-             allow-private-addresses = [\"127.0.0.1/32\"]\n"
-        ));
-    }
-    text.push_str("\n[[routes]]\nname = \"chain\"\non = { type = \"bench.chain\" }\n");
+/// A host with the chain, in a folder that is made.
+pub(super) async fn host(home: &Path, sinks: &Sinks, journal: Journal) -> anyhow::Result<Program> {
+    std::fs::create_dir(home)?;
+    configuration(&sinks.addresses, journal).save(home)?;
+    Program::host(home).await
+}
+
+/// One plugin for each sink, and one route.
+pub(super) fn configuration(sinks: &[SocketAddr], journal: Journal) -> Configuration {
+    let plugins = sinks
+        .iter()
+        .enumerate()
+        .fold(Configuration::new(), |configuration, (index, sink)| configuration.plugin(&format!("system{index}"), HTTP, *sink, WIDE));
     let options = if journal == Journal::Off { "journal = false\n" } else { "" };
-    for (index, sink) in sinks.iter().enumerate() {
+    sinks.iter().enumerate().fold(plugins.route("chain", KIND, ""), |configuration, (index, sink)| {
         // Each step takes something of the event, and all but the first something of the step before.
         let before = match index.checked_sub(1) {
-            Some(before) => format!(".steps.step{before}.output.body.id"),
-            None => ".event.data.job_id".to_owned(),
+            Some(before) => format!("${{ .steps.step{before}.output.body.id }}"),
+            None => "${ .event.data.job_id }".to_owned(),
         };
-        text.push_str(&format!(
-            "\n[[routes.steps]]\nname = \"step{index}\"\nuses = \"system{index}.request\"\n{options}[routes.steps.with]\nmethod = \"POST\"\n\
-             url = \"http://{sink}/\"\n[routes.steps.with.body]\nevent = \"${{ .event.id }}\"\nbefore = \"${{ {before} }}\"\n\
-             text = \"Job ${{ .event.data.job_id }} for ${{ .event.data.customer.name }}: ${{ .event.data.notes }}\"\n"
-        ));
-    }
-    text
+        let text = "Job ${ .event.data.job_id } for ${ .event.data.customer.name }: ${ .event.data.notes }";
+        configuration.step(&format!("step{index}"), &format!("system{index}"), *sink, options, &[("before", &before), ("text", text)])
+    })
 }
 
-/// Builds the Go pipeline, if there is Go.
-fn pipeline(folder: &Path) -> anyhow::Result<Option<Command>> {
-    if Command::new("go").arg("version").output().is_ok_and(|output| output.status.success()) {
-        eprintln!("   building the pipeline in Go");
-        let program = folder.join("pipeline");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/pipeline.go");
-        let mut build = Command::new("go");
-        build.args(["build", "-o"]).arg(&program).arg(source).env("GO111MODULE", "off").env("CGO_ENABLED", "0");
-        let built = build.output().context("running go build")?;
-        ensure!(built.status.success(), "the Go pipeline does not build: {}", String::from_utf8_lossy(&built.stderr));
-        return Ok(Some(Command::new(program)));
-    }
-    Ok(None)
+/// Type of the events.
+const KIND: &str = "bench.chain";
+
+/// Pumps whose events are numbered through.
+pub(super) struct Pumps {
+    sinks: Arc<Sinks>,
+    next: Arc<AtomicU64>,
 }
 
-fn with_sinks(program: &Command, sinks: &Sinks) -> Command {
-    let mut command = Command::new(program.get_program());
-    command.args(sinks.addresses.iter().map(|sink| format!("http://{sink}/")));
-    command
-}
-
-/// Sends events so that a fixed number is on its way.
-pub(super) struct Pump {
-    pub(super) address: SocketAddr,
-    pub(super) sinks: Arc<Sinks>,
-    pub(super) next: Arc<AtomicU64>,
-}
-
-/// What was sent, and how it went.
-#[derive(Debug, Default)]
-pub(super) struct Pumped {
-    pub(super) accepted: Vec<u64>,
-    /// Milliseconds from sending to the last sink.
-    pub(super) ways: Vec<f64>,
-    pub(super) refused: u64,
-    /// Accepted, and not at the last sink in time.
-    pub(super) gone: u64,
-    time: Duration,
-}
-
-impl Pumped {
-    /// Events a second that arrived at the last sink.
-    pub(super) fn rate(&self) -> f64 {
-        self.ways.len() as f64 / self.time.as_secs_f64()
+impl Pumps {
+    pub(super) fn new(sinks: &Arc<Sinks>) -> Pumps {
+        Pumps { sinks: sinks.clone(), next: Arc::new(AtomicU64::new(1)) }
     }
 
-    pub(super) fn add(&mut self, other: Pumped) {
-        self.accepted.extend(other.accepted);
-        self.ways.extend(other.ways);
-        self.refused += other.refused;
-        self.gone += other.gone;
-        self.time += other.time;
-    }
-}
-
-impl Pump {
-    pub(super) async fn pump(self, time: Duration) -> anyhow::Result<Pumped> {
-        let pump = Arc::new(self);
-        let mut connections = Vec::with_capacity(IN_FLIGHT);
-        for _ in 0..IN_FLIGHT {
-            connections.push(Connection::open(pump.address).await?);
+    /// Events through the chain of a host or of a peer.
+    pub(super) fn at(&self, address: SocketAddr) -> Pump {
+        Pump {
+            to: vec![address],
+            kind: KIND,
+            in_flight: IN_FLIGHT,
+            sinks: self.sinks.clone(),
+            last: self.sinks.addresses.len() - 1,
+            next: self.next.clone(),
         }
-        let started = Instant::now();
-        let mut tasks = JoinSet::new();
-        for mut connection in connections {
-            let pump = pump.clone();
-            tasks.spawn(async move {
-                let mut pumped = Pumped::default();
-                while started.elapsed() < time {
-                    pump.one(&mut connection, &mut pumped).await?;
-                }
-                Ok::<_, anyhow::Error>(pumped)
-            });
-        }
-        let mut all = Pumped::default();
-        while let Some(pumped) = tasks.join_next().await {
-            all.add(pumped.context("a connection's task broke")??);
-        }
-        all.time = started.elapsed();
-        Ok(all)
-    }
-
-    async fn one(&self, connection: &mut Connection, pumped: &mut Pumped) -> anyhow::Result<()> {
-        let serial = self.next.fetch_add(1, Ordering::Relaxed);
-        let arrived = self.sinks.expect(serial, STEPS - 1);
-        let body = Bytes::from(event::structured("bench.chain", serial));
-        let sent = Instant::now();
-        let (status, _) = connection.post("/v1/events", STRUCTURED, body).await?;
-        if status != StatusCode::ACCEPTED {
-            pumped.refused += 1;
-            return Ok(());
-        }
-        pumped.accepted.push(serial);
-        match tokio::time::timeout(LONGEST_WAY, arrived).await {
-            Ok(Ok(at)) => pumped.ways.push(millis(at.duration_since(sent))),
-            _ => pumped.gone += 1,
-        }
-        Ok(())
     }
 }

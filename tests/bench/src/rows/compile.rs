@@ -9,9 +9,10 @@ use sangam::config;
 use sangam::engine::Engine;
 use sangam::registry::Component;
 
-use crate::Effort;
+use super::{About, Row, Running, When};
 use crate::figures::{AgainstItself, median, millis};
-use crate::report::{Figure, Met, NOTHING_WRITTEN, Row};
+use crate::line::{Figure, Line, Met, NOTHING_WRITTEN};
+use crate::{Bench, Effort};
 
 /// At most, from the cache, in milliseconds.
 const GOAL: f64 = 50.0;
@@ -24,12 +25,31 @@ const COMPONENTS_QUICK: usize = 2;
 /// Loads of each series in a round.
 const LOADS: usize = 5;
 
-pub(super) async fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
+/// The row `compile`.
+pub(super) struct Compile;
+
+impl Row for Compile {
+    fn about(&self) -> About {
+        About {
+            name: "compile",
+            what: "compiling the largest components, and having them from the cache of compiled code",
+            goal: "<= 50 ms from the cache",
+            reference: "the same component compiled, nothing in the cache",
+            when: When::Always,
+        }
+    }
+
+    fn run<'a>(&'a self, bench: &'a Bench) -> Running<'a> {
+        Box::pin(measure(bench.effort))
+    }
+}
+
+async fn measure(effort: Effort) -> anyhow::Result<Vec<Line>> {
     // Compiling is work of a blocking thread, in the host as well.
     tokio::task::spawn_blocking(move || rows(effort)).await?
 }
 
-fn rows(effort: Effort) -> anyhow::Result<Vec<Row>> {
+fn rows(effort: Effort) -> anyhow::Result<Vec<Line>> {
     let mut files = components()?;
     files.retain(|(_, bytes)| !effort.quick || bytes.len() <= LARGE);
     files.truncate(if effort.quick { COMPONENTS_QUICK } else { COMPONENTS });
@@ -53,7 +73,7 @@ fn components() -> anyhow::Result<Vec<(PathBuf, Vec<u8>)>> {
     Ok(found)
 }
 
-fn row(file: &Path, bytes: Vec<u8>, effort: Effort) -> anyhow::Result<Row> {
+fn row(file: &Path, bytes: Vec<u8>, effort: Effort) -> anyhow::Result<Line> {
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     eprintln!("   {name}");
     let size = bytes.len();
@@ -86,7 +106,7 @@ fn row(file: &Path, bytes: Vec<u8>, effort: Effort) -> anyhow::Result<Row> {
     }
     let warm = median(&[&first[..], &second[..]].concat());
     let against_itself = AgainstItself::of(&first, &second);
-    let mut row = Row::new(&format!("compile {name}"), "<= 50 ms from the cache", NOTHING_WRITTEN);
+    let mut row = Line::new(&format!("compile {name}"), "<= 50 ms from the cache", NOTHING_WRITTEN);
     row.value = Some(Figure::new("", warm, "ms"));
     row.reference = Some(Figure::new("compiled, nothing in the cache", median(&cold), "ms"));
     row.ratio = Some(warm / median(&cold));

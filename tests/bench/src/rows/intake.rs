@@ -9,13 +9,14 @@ use anyhow::{Context as _, ensure};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection as _, QueryBuilder, Sqlite};
 
-use crate::Effort;
+use super::{About, Row, Running, When};
 use crate::event::{self, BATCH, STRUCTURED};
 use crate::figures::{Rounds, median};
+use crate::line::{DURABLE, Figure, Line, Met};
 use crate::load::{Answered, Connection, Load};
 use crate::program::Program;
-use crate::report::{DURABLE, Figure, Met, Row};
 use crate::stored::Stored;
+use crate::{Bench, Effort};
 
 /// Connections that send single events.
 const CONNECTIONS: usize = 64;
@@ -49,12 +50,50 @@ uses = "http.request"
 with = { method = "POST", url = "http://127.0.0.1:9/" }
 "#;
 
-pub(super) async fn single(effort: Effort) -> anyhow::Result<Vec<Row>> {
+/// The row `intake`.
+pub(super) struct Intake;
+
+impl Row for Intake {
+    fn about(&self) -> About {
+        About {
+            name: "intake",
+            what: "single events over HTTP on 64 connections, each answered after a flush",
+            goal: ">= 0.5 of bare axum",
+            reference: "a bare axum handler that reads the same body and answers 202, in another process; nothing durable",
+            when: When::Always,
+        }
+    }
+
+    fn run<'a>(&'a self, bench: &'a Bench) -> Running<'a> {
+        Box::pin(single(self.about(), bench.effort))
+    }
+}
+
+/// The row `batch`.
+pub(super) struct Batch;
+
+impl Row for Batch {
+    fn about(&self) -> About {
+        About {
+            name: "batch",
+            what: "batches of 100 events over HTTP, made durable",
+            goal: ">= 0.5 of bulk SQLite",
+            reference: "bulk transactions of 500 such rows through SQLite",
+            when: When::Always,
+        }
+    }
+
+    fn run<'a>(&'a self, bench: &'a Bench) -> Running<'a> {
+        Box::pin(batch(self.about(), bench.effort))
+    }
+}
+
+async fn single(about: About, effort: Effort) -> anyhow::Result<Vec<Line>> {
     let (first, second) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let first = Bare::start(first.path()).await?;
     let second = Bare::start(second.path()).await?;
     let load = Load { connections: CONNECTIONS, content_type: STRUCTURED, events: 1, body: one, next: Arc::new(AtomicU64::new(1)) };
-    let mut intake = Intake::start(load.clone()).await?;
+    let mut intake = Subject::start(load.clone()).await?;
     let flush = crate::machine::flush(intake.folder.path())?;
     let warm_up = effort.time / 4;
     first.rate(&load, warm_up).await?;
@@ -62,12 +101,10 @@ pub(super) async fn single(effort: Effort) -> anyhow::Result<Vec<Row>> {
     second.rate(&load, warm_up).await?;
     let mut rounds = Rounds::default();
     for round in 1..=effort.rounds {
-        rounds.before.push(first.rate(&load, effort.time).await?);
-        rounds.subject.push(intake.rate(effort.time).await?);
-        rounds.after.push(second.rate(&load, effort.time).await?);
+        rounds.add(first.rate(&load, effort.time).await?, intake.rate(effort.time).await?, second.rate(&load, effort.time).await?);
         eprintln!("   round {round} of {}", effort.rounds);
     }
-    let mut row = row("intake", ">= 0.5 of bare axum", &rounds, "bare axum handler, same body, 202, another process; nothing durable");
+    let mut row = row(about, &rounds, about.reference);
     intake.finish(&mut row).await?;
     row.notes.push(format!("{CONNECTIONS} connections, {} bytes an event, no route wants them", one(1).len()));
     row.notes.push(format!(
@@ -77,7 +114,7 @@ pub(super) async fn single(effort: Effort) -> anyhow::Result<Vec<Row>> {
     Ok(vec![row])
 }
 
-pub(super) async fn batch(effort: Effort) -> anyhow::Result<Vec<Row>> {
+async fn batch(about: About, effort: Effort) -> anyhow::Result<Vec<Line>> {
     let folder = tempfile::tempdir()?;
     let mut first = Bulk::open(&folder.path().join("first.db")).await?;
     let mut second = Bulk::open(&folder.path().join("second.db")).await?;
@@ -88,7 +125,7 @@ pub(super) async fn batch(effort: Effort) -> anyhow::Result<Vec<Row>> {
         body: hundred,
         next: Arc::new(AtomicU64::new(1)),
     };
-    let mut intake = Intake::start(load).await?;
+    let mut intake = Subject::start(load).await?;
     let warm_up = effort.time / 4;
     first.rate(warm_up, Statement::ManyRows).await?;
     intake.rate(warm_up).await?;
@@ -104,7 +141,7 @@ pub(super) async fn batch(effort: Effort) -> anyhow::Result<Vec<Row>> {
     first.check().await?;
     second.check().await?;
     let label = format!("one statement in each of the transactions of {BULK_ROWS} such rows with a unique key through sqlx; {DURABLE}");
-    let mut row = row("batch", ">= 0.5 of bulk SQLite", &rounds, &label);
+    let mut row = row(about, &rounds, &label);
     row.more.push(Figure::new("the reference with a statement for each row", median(&by_row), "/s"));
     intake.finish(&mut row).await?;
     row.notes.push(format!("batches of {BATCH_EVENTS} on {BATCH_CONNECTIONS} connections, no route wants them"));
@@ -119,19 +156,15 @@ fn hundred(serial: u64) -> String {
     event::batch("bench.intake", serial, BATCH_EVENTS)
 }
 
-fn row(name: &str, goal: &str, rounds: &Rounds, label: &str) -> Row {
-    let against_itself = rounds.against_itself();
-    let mut row = Row::new(name, goal, DURABLE);
-    row.value = Some(Figure::new("", rounds.value(), "events/s"));
-    row.reference = Some(Figure::new(label, rounds.reference(), "/s"));
-    row.ratio = Some(rounds.ratio());
-    row.met = Met::judge(rounds.ratio() / GOAL, against_itself.noise());
-    row.against_itself = Some(against_itself);
+fn row(about: About, rounds: &Rounds, label: &str) -> Line {
+    let mut row = Line::new(about.name, about.goal, DURABLE);
+    row.compare(rounds, label, "events/s");
+    row.at_least(GOAL);
     row
 }
 
 /// The host and everything it said it has.
-struct Intake {
+struct Subject {
     folder: tempfile::TempDir,
     host: Program,
     load: Load,
@@ -139,12 +172,12 @@ struct Intake {
     refused: u64,
 }
 
-impl Intake {
-    async fn start(load: Load) -> anyhow::Result<Intake> {
+impl Subject {
+    async fn start(load: Load) -> anyhow::Result<Subject> {
         let folder = tempfile::tempdir()?;
         std::fs::write(folder.path().join("sangam.toml"), CONFIGURATION)?;
         let host = Program::host(folder.path()).await?;
-        Ok(Intake { folder, host, load, accepted: Vec::new(), refused: 0 })
+        Ok(Subject { folder, host, load, accepted: Vec::new(), refused: 0 })
     }
 
     async fn rate(&mut self, time: Duration) -> anyhow::Result<f64> {
@@ -156,7 +189,7 @@ impl Intake {
     }
 
     /// Counts where it matters: in the store.
-    async fn finish(self, row: &mut Row) -> anyhow::Result<()> {
+    async fn finish(self, row: &mut Line) -> anyhow::Result<()> {
         self.host.stop().await?;
         let stored = Stored::open(self.folder.path()).await?.serials().await?;
         let answered = self.accepted.len() as u64 * self.load.events;

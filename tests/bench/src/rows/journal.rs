@@ -1,68 +1,67 @@
 //! What the journal costs: the chain of three steps with it, beside the same host and chain with `journal = false`.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
-use super::chain::{IN_FLIGHT, Journal, Pump, Pumped, STEPS, configuration};
-use crate::Effort;
+use super::chain::{Journal as Kept, Pumps, STEPS, host};
+use super::{About, Row, Running, When};
 use crate::figures::{Rounds, median};
-use crate::program::Program;
-use crate::report::{DURABLE, Figure, Met, Row};
-use crate::sinks::{Count, Sinks};
+use crate::line::{DURABLE, Figure, Line};
+use crate::pump::Pumped;
+use crate::sinks::Sinks;
+use crate::{Bench, Effort};
 
-pub(super) async fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
+/// The row `journal`.
+pub(super) struct Journal;
+
+impl Row for Journal {
+    fn about(&self) -> About {
+        About {
+            name: "journal",
+            what: "the chain with and without the journal of its writes",
+            goal: "none: what it costs",
+            reference: "the same chain with journal = false",
+            when: When::Always,
+        }
+    }
+
+    fn run<'a>(&'a self, bench: &'a Bench) -> Running<'a> {
+        Box::pin(measure(self.about(), bench.effort))
+    }
+}
+
+async fn measure(about: About, effort: Effort) -> anyhow::Result<Vec<Line>> {
     let sinks = Arc::new(Sinks::start(STEPS).await?);
-    let next = Arc::new(AtomicU64::new(1));
     let folder = tempfile::tempdir()?;
-    let host = |name: &str, journal: Journal| start(folder.path().join(name), &sinks, journal);
-    let (first, with, second) = (host("first", Journal::Off)?, host("with", Journal::Kept)?, host("second", Journal::Off)?);
-    let (first, with, second) = (Program::host(&first).await?, Program::host(&with).await?, Program::host(&second).await?);
-    let pump = |address: SocketAddr, time: Duration| Pump { address, sinks: sinks.clone(), next: next.clone() }.pump(time);
-
+    let first = host(&folder.path().join("first"), &sinks, Kept::Off).await?;
+    let with = host(&folder.path().join("with"), &sinks, Kept::Kept).await?;
+    let second = host(&folder.path().join("second"), &sinks, Kept::Off).await?;
+    let pump = Pumps::new(&sinks);
     let mut all = Pumped::default();
-    for program in [&first, &with, &second] {
-        all.add(pump(program.address, effort.time / 4).await?);
+    for host in [&first, &with, &second] {
+        all.add(pump.at(host.address).closed(effort.time / 4).await?);
     }
     let (mut rounds, mut ways, mut ways_without) = (Rounds::default(), Vec::new(), Vec::new());
     for round in 1..=effort.rounds {
-        for (program, rates) in [(&first, &mut rounds.before), (&with, &mut rounds.subject), (&second, &mut rounds.after)] {
-            let pumped = pump(program.address, effort.time).await?;
-            rates.push(pumped.rate());
-            let journalled = program.address == with.address;
-            if journalled { &mut ways } else { &mut ways_without }.extend_from_slice(&pumped.ways);
+        let before = pump.at(first.address).closed(effort.time).await?;
+        let subject = pump.at(with.address).closed(effort.time).await?;
+        let after = pump.at(second.address).closed(effort.time).await?;
+        rounds.add(before.rate(), subject.rate(), after.rate());
+        ways.extend_from_slice(&subject.ways);
+        ways_without.extend([&before.ways[..], &after.ways[..]].concat());
+        for pumped in [before, subject, after] {
             all.add(pumped);
         }
         eprintln!("   round {round} of {}", effort.rounds);
     }
-    for program in [first, with, second] {
-        program.stop().await?;
+    for host in [first, with, second] {
+        host.stop().await?;
     }
-
-    let mut row = Row::new("journal", "none", DURABLE);
-    row.value = Some(Figure::new("", rounds.value(), "events/s"));
-    row.reference = Some(Figure::new("the same chain with journal = false", rounds.reference(), "events/s"));
-    row.ratio = Some(rounds.ratio());
-    row.against_itself = Some(rounds.against_itself());
-    row.more.push(Figure::new("from sending to the last sink, median", median(&ways), "ms"));
-    row.more.push(Figure::new("without the journal, median", median(&ways_without), "ms"));
+    let mut line = Line::new(about.name, about.goal, DURABLE);
+    line.compare(&rounds, about.reference, "events/s");
+    line.more.push(Figure::new("from sending to the last sink, median", median(&ways), "ms"));
+    line.more.push(Figure::new("without the journal, median", median(&ways_without), "ms"));
     let count = sinks.count(&all.accepted)?;
-    row.notes.push(format!(
-        "{IN_FLIGHT} in flight, {STEPS} http steps; of {} accepted events at {STEPS} sinks, by key: {} lost, {} doubled, {} sent again",
-        all.accepted.len(),
-        count.lost,
-        count.doubled,
-        count.resent
-    ));
-    if count != Count::default() || all.gone > 0 || all.refused > 0 {
-        row.met = Met::Void(format!("{count:?}, {} given up, {} refused", all.gone, all.refused));
-    }
-    Ok(vec![row])
-}
-
-fn start(home: std::path::PathBuf, sinks: &Sinks, journal: Journal) -> anyhow::Result<std::path::PathBuf> {
-    std::fs::create_dir(&home)?;
-    std::fs::write(home.join("sangam.toml"), configuration(&sinks.addresses, journal))?;
-    Ok(home)
+    line.notes.push(count.to_string());
+    line.void_if(count.fault().or(all.fault()));
+    Ok(vec![line])
 }

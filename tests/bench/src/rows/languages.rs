@@ -11,9 +11,10 @@ use sangam::registry::Component;
 use sangam::runtime::Runtime;
 
 use super::call::{self, Subject};
-use crate::Effort;
+use super::{About, Row, Running, When};
 use crate::figures::{AgainstItself, median, micros, millis, quantile};
-use crate::report::{Figure, Met, NOTHING_WRITTEN, Row};
+use crate::line::{Figure, Line, Met, NOTHING_WRITTEN};
+use crate::{Bench, Effort};
 
 /// Language, file, and at most so many microseconds for the call in an instance of its own.
 const LANGUAGES: [(&str, &str, Option<f64>); 5] = [
@@ -26,7 +27,26 @@ const LANGUAGES: [(&str, &str, Option<f64>); 5] = [
 /// Loads from the cache.
 const LOADS: usize = 5;
 
-pub(super) async fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
+/// The row `languages`.
+pub(super) struct Languages;
+
+impl Row for Languages {
+    fn about(&self) -> About {
+        About {
+            name: "languages",
+            what: "a call by the language of the plugin (Rust, C, Go, JavaScript, Python): fresh, made ahead, reused; what its code costs",
+            goal: "JavaScript <= 1.0 ms, Python <= 1.5 ms",
+            reference: "the same in an instance made when the call comes",
+            when: When::Always,
+        }
+    }
+
+    fn run<'a>(&'a self, bench: &'a Bench) -> Running<'a> {
+        Box::pin(measure(bench.effort))
+    }
+}
+
+async fn measure(effort: Effort) -> anyhow::Result<Vec<Line>> {
     let (_folder, runtime) = call::host().await?;
     let release = sangam_tests::guest("bench");
     let guests = release.parent().context("a component is in a folder")?;
@@ -35,14 +55,14 @@ pub(super) async fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
         let file = guests.join(format!("{file}.wasm"));
         rows.push(match file.exists() {
             true => row(&runtime, language, &file, goal, effort).await?,
-            false => Row::void(&format!("call {language}"), format!("{} is not there: its language's tools were missing", file.display())),
+            false => Line::void(&format!("call {language}"), format!("{} is not there: its language's tools were missing", file.display())),
         });
     }
     runtime.store.clone().close().await;
     Ok(rows)
 }
 
-async fn row(runtime: &Arc<Runtime>, language: &str, file: &Path, goal: Option<f64>, effort: Effort) -> anyhow::Result<Row> {
+async fn row(runtime: &Arc<Runtime>, language: &str, file: &Path, goal: Option<f64>, effort: Effort) -> anyhow::Result<Line> {
     eprintln!("   {language}");
     let component = Component::new(std::fs::read(file)?).with_context(|| file.display().to_string())?;
     let folder = tempfile::tempdir()?;
@@ -85,7 +105,7 @@ async fn row(runtime: &Arc<Runtime>, language: &str, file: &Path, goal: Option<f
     let waiting = resident()? - before;
     let second = if first.is_some() { series(&fresh, true).await? } else { None };
     let mut row =
-        Row::new(&format!("call {language}"), &goal.map_or("-".to_owned(), |most| format!("<= {most:.0} µs, median")), NOTHING_WRITTEN);
+        Line::new(&format!("call {language}"), &goal.map_or("-".to_owned(), |most| format!("<= {most:.0} µs, median")), NOTHING_WRITTEN);
     row.reference = Some(Figure::new("an instance made when the call comes", median(&plain), "µs"));
     let other = series(&fresh, false).await?.context("it waits for nothing")?;
     let (value, against, all) = match (first, second) {

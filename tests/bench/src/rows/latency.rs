@@ -1,18 +1,19 @@
 //! What an idle host adds between an event and its first outgoing request.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 
-use crate::Effort;
+use super::{About, Row, Running, When};
+use crate::configuration::one_step;
 use crate::event::{self, STRUCTURED};
 use crate::figures::{AgainstItself, median, millis, quantile};
+use crate::line::{DURABLE, Figure, Line, Met};
 use crate::load::Connection;
 use crate::program::Program;
-use crate::report::{DURABLE, Figure, Met, Row};
-use crate::sinks::{Count, Sinks};
+use crate::sinks::Sinks;
+use crate::{Bench, Effort};
 
 /// Between two events: the host has finished the last one and waits.
 pub(super) const IDLE: Duration = Duration::from_millis(30);
@@ -25,10 +26,29 @@ const GOAL_MEDIAN: f64 = 3.0;
 /// At most, 99th percentile.
 const GOAL_TAIL: f64 = 15.0;
 
-pub(super) async fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
+/// The row `latency`.
+pub(super) struct Latency;
+
+impl Row for Latency {
+    fn about(&self) -> About {
+        About {
+            name: "latency",
+            what: "from intake to the first outgoing request, idle host",
+            goal: "median 3 ms, 99th percentile 15 ms",
+            reference: "the generator's own request to the sink, without a host in between",
+            when: When::Always,
+        }
+    }
+
+    fn run<'a>(&'a self, bench: &'a Bench) -> Running<'a> {
+        Box::pin(measure(bench.effort))
+    }
+}
+
+async fn measure(effort: Effort) -> anyhow::Result<Vec<Line>> {
     let sinks = Sinks::start(1).await?;
     let folder = tempfile::tempdir()?;
-    std::fs::write(folder.path().join("sangam.toml"), configuration(sinks.addresses[0]))?;
+    one_step("bench.latency", sinks.addresses[0]).save(folder.path())?;
     let host = Program::host(folder.path()).await?;
     let mut to_host = Connection::open(host.address).await?;
     let mut to_sink = Connection::open(sinks.addresses[0]).await?;
@@ -54,8 +74,7 @@ pub(super) async fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
         }
     }
     host.stop().await?;
-    let count = sinks.count(&accepted)?;
-    ensure!(count == Count::default(), "events were lost or doubled: {count:?}");
+    let fault = sinks.count(&accepted)?.fault();
 
     let all = [&first[..], &second[..]].concat();
     let without = median(&direct);
@@ -68,26 +87,18 @@ pub(super) async fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
     let rows = [("latency p50", "<= 3 ms", 0.5, GOAL_MEDIAN, middle), ("latency p99", "<= 15 ms", 0.99, GOAL_TAIL, tail)];
     let rows = rows.into_iter().map(|(name, goal, share, most, against_itself)| {
         let added = quantile(&all, share) - without;
-        let mut row = Row::new(name, goal, DURABLE);
+        let mut row = Line::new(name, goal, DURABLE);
         row.value = Some(Figure::new("", added, "ms"));
         row.reference =
             Some(Figure::new("the generator's own request to the sink, median; it is already taken off the value", without, "ms"));
         row.ratio = Some((added + without) / without);
         row.met = Met::judge(most / added, against_itself.noise());
         row.against_itself = Some(against_itself);
+        row.void_if(fault.clone());
         row.notes.push(format!("{} events, {IDLE:?} apart, one http step; A/A: every other event", all.len()));
         row
     });
     Ok(rows.collect())
-}
-
-fn configuration(sink: SocketAddr) -> String {
-    format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\naccess = \"open\"\n\n[plugins.http]\ncomponent = \"builtin:http\"\nallow-hosts = [\"http://{sink}\"]\n\
-         allow-private-addresses = [\"127.0.0.1/32\"]\n\n[[routes]]\nname = \"latency\"\non = {{ type = \"bench.latency\" }}\n\n[[routes.steps]]\n\
-         name = \"send\"\nuses = \"http.request\"\n[routes.steps.with]\nmethod = \"POST\"\nurl = \"http://{sink}/\"\n[routes.steps.with.body]\n\
-         event = \"${{ .event.id }}\"\n"
-    )
 }
 
 /// Milliseconds from sending an event to its arrival at the sink.

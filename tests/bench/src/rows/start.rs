@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::Effort;
+use super::{About, Row, Running, When};
+use crate::configuration::Configuration;
 use crate::figures::{AgainstItself, Rounds, median, millis};
+use crate::line::{Figure, Line, Met, NOTHING_WRITTEN};
 use crate::program::Program;
-use crate::report::{Figure, Met, NOTHING_WRITTEN, Row};
+use crate::{Bench, Effort};
 
 /// Plugins of the goal.
 const PLUGINS: usize = 20;
@@ -17,7 +19,26 @@ const GOAL_MEMORY: f64 = 80.0;
 /// Starts of each kind in a round.
 const STARTS: usize = 3;
 
-pub(super) async fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
+/// The row `start`.
+pub(super) struct Start;
+
+impl Row for Start {
+    fn about(&self) -> About {
+        About {
+            name: "start",
+            what: "start with 20 plugins, warm cache: time to listening, resident memory",
+            goal: "<= 150 ms, <= 80 MiB",
+            reference: "the same host with 1 plugin",
+            when: When::Always,
+        }
+    }
+
+    fn run<'a>(&'a self, bench: &'a Bench) -> Running<'a> {
+        Box::pin(measure(bench.effort))
+    }
+}
+
+async fn measure(effort: Effort) -> anyhow::Result<Vec<Line>> {
     let (many, one) = (tempfile::tempdir()?, tempfile::tempdir()?);
     configure(many.path(), PLUGINS)?;
     configure(one.path(), 1)?;
@@ -43,7 +64,7 @@ pub(super) async fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (index, ((name, goal, unit, most), rounds)) in goals.into_iter().zip([&times, &memories]).enumerate() {
         let against_itself = AgainstItself::of(&against[index].0, &against[index].1);
-        let mut row = Row::new(name, goal, NOTHING_WRITTEN);
+        let mut row = Line::new(name, goal, NOTHING_WRITTEN);
         row.value = Some(Figure::new("", rounds.value(), unit));
         row.reference = Some(Figure::new("the same host with 1 plugin", rounds.reference(), unit));
         row.ratio = Some(rounds.ratio());
@@ -60,19 +81,19 @@ pub(super) async fn measure(effort: Effort) -> anyhow::Result<Vec<Row>> {
 /// A configuration with so many plugins, each a component of its own.
 fn configure(folder: &Path, plugins: usize) -> anyhow::Result<()> {
     let kinds = [std::fs::read(sangam_tests::plugin("http"))?, std::fs::read(sangam_tests::guest("bench"))?];
-    let mut text = "[server]\nlisten = \"127.0.0.1:0\"\naccess = \"open\"\n".to_owned();
+    let mut text = String::new();
     for index in 0..plugins {
         let mut component = kinds[index % kinds.len()].clone();
         component.extend(custom_section(&index.to_string()));
         std::fs::write(folder.join(format!("p{index}.wasm")), component)?;
         writeln!(text, "\n[plugins.p{index}]\ncomponent = \"p{index}.wasm\"\nallow-hosts = [\"https://{index}.example.com\"]")?;
     }
-    std::fs::write(folder.join("sangam.toml"), text)?;
+    Configuration::new().text(&text).save(folder)?;
     Ok(())
 }
 
 /// A custom section that means nothing, so that the component's digest is another: id 0, size, name, content.
-fn custom_section(content: &str) -> Vec<u8> {
+pub(super) fn custom_section(content: &str) -> Vec<u8> {
     const NAME: &str = "bench";
     let byte = |length: usize| u8::try_from(length).expect("name and content are a few bytes: one byte of LEB128");
     let mut section = vec![0, byte(1 + NAME.len() + content.len()), byte(NAME.len())];
