@@ -66,7 +66,7 @@ pub async fn post_events(
         rows.iter().map(|row| row.runs.iter().filter(|run| run.dead.is_some()).map(|run| run.route.clone()).collect()).collect();
     let runs = rows.iter().flat_map(|row| &row.runs).filter(|run| run.dead.is_none()).count();
     let reservation = runtime.pressure.reserve(&runtime.store, runs as u64).await?;
-    let accepted = runtime.store.accept(rows).await;
+    let accepted = runtime.take_in(rows).await;
     runtime.pressure.wrote(accepted.is_ok());
     let accepted = accepted.map_err(|error| {
         tracing::error!(error = telemetry::chain(&error), "events could not be taken in");
@@ -75,7 +75,6 @@ pub async fn post_events(
     reservation.durable();
     drop(admission);
     runtime.store.crash().at(Point::Accepted);
-    runtime.due.notify_one();
     for ((event, outcome), dead) in events.iter().zip(&accepted).zip(dead) {
         runtime.metrics.accepted(&event.source, outcome.duplicate);
         for route in dead.iter().filter(|_| !outcome.duplicate) {

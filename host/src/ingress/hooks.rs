@@ -250,8 +250,12 @@ async fn keep(
     let accepted = match (keys, set_aside.is_empty()) {
         (None, true) if rows.is_empty() => Ok(Vec::new()),
         // Events alone share their transaction with those of others.
-        (None, true) => runtime.store.accept(rows).await,
-        (keys, _) => runtime.store.receive(rows, set_aside, keys).await,
+        (None, true) => runtime.take_in(rows).await,
+        (keys, _) => {
+            let accepted = runtime.store.receive(rows, set_aside, keys).await;
+            runtime.due.notify_one();
+            accepted
+        }
     };
     let accepted = match accepted {
         Err(StoreError::KeyConflict(_)) => return Err(NotKept::Conflict),
@@ -268,7 +272,6 @@ async fn keep(
     })?;
     reservation.durable();
     runtime.store.crash().at(Point::Accepted);
-    runtime.due.notify_one();
     runtime.took_in(&came, &accepted, Some("/hooks/{source}"));
     let uri = source.uri();
     for (outcome, dead) in accepted.iter().zip(dead) {

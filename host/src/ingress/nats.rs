@@ -243,14 +243,13 @@ impl Worker<'_> {
         let dead: Vec<String> =
             rows.iter().flat_map(|row| &row.runs).filter(|run| run.dead.is_some()).map(|run| run.route.clone()).collect();
         let came = self.runtime.came(&rows);
-        let accepted = if rows.is_empty() { Ok(Vec::new()) } else { self.runtime.store.accept(rows).await };
+        let accepted = if rows.is_empty() { Ok(Vec::new()) } else { self.runtime.take_in(rows).await };
         self.runtime.pressure.wrote(accepted.is_ok());
         let accepted = accepted.map_err(|error| {
             tracing::error!(source = self.source.name, error = telemetry::chain(&error), "messages could not be taken in");
             unavailable()
         })?;
         reservation.durable();
-        self.runtime.due.notify_one();
         self.runtime.took_in(&came, &accepted, None);
         let uri = self.source.uri();
         for outcome in &accepted {
@@ -451,10 +450,9 @@ pub(super) async fn retry(runtime: &Runtime, source: &Source, nats: &Nats, row: 
     let runs = rows.iter().flat_map(|row| &row.runs).filter(|run| run.dead.is_none()).count();
     let reservation = runtime.pressure.reserve(&runtime.store, runs as u64).await.map_err(|pressed| said(&pressed))?;
     let came = runtime.came(&rows);
-    let accepted = runtime.store.accept(rows).await.map_err(|error| telemetry::chain(&error))?;
+    let accepted = runtime.take_in(rows).await.map_err(|error| telemetry::chain(&error))?;
     runtime.took_in(&came, &accepted, None);
     reservation.durable();
-    runtime.due.notify_one();
     for outcome in &accepted {
         runtime.metrics.accepted(&source.uri(), outcome.duplicate);
     }

@@ -321,6 +321,7 @@ impl Stage {
             order_hold: false,
             deadline_at: later(now, DEADLINE),
             dead: None,
+            lease: None,
         };
         let new = NewEvent {
             trace: None,

@@ -50,14 +50,13 @@ impl Runtime {
         // An event of nobody's has no hops to have too many of.
         if let Ok(row) = Intake::new(self).prepare(&event, None).await {
             let came = self.came(std::slice::from_ref(&row));
-            let accepted = self.store.accept(vec![row]).await?;
+            let accepted = self.take_in(vec![row]).await?;
             self.took_in(&came, &accepted, None);
             let duplicate = accepted.first().is_some_and(|accepted| accepted.duplicate);
             self.metrics.accepted(&event.source, duplicate);
         }
         self.store.credential_told(&row.name, row.number).await?;
         tracing::info!(credential = row.name, broken = row.broken, "a credential turned, and routes were told");
-        self.due.notify_one();
         Ok(())
     }
 }

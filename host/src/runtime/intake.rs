@@ -135,6 +135,7 @@ impl<'a> Intake<'a> {
                 order_hold: route.order_on_dead == OrderOnDead::Hold,
                 deadline_at: later(now, route.deadline),
                 dead,
+                lease: None,
             });
         }
         Ok(NewEvent {

@@ -3,6 +3,7 @@
 mod arrivals;
 mod canary;
 mod credential_events;
+mod desk;
 mod erasure;
 mod gauges;
 mod identity;
@@ -18,6 +19,7 @@ mod refusals;
 mod rehearsal;
 mod retention;
 mod revision;
+mod share;
 mod source_secrets;
 mod subscribers;
 mod traced;
@@ -25,6 +27,7 @@ mod traced;
 pub use arrivals::{Arrival, Arrivals};
 pub use canary::{Trial, TrialFigures};
 pub use credential_events::tell;
+pub use desk::{Desk, Handed, Place};
 pub use erasure::Wanted;
 pub use identity::Identity;
 pub use intake::{Cause, Intake, IntakeError, MAX_HOPS, judge_again, order_key};
@@ -180,6 +183,8 @@ pub struct Runtime {
     pub pressure: Pressure,
     /// Runs may be due.
     pub due: Notify,
+    /// Runs under way, and those that begin with their acceptance.
+    pub desk: Desk,
     /// Sources may be due.
     pub turning: Notify,
     /// Another host has changed a credential.
@@ -309,6 +314,7 @@ impl Runtime {
             export,
             log_style,
             due: Notify::new(),
+            desk: Desk::default(),
             turning: Notify::new(),
             credentials: Notify::new(),
             erasing: Notify::new(),

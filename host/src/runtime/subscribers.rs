@@ -36,14 +36,13 @@ impl Runtime {
         // An event of nobody's has no hops to have too many of.
         if let Ok(new) = Intake::new(self).prepare(&event, None).await {
             let came = self.came(std::slice::from_ref(&new));
-            let accepted = self.store.accept(vec![new]).await?;
+            let accepted = self.take_in(vec![new]).await?;
             self.took_in(&came, &accepted, None);
             let duplicate = accepted.first().is_some_and(|accepted| accepted.duplicate);
             self.metrics.accepted(&event.source, duplicate);
         }
         self.store.subscriber_told(&row.name, row.number).await?;
         tracing::info!(webhook = row.name, disabled = row.disabled_at.is_some(), "a webhook turned, and routes were told");
-        self.due.notify_one();
         Ok(())
     }
 }

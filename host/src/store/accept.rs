@@ -1,13 +1,18 @@
 //! Events taken in: each with one run for every route that wants it, in one transaction.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
+use super::claim::ClaimedRun;
 use super::sql::{Connection, Value, sql};
 use super::{Store, StoreError, millis, order, wait};
 use crate::live::{self, News, RunChanged};
 use crate::run::FailureKind;
 
-/// Rows of one insert. 200 rows of 14 columns stay far below the limit on bound values.
+/// The fence of a run's first lease.
+const FIRST_FENCE: i64 = 1;
+/// Rows of one insert. 200 rows of 16 columns stay far below the limit on bound values.
 const ROWS: usize = 200;
 
 /// An event ready to be stored.
@@ -39,6 +44,23 @@ pub struct NewEvent {
     pub runs: Vec<NewRun>,
 }
 
+/// Takes a run that was leased with its acceptance, once it is durable.
+pub trait Taker: std::fmt::Debug + Send + Sync {
+    /// It is durable, and nobody else's until the lease ends.
+    fn take(&self, run: ClaimedRun);
+}
+
+/// The lease of a run that its host drives from the start.
+#[derive(Debug, Clone)]
+pub struct FirstLease {
+    /// The host's name.
+    pub owner: String,
+    /// Its end.
+    pub until: Timestamp,
+    /// Who gets the run.
+    pub taker: Arc<dyn Taker>,
+}
+
 /// A run to be.
 #[derive(Debug, Clone)]
 pub struct NewRun {
@@ -56,6 +78,44 @@ pub struct NewRun {
     pub deadline_at: Timestamp,
     /// Dead from the start, with this reason: an expression of the route failed.
     pub dead: Option<String>,
+    /// Leased from the start; only of a run without an order key, taken in by [`Store::accept`].
+    pub lease: Option<FirstLease>,
+}
+
+impl NewEvent {
+    /// Whether all its runs go to a host from the start, or have ended.
+    pub(super) fn is_in_hand(&self) -> bool {
+        self.runs.iter().all(|run| run.lease.is_some() || run.dead.is_some())
+    }
+
+    /// It is durable: its leased runs go to who has the leases.
+    pub(crate) fn hand_over(self) {
+        for run in self.runs {
+            let Some(lease) = run.lease else { continue };
+            lease.taker.take(ClaimedRun {
+                root: run.id.clone(),
+                id: run.id,
+                eid: self.eid.clone(),
+                route: run.route,
+                revision: run.revision,
+                replay_of: None,
+                order_key: None,
+                is_away: false,
+                fence: FIRST_FENCE,
+                state: None,
+                created_at: whole(self.received_at),
+                deadline_at: whole(run.deadline_at),
+                event: self.body.clone(),
+                hops: self.hops,
+                trace: self.trace.clone(),
+            });
+        }
+    }
+}
+
+/// As the store keeps it.
+fn whole(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(millis(time)).unwrap_or(time)
 }
 
 /// What became of one event.
@@ -167,33 +227,45 @@ fn tell(connection: &mut Connection, event: &NewEvent) {
         let changed = RunChanged::new(&event.eid, &run.id, &run.route, "dead", event.received_at);
         connection.tell(News::Run(RunChanged { took_ms: Some(0), ..changed }));
     }
+    for run in event.runs.iter().filter(|run| run.lease.is_some()) {
+        connection.tell(News::Run(RunChanged::new(&event.eid, &run.id, &run.route, "running", event.received_at)));
+    }
 }
 
 async fn insert_runs(connection: &mut Connection, events: &[&NewEvent]) -> Result<(), StoreError> {
     let runs: Vec<(&NewEvent, &NewRun)> = events.iter().flat_map(|event| event.runs.iter().map(move |run| (*event, run))).collect();
     for rows in runs.chunks(ROWS) {
         let mut query = sql(
-            "insert into run (id, eid, route, revision, root, status, status_reason, order_key, order_hold, due_at, created_at, deadline_at, ended_at, failure) ",
+            "insert into run (id, eid, route, revision, root, status, status_reason, order_key, order_hold, due_at, created_at, deadline_at, ended_at, failure, \
+             lease_owner, fence) ",
         );
         query.push_rows(rows, |(event, run)| {
             let received = millis(event.received_at);
             let dead = run.dead.is_some();
+            let status = match (dead, &run.lease) {
+                (true, _) => "dead",
+                (false, Some(_)) => "running",
+                (false, None) => "pending",
+            };
+            let due = run.lease.as_ref().map_or(received, |lease| millis(lease.until));
             [
                 Value::from(&run.id),
                 (&event.eid).into(),
                 (&run.route).into(),
                 run.revision.into(),
                 (&run.id).into(),
-                if dead { "dead" } else { "pending" }.into(),
+                status.into(),
                 (&run.dead).into(),
                 (&run.order_key).into(),
                 run.order_hold.into(),
-                (!dead).then_some(received).into(),
+                (!dead).then_some(due).into(),
                 received.into(),
                 millis(run.deadline_at).into(),
                 dead.then_some(received).into(),
                 // Only an expression of the route can fail so early.
                 dead.then_some(FailureKind::Expression.as_str()).into(),
+                run.lease.as_ref().map(|lease| &lease.owner).into(),
+                if run.lease.is_some() { FIRST_FENCE } else { 0 }.into(),
             ]
         });
         query.execute(&mut *connection).await.map_err(StoreError::doing("take in runs"))?;

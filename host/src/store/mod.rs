@@ -51,7 +51,7 @@ mod voice;
 mod wait;
 mod writer;
 
-pub use accept::{Accepted, NewEvent, NewRun};
+pub use accept::{Accepted, FirstLease, NewEvent, NewRun, Taker};
 pub use audit::AuditFilter;
 pub use backup::BackupError;
 pub use canary::CanaryRollback;

@@ -111,7 +111,8 @@ impl Terms {
         }
         // Many may come at once; only a wait for the type must not begin meanwhile.
         self.shared.extend(events.iter().map(|event| lock(Kind::Waits, &[&event.kind])));
-        if events.is_empty() { self } else { self.signal(Signal::Due) }
+        // What this host has in hand is nobody else's to look for.
+        if events.iter().all(NewEvent::is_in_hand) { self } else { self.signal(Signal::Due) }
     }
 
     /// Begins waits for events of these types: no such event is taken in meanwhile.

@@ -59,6 +59,7 @@ fn event(number: u32, key: Option<&str>, now: Timestamp) -> NewEvent {
             order_hold: false,
             deadline_at: now + SignedDuration::from_hours(1000),
             dead: None,
+            lease: None,
         }],
     }
 }

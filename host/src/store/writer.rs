@@ -359,6 +359,9 @@ async fn apply(connection: &mut Connection, jobs: &mut [Job], crash: &Crash) -> 
                     })
                     .collect();
                 accepted.extend(accept::insert(connection, &groups).await?);
+                if groups.iter().flat_map(|group| group.iter()).flat_map(|event| &event.runs).any(|run| run.lease.is_some()) {
+                    crash.at(Point::Claiming);
+                }
                 let count = groups.len();
                 for terms in jobs[index..index + count].iter().filter_map(Job::terms) {
                     terms.pass(crash);
@@ -380,8 +383,14 @@ fn answer(jobs: Vec<Job>, accepted: Vec<Vec<Accepted>>) {
     let mut accepted = accepted.into_iter();
     for job in jobs {
         match job {
-            Job::Accept { reply, .. } => {
+            Job::Accept { events, reply, .. } => {
                 let outcome = accepted.next().expect("every intake has an outcome");
+                // Here rather than by who asked, who may have gone away.
+                for (event, accepted) in events.into_iter().zip(&outcome) {
+                    if !accepted.duplicate {
+                        event.hand_over();
+                    }
+                }
                 let _ = reply.send(Ok(outcome));
             }
             Job::Write { write, .. } => write.reply(Ok(())),

@@ -1,6 +1,7 @@
 //! Claims due runs under a lease, drives them, and lets them finish when the host stops.
 //!
-//! A notification makes it quick, a timer makes it certain. A lease that ends makes a run claimable again, so a crash needs no recovery.
+//! A notification makes it quick, a timer makes it certain. A lease that ends makes a run claimable again, so a crash needs no recovery. Runs that were taken
+//! in under this host's lease need no claim.
 
 mod arrivals;
 mod credential;
@@ -13,7 +14,6 @@ mod outputs;
 mod own;
 mod recover;
 mod scope;
-mod share;
 mod step;
 mod traced;
 mod undo;
@@ -30,13 +30,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
 use crate::crash::Point;
-use crate::runtime::Runtime;
-use crate::store::{ClaimedRun, StoreError};
-use share::Shares;
+use crate::runtime::{Handed, Runtime};
+use crate::store::StoreError;
 
 /// Leases of runs under way are renewed so many times within one.
 const RENEWALS: u32 = 3;
@@ -58,20 +59,20 @@ type Leases = Arc<Mutex<BTreeMap<String, i64>>>;
 struct Work {
     runs: JoinSet<()>,
     leases: Leases,
-    shares: Arc<Mutex<Shares>>,
 }
 
 /// Works until the host stops; returns when nothing is under way any more, at the latest after the grace.
 pub async fn work(runtime: Arc<Runtime>) {
     let mut work = Work::default();
+    let mut handed = runtime.desk.handed().expect("a host has one worker");
     let arrivals = tokio::spawn(arrivals::work(runtime.clone()));
     let every = runtime.server.lease / RENEWALS;
     let mut renew = tokio::time::interval(every);
     let mut renewed = runtime.clock.now();
-    loop {
-        if runtime.stopping.is_cancelled() {
-            break;
-        }
+    // What the last look found, and until when there is no reason for another.
+    let mut claimed = Claimed::More;
+    let mut rest: BoxFuture<'_, ()> = Box::pin(std::future::ready(()));
+    while !runtime.stopping.is_cancelled() {
         // A clock that was set forward, or a machine that slept: what is under way must not be claimed by its own host.
         let now = runtime.clock.now();
         if Duration::try_from(now.duration_since(renewed)).is_ok_and(|age| age > every) && renew_leases(&runtime, &work.leases).await {
@@ -79,25 +80,42 @@ pub async fn work(runtime: Arc<Runtime>) {
         }
         // As long as they can't be renewed nothing is claimed: it might be this host's own.
         let known = Duration::try_from(runtime.clock.now().duration_since(renewed)).is_ok_and(|age| age <= 2 * every);
-        let claimed = if known { claim(&runtime, &mut work).await } else { Claimed::Failed };
-        tokio::select! {
-            // More may be due already.
-            () = std::future::ready(()), if claimed == Claimed::More => {}
-            () = runtime.stopping.cancelled() => {}
-            () = runtime.due.notified() => {}
-            Some(ended) = work.runs.join_next(), if !work.runs.is_empty() => report(ended),
-            () = pause(&runtime, &work.shares, claimed) => {}
+        runtime.desk.open(known && claimed == Claimed::All);
+        let look = tokio::select! {
+            () = runtime.stopping.cancelled() => false,
+            () = runtime.due.notified() => true,
+            Some(run) = handed.recv() => {
+                take(&runtime, &mut work, run);
+                while let Ok(run) = handed.try_recv() {
+                    take(&runtime, &mut work, run);
+                }
+                false
+            }
+            Some(ended) = work.runs.join_next(), if !work.runs.is_empty() => {
+                report(ended);
+                // Its place is for one that had none.
+                claimed == Claimed::Some
+            }
+            // More may be due already, or is now.
+            () = &mut rest => true,
             _ = renew.tick() => {
                 if renew_leases(&runtime, &work.leases).await {
                     renewed = runtime.clock.now();
                 }
+                false
             }
-        }
+        };
         while let Some(ended) = work.runs.try_join_next() {
             report(ended);
         }
+        if look {
+            claimed = if known { claim(&runtime, &mut work).await } else { Claimed::Failed };
+            rest = Box::pin(pause(&runtime, claimed));
+        }
     }
-    finish(&runtime, work).await;
+    runtime.desk.open(false);
+    drop(rest);
+    finish(&runtime, work, handed).await;
     report(arrivals.await);
 }
 
@@ -131,32 +149,15 @@ impl Drop for Lease {
     }
 }
 
-/// A run's place among those under way. Its route's window learns from what it got done.
-struct Place {
-    shares: Arc<Mutex<Shares>>,
-    route: String,
-    went_on: bool,
-}
-
-impl Place {
-    fn learn(&mut self, went_on: bool) {
-        self.went_on = went_on;
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.shares.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).ended(&self.route, self.went_on);
-    }
-}
-
 /// What a look for due runs found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Claimed {
     /// As many as were asked for, of some route: there may be more.
     More,
-    /// What there was, or as much as may be under way.
+    /// What there was.
     All,
+    /// As much as may be under way: of some route there is more.
+    Some,
     /// Something is due, and other hosts have it or are to have it.
     Others,
     /// The store could not be asked.
@@ -165,11 +166,13 @@ enum Claimed {
 
 async fn claim(runtime: &Arc<Runtime>, work: &mut Work) -> Claimed {
     let now = runtime.clock.now();
-    let allotted = match allotted(runtime, &work.shares, now).await {
-        Ok((allotted, _)) if allotted.is_empty() => return Claimed::All,
-        Ok((allotted, _)) => allotted,
+    let Due { allotted, left_out, .. } = match due(runtime, now).await {
+        Ok(due) => due,
         Err(error) => return store_failed(&error),
     };
+    if allotted.is_empty() {
+        return if left_out { Claimed::Some } else { Claimed::All };
+    }
     let mut left: BTreeMap<String, u32> = allotted.iter().cloned().collect();
     let except = runtime.unservable.at(now);
     match runtime.store.claim(&runtime.identity.name, now, later(now, runtime.server.lease), allotted, except).await {
@@ -180,33 +183,48 @@ async fn claim(runtime: &Arc<Runtime>, work: &mut Work) -> Claimed {
                 if let Some(left) = left.get_mut(&run.route) {
                     *left = left.saturating_sub(1);
                 }
-                begin(runtime, work, run);
+                let place = runtime.desk.place(&run.route);
+                begin(runtime, work, Handed { run, place });
             }
-            if left.values().any(|left| *left == 0) { Claimed::More } else { Claimed::All }
+            match (left.values().any(|left| *left == 0), left_out) {
+                (true, _) => Claimed::More,
+                (false, true) => Claimed::Some,
+                (false, false) => Claimed::All,
+            }
         }
         Err(error) => store_failed(&error),
     }
 }
 
-/// How many runs of which routes may be claimed now, and when the next run is due that may be claimed then.
-async fn allotted(
-    runtime: &Runtime,
-    shares: &Mutex<Shares>,
-    now: Timestamp,
-) -> Result<(Vec<(String, u32)>, Option<Timestamp>), StoreError> {
+/// What is due.
+struct Due {
+    /// How many runs of which routes may be claimed now.
+    allotted: Vec<(String, u32)>,
+    /// A route has due runs, and none of them may be claimed now.
+    left_out: bool,
+    /// When the next run is due that may be claimed then.
+    next: Option<Timestamp>,
+}
+
+async fn due(runtime: &Runtime, now: Timestamp) -> Result<Due, StoreError> {
     let routes = runtime.store.due_routes().await?;
     let (due, later): (Vec<_>, Vec<_>) = routes.iter().partition(|(_, due)| *due <= now);
     let due: Vec<&str> = due.into_iter().map(|(route, _)| route.as_str()).collect();
-    let allotted = shares.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).allot(&due);
-    Ok((allotted, later.into_iter().map(|(_, due)| *due).min()))
+    let allotted = runtime.desk.allot(&due);
+    Ok(Due { left_out: allotted.len() < due.len(), allotted, next: later.into_iter().map(|(_, due)| *due).min() })
 }
 
-fn begin(runtime: &Arc<Runtime>, work: &mut Work, run: ClaimedRun) {
+/// A run that was taken in under this host's lease.
+fn take(runtime: &Arc<Runtime>, work: &mut Work, handed: Handed) {
+    runtime.store.crash().at(Point::Claimed);
+    begin(runtime, work, handed);
+}
+
+fn begin(runtime: &Arc<Runtime>, work: &mut Work, Handed { run, mut place }: Handed) {
     work.leases.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(run.id.clone(), run.fence);
-    work.shares.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).begun(&run.route);
     // Dropped also when driving breaks an invariant: then the lease is not renewed, and ends.
     let lease = Lease { leases: work.leases.clone(), run: run.id.clone(), fence: run.fence };
-    let mut place = Place { shares: work.shares.clone(), route: run.route.clone(), went_on: true };
+    place.learn(true);
     let runtime = runtime.clone();
     work.runs.spawn(async move {
         let went_on = drive::drive(&runtime, run).await;
@@ -231,20 +249,21 @@ fn store_failed(error: &StoreError) -> Claimed {
 }
 
 /// Waits until there may be something to claim. Runs that are due but may not be claimed now are no reason to look: one that ends is.
-async fn pause(runtime: &Runtime, shares: &Mutex<Shares>, claimed: Claimed) {
+async fn pause(runtime: &Runtime, claimed: Claimed) {
     match claimed {
+        Claimed::More => return,
         Claimed::Failed => return tokio::time::sleep(STORE_PAUSE).await,
         // What this host can't serve stays due: looking for it again and again finds nothing else.
         Claimed::Others if runtime.unservable.any() => return tokio::time::sleep(LONGEST_PAUSE).await,
         Claimed::Others => return tokio::time::sleep(OTHERS_PAUSE).await,
-        Claimed::More | Claimed::All => {}
+        Claimed::Some | Claimed::All => {}
     }
     let now = runtime.clock.now();
     let longest = later(now, LONGEST_PAUSE);
-    let next = match allotted(runtime, shares, now).await {
+    let next = match due(runtime, now).await {
         // Became due meanwhile.
-        Ok((allotted, _)) if !allotted.is_empty() => return,
-        Ok((_, next)) => next.map_or(longest, |next| next.min(longest)),
+        Ok(due) if !due.allotted.is_empty() => return,
+        Ok(due) => due.next.map_or(longest, |next| next.min(longest)),
         Err(_) => longest,
     };
     runtime.clock.sleep_until(next).await;
@@ -266,12 +285,17 @@ async fn renew_leases(runtime: &Runtime, leases: &Leases) -> bool {
 }
 
 /// Lets what is under way finish, within the grace; then breaks it off and hands it back, so that it goes on at once wherever it is claimed next.
-async fn finish(runtime: &Runtime, mut work: Work) {
+async fn finish(runtime: &Arc<Runtime>, mut work: Work, mut handed: UnboundedReceiver<Handed>) {
     let grace = tokio::time::sleep(runtime.server.shutdown_grace);
     tokio::pin!(grace);
     let mut renew = tokio::time::interval(runtime.server.lease / RENEWALS);
     loop {
+        // It finds that the host stops, and hands itself back.
+        while let Ok(run) = handed.try_recv() {
+            begin(runtime, &mut work, run);
+        }
         tokio::select! {
+            Some(run) = handed.recv() => begin(runtime, &mut work, run),
             ended = work.runs.join_next() => match ended {
                 Some(ended) => report(ended),
                 None => return,

@@ -14,6 +14,9 @@ pub(super) const MAX_RUNS: usize = 512;
 const ROUTE_MINIMUM: usize = 8;
 /// Runs under way beyond [`MAX_RUNS`] for such minimums in all; with more routes than this each still may have one.
 const MINIMUMS: usize = 512;
+/// Runs under way below which one that comes in need not be looked for: its host has room for it as it comes. Beyond it runs are claimed many at once, by
+/// whichever host has room.
+const AT_ONCE: usize = CLAIM;
 /// Runs claimed at once.
 pub(super) const CLAIM: usize = 64;
 /// How much a run that went on widens its route's window; one that came back with nothing done narrows it by 1. So a route keeps its share
@@ -64,6 +67,11 @@ impl Shares {
         due.iter().zip(lanes).filter(|(_, (_, given))| *given > 0).map(|(route, (_, given))| ((*route).to_owned(), given)).collect()
     }
 
+    /// Whether a run of the route that comes in now may be under way at once.
+    pub(super) fn has_room(&self, route: &str) -> bool {
+        self.under_way < AT_ONCE && self.lanes.get(route).is_none_or(|lane| lane.under_way < lane.window)
+    }
+
     /// A run of the route was claimed.
     pub(super) fn begun(&mut self, route: &str) {
         self.under_way += 1;
@@ -75,12 +83,16 @@ impl Shares {
         }
     }
 
-    /// A run of the route was let go; `went_on`: it did something.
-    pub(super) fn ended(&mut self, route: &str, went_on: bool) {
+    /// A run of the route was let go; `went_on`: it did something. Nothing is learnt of a place that was kept for a run that did not come.
+    pub(super) fn ended(&mut self, route: &str, went_on: Option<bool>) {
         self.under_way = self.under_way.saturating_sub(1);
         let Some(lane) = self.lanes.get_mut(route) else { return };
         lane.under_way = lane.under_way.saturating_sub(1);
-        lane.window = if went_on { (lane.window + WIDEN).min(MAX_RUNS) } else { lane.window.saturating_sub(1).max(ROUTE_MINIMUM) };
+        lane.window = match went_on {
+            Some(true) => (lane.window + WIDEN).min(MAX_RUNS),
+            Some(false) => lane.window.saturating_sub(1).max(ROUTE_MINIMUM),
+            None => lane.window,
+        };
         if *lane == Lane::default() {
             self.lanes.remove(route);
         }
@@ -131,7 +143,7 @@ mod tests {
         fill(&mut shares, &["a", "b"]);
         assert_eq!(under_way(&shares, "b"), ROUTE_MINIMUM);
         for _ in 0..400 {
-            shares.ended("a", true);
+            shares.ended("a", Some(true));
             fill(&mut shares, &["a", "b"]);
         }
         let (a, b) = (under_way(&shares, "a"), under_way(&shares, "b"));
@@ -151,21 +163,37 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_in_is_under_way_at_once_as_long_as_there_is_plenty_of_room_and_its_route_gets_on() {
+        let mut shares = Shares::default();
+        (0..MAX_RUNS).for_each(|_| shares.begun("dead"));
+        assert!(!shares.has_room("a"), "there is no room at all");
+        (0..MAX_RUNS).for_each(|_| shares.ended("dead", Some(false)));
+        (0..ROUTE_MINIMUM).for_each(|_| shares.begun("dead"));
+        assert!(!shares.has_room("dead") && shares.has_room("a"), "its window is full, the other's is not");
+        (ROUTE_MINIMUM..AT_ONCE).for_each(|_| shares.begun("a"));
+        assert!(!shares.has_room("b"));
+        let before = shares.lanes.get("a").copied();
+        shares.begun("a");
+        shares.ended("a", None);
+        assert_eq!(shares.lanes.get("a").copied(), before, "a place that was kept for nothing teaches nothing");
+    }
+
+    #[test]
     fn a_route_that_gets_nothing_done_is_narrowed_and_recovers() {
         let mut shares = Shares::default();
         fill(&mut shares, &["dead"]);
         for _ in 0..MAX_RUNS {
-            shares.ended("dead", false);
+            shares.ended("dead", Some(false));
         }
         fill(&mut shares, &["dead"]);
         assert_eq!(under_way(&shares, "dead"), ROUTE_MINIMUM);
         for _ in 0..MAX_RUNS {
             shares.begun("dead");
-            shares.ended("dead", true);
+            shares.ended("dead", Some(true));
         }
         fill(&mut shares, &["dead"]);
         assert_eq!(under_way(&shares, "dead"), MAX_RUNS);
-        (0..MAX_RUNS).for_each(|_| shares.ended("dead", true));
+        (0..MAX_RUNS).for_each(|_| shares.ended("dead", Some(true)));
         assert!(shares.lanes.is_empty(), "nothing is remembered of a route that has nothing");
     }
 }
