@@ -77,6 +77,57 @@ async fn the_backlog_has_its_bound_also_within_a_burst() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn runs_that_wait_by_design_are_no_part_of_the_backlog_and_have_a_bound_of_their_own() -> anyhow::Result<()> {
+    const WAITS: &str = "[[routes]]\nname = \"remind\"\non = { type = \"sent\" }\n[[routes.steps]]\nname = \"wait\"\nuses = \"sangam.wait\"\n\
+                         with = { event = { type = \"paid\", where = \".event.data == .run.event.data\" }, timeout = \"30d\" }\n";
+    let text = |bounds: &str| {
+        let server = format!("[server]\n{bounds}");
+        move |text: &str| format!("{}\n{WAITS}", text.replace("[server]", &server))
+    };
+    let scene = scene(text("max-backlog = 3\nmax-waiting = 12")).await?;
+    let invoice = |number: usize| event(&format!("i-{number}"), "sent", json!(number));
+    // Four times as many as the backlog may have.
+    let end = tokio::time::Instant::now() + Duration::from_secs(60);
+    for number in 0..12 {
+        let eid = loop {
+            let answer = scene.client().send_raw(&invoice(number), "").await?;
+            match answer.status {
+                202 => break answer.json["accepted"][0]["eid"].as_str().unwrap_or("").to_owned(),
+                // What came in a moment ago is still on its way into its wait.
+                503 if tokio::time::Instant::now() < end => tokio::time::sleep(Duration::from_millis(20)).await,
+                other => panic!("{other}: {}", answer.text),
+            }
+        };
+        scene.client().until(&eid, "waiting").await?;
+    }
+    let metrics = scene.client().get("/metrics").await?.text;
+    let gauge = |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)).map(str::trim).map(str::to_owned);
+    assert_eq!((gauge("sangam_queue_depth ").as_deref(), gauge("sangam_runs_asleep ").as_deref()), (Some("0"), Some("12")));
+    // Beyond a bound of their own the host takes in no more, and says which.
+    let end = tokio::time::Instant::now() + Duration::from_secs(30);
+    let refused = loop {
+        let answer = scene.client().send_raw(&invoice(12), "").await?;
+        if answer.status == 503 && answer.text.contains("max-waiting") {
+            break answer;
+        }
+        assert!(tokio::time::Instant::now() < end && answer.status == 503, "{}: {}", answer.status, answer.text);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(retry_after(&refused).is_some(), "{}", refused.text);
+    let Scene { sink, folder, host } = scene;
+    host.terminate().await?;
+    folder.configure(&text("max-backlog = 3")(&configuration(&sink.url(), "", SCRIPT)))?;
+    let host = folder.start().await?;
+    // Nobody else's intake is closed, and the event that ends a wait comes in.
+    assert_eq!(host.client.get("/readyz").await?.status, 200);
+    assert_eq!(host.client.send_and_wait(&script("fine", json!([]))).await?["status"], "succeeded");
+    let eid = host.client.get("/v1/events?type=sent&limit=1").await?.json["events"][0]["eid"].as_str().unwrap_or("").to_owned();
+    host.client.send(&event("paid", "paid", json!(11))).await?;
+    host.client.until(&eid, "succeeded").await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn without_room_on_the_disk_nothing_is_taken_in_but_what_is_there_is_finished() -> anyhow::Result<()> {
     if sangam_tests::TestStore::wanted()? == sangam_tests::TestStore::Postgres {
         // A server's disk is not the host's to look at.

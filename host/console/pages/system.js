@@ -11,7 +11,7 @@ import { useReload } from "../parts/reload.js";
 /** Days before the end of a certificate from which on it is told. */
 const CERTIFICATE_DAYS = 21;
 const LIMITS = [
-  ["max_event_size", bytes], ["max_backlog", number], ["max_intake_memory", bytes], ["max_connections", number], ["max_connections_per_address", number], ["max_wrong_tokens", number],
+  ["max_event_size", bytes], ["max_backlog", number], ["max_waiting", number], ["max_intake_memory", bytes], ["max_connections", number], ["max_connections_per_address", number], ["max_wrong_tokens", number],
   ["max_wrong_tokens_overall", number], ["header_timeout_ms", duration], ["body_timeout_ms", duration], ["shutdown_grace_ms", duration], ["lease_ms", duration],
 ];
 

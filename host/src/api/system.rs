@@ -141,6 +141,7 @@ struct Disk {
 struct ServerLimits {
     max_event_size: usize,
     max_backlog: u64,
+    max_waiting: u64,
     max_intake_memory: usize,
     max_connections: u32,
     max_connections_per_address: u32,
@@ -198,6 +199,7 @@ pub(super) async fn show(State(runtime): State<Arc<Runtime>>, Query(asked): Quer
         limits: ServerLimits {
             max_event_size: server.max_event_size,
             max_backlog: server.max_backlog,
+            max_waiting: server.max_waiting,
             max_intake_memory: server.max_intake_memory,
             max_connections: connections.most,
             max_connections_per_address: connections.most_per_address,

@@ -20,6 +20,8 @@ const DEFAULT_MAX_EVENT_SIZE: usize = 1 << 20;
 /// An event lives in memory several times over while it is worked on.
 const LARGEST_EVENT_SIZE: u64 = 256 << 20;
 const DEFAULT_MAX_BACKLOG: u64 = 1_000_000;
+/// A few dozen gigabytes of store.
+const DEFAULT_MAX_WAITING: u64 = 10_000_000;
 /// Bodies in hand at once: small beside the memory of the calls, large enough for the largest events of many senders.
 const DEFAULT_INTAKE_MEMORY: usize = 64 << 20;
 const LARGEST_INTAKE_MEMORY: u64 = 1 << 40;
@@ -58,6 +60,7 @@ pub(super) fn server(r: &mut Reader<'_>, mut section: Section<'_>) -> Server {
         .and_then(|bytes| usize::try_from(bytes).ok())
         .unwrap_or(DEFAULT_MAX_EVENT_SIZE);
     let max_backlog = section.get("max-backlog").and_then(|item| item.integer(r, 1..=i64::MAX as u64));
+    let max_waiting = section.get("max-waiting").and_then(|item| item.integer(r, 1..=i64::MAX as u64));
     let max_intake_memory = intake_memory(r, &mut section, max_event_size);
     let access_item = section.get("access");
     let choices = [("tokens", Access::Tokens), ("open", Access::Open)];
@@ -82,6 +85,7 @@ pub(super) fn server(r: &mut Reader<'_>, mut section: Section<'_>) -> Server {
         public_url,
         max_event_size,
         max_backlog,
+        max_waiting: max_waiting.unwrap_or(DEFAULT_MAX_WAITING),
         max_intake_memory,
         access,
         max_streams,

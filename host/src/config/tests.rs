@@ -95,7 +95,7 @@ fn an_empty_file_has_the_documented_defaults() {
     assert_eq!(config.server.listen, "127.0.0.1:7070".parse::<SocketAddr>().expect("an address"));
     assert_eq!(config.server.access, Access::Tokens);
     assert_eq!(config.server.max_event_size, 1 << 20);
-    assert_eq!(config.server.max_backlog, 1_000_000);
+    assert_eq!((config.server.max_backlog, config.server.max_waiting), (1_000_000, 10_000_000));
     assert_eq!(config.server.max_intake_memory, 64 << 20);
     assert_eq!(config.store.min_free_space, 64 << 20);
     assert_eq!(config.server.shutdown_grace, Duration::from_secs(20));

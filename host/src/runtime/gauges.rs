@@ -31,7 +31,9 @@ impl Runtime {
         // A run under way is due at the end of its lease, which lies ahead: the oldest time that has passed is that of a run that waits.
         let oldest = self.store.due_routes().await?.into_iter().map(|(_, due)| due).min();
         let waited = oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
-        samples.push(Sample::new("sangam_queue_depth", self.store.unfinished().await? as f64));
+        let open = self.store.unfinished().await?;
+        samples.push(Sample::new("sangam_queue_depth", open.backlog as f64));
+        samples.push(Sample::new("sangam_runs_asleep", open.asleep as f64));
         samples.push(Sample::new("sangam_oldest_pending_seconds", waited));
         samples.push(Sample::new("sangam_dead_letters", self.store.dead_letter_count().await? as f64));
         samples.push(Sample::new("sangam_store_size_bytes", self.store.bytes().await?.0 as f64));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config;
-use crate::store::Store;
+use crate::store::{OpenRuns, Store};
 
 /// Requests with events that are in hand at once: read, parsed, or waiting for their transaction. Half of the writer's queue, so that outcomes of
 /// runs always find room in it.
@@ -41,6 +41,7 @@ pub struct Pressure {
     requests: Arc<Semaphore>,
     max_intake_memory: usize,
     max_backlog: u64,
+    max_waiting: u64,
     backlog: Mutex<Backlog>,
     counting: tokio::sync::Mutex<()>,
     disk: Option<Disk>,
@@ -51,7 +52,7 @@ pub struct Pressure {
 #[derive(Debug, Default)]
 struct Backlog {
     counted: Option<(Instant, Duration)>,
-    count: u64,
+    open: OpenRuns,
     since: u64,
     under_way: u64,
 }
@@ -82,6 +83,7 @@ impl Pressure {
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
             max_intake_memory: server.max_intake_memory,
             max_backlog: server.max_backlog,
+            max_waiting: server.max_waiting,
             backlog: Mutex::default(),
             counting: tokio::sync::Mutex::default(),
             disk: Disk::of(store),
@@ -160,8 +162,8 @@ impl Pressure {
                 let mut backlog = lock(&self.backlog);
                 backlog.counted = Some((Instant::now(), started.elapsed()));
                 // A store that can't be asked refuses the event itself.
-                if let Ok(count) = counted {
-                    backlog.count = count;
+                if let Ok(open) = counted {
+                    backlog.open = open;
                     backlog.since -= before;
                 }
             }
@@ -177,11 +179,20 @@ impl Pressure {
     }
 
     fn fits(&self, backlog: &Backlog, runs: u64) -> Result<(), Pressed> {
-        let all = backlog.count.saturating_add(backlog.since).saturating_add(backlog.under_way);
-        if all.saturating_add(runs) <= self.max_backlog || runs == 0 {
+        let all = backlog.open.backlog.saturating_add(backlog.since).saturating_add(backlog.under_way);
+        let asleep = backlog.open.asleep;
+        let why = if runs == 0 {
             return Ok(());
-        }
-        let why = format!("{all} runs wait already; at most {} may (server.max-backlog); try again later", self.max_backlog);
+        } else if all.saturating_add(runs) > self.max_backlog {
+            format!("{all} runs are to be worked off already; at most {} may (server.max-backlog); try again later", self.max_backlog)
+        } else if asleep >= self.max_waiting {
+            format!(
+                "{asleep} runs wait for a time or an event already; at most {} may (server.max-waiting); try again later",
+                self.max_waiting
+            )
+        } else {
+            return Ok(());
+        };
         Err(Pressed::Unavailable(why, Duration::from_secs(10)))
     }
 }

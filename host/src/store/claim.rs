@@ -9,6 +9,15 @@ use super::{Store, StoreError, millis, optional_timestamp, timestamp};
 use crate::crash::Point;
 use crate::live::{News, RunChanged};
 
+/// Runs that have not ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OpenRuns {
+    /// The host has something to do for them, or a fault keeps them: under way, due, to be tried again, held for a person or a credential.
+    pub backlog: u64,
+    /// They wait by design, for a time or an event: nothing is to be done for them until then.
+    pub asleep: u64,
+}
+
 /// A run under lease.
 #[derive(Debug, Clone)]
 pub struct ClaimedRun {
@@ -217,11 +226,13 @@ impl Store {
     }
 
     /// How many runs have not ended. Counts them in an index: the work grows with their number.
-    pub async fn unfinished(&self) -> Result<u64, StoreError> {
-        let count: i64 = sql("select count(*) from run where ended_at is null")
-            .scalar(&self.readers)
-            .await
-            .map_err(StoreError::doing("count the backlog"))?;
-        Ok(u64::try_from(count).unwrap_or(0))
+    pub async fn unfinished(&self) -> Result<OpenRuns, StoreError> {
+        let row = sql("select count(*), count(*) filter (where status = 'waiting' and waits_for in ('time', 'event')) from run \
+             where ended_at is null")
+        .fetch_one(&self.readers)
+        .await
+        .map_err(StoreError::doing("count the backlog"))?;
+        let count = |index: usize| u64::try_from(row.get::<i64>(index)).unwrap_or(0);
+        Ok(OpenRuns { backlog: count(0).saturating_sub(count(1)), asleep: count(1) })
     }
 }

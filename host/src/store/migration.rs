@@ -21,6 +21,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (9, "subscribers", include_str!("migrations/0009_subscribers.sql")),
     (11, "screens", include_str!("migrations/0011_screens.sql")),
     (12, "telemetry", include_str!("migrations/0012_telemetry.sql")),
+    (13, "waiting", include_str!("migrations/0013_waiting.sql")),
 ];
 
 pub(super) async fn run_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {

@@ -56,7 +56,7 @@ pub use audit::AuditFilter;
 pub use backup::BackupError;
 pub use canary::CanaryRollback;
 pub use cause::{CauseRow, DeadRun, NewCause};
-pub use claim::ClaimedRun;
+pub use claim::{ClaimedRun, OpenRuns};
 pub use consent::ConsentRow;
 pub use dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterPage};
 pub use doubt::{Decision, DecisionRefused, DoubtId};

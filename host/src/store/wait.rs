@@ -413,11 +413,13 @@ pub(super) async fn left(connection: &mut Connection, run: &str, asleep: &[Strin
     Ok(())
 }
 
-/// Waits begin. Those that a step has already stay as they are.
+/// Waits begin. Those that a step has already stay as they are. There is a past to look at only where an event of the type was taken in since the run's own
+/// was: most waits have none, and it is cheaper to see so here than in a transaction of its own. No such event is taken in meanwhile.
 pub(super) async fn begin(connection: &mut Connection, run: &str, waits: &[NewWait]) -> Result<(), StoreError> {
     for wait in waits {
-        sql("insert into wait (run, step, type, path, digest, condition, look_at, look_eid) select run.id, ?, ?, ?, ?, ?, event.received_at, '' \
-             from run join event on event.eid = run.eid where run.id = ? on conflict (run, step, type) do nothing")
+        sql("insert into wait (run, step, type, path, digest, condition, look_at, look_eid) select run.id, ?1, ?2, ?3, ?4, ?5, \
+             case when exists (select 1 from event past where past.type = ?2 and past.received_at >= event.received_at) then event.received_at end, '' \
+             from run join event on event.eid = run.eid where run.id = ?6 on conflict (run, step, type) do nothing")
         .bind(&wait.step)
         .bind(&wait.kind)
         .bind(&wait.path)

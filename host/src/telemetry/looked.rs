@@ -26,7 +26,8 @@ impl Sample {
 
 /// Names and descriptions of what may go up and down.
 pub(super) const GAUGES: &[(&str, &str)] = &[
-    ("sangam_queue_depth", "Runs that have not ended"),
+    ("sangam_queue_depth", "Runs that have not ended and do not wait by design"),
+    ("sangam_runs_asleep", "Runs that wait for a time or an event"),
     ("sangam_oldest_pending_seconds", "Age of the oldest due run that waits for a worker"),
     ("sangam_dead_letters", "Runs that are dead and that nobody has replayed or given up"),
     ("sangam_build_info", "1, with the version of this host"),

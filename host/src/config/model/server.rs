@@ -17,8 +17,10 @@ pub struct Server {
     pub public_url: Option<String>,
     /// Largest event taken in, in bytes.
     pub max_event_size: usize,
-    /// Most runs that may wait; beyond it events are refused with 503.
+    /// Most runs that may have to be worked off; beyond it events are refused with 503.
     pub max_backlog: u64,
+    /// Most runs that may wait for a time or an event; beyond it events are refused with 503.
+    pub max_waiting: u64,
     /// Most bytes of request bodies in hand at once; beyond it events are refused with 429.
     pub max_intake_memory: usize,
     /// Who may ask.
