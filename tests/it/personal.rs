@@ -1,5 +1,7 @@
 //! Personal data: hidden from those who may not see it, found, given out, and erased so that no byte of it is left, while everything goes on.
 
+mod aside;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

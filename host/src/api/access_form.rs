@@ -77,6 +77,8 @@ pub(super) struct ErasureForm {
     places: u64,
     key_values: u64,
     identities: u64,
+    /// Things that were set aside and named the person: they are gone.
+    set_aside: u64,
     /// Events whose runs have to end first.
     waiting: u64,
     note: Option<String>,
@@ -88,7 +90,7 @@ pub(super) struct ErasureForm {
 /// A line of a search.
 #[derive(Debug, JsonSchema)]
 pub(super) struct DataLine {
-    /// `event`, `key-value`, `identity`, `progress`, `end` or `error`.
+    /// `event`, `key-value`, `identity`, `set-aside`, `progress`, `end` or `error`.
     kind: String,
     #[serde(flatten)]
     more: BTreeMap<String, Value>,

@@ -179,6 +179,7 @@ fn shown(erasure: &Erasure) -> Value {
         "places": figures.places,
         "key_values": figures.key_values,
         "identities": figures.identities,
+        "set_aside": figures.set_aside,
         "waiting": erasure.waits,
         "note": erasure.note,
     })
@@ -262,6 +263,23 @@ impl Lines {
                         text,
                         &json!({ "kind": "identity", "source": identity.source, "id": identity.id, "eid": identity.eid, "until": until }),
                     );
+                }
+                Step::SetAside(row) => {
+                    self.records += 1;
+                    let mut record = json!({
+                        "kind": "set-aside",
+                        "source": row.source,
+                        "id": row.id,
+                        "times": row.times,
+                        "first_at": row.first_at.to_string(),
+                        "last_at": row.last_at.to_string(),
+                    });
+                    if self.form == Form::Documents {
+                        record["reason"] = json!(row.reason);
+                        record["data"] = body(&row.data);
+                        record["context"] = row.context.as_deref().map_or(Value::Null, |context| body(context.as_bytes()));
+                    }
+                    line(text, &record);
                 }
                 Step::Progress(scanned, up_to) => {
                     self.scanned = scanned;

@@ -129,6 +129,7 @@ struct Found {
     mentions: u64,
     keys: u64,
     identities: u64,
+    set_aside: u64,
     ended: bool,
 }
 
@@ -143,6 +144,7 @@ impl Found {
             }
             Some("key-value") => self.keys += 1,
             Some("identity") => self.identities += 1,
+            Some("set-aside") => self.set_aside += 1,
             Some("progress") => {
                 let up_to = record["up_to"].as_str().unwrap_or("now");
                 anstream::eprintln!("looked at {} events, up to {up_to}", record["scanned"]);
@@ -171,6 +173,9 @@ impl Found {
         parts.push(format!("{} keys of plugins", self.keys));
         if self.identities > 0 {
             parts.push(format!("{} identities of events, which are kept for deduplication", self.identities));
+        }
+        if self.set_aside > 0 {
+            parts.push(format!("{} things that sources set aside", self.set_aside));
         }
         parts.join(", ")
     }
@@ -331,6 +336,15 @@ fn draw(record: &Value) {
         Some("identity") => {
             anstream::println!("identity {} of {}, remembered until {} at least", text("id"), text("source"), text("until"));
         }
+        Some("set-aside") => {
+            anstream::println!(
+                "set aside {} of source {}, {} times since {}",
+                text("id"),
+                text("source"),
+                record["times"],
+                text("first_at")
+            );
+        }
         _ => {}
     }
 }
@@ -354,6 +368,9 @@ fn draw_erasure(erasure: &Value) {
     }
     if figure("identities") > 0 {
         anstream::println!("    {} identities stay for deduplication until they are forgotten (store.dedup-window)", figure("identities"));
+    }
+    if figure("set_aside") > 0 {
+        anstream::println!("    {} things that sources set aside named that person, and are gone", figure("set_aside"));
     }
     if !text("note").is_empty() {
         anstream::println!("    {}", text("note"));

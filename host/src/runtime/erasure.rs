@@ -123,6 +123,11 @@ impl Runtime {
         }
         if let Ok(sought) = wanted.sought()
             && wanted.is_about_everything()
+        {
+            erasure.figures.set_aside += self.erase_set_aside(&sought, erasure.requested_at).await?;
+        }
+        if let Ok(sought) = wanted.sought()
+            && wanted.is_about_everything()
             && !left
         {
             let (keys, all) = self.erase_keys(&sought.words()).await?;
@@ -257,6 +262,16 @@ impl Runtime {
         Ok((erased, all))
     }
 
+    /// What was set aside and names the person goes whole: with `[erased]` in it, it would come in as an event of nobody once it is tried again. What
+    /// came first after the erasure was asked for is not meant.
+    async fn erase_set_aside(&self, sought: &Sought, asked_at: Timestamp) -> Result<u64, StoreError> {
+        let mut gone = 0;
+        for row in self.set_aside_of(sought).await?.into_iter().filter(|row| row.first_at <= asked_at) {
+            gone += u64::from(self.store.set_aside_erased(&row.id).await?);
+        }
+        Ok(gone)
+    }
+
     async fn erase_key(&self, row: KeyRow, values: &Values) -> Result<bool, StoreError> {
         // A key is a name that the plugin asks by: another one in its place would never be asked for.
         let value = match values.is_in(row.key.as_bytes()) {
@@ -269,7 +284,7 @@ impl Runtime {
 
     /// Sees to it that the database does not keep what was written over; gives what an administrator must know.
     async fn let_go(&self, erasure: &Erasure) -> Result<Option<String>, StoreError> {
-        if erasure.figures.events + erasure.figures.key_values == 0 {
+        if erasure.figures.events + erasure.figures.key_values + erasure.figures.set_aside == 0 {
             return Ok(None);
         }
         if self.store.is_shared() {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{MAX_HOPS, Runtime};
 use crate::builtin;
 use crate::personal::{Group, Hit, Places, Rules, Sought, Values, forms};
-use crate::store::{Identity, KeyRow, RunRow, Scan, ScanPlace, StoreError};
+use crate::store::{Identity, KeyRow, RunRow, Scan, ScanPlace, SetAsideRow, StoreError};
 
 /// Texts shorter than that, other than the identifiers asked for, are not looked for in key-value spaces: they belong to no event, and so to anybody.
 const TELLING: usize = 6;
@@ -68,6 +68,8 @@ pub enum Step {
     Key(KeyRow),
     /// An identity that is remembered.
     Identity(Identity),
+    /// Something that could not be made into an event.
+    SetAside(SetAsideRow),
     /// It has looked at so many events, up to this time.
     Progress(u64, Option<Timestamp>),
 }
@@ -261,6 +263,7 @@ impl Search {
             if self.sought.field.is_none() && event_type.is_none() && since.is_none() && until.is_none() {
                 self.look_at_keys(runtime, &[], &mut steps).await?;
                 steps.extend(runtime.identities_of(&self.sought).await?.into_iter().map(Step::Identity));
+                steps.extend(runtime.set_aside_of(&self.sought).await?.into_iter().map(Step::SetAside));
             }
         }
         Ok(Some(steps))
@@ -277,6 +280,24 @@ impl Search {
 }
 
 impl Runtime {
+    /// What was set aside and names somebody: in what came, in what came with it, or in what was said of it.
+    pub(super) async fn set_aside_of(&self, sought: &Sought) -> Result<Vec<SetAsideRow>, StoreError> {
+        let values = sought.words();
+        let needles: Vec<String> = sought.identifiers().iter().flat_map(|text| forms(text)).collect();
+        let names = |text: &str| values.is_in(text.as_bytes()) || holds(&values, text.as_bytes());
+        let mut found = Vec::new();
+        let mut after = String::new();
+        loop {
+            let rows = self.store.scan_set_aside(&needles, &after).await?;
+            let Some(last) = rows.last() else { return Ok(found) };
+            after.clone_from(&last.id);
+            found.extend(rows.into_iter().filter(|row| {
+                let in_data = values.is_in(&row.data) || holds(&values, &row.data);
+                in_data || names(&row.reason) || names(&row.source) || row.context.as_deref().is_some_and(names)
+            }));
+        }
+    }
+
     /// Identities that name somebody.
     pub(super) async fn identities_of(&self, sought: &Sought) -> Result<Vec<Identity>, StoreError> {
         let values = sought.words();

@@ -48,6 +48,8 @@ pub struct ErasureFigures {
     pub key_values: u64,
     /// Identities that stay until they are forgotten.
     pub identities: u64,
+    /// What was set aside and named the person, and is gone.
+    pub set_aside: u64,
 }
 
 impl Store {
@@ -141,7 +143,7 @@ impl Store {
                     let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
                     let finished = erasure.finished_at.map(millis);
                     sql("update erasure set state = ?, received_at = ?, eid = ?, scanned = ?, events = ?, places = ?, key_values = ?, identities = ?, \
-                         note = ?, lease_until = ?, finished_at = ?, sealed = case when ? is null then sealed end where id = ?")
+                         set_aside = ?, note = ?, lease_until = ?, finished_at = ?, sealed = case when ? is null then sealed end where id = ?")
                     .bind(&erasure.state)
                     .bind(received_at)
                     .bind(eid)
@@ -150,6 +152,7 @@ impl Store {
                     .bind(count(figures.places))
                     .bind(count(figures.key_values))
                     .bind(count(figures.identities))
+                    .bind(count(figures.set_aside))
                     .bind(&erasure.note)
                     .bind(millis(until))
                     .bind(finished)
@@ -201,9 +204,17 @@ impl Store {
     pub async fn scrub(&self) -> Result<bool, StoreError> {
         let doing = || StoreError::doing("let go of what was erased");
         if self.dialect() == Dialect::Postgres {
-            for vacuum in
-                ["vacuum event", "vacuum run", "vacuum step", "vacuum attempt", "vacuum effect", "vacuum recorded_read", "vacuum key_value"]
-            {
+            let vacuums = [
+                "vacuum event",
+                "vacuum run",
+                "vacuum step",
+                "vacuum attempt",
+                "vacuum effect",
+                "vacuum recorded_read",
+                "vacuum key_value",
+                "vacuum set_aside",
+            ];
+            for vacuum in vacuums {
                 sql(vacuum).execute(&self.readers).await.map_err(doing())?;
             }
             return Ok(true);
@@ -270,6 +281,7 @@ fn erasure_row(row: &Row) -> Result<Erasure, StoreError> {
             places: count("places"),
             key_values: count("key_values"),
             identities: count("identities"),
+            set_aside: count("set_aside"),
         },
         note: row.get("note"),
         finished_at: optional_timestamp(row.get("finished_at"))?,

@@ -140,7 +140,7 @@ impl Store {
     }
 
     /// Adds ` or` a needle stands in one of the columns.
-    fn push_any(&self, statement: &mut Statement, needles: &[String], texts: &[&'static str], bytes: &[&'static str]) {
+    pub(super) fn push_any(&self, statement: &mut Statement, needles: &[String], texts: &[&'static str], bytes: &[&'static str]) {
         for needle in needles {
             for column in texts {
                 match self.dialect() {

@@ -8,6 +8,7 @@ use super::sql::{Connection, Row, sql};
 use super::terms::Terms;
 use super::{Store, StoreError, millis, timestamp};
 use crate::audit::Act;
+use crate::crash::Point;
 use crate::live::{News, SourceChanged};
 
 /// Largest data that is kept of a record or an event; the rest is cut off.
@@ -16,6 +17,8 @@ const MAX_DATA: usize = 64 << 10;
 const MAX_REASON: usize = 4 << 10;
 /// Rows removed at once.
 const BITE: u32 = 500;
+/// Looked at at once for a person's data.
+const SCANNED: u32 = 20;
 
 /// What kind of thing was set aside: it says how it is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,6 +237,29 @@ impl Store {
                     };
                     settle.execute(connection).await.map_err(StoreError::doing("settle what was set aside"))?;
                     Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Those of any source in which a needle stands, from an id on, with what came with them: few at once, since bodies are large.
+    pub async fn scan_set_aside(&self, needles: &[String], after: &str) -> Result<Vec<SetAsideRow>, StoreError> {
+        let mut look = sql("select * from set_aside where (1 = 0");
+        self.push_any(&mut look, needles, &["source", "reason", "context"], &["data"]);
+        look.push(") and id > ").push_bind(after).push(" order by id limit ").push_bind(SCANNED);
+        let rows = look.fetch_all(&self.readers).await.map_err(StoreError::doing("look through what was set aside"))?;
+        rows.iter().map(set_aside_row).collect()
+    }
+
+    /// Lets one go since it names somebody who is to be forgotten; says whether it was there.
+    pub async fn set_aside_erased(&self, id: &str) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        self.writer
+            .write(Terms::none().point(Point::Erasing), move |connection| {
+                let id = id.clone();
+                Box::pin(async move {
+                    let delete = sql("delete from set_aside where id = ?").bind(id).execute(connection).await;
+                    Ok(delete.map_err(StoreError::doing("erase what was set aside"))? > 0)
                 })
             })
             .await
