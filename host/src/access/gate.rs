@@ -17,6 +17,8 @@ const REVOKED: SignedDuration = SignedDuration::from_hours(90 * 24);
 pub struct Gate {
     /// Wrong tokens and sessions.
     pub guesses: Attempts,
+    /// Wrong secrets at webhooks. Apart from the others: a sender with an old secret keeps nobody out of the API.
+    pub deliveries: Attempts,
     /// Logins that failed.
     pub logins: Attempts,
     /// Who was let in.
@@ -33,7 +35,7 @@ impl Gate {
             Some(oidc) => Some(Login::new(oidc.clone(), vault.clone(), tls.clone())?),
             None => None,
         };
-        Ok(Gate { guesses: attempts(), logins: attempts(), uses: Uses::default(), login })
+        Ok(Gate { guesses: attempts(), deliveries: attempts(), logins: attempts(), uses: Uses::default(), login })
     }
 
     /// Writes down who was let in since the last time, and forgets sessions that are over and tokens that were revoked long ago.

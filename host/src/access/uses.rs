@@ -42,6 +42,11 @@ impl Uses {
         note(&mut self.since.lock().unwrap_or_else(PoisonError::into_inner).sessions, id, now);
     }
 
+    /// The secret of a sender of webhooks was good.
+    pub fn sender(&self, digest: [u8; 32]) {
+        self.know(digest);
+    }
+
     /// What is to be written down now.
     pub fn take(&self) -> Since {
         std::mem::take(&mut *self.since.lock().unwrap_or_else(PoisonError::into_inner))
@@ -49,7 +54,7 @@ impl Uses {
 
     fn know(&self, digest: [u8; 32]) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        // Only what is in the store comes here, so this is for stores that see very many logins.
+        // Only what is in the store or was configured comes here, so this is for stores that see very many logins.
         if known.len() >= MOST_KNOWN {
             known.clear();
         }

@@ -165,7 +165,10 @@ fn is_of_our_page(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// Refuses somebody who has been wrong too often, for a while.
-pub(super) fn wait(attempts: &Attempts, address: IpAddr, now: jiff::Timestamp) -> Result<(), Problem> {
+///
+/// # Errors
+/// 429 with how long.
+pub fn wait(attempts: &Attempts, address: IpAddr, now: jiff::Timestamp) -> Result<(), Problem> {
     match attempts.wait(address, now) {
         None => Ok(()),
         Some(left) => {
@@ -177,7 +180,7 @@ pub(super) fn wait(attempts: &Attempts, address: IpAddr, now: jiff::Timestamp) -
 }
 
 /// The address that a request comes from.
-pub(super) fn address_of(runtime: &Runtime, headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
+pub fn address_of(runtime: &Runtime, headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
     // Every request of a listener carries its peer.
     let connection = extensions.get::<Peer>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.address.ip());
     client_address(connection, headers, &runtime.server.connections)

@@ -49,7 +49,7 @@ mod try_out;
 mod webhooks;
 
 pub use document::event_document;
-pub use guard::{check_sources, read_whole};
+pub use guard::{address_of, check_sources, read_whole, wait};
 pub use openapi::document as openapi_document;
 pub use problem::{AsItIs, Problem};
 pub use redaction::Sees;

@@ -50,6 +50,26 @@ pub fn verify(how: &Verify, secrets: &[Secret], delivery: &Delivery<'_>) -> Resu
     }
 }
 
+/// The secret that a delivery shows, where the scheme is one that both sides know: what somebody may guess. `None`: it shows none, or proves itself by
+/// a signature, which can't be tried out one by one.
+pub fn shown_secret(how: &Verify, delivery: &Delivery<'_>) -> Option<String> {
+    match how {
+        Verify::Bearer { .. } => shared::scheme(delivery, "bearer").ok().map(str::to_owned),
+        Verify::Basic { .. } => shared::scheme(delivery, "basic").ok().map(str::to_owned),
+        Verify::Token { place, .. } => shared::at(place, delivery).ok().map(std::borrow::Cow::into_owned),
+        Verify::Salesforce { .. } => {
+            shared::at(&TokenPlace::Query(salesforce::PARAMETER.to_owned()), delivery).ok().map(std::borrow::Cow::into_owned)
+        }
+        Verify::Nothing
+        | Verify::Mtls(_)
+        | Verify::Mac(_)
+        | Verify::StandardWebhooks { .. }
+        | Verify::MessageSignature(_)
+        | Verify::Twilio { .. }
+        | Verify::MangoOffice { .. } => None,
+    }
+}
+
 /// Headers that carry a signature or a secret, lower case: expressions and plugins don't see them.
 pub fn hidden_headers(how: &Verify) -> Vec<&str> {
     let mut hidden = vec!["authorization", "proxy-authorization", "cookie"];

@@ -1,5 +1,7 @@
 //! A secret that both sides know, somewhere in the request.
 
+use std::borrow::Cow;
+
 use url::form_urlencoded;
 
 use super::digest::{base64, same};
@@ -25,25 +27,30 @@ pub(super) fn basic(secrets: &[Secret], delivery: &Delivery<'_>) -> Result<Verif
 
 /// `token`: wherever the sender puts it.
 pub(super) fn token(place: &TokenPlace, values: &[Secret], delivery: &Delivery<'_>) -> Result<Verified, Refused> {
+    known(values, &at(place, delivery)?)
+}
+
+/// What stands where the sender puts its token.
+pub(super) fn at<'d>(place: &TokenPlace, delivery: &Delivery<'d>) -> Result<Cow<'d, str>, Refused> {
     let once = |pairs: &[u8], name: &str, what: &str| {
         let mut found = form_urlencoded::parse(pairs).filter(|(key, _)| key == name).map(|(_, value)| value.into_owned());
         let value = found.next().ok_or_else(|| Refused::Missing(format!("{what} {name}")))?;
         if found.next().is_some() { Err(Refused::Doubled(format!("{what} {name}"))) } else { Ok(value) }
     };
     match place {
-        TokenPlace::Header(name) => known(values, delivery.required(name)?),
-        TokenPlace::Query(name) => known(values, &once(delivery.query().unwrap_or_default().as_bytes(), name, "parameter")?),
-        TokenPlace::Form(name) => known(values, &once(delivery.body, name, "field")?),
+        TokenPlace::Header(name) => delivery.required(name).map(Cow::Borrowed),
+        TokenPlace::Query(name) => once(delivery.query().unwrap_or_default().as_bytes(), name, "parameter").map(Cow::Owned),
+        TokenPlace::Form(name) => once(delivery.body, name, "field").map(Cow::Owned),
         TokenPlace::Body(pointer) => {
             let body: serde_json::Value = serde_json::from_slice(delivery.body).map_err(|_| Refused::Malformed("the body".to_owned()))?;
             let value = body.pointer(pointer).and_then(serde_json::Value::as_str);
-            known(values, value.ok_or_else(|| Refused::Missing(format!("{pointer} in the body")))?)
+            value.map(|value| Cow::Owned(value.to_owned())).ok_or_else(|| Refused::Missing(format!("{pointer} in the body")))
         }
     }
 }
 
 /// What follows the name of an authentication scheme, which has no case (RFC 9110 section 11.1).
-fn scheme<'a>(delivery: &Delivery<'a>, wanted: &str) -> Result<&'a str, Refused> {
+pub(super) fn scheme<'a>(delivery: &Delivery<'a>, wanted: &str) -> Result<&'a str, Refused> {
     let value = delivery.required("authorization")?;
     match value.split_once(' ') {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case(wanted) => Ok(rest.trim()),

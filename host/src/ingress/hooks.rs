@@ -115,6 +115,10 @@ impl Hook<'_> {
         let verified = match verification::verify(runtime, self.source, self.webhook, &parts, &body, now).await {
             Ok(verified) => verified,
             Err(NotVerified::Refused(reason)) => return Err(self.refused(reason, now)),
+            Err(NotVerified::TooOften(problem)) => {
+                self.refused("too-often", now);
+                return Err(problem);
+            }
             Err(NotVerified::Unable(why)) => {
                 tracing::error!(source = self.source.name, why, "deliveries can't be verified");
                 return Err(Problem::unavailable("deliveries can't be verified now", Duration::from_secs(30)));

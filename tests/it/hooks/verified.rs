@@ -86,6 +86,46 @@ async fn a_secret_that_comes_within_a_body_is_not_kept_with_it() -> anyhow::Resu
 }
 
 #[tokio::test]
+async fn who_guesses_a_secret_has_to_wait_and_keeps_no_other_sender_out() -> anyhow::Result<()> {
+    let sources = "\n[[sources]]\nname = \"crm\"\ntype = \"webhook\"\nverify = { scheme = \"bearer\", token = [\"${secret:crm}\", \"${secret:next}\"] }\nevent-type = \"t\"\n\
+                   [[sources]]\nname = \"form\"\ntype = \"webhook\"\nverify = { scheme = \"token\", in = \"body:/token\", value = \"${secret:crm}\" }\nevent-type = \"t\"\n\
+                   [[sources]]\nname = \"github\"\ntype = \"webhook\"\nverify = { scheme = \"github\", secret = \"${secret:crm}\" }\nbody = \"text\"\nevent-type = \"t\"\n";
+    let server = SERVER.replace("access = \"open\"", "max-wrong-tokens = 3");
+    let folder = HostFolder::new(&format!("{server}{sources}"))?;
+    folder.secret("crm", "right")?;
+    folder.secret("next", "the next one")?;
+    let host = folder.start().await?;
+    let client = &host.client;
+    let bearer = async |token: &str| {
+        let headers = [("content-type", "application/json"), ("authorization", &*format!("Bearer {token}"))];
+        client.ask(Method::POST, "/hooks/crm", &headers, b"{}".to_vec()).await
+    };
+    assert_eq!(bearer("right").await?.status, 200);
+    for guess in ["a", "b", "c"] {
+        assert_eq!(bearer(guess).await?.status, 401);
+    }
+    let refused = bearer("the next one").await?;
+    assert_eq!(refused.status, 429, "nobody learns whether this one was right: {}", refused.text);
+    assert!(refused.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok()), "{}", refused.text);
+    assert_eq!(bearer("right").await?.status, 200, "a secret that was good before is good still");
+    // The address has to wait at every source whose secret can be guessed, wherever that stands, and nowhere else.
+    assert_eq!(post(client, "/hooks/form", "application/json", r#"{"token":"right"}"#).await?.status, 429);
+    assert_eq!(github(client, SIGNATURE, BODY, "1").await?.status, 401, "a signature can't be tried out one by one");
+    let mut reader = client.clone();
+    let done = folder.run(&["token", "create", "--role", "viewer"], "")?;
+    reader.token = Some(String::from_utf8_lossy(&done.stdout).trim().to_owned());
+    assert_eq!(reader.get("/v1/sources").await?.status, 200, "and the API is another matter");
+    let counts = shown(&reader, "crm").await?["counts"]["refused"].clone();
+    assert_eq!((&counts["secret"], &counts["too-often"]), (&json!(3), &json!(1)), "{counts}");
+    let end = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+    while bearer("the next one").await?.status != 200 {
+        assert!(tokio::time::Instant::now() < end, "it is kept out for ever");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_clients_certificate_is_a_proof_if_it_is_the_right_one() -> anyhow::Result<()> {
     let (authority, clients) = (Authority::new()?, Authority::new()?);
     let server = authority.identity(&["localhost", "127.0.0.1"])?;

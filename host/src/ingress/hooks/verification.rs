@@ -9,7 +9,9 @@ use axum::http::request::Parts;
 use jiff::Timestamp;
 
 use super::mtls;
+use crate::api::{Problem, address_of, wait};
 use crate::config::{Source, Verify, Webhook};
+use crate::credentials::api_token;
 use crate::hooks;
 use crate::runtime::Runtime;
 use crate::server::{Peer, ShownCertificate};
@@ -29,10 +31,12 @@ pub(super) struct Verified {
 }
 
 /// Why a delivery was not verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum NotVerified {
     /// It is not from whom it should be, as far as anybody can tell.
     Refused(&'static str),
+    /// From its address came too many wrong secrets: this one is not looked at for a while.
+    TooOften(Problem),
     /// Nobody can tell now: a secret can't be had.
     Unable(String),
 }
@@ -58,8 +62,16 @@ pub(super) async fn verify(
     let secrets = secrets.map_err(|error| NotVerified::Unable(telemetry::chain(&error)))?;
     let url = url(runtime, parts);
     let delivery = hooks::Delivery { method: parts.method.as_str(), url: &url, headers: &parts.headers, body, now };
+    // A secret can be guessed as a token of the API can. One that was good before is looked at whatever others have tried from its address.
+    let shown = hooks::shown_secret(how, &delivery).map(|shown| api_token::digest(&format!("{}\n{shown}", source.name)));
+    let address = address_of(runtime, &parts.headers, &parts.extensions);
+    let gate = &runtime.gate;
+    if shown.is_some_and(|digest| !gate.uses.knows(&digest)) {
+        wait(&gate.deliveries, address, now).map_err(NotVerified::TooOften)?;
+    }
     match hooks::verify(how, &secrets, &delivery) {
         Ok(verified) => {
+            shown.into_iter().for_each(|digest| gate.uses.sender(digest));
             let body = match hooks::kept_body(how, body) {
                 Cow::Borrowed(_) => None,
                 Cow::Owned(kept) => Some(Bytes::from(kept)),
@@ -67,6 +79,9 @@ pub(super) async fn verify(
             Ok(Verified { delivery_id: verified.delivery_id, headers, parameters, body })
         }
         Err(refused) => {
+            if shown.is_some() {
+                gate.deliveries.failed(address, now);
+            }
             tracing::debug!(source = source.name, %refused, "a delivery was not verified");
             Err(NotVerified::Refused(refused.code()))
         }
