@@ -4,7 +4,10 @@ use sangam_tests::scenario::{ALL, Scenario, Stage};
 
 async fn plays(name: &str) -> anyhow::Result<Vec<String>> {
     let scenario = Scenario::named(name).unwrap_or_else(|| panic!("there is no scenario {name}"));
-    let stage = Stage::start(scenario).await?;
+    if !scenario.can_be_played()? {
+        return Ok(Vec::new());
+    }
+    let mut stage = Stage::start(scenario).await?;
     let told = stage.play(scenario).await?;
     let checked = stage.folder.run(&["check"], "")?;
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
@@ -25,6 +28,11 @@ fn every_file_is_a_scenario_with_a_title_and_a_place_in_the_documentation() -> a
         assert!(page.contains(&format!("(../tests/demo/scenarios/{}.toml)", scenario.name)), "{}", scenario.name);
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn who_has_not_paid_is_reminded_as_days_go_by_and_no_more_once_accounting_says_paid() -> anyhow::Result<()> {
+    plays("reminders").await.map(drop)
 }
 
 #[tokio::test]

@@ -44,8 +44,10 @@ pub fn plugins(names: &[&str]) -> String {
     let sections: Vec<&str> = CONFIGURATION.split("\n# ── ").chain(SYSTEMS.split("\n# ── ").skip(1)).collect();
     let mut chosen = sections[0].to_owned();
     for name in names {
-        let heading = format!("\n[plugins.{name}]\n");
-        let section = sections.iter().find(|section| section.contains(&heading)).expect("the demo has a plugin of that name");
+        // Mail is a relay of the host's, and no plugin.
+        let headings = [format!("\n[plugins.{name}]\n"), format!("\n[{name}.office]\n")];
+        let is_it = |section: &&&str| headings.iter().any(|heading| section.contains(heading));
+        let section = sections.iter().find(is_it).expect("the demo has a system of that name");
         chosen.push_str("\n# ");
         chosen.push_str(section);
     }
@@ -83,6 +85,7 @@ pub fn folder(saas: &Saas, configuration: &str) -> anyhow::Result<HostFolder> {
         ("desk-hook", HOOK_SECRET),
         ("books-hook", HOOK_SECRET),
         ("telephony-token", TELEPHONY_TOKEN),
+        ("sms-token", sangam_saas::messages::TWILIO_TOKEN),
     ] {
         if configuration.contains(&format!("${{secret:{name}}}")) {
             folder.secret(name, value)?;

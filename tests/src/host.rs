@@ -191,6 +191,11 @@ impl Host {
 
     /// SIGTERM; gives the exit code.
     pub async fn terminate(mut self) -> anyhow::Result<Option<i32>> {
+        self.stop().await
+    }
+
+    /// SIGTERM to one whose place another is to take; gives the exit code.
+    pub async fn stop(&mut self) -> anyhow::Result<Option<i32>> {
         let id = self.child.id().context("the host runs")?;
         // No library for one signal: the shell's own command sends it.
         Command::new("kill").args(["-TERM", &id.to_string()]).status()?;

@@ -7,17 +7,22 @@ mod context;
 mod invoices;
 mod leads;
 mod leave;
+mod reminders;
 
 use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use sangam_saas::messages::Messages;
 use sangam_saas::{Saas, Stand};
 use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::company;
 use crate::host::{Host, HostFolder};
+use crate::mail::MailServer;
 
 /// Longest that a change may take from one system to the other.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -44,6 +49,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "case-to-job", routes: include_str!("../demo/scenarios/case-to-job.toml") },
     Scenario { name: "lead-form", routes: include_str!("../demo/scenarios/lead-form.toml") },
     Scenario { name: "missed-call", routes: include_str!("../demo/scenarios/missed-call.toml") },
+    Scenario { name: "reminders", routes: include_str!("../demo/scenarios/reminders.toml") },
 ];
 
 impl Scenario {
@@ -62,6 +68,14 @@ impl Scenario {
     fn systems(&self) -> Vec<&'static str> {
         let line = self.routes.lines().find_map(|line| line.strip_prefix("# Systems:"));
         line.unwrap_or_default().split(',').map(str::trim).collect()
+    }
+
+    /// Whether it can be played here: one that writes to people needs a mail server. Says how to get what is missing.
+    ///
+    /// # Errors
+    /// In CI, when something is missing.
+    pub fn can_be_played(&self) -> anyhow::Result<bool> {
+        if self.systems().contains(&"mail") { MailServer::is_there() } else { Ok(true) }
     }
 
     /// Its configuration, as it is in the demo: the stand-ins are looked at every second, from now on, and are where they are.
@@ -87,6 +101,26 @@ pub struct Stage {
     pub folder: HostFolder,
     /// The host.
     pub host: Host,
+    /// Where messages to people end, of a scenario that writes some.
+    people: Option<People>,
+}
+
+/// Where messages to people end.
+struct People {
+    mail: MailServer,
+    sms: Stand,
+}
+
+impl People {
+    async fn start() -> anyhow::Result<People> {
+        let sms = Stand::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), Arc::new(Messages::new())).await?;
+        Ok(People { mail: MailServer::start(json!({ "tls": "none" })).await?, sms })
+    }
+
+    /// A configuration that leads there.
+    fn reached_by(&self, configuration: &str) -> String {
+        configuration.replace("${env:SMS}", &self.sms.url()).replace("port = 25 ", &format!("port = {} ", self.mail.port))
+    }
 }
 
 impl Stage {
@@ -96,23 +130,28 @@ impl Stage {
     /// When one does not start.
     pub async fn start(scenario: &Scenario) -> anyhow::Result<Stage> {
         let saas = Saas::start().await?;
-        let folder = company::folder(&saas, &scenario.configuration(&saas))?;
+        let mut configuration = scenario.configuration(&saas);
+        let people = if scenario.systems().contains(&"mail") { Some(People::start().await?) } else { None };
+        if let Some(people) = &people {
+            configuration = people.reached_by(&configuration);
+        }
+        let folder = company::folder(&saas, &configuration)?;
         let host = folder.start().await.with_context(|| format!("starting a host with the scenario {}", scenario.name))?;
-        Ok(Stage { saas, folder, host })
+        Ok(Stage { saas, folder, host, people })
     }
 
     /// Plays a scenario; gives what happened, in words.
     ///
     /// # Errors
     /// When something did not happen that should have.
-    pub async fn play(&self, scenario: &Scenario) -> anyhow::Result<Vec<String>> {
+    pub async fn play(&mut self, scenario: &Scenario) -> anyhow::Result<Vec<String>> {
         match self.played(scenario).await {
             Ok(told) => Ok(told),
             Err(error) => Err(error.context(format!("the host has: {}", self.troubles().await?))),
         }
     }
 
-    async fn played(&self, scenario: &Scenario) -> anyhow::Result<Vec<String>> {
+    async fn played(&mut self, scenario: &Scenario) -> anyhow::Result<Vec<String>> {
         match scenario.name {
             "leave-to-schedule" => leave::play(self).await,
             "client-context" => context::play(self).await,
@@ -121,6 +160,7 @@ impl Stage {
             "case-to-job" => cases::play(self).await,
             "lead-form" => leads::play(self).await,
             "missed-call" => calls::play(self).await,
+            "reminders" => reminders::play(self).await,
             other => bail!("nobody knows how to play {other}"),
         }
     }
@@ -135,6 +175,13 @@ impl Stage {
         }
         let sources = self.client().get("/v1/sources").await?.json;
         Ok(format!("{}\n{sources:#}", troubles.join("\n")))
+    }
+
+    /// Stops the host, and starts it again with its clock so far ahead.
+    async fn moves_on(&mut self, ahead: jiff::SignedDuration) -> anyhow::Result<()> {
+        self.host.stop().await?;
+        self.host = self.folder.start_with(&[("SANGAM_CLOCK_AHEAD", &format!("{}s", ahead.as_secs()))]).await?;
+        Ok(())
     }
 
     /// Asks the host.

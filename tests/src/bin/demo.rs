@@ -98,8 +98,12 @@ async fn scenarios(name: &str) -> anyhow::Result<()> {
     }
     for scenario in wanted {
         println!("\n── {} ──\n{}\n", scenario.name, scenario.title());
+        if !scenario.can_be_played()? {
+            ensure!(name == "all", "{name} can't be played here: what it needs is missing");
+            continue;
+        }
         let begun = Instant::now();
-        let stage = Stage::start(scenario).await?;
+        let mut stage = Stage::start(scenario).await?;
         println!("  (host and systems were ready after {:.1} s)", begun.elapsed().as_secs_f64());
         let begun = Instant::now();
         for line in stage.play(scenario).await.with_context(|| format!("the scenario {}", scenario.name))? {
