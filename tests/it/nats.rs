@@ -1,5 +1,7 @@
 //! Events from a NATS stream: a real server with JetStream, killed and started again; hosts that are killed with messages in hand.
 
+mod login;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -269,7 +269,8 @@ async fn with_login(options: ConnectOptions, broker: &Broker, login: &NatsLogin)
         }
         NatsLogin::Nkey(seed) => options.nkey(secret(broker, seed).await?.expose().trim().to_owned()),
         NatsLogin::Credentials(text) => options
-            .credentials(secret(broker, text).await?.expose())
+            // The client wants the end of the last line, which a secret is kept without.
+            .credentials(&format!("{}\n", secret(broker, text).await?.expose()))
             // Its own words could quote the text.
             .map_err(|_| "`credentials` is not the text of a NATS credentials file, which has a user JWT and an NKEY seed".to_owned())?,
     })
