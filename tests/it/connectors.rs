@@ -1,5 +1,6 @@
 //! The connectors through a real host, against stand-ins of their vendors. What counts is counted at the far end.
 
+mod answers;
 mod custom_hr;
 mod hubspot;
 mod messages;

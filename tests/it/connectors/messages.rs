@@ -9,7 +9,7 @@ use sangam_tests::plugin;
 use super::*;
 
 /// A host with the three connectors, and the stand-in at whose one origin their vendors are.
-async fn host() -> anyhow::Result<(Stand, HostFolder, Host)> {
+pub(super) async fn host() -> anyhow::Result<(Stand, HostFolder, Host)> {
     let stand = Stand::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), Arc::new(Messages::new())).await?;
     let url = stand.url();
     let plugin = |name: &str, file: &str, credential: &str, config: &str| {

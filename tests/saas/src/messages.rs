@@ -9,7 +9,9 @@
 //!
 //! As the vendors do it: WhatsApp takes a text only within 24 hours of what the person wrote (setting `wrote`: a number), templates by name and
 //! language (`reminder` in `de` and `en`); Twilio refuses whoever answered STOP (setting `stopped`); the workflow wants its signature. Nothing recognises a message
-//! that is sent twice. (developers.facebook.com: Cloud API; twilio.com/docs: message resource; learn.microsoft.com: webhooks of workflows.)
+//! that is sent twice. What people write (setting `writes`) and what becomes of a message (`becomes`) goes to `whatsapp-webhook` and `sms-webhook`. (developers.facebook.com: Cloud API; twilio.com/docs: message resource; learn.microsoft.com: webhooks of workflows.)
+
+mod told;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,6 +27,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::system::System;
+use crate::webhook::Hooks;
 
 /// WhatsApp's token that is taken, and the id of the number that sends.
 pub const WHATSAPP_TOKEN: &str = "wa-token";
@@ -39,9 +42,12 @@ pub const SIGNATURE: &str = "teams-sig";
 /// Template that WhatsApp has approved, in these languages, with this many parameters.
 pub const TEMPLATE: (&str, [&str; 2], usize) = ("reminder", ["de", "en"], 2);
 
-/// What was sent.
-#[derive(Default)]
-pub struct Messages(Mutex<Inner>);
+/// What was sent, and who is told.
+pub struct Messages {
+    inner: Mutex<Inner>,
+    whatsapp: Hooks,
+    sms: Hooks,
+}
 
 #[derive(Default)]
 struct Inner {
@@ -54,12 +60,67 @@ struct Inner {
 
 impl Messages {
     /// Nothing was sent yet.
+    #[expect(clippy::new_without_default, reason = "it starts tasks")]
     pub fn new() -> Messages {
-        Messages::default()
+        Messages { inner: Mutex::default(), whatsapp: Hooks::new(), sms: Hooks::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A person writes.
+    fn writes(&self, said: &Value) -> Result<(), String> {
+        let text = |name: &str| {
+            said[name]
+                .as_str()
+                .map(str::to_owned)
+                .ok_or_else(|| format!("`writes` takes {{\"channel\", \"id\", \"from\", \"text\"}}: {name} is missing"))
+        };
+        let (id, from, words) = (text("id")?, text("from")?, text("text")?);
+        if text("channel")? == "sms" {
+            let fields = [
+                ("MessageSid", id),
+                ("From", from),
+                ("To", "+4312345".to_owned()),
+                ("Body", words),
+                ("SmsStatus", "received".to_owned()),
+                ("NumMedia", "0".to_owned()),
+            ];
+            self.sms.send(move |target, _| told::twilio(&fields, target));
+            return Ok(());
+        }
+        let number = from.trim_start_matches('+').to_owned();
+        self.lock().wrote.push(number.clone());
+        let now = jiff::Timestamp::now().as_second().to_string();
+        let message = json!({ "from": number, "id": id, "timestamp": now, "type": "text", "text": { "body": words } });
+        let value = json!({ "contacts": [{ "profile": { "name": said["name"] }, "wa_id": number }], "messages": [message] });
+        self.whatsapp.send(move |target, _| told::whatsapp(&value, target));
+        Ok(())
+    }
+
+    /// A message that was sent becomes `delivered`, `failed`, ….
+    fn becomes(&self, said: &Value) -> Result<(), String> {
+        let text = |name: &str| {
+            said[name].as_str().map(str::to_owned).ok_or_else(|| format!("`becomes` takes {{\"id\", \"status\"}}: {name} is missing"))
+        };
+        let (id, status) = (text("id")?, text("status")?);
+        let inner = self.lock();
+        if let Some(sent) = inner.sms.iter().find(|sent| sent["sid"] == *id) {
+            let mut fields =
+                vec![("MessageSid", id), ("MessageStatus", status.clone()), ("To", sent["to"].as_str().unwrap_or_default().to_owned())];
+            if status == "failed" || status == "undelivered" {
+                fields.push(("ErrorCode", "30005".to_owned()));
+            }
+            self.sms.send(move |target, _| told::twilio(&fields, target));
+            return Ok(());
+        }
+        let sent = inner.whatsapp.iter().find(|sent| sent["id"] == *id).ok_or_else(|| format!("no message {id} was sent"))?;
+        let now = jiff::Timestamp::now().as_second().to_string();
+        let reference = &sent["message"]["biz_opaque_callback_data"];
+        let value = json!({ "statuses": [{ "id": id, "status": status, "timestamp": now, "recipient_id": sent["to"], "biz_opaque_callback_data": reference }] });
+        self.whatsapp.send(move |target, _| told::whatsapp(&value, target));
+        Ok(())
     }
 }
 
@@ -78,19 +139,31 @@ impl System for Messages {
 
     fn state(&self) -> Value {
         let inner = self.lock();
-        json!({ "whatsapp": inner.whatsapp, "sms": inner.sms, "cards": inner.cards })
+        json!({
+            "whatsapp": inner.whatsapp, "sms": inner.sms, "cards": inner.cards,
+            "webhooks": { "whatsapp": self.whatsapp.state(), "sms": self.sms.state() },
+        })
     }
 
     fn reset(&self) {
         *self.lock() = Inner::default();
+        self.whatsapp.reset();
+        self.sms.reset();
     }
 
     fn set(&self, setting: &str, value: Value) -> Result<(), String> {
-        let number = value.as_str().map(str::to_owned).ok_or("a number belongs there")?;
+        let number = || value.as_str().map(str::to_owned).ok_or("a number belongs there");
         match setting {
-            "wrote" => self.lock().wrote.push(number),
-            "stopped" => self.lock().stopped.push(number),
-            _ => return Err(format!("messages has no setting `{setting}`; it has wrote, stopped")),
+            "wrote" => self.lock().wrote.push(number()?),
+            "stopped" => self.lock().stopped.push(number()?),
+            "whatsapp-webhook" => self.whatsapp.set(value)?,
+            "sms-webhook" => self.sms.set(value)?,
+            "writes" => self.writes(&value)?,
+            "becomes" => self.becomes(&value)?,
+            _ => {
+                let has = "wrote, stopped, whatsapp-webhook, sms-webhook, writes, becomes";
+                return Err(format!("messages has no setting `{setting}`; it has {has}"));
+            }
         }
         Ok(())
     }
