@@ -37,6 +37,9 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    #[cfg(test)]
+    const ALL: [Purpose; 6] = [Purpose::Secret, Purpose::Credential, Purpose::Login, Purpose::Erasure, Purpose::Host, Purpose::Ledger];
+
     /// Its name, for the ledger.
     pub(super) fn as_str(self) -> &'static str {
         match self {
@@ -170,7 +173,7 @@ fn bound_to(purpose: Purpose, name: &str) -> Vec<u8> {
     let tag = match purpose {
         Purpose::Secret => b's',
         Purpose::Credential => b'c',
-        Purpose::Login => b'l',
+        Purpose::Login => b'o',
         Purpose::Erasure => b'e',
         Purpose::Host => b'h',
         Purpose::Ledger => b'l',
@@ -193,6 +196,12 @@ mod tests {
 
     fn hex(text: &str) -> Vec<u8> {
         (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).expect("hexadecimal")).collect()
+    }
+
+    #[test]
+    fn what_is_sealed_for_one_purpose_opens_for_no_other_whatever_it_is_called() {
+        let bound: std::collections::BTreeSet<Vec<u8>> = Purpose::ALL.iter().map(|purpose| bound_to(*purpose, "crm")).collect();
+        assert_eq!(bound.len(), Purpose::ALL.len(), "two purposes are bound alike");
     }
 
     /// draft-irtf-cfrg-xchacha-03, appendix A.3.1.
