@@ -26,7 +26,8 @@ pub fn component(module: &str) -> anyhow::Result<Vec<u8>> {
     let mut resolve = Resolve::default();
     resolve.push_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../wit"))?;
     let package = resolve.push_str("world.wit", &source("world.wit")?)?;
-    let world = resolve.select_world(&[package], Some("hostile"))?;
+    let world = if module.contains("[resource-new]") { "hostile-with-a-resource" } else { "hostile" };
+    let world = resolve.select_world(&[package], Some(world))?;
     let mut module = wat::parse_str(module)?;
     wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
     ComponentEncoder::default().module(&module)?.encode()

@@ -202,6 +202,26 @@ async fn an_older_state_of_the_log_is_known_by_an_anchor_that_was_kept_elsewhere
 }
 
 #[tokio::test]
+async fn an_entry_of_another_history_of_the_same_store_does_not_fit_in() -> anyhow::Result<()> {
+    let folder = folder_with_acts().await?;
+    let mut hand = Hand::into(&folder).await?;
+    hand.run("create table kept as select * from audit where seq = 6").await?;
+    hand.disarm().await?;
+    // The store as it was before its sixth act; then it goes on otherwise.
+    hand.run("delete from audit where seq = 6; delete from meta where key = 'audit-head'").await?;
+    for name in ["otherwise", "and on"] {
+        folder.secret(name, "value")?;
+    }
+    said(&folder.run(&["audit", "verify"], "")?)?;
+    // The sixth act of the first history is signed, whole, and in its place.
+    hand.disarm().await?;
+    hand.run("delete from audit where seq = 6; insert into audit select * from kept; drop table kept").await?;
+    let said = refused(&folder.run(&["audit", "verify"], "")?)?;
+    assert!(said.contains("entry 7"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_export_verifies_without_the_store_by_its_public_key_alone() -> anyhow::Result<()> {
     let folder = folder_with_acts().await?;
     let known: Value = serde_json::from_str(&said(&folder.run(&["audit", "verify", "--json"], "")?)?)?;

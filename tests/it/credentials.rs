@@ -15,6 +15,7 @@ use crate::scene::{SCRIPT, configuration, outcomes, reason, results, script, sin
 mod connect;
 mod health;
 mod hosts;
+mod idle;
 
 /// A vendor that echoes, and has tokens of its own.
 async fn vendor() -> anyhow::Result<Stand> {

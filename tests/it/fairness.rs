@@ -180,3 +180,41 @@ async fn rate_of_a_wave(scene: &Scene, other: &sangam_tests::Host, wave: usize) 
     assert!(took >= 2_800, "40 requests within {took} ms");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_plugin_that_takes_all_the_places_it_can_get_leaves_enough_for_others() -> anyhow::Result<()> {
+    /// As many as may be under way at once, and more than there are places.
+    const CALLS: usize = 700;
+    let grants = "concurrency = 512\nlimits = { time = \"25s\" }";
+    let scene = Scene::granting(grants, &(route("greedy", "s.run") + &route("quick", "m.fine"))).await?;
+    let sleep = |number: usize| event(&format!("greedy-{number}"), "greedy", json!({ "lines": [{ "do": "sleep", "amount": 3_600_000 }] }));
+    let answer = scene.client().send_raw(&(0..CALLS).map(sleep).collect(), "").await?;
+    anyhow::ensure!(answer.status == 202, "{}", answer.text);
+    let gauge =
+        |text: &str, name: &str| -> usize { text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap_or(0) };
+    // It is refused further places, so it holds all that it gets.
+    let held = tokio::time::timeout(Duration::from_secs(20), async {
+        loop {
+            let text = scene.client().get("/metrics").await?.text;
+            if busy(&text) > 0 {
+                return anyhow::Ok(gauge(&text, "sangam_plugin_calls{plugin=\"s\"}"));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let held = held.await.context("nobody ever refused it a place")??;
+    assert!(held >= 100, "{held} calls are no crowd");
+    for number in 0..30 {
+        let document = scene.client().send_and_wait(&event(&format!("quick-{number}"), "quick", json!({}))).await?;
+        assert_eq!(document["status"], "succeeded", "{}", document["status_reason"]);
+    }
+    let text = scene.client().get("/metrics").await?.text;
+    assert!(gauge(&text, "sangam_plugin_calls{plugin=\"s\"}") >= 100, "the crowd was gone before the others were done");
+    Ok(())
+}
+
+/// Attempts that found no place.
+fn busy(metrics: &str) -> usize {
+    let busy = metrics.lines().filter(|line| line.starts_with("sangam_step_attempts_total") && line.contains("outcome=\"busy\""));
+    busy.filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum()
+}

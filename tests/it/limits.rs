@@ -15,6 +15,7 @@ const CALLS: &[Attack] = &[
     // Processor time: where a call spends it does not matter.
     Attack("realloc-loops", "cpu = \"50ms\"", "trap", &["50ms", "limits.cpu"]),
     Attack("post-loops", "cpu = \"50ms\"", "trap", &["limits.cpu"]),
+    Attack("destructor-loops", "cpu = \"50ms\"", "trap", &["50ms", "limits.cpu"]),
     Attack("copies", "cpu = \"200ms\"", "trap", &["limits.cpu"]),
     Attack("polls", "cpu = \"50ms\"", "trap", &["limits.cpu"]),
     Attack("huge-bodies", "cpu = \"200ms\", http-calls = 10_000", "trap", &["limits.cpu"]),

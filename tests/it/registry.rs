@@ -79,6 +79,39 @@ async fn a_component_is_pushed_pinned_run_and_run_again_without_the_registry() -
 }
 
 #[tokio::test]
+async fn a_component_that_was_deleted_in_the_registry_is_named_and_what_runs_goes_on() -> anyhow::Result<()> {
+    if !registry::is_there()? {
+        return Ok(());
+    }
+    let oci = OciRegistry::open()?;
+    let folder = HostFolder::new(SERVER)?;
+    let pushed = push(&folder, "scripted", &format!("{}/team/scripted:1.0", oci.host()))?;
+    folder.configure(&with_plugin(text(&pushed["reference"]), ""))?;
+    let host = folder.start().await?;
+    let registry = sangam_tests::Client::new(&format!("http://{}", oci.host()));
+    let manifest = format!("/v2/team/scripted/manifests/{}", text(&pushed["manifest_digest"]));
+    let deleted = registry.ask(reqwest::Method::DELETE, &manifest, &[], Vec::new()).await?;
+    anyhow::ensure!(deleted.status == 202, "{}: {}", deleted.status, deleted.text);
+    results(&host.client.send_and_wait(&script("deleted", json!([]))).await?)?;
+    // From what the host has kept, a new configuration is applied all the same.
+    folder.configure(&with_plugin(text(&pushed["reference"]), "concurrency = 3"))?;
+    let answer = host.client.post("/v1/reload", &json!({})).await?;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    // Without that it is refused, in words that name it; the host goes on with what it has.
+    std::fs::remove_dir_all(folder.path().join("data/components"))?;
+    folder.configure(&with_plugin(text(&pushed["reference"]), "concurrency = 2"))?;
+    let answer = host.client.post("/v1/reload", &json!({})).await?;
+    assert_eq!(answer.status, 422, "{}", answer.text);
+    assert!(answer.text.contains(text(&pushed["manifest_digest"])) && answer.text.contains("has no"), "{}", answer.text);
+    results(&host.client.send_and_wait(&script("refused", json!([]))).await?)?;
+    let (code, output) = said(&folder, &["check"])?;
+    assert_eq!(code, Some(2), "{output}");
+    assert!(output.contains("has no") && output.contains("sangam.toml:5:13"), "{output}");
+    host.kill().await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_tag_needs_a_pin_and_one_that_moved_changes_nothing() -> anyhow::Result<()> {
     if !registry::is_there()? {
         return Ok(());

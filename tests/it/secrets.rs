@@ -180,13 +180,13 @@ async fn a_sealed_value_that_was_swapped_moved_put_back_or_cut_by_hand_is_refuse
         (
             "swapped",
             "update secret set sealed = (select sealed from kept where kept.name = case secret.name when 'a' then 'b' else 'a' end)",
-            &["the secret `a`", "the secret `b`"],
+            &["the secret `a`", "the secret `b`", "for another name"],
         ),
-        ("moved to another name", "update secret set name = 'c' where name = 'a'", &["the secret `c`"]),
+        ("moved to another name", "update secret set name = 'c' where name = 'a'", &["the secret `c`", "for another name"]),
         (
             "copied to another name",
             "insert into secret (name, sealed, updated_at) select 'c', sealed, updated_at from secret where name = 'a'",
-            &["the secret `c`"],
+            &["the secret `c`", "for another name"],
         ),
         (
             "put back",
