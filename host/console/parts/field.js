@@ -18,13 +18,13 @@ export function Field({ label, hint, error, children, hideLabel = false }) {
 /** One line. `onInput` gets the text. Everything else is the input's own: `type`, `required`, `autocomplete`, `list`, `placeholder`. */
 export function Input({ label, hint, error, hideLabel, value, onInput, ...rest }) {
   return html`<${Field} label=${label} hint=${hint} error=${error} hideLabel=${hideLabel}>${(control) =>
-    html`<input type="text" spellcheck="false" ...${rest} ...${control} value=${value ?? ""} onInput=${(event) => onInput?.(event.target.value)} />`}<//>`;
+    html`<input type="text" spellcheck=${false} ...${rest} ...${control} value=${value ?? ""} onInput=${(event) => onInput?.(event.target.value)} />`}<//>`;
 }
 
 /** Several lines; `code`: in the typeface of code. */
 export function TextArea({ label, hint, error, hideLabel, value, onInput, code = false, rows = 8, ...rest }) {
   return html`<${Field} label=${label} hint=${hint} error=${error} hideLabel=${hideLabel}>${(control) =>
-    html`<textarea spellcheck="false" ...${rest} ...${control} rows=${rows} class=${code ? "code" : ""} value=${value ?? ""}
+    html`<textarea spellcheck=${false} ...${rest} ...${control} rows=${rows} class=${code ? "code" : ""} value=${value ?? ""}
       onInput=${(event) => onInput?.(event.target.value)}></textarea>`}<//>`;
 }
 

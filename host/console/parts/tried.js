@@ -2,7 +2,7 @@
 import { html } from "../preact.js";
 import { list, t } from "../i18n.js";
 import { plain } from "../text.js";
-import { Icon, JsonView, Status, Text, Timeline } from "./index.js";
+import { Button, Icon, JsonView, Status, Text, Timeline } from "./index.js";
 
 /** How a step that was only tried ended: `[state, tone]`. */
 const TONES = { succeeded: "ok", skipped: "off", failed: "bad", stopped: "warn", assumed: "info", "not-reached": "off" };
@@ -14,18 +14,19 @@ function WhyNot({ why }) {
   return html`<p>${t("routes.not-when", { gave: JSON.stringify(why?.gave ?? null) })} <code>${plain(why?.expression ?? "")}</code></p>`;
 }
 
-export function TriedRoute({ tried }) {
+/** `answer(write)`: somebody wants to say what a request is answered. */
+export function TriedRoute({ tried, answer }) {
   if (!tried.wanted) return html`<div class="notice" data-tone="off"><h3><${Icon} name="off" /> ${t("routes.not-wanted", { name: plain(tried.name) })}</h3><${WhyNot} why=${tried.why_not} /></div>`;
   return html`<div class="stack tight">
     <h3 class="row"><${Status} state="ok" label=${t("routes.wanted", { name: plain(tried.name) })} />${tried.order_key && html`<span class="small">${t("routes.order-key")} <code>${plain(tried.order_key)}</code></span>`}</h3>
     ${tried.dead && html`<div class="notice" data-tone="bad"><${Text} value=${tried.dead.reason} lines /></div>`}
     <${Timeline} label=${t("routes.steps")} items=${tried.steps.map((step) => ({
       key: step.name, state: step.status, label: t(`routes.tried-${step.status}`), tone: TONES[step.status], title: `${plain(step.name)} · ${plain(step.uses)}`,
-      content: html`<${TriedStep} step=${step} />` }))} />
+      content: html`<${TriedStep} step=${step} answer=${answer} />` }))} />
   </div>`;
 }
 
-function TriedStep({ step }) {
+function TriedStep({ step, answer }) {
   const events = step.events ?? [];
   const logs = step.logs ?? [];
   return html`<div class="stack tight">
@@ -33,7 +34,7 @@ function TriedStep({ step }) {
     ${step.status === "assumed" && html`<p class="small">${t(`routes.assumed-${step.output_from ?? "example"}`)}</p>`}
     ${step.error && html`<div class="notice" data-tone=${step.status === "failed" ? "bad" : "warn"}><${Status} state=${step.error.kind} tone=${step.status === "failed" ? undefined : "warn"} /> <${Text} value=${step.error.reason} lines /></div>`}
     ${step.writes?.length > 0 && html`<h4>${t("routes.would-send", { n: step.writes.length })}</h4>
-      ${step.writes.map((write, index) => html`<${Write} key=${index} write=${write} />`)}`}
+      ${step.writes.map((write, index) => html`<${Write} key=${index} write=${write} answer=${answer} />`)}`}
     ${step.input !== null && step.input !== undefined && html`<details><summary>${t("routes.input")}</summary><${JsonView} value=${step.input} label=${t("routes.input")} /></details>`}
     ${step.output !== null && step.output !== undefined && html`<details><summary>${t("routes.output")}</summary><${JsonView} value=${step.output} label=${t("routes.output")} /></details>`}
     ${events.length > 0 && html`<details><summary>${t("routes.would-bring", { n: events.length })}</summary><${JsonView} value=${events} label=${t("routes.would-bring", { n: events.length })} /></details>`}
@@ -42,11 +43,12 @@ function TriedStep({ step }) {
 }
 
 /** A request that was not sent. */
-function Write({ write }) {
+function Write({ write, answer }) {
   return html`<div class="write"><p><code><strong>${plain(write.method)}</strong> ${plain(write.url)}</code>${write.name && html` <span class="faint small">${plain(write.name)}</span>`}</p>
     <details><summary>${t("routes.headers", { n: write.headers?.length ?? 0 })}</summary>
       <dl class="small">${(write.headers ?? []).map(([name, value]) => [html`<dt key=${`${name}-name`}><code>${plain(name)}</code></dt>`, html`<dd key=${name}><code>${plain(value)}</code></dd>`])}</dl></details>
     ${write.body !== null && write.body !== undefined && html`<${JsonView} value=${write.body} label=${t("routes.body")} />`}
-    ${write.answer && html`<p class="small">${t("routes.given-answer", { status: write.answer.status })}</p>`}
+    ${write.answer ? html`<p class="small">${t("routes.given-answer", { status: write.answer.status })}</p>`
+      : html`<div><${Button} small label=${t("routes.answer-what", { what: `${plain(write.method)} ${plain(write.url)}` })} onClick=${() => answer(write)}>${t("routes.answer")}<//></div>`}
   </div>`;
 }

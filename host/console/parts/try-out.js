@@ -1,5 +1,5 @@
 // The try-out box: an expression or a whole route on a sample event. Nothing is sent, nothing is stored.
-import { html, useEffect, useMemo, useState } from "../preact.js";
+import { html, useEffect, useMemo, useRef, useState } from "../preact.js";
 import { get, post, useGet } from "../api.js";
 import { t } from "../i18n.js";
 import { may } from "../session.js";
@@ -20,6 +20,17 @@ function read(text, empty) {
   } catch (error) {
     return { error: t("routes.not-json", { why: error.message }) };
   }
+}
+
+/** Selects what stands at a place of a text that is edited, so that it is seen: `line` and `column` count characters from 1. */
+function goTo(area, { line, column, length }) {
+  const lines = area.value.split("\n");
+  const units = (text, count) => [...text].slice(0, count).join("").length;
+  const begins = lines.slice(0, line - 1).reduce((sum, one) => sum + one.length + 1, 0);
+  const from = begins + units(lines[line - 1] ?? "", column - 1);
+  area.focus();
+  area.setSelectionRange(from, begins + units(lines[line - 1] ?? "", column - 1 + (length ?? 1)));
+  area.scrollTop = (area.scrollHeight / lines.length) * Math.max(0, line - 3);
 }
 
 export function TryOut({ route }) {
@@ -43,6 +54,8 @@ function useSample(route) {
   const types = useMemo(() => catalogue(document.data).filter((one) => route.types.some((pattern) => takes(pattern, one.type))), [document.data, route]);
   const typed = useMemo(() => (route.types[0] && !route.types[0].includes("*") ? route.types[0] : types[0]?.type ?? "example.happened"), [route, types]);
   const show = (event) => JSON.stringify(event, null, 2);
+  // Of a source that the route wants, so that it is not refused for that.
+  const source = route.sources?.[0]?.replaceAll("*", "sample") || "/sample";
   const choose = async (from) => {
     if (from.startsWith("eid:")) {
       const eid = from.slice(4);
@@ -54,8 +67,8 @@ function useSample(route) {
       }
       return;
     }
-    const known = types.find((one) => `type:${one.type}` === from)?.event ?? { type: typed, source: "/sample", data: {} };
-    set({ from, text: show(known), eid: null, problem: null });
+    const known = types.find((one) => `type:${one.type}` === from)?.event ?? { type: typed, data: {} };
+    set({ from, text: show({ ...known, source }), eid: null, problem: null });
   };
   const events = past.data?.events ?? [];
   // The first sample, as soon as it is known what there is: what has come is truer than what may come.
@@ -86,42 +99,66 @@ function WholeRoute({ route, sample }) {
   const [reads, setReads] = useState("none");
   const [edit, setEdit] = useState(false);
   const [toml, setToml] = useState(route.toml ?? "");
+  const [answers, setAnswers] = useState("");
   const [state, set] = useState({ tried: null, problem: null });
+  const [text, given] = [useRef(null), useRef(null)];
   useEffect(() => setToml(route.toml ?? ""), [route.toml]);
   const allowed = READS.filter((one) => one !== "recorded" || sample.eid);
   const run = async () => {
-    const event = sample.read();
-    if (event.error) return set({ tried: null, problem: { detail: event.error } });
-    const order = { reads: allowed.includes(reads) ? reads : "none", ...(sample.eid ? { eid: sample.eid } : { event: event.value }), ...(edit && toml.trim() ? { toml } : { route: route.name }) };
+    const [event, answered] = [sample.read(), readAnswers(answers)];
+    const wrong = event.error ?? answered.error;
+    if (wrong) return set({ tried: null, problem: { detail: wrong } });
+    const order = { answers: answered.value, reads: allowed.includes(reads) ? reads : "none", ...(sample.eid ? { eid: sample.eid } : { event: event.value }), ...(edit && toml.trim() ? { toml } : { route: route.name }) };
     try {
       set({ tried: await post("/v1/try/route", order), problem: null });
     } catch (problem) {
       set({ tried: null, problem });
     }
   };
+  // What one request would be answered, to be filled in by whoever knows its system.
+  const answer = ({ method, url, name }) => {
+    const { value, error } = readAnswers(answers);
+    if (!error) setAnswers(JSON.stringify([...value, { method, url, ...(name ? { name } : {}), status: 200, body: {} }], null, 2));
+    given.current.open = true;
+    given.current.querySelector("textarea").focus();
+  };
   return html`<div class="stack tight">
     <div class="filters"><${Select} label=${t("routes.reads")} value=${allowed.includes(reads) ? reads : "none"} onChange=${setReads} hint=${t(`routes.reads-${reads}-hint`)}
       options=${allowed.map((value) => ({ value, label: t(`routes.reads-${value}`) }))} /></div>
     ${route.toml && html`<${Checkbox} label=${t("routes.change-text")} hint=${t("routes.change-text-hint")} checked=${edit} onChange=${setEdit} />`}
-    ${edit && html`<${TextArea} label=${t("routes.text")} code rows=${12} value=${toml} onInput=${setToml} />`}
+    ${edit && html`<div ref=${text}><${TextArea} label=${t("routes.text")} code rows=${12} value=${toml} onInput=${setToml} /></div>`}
+    <details ref=${given}><summary>${t("routes.answers")}</summary><${TextArea} label=${t("routes.answers")} hideLabel code rows=${6} value=${answers} onInput=${setAnswers}
+      error=${readAnswers(answers).error} hint=${t("routes.answers-hint", { sample: '[{"method": "POST", "url": "https://…/*", "status": 201, "body": {"id": 1}}]' })} /></details>
     <div><${Button} kind="primary" icon="run" needs="operate" onClick=${run}>${t("routes.run")}<//></div>
-    <div aria-live="polite">${state.problem && html`<${Refused} problem=${state.problem} />`}
-      ${state.tried && html`<${Tried} tried=${state.tried} />`}</div>
+    <div aria-live="polite">${state.problem && html`<${Refused} problem=${state.problem} show=${edit && ((place) => goTo(text.current.querySelector("textarea"), place))} />`}
+      ${state.tried && html`<${Tried} tried=${state.tried} answer=${answer} />`}</div>
   </div>`;
 }
 
-/** Why something could not be tried: with places, where the host gives them. */
-function Refused({ problem }) {
-  const { problems, line, column, message } = problem.document ?? {};
-  if (problems?.length) return html`<div class="problem"><p class="problem-title"><strong>${t("routes.text-refused")}</strong></p><${Mistakes} problems=${problems} caption=${t("routes.text-refused")} /></div>`;
-  return html`<div class="stack tight"><${Problem} problem=${problem} />${line && html`<p class="small">${t("routes.at-place", { line, column })}${message && html`: <${Text} value=${message} />`}</p>`}</div>`;
+/** Answers that somebody typed: a list, empty where nothing is typed. */
+function readAnswers(text) {
+  const given = read(text, []);
+  return given.error || Array.isArray(given.value) ? given : { error: t("routes.answers-list") };
 }
 
-function Tried({ tried }) {
+/** Why something could not be tried: with places, where the host gives them. `show(place)`: leads to one in the text, where there is a text. */
+function Refused({ problem, show }) {
+  const { problems, line, column, length, pointer } = problem.document ?? {};
+  const first = problems?.find((one) => one.line) ?? (line && !pointer ? { line, column, length } : null);
+  const button = first && show && html`<div><${Button} small icon="external" onClick=${() => show(first)}>${t("routes.show-place", { line: first.line, column: first.column })}<//></div>`;
+  if (problems?.length) {
+    return html`<div class="problem" role="alert"><p class="problem-title"><strong>${t("routes.text-refused")}</strong></p>
+      <${Mistakes} problems=${problems} caption=${t("routes.text-refused")} />${button}</div>`;
+  }
+  return html`<div class="stack tight"><${Problem} problem=${problem} />
+    ${line && html`<p class="small">${pointer && html`<code>${plain(pointer)}</code> · `}${t("routes.at-place", { line, column })}</p>`}${button}</div>`;
+}
+
+function Tried({ tried, answer }) {
   if (tried.refused) return html`<div class="notice" data-tone="bad"><strong>${t("routes.intake-refuses")}</strong> <${Text} value=${tried.refused.reason} />${tried.refused.pointer && html` <code>${plain(tried.refused.pointer)}</code>`}</div>`;
   return html`<div class="stack">
     ${tried.warnings?.length > 0 && html`<${Mistakes} problems=${tried.warnings} caption=${t("routes.warnings")} />`}
-    ${tried.routes.map((one) => html`<${TriedRoute} key=${one.name} tried=${one} event=${tried.event} />`)}</div>`;
+    ${tried.routes.map((one) => html`<${TriedRoute} key=${one.name} tried=${one} answer=${answer} />`)}</div>`;
 }
 
 function Expression({ route, sample }) {
@@ -129,6 +166,7 @@ function Expression({ route, sample }) {
   const [text, setText] = useState(route.when ?? ".event.data");
   const [steps, setSteps] = useState("");
   const [state, set] = useState({ tried: null, problem: null });
+  const area = useRef(null);
   const run = async () => {
     const event = sample.read();
     const given = read(steps, {});
@@ -144,11 +182,11 @@ function Expression({ route, sample }) {
   };
   return html`<div class="stack tight">
     <${Select} label=${t("routes.purpose")} value=${purpose} onChange=${setPurpose} options=${PURPOSES.map((value) => ({ value, label: t(`routes.purpose-${value}`) }))} />
-    <${TextArea} label=${t("routes.expression")} code rows=${4} value=${text} onInput=${setText} hint=${t("routes.expression-hint")} />
+    <div ref=${area}><${TextArea} label=${t("routes.expression")} code rows=${4} value=${text} onInput=${setText} hint=${t("routes.expression-hint")} /></div>
     <details><summary>${t("routes.steps-given")}</summary><${TextArea} label=${t("routes.steps-given")} hideLabel code rows=${4} value=${steps} onInput=${setSteps} hint=${t("routes.steps-hint", { sample: `{"first": {"output": {"id": 1}}}` })} /></details>
     <div><${Button} kind="primary" icon="run" needs="operate" onClick=${run}>${t("routes.evaluate")}<//></div>
     ${!may("operate") && html`<p class="faint small">${t("routes.try-needs")}</p>`}
-    <div aria-live="polite">${state.problem && html`<${Refused} problem=${state.problem} />`}${state.tried && html`<${Value} tried=${state.tried} />`}</div>
+    <div aria-live="polite">${state.problem && html`<${Refused} problem=${state.problem} show=${(place) => goTo(area.current.querySelector("textarea"), place)} />`}${state.tried && html`<${Value} tried=${state.tried} />`}</div>
   </div>`;
 }
 
