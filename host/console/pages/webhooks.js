@@ -6,6 +6,7 @@ import { useRefresh } from "../live.js";
 import { plain } from "../text.js";
 import { Button, Empty, LinkButton, Loading, Page, Problem, RelativeTime, Section, Status, Text, toast } from "../parts/index.js";
 import { Facts, Names } from "../parts/facts.js";
+import { replayAll } from "../parts/replay-all.js";
 
 export default function Webhooks() {
   const webhooks = useGet("/v1/webhooks");
@@ -26,12 +27,14 @@ function Subscriber({ one, reload }) {
     setTried(await post(`${path}/test`));
     await reload();
   };
+  const dead = one.runs.dead ?? 0;
   const enable = async () => {
     await post(`${path}/enable`);
     toast(t("webhooks.enabled", { name: plain(one.name) }));
     await reload();
+    // What it has missed is told now, if somebody wishes.
+    if (dead > 0 && (await replayAll([{ route: one.route }], dead))) await reload();
   };
-  const dead = one.runs.dead ?? 0;
   const route = encodeURIComponent(one.route);
   return html`<${Section} title=${plain(one.name)} actions=${html`<${Status} state=${one.state} />`}>
     ${one.state === "disabled" && html`<div class="notice" data-tone="bad"><strong>${t("webhooks.is-disabled")}</strong> ${one.reason && html`<${Text} value=${one.reason} lines />`}</div>`}

@@ -320,7 +320,7 @@ pub(super) struct WebhookForm {
     format: String,
     types: Vec<String>,
     ordered: bool,
-    /// How many it is signed with.
+    /// How many it is signed with now: more than are configured while a former one still signs.
     secrets: u64,
     disable_after_ms: Option<u64>,
     /// `unused`, `ok`, `failing` or `disabled`.

@@ -27,12 +27,20 @@ pub(super) async fn list(State(runtime): State<Arc<Runtime>>) -> Result<Shown<We
         }
     }
     let present = runtime.present();
-    let webhooks: Vec<Value> =
-        present.subscribers.values().map(|endpoint| shown(endpoint, known.get(&endpoint.config.name), &counts)).collect();
+    let mut webhooks = Vec::with_capacity(present.subscribers.len());
+    for endpoint in present.subscribers.values() {
+        let secrets = builtin::webhook_secrets(&runtime.vault, &endpoint.config, runtime.clock.now()).await;
+        webhooks.push(shown(endpoint, known.get(&endpoint.config.name), &counts, secrets));
+    }
     Ok(Shown::as_form(json!({ "webhooks": webhooks })))
 }
 
-fn shown(endpoint: &PresentSubscriber, row: Option<&SubscriberRow>, counts: &BTreeMap<String, BTreeMap<String, u64>>) -> Value {
+fn shown(
+    endpoint: &PresentSubscriber,
+    row: Option<&SubscriberRow>,
+    counts: &BTreeMap<String, BTreeMap<String, u64>>,
+    secrets: usize,
+) -> Value {
     let config = &endpoint.config;
     let state = match row {
         Some(row) if row.disabled_at.is_some() => "disabled",
@@ -51,7 +59,7 @@ fn shown(endpoint: &PresentSubscriber, row: Option<&SubscriberRow>, counts: &BTr
         },
         "types": config.types.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "ordered": config.ordered,
-        "secrets": config.secrets.len(),
+        "secrets": secrets,
         "disable_after_ms": config.disable_after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
         "state": state,
         "reason": row.and_then(|row| row.reason.as_deref()),

@@ -8,7 +8,7 @@ mod rotation;
 mod signature;
 
 pub use request::Delivery;
-pub use rotation::rotate;
+pub use rotation::{rotate, signing};
 
 use std::time::Duration;
 

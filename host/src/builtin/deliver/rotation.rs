@@ -33,6 +33,13 @@ pub(super) async fn former(vault: &Vault, subscriber: &str, now: Timestamp) -> R
     Ok(ends.is_some_and(|ends| now < ends).then(|| Secret::new(secret.to_owned())))
 }
 
+/// How many secrets sign what an endpoint is sent now: those of its configuration, and the former one for as long as it does.
+pub async fn signing(vault: &Vault, subscriber: &Subscriber, now: Timestamp) -> usize {
+    // A former one that can't be opened signs nothing; deliveries say so.
+    let former = former(vault, &subscriber.name, now).await.is_ok_and(|former| former.is_some());
+    subscriber.secrets.len() + usize::from(former)
+}
+
 /// Makes a new secret for an endpoint; the present one signs beside it until `until`. Gives the new one, to be shown once.
 ///
 /// # Errors
