@@ -1,6 +1,6 @@
 // What happens at the host, as it happens: `GET /v1/stream` (server-sent events) read by fetch, so that the token travels in a header.
 import { useEffect, useRef } from "./preact.js";
-import { headers } from "./api.js";
+import { get, headers } from "./api.js";
 import { Signal, useSignal } from "./signal.js";
 import { session } from "./session.js";
 
@@ -123,6 +123,8 @@ function connect() {
       });
       if (!answer.ok || !answer.body || !answer.headers.get("content-type")?.startsWith("text/event-stream")) {
         await answer.body?.cancel();
+        // A token that was revoked or a session that was ended: the reader is told at once, and why.
+        if (answer.status === 401) await get("/v1/me").catch(() => null);
         return false;
       }
       const missed = failed > 0 && lastId === null;

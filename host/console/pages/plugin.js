@@ -65,7 +65,7 @@ function Permissions({ of }) {
   const asked = of.permissions?.asked ?? [];
   return html`<${Section} title=${t("plugins.permissions")}>
     ${of.permissions?.words?.length > 0 && html`<div class="stack tight"><h3>${t("plugins.may")}</h3>
-      <ul>${of.permissions.words.map((word) => html`<li key=${word}><${Text} value=${word} /></li>`)}</ul></div>`}
+      <ul lang="en">${of.permissions.words.map((word) => html`<li key=${word}><${Text} value=${word} /></li>`)}</ul></div>`}
     ${asked.length > 0 && html`<${Table} caption=${t("plugins.asked")} showCaption rows=${asked} rowKey=${(row) => `${row.option} ${row.what}`} columns=${[
       { key: "what", title: t("plugins.what"), render: (row) => html`<code>${plain(row.what)}</code>` },
       { key: "option", title: t("plugins.option"), render: (row) => html`<code>${plain(row.option)}</code>` },

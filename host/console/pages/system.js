@@ -1,5 +1,5 @@
 // System: the host and those beside it, room in the store and on the disk, limits, and the configurations that were applied.
-import { html, useState } from "../preact.js";
+import { html, useEffect, useState } from "../preact.js";
 import { get, useGet, useList } from "../api.js";
 import { bytes, duration, number, t } from "../i18n.js";
 import { useRefresh } from "../live.js";
@@ -8,6 +8,8 @@ import { Button, Code, Dialog, Icon, LoadMore, Loading, Page, Problem, RelativeT
 import { Facts, Names } from "../parts/facts.js";
 import { useReload } from "../parts/reload.js";
 
+/** Signs of life and room change without anything being told. */
+const EVERY = 10_000;
 /** Days before the end of a certificate from which on it is told. */
 const CERTIFICATE_DAYS = 21;
 const LIMITS = [
@@ -22,6 +24,10 @@ export default function System() {
   const both = () => Promise.all([system.reload(), revisions.reload()]);
   const { button, outcome } = useReload(both);
   useRefresh(["revision.applied"], both, 2_000);
+  useEffect(() => {
+    const timer = setInterval(() => !document.hidden && system.reload(), EVERY);
+    return () => clearInterval(timer);
+  }, [system.reload]);
   const { data, problem } = system;
   return html`<${Page} title=${t("common.page-system")} lead=${data && t("system.lead", { version: data.version, time: duration(data.uptime_ms) })} actions=${button}>
     ${outcome}

@@ -34,7 +34,7 @@ export function Button({ children, onClick, kind = "", needs, why, icon, label, 
   };
   // `aria-disabled` rather than `disabled`: the focus stays, and the reason can be read.
   return html`<button ...${rest} type=${type} class=${`button ${kind} ${small ? "small" : ""} ${children ? "" : "only-icon"}`} onClick=${click}
-    aria-disabled=${blocked ? "true" : undefined} aria-busy=${busy ? "true" : undefined} aria-label=${label} title=${refused ?? label}>
+    aria-disabled=${blocked ? "true" : undefined} aria-busy=${busy ? "true" : undefined} aria-label=${label && refused ? `${label} (${refused})` : label} title=${refused ?? label}>
     ${icon && html`<${Icon} name=${icon} />`}${children && html`<span>${children}</span>`}${refused && html`<span class="unseen"> (${refused})</span>`}
   </button>`;
 }

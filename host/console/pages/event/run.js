@@ -1,7 +1,7 @@
 // A run: what it waits for, its steps as a timeline, and the events that it brought in.
 import { html, useEffect, useState } from "../../preact.js";
 import { get } from "../../api.js";
-import { duration, t, time } from "../../i18n.js";
+import { duration, number, t, time } from "../../i18n.js";
 import { plain } from "../../text.js";
 import { Icon, RelativeTime, Section, Status, Text, Timeline } from "../../parts/index.js";
 import { Step } from "./step.js";
@@ -66,7 +66,7 @@ export function Run({ eid, run, said, lines, query, reload }) {
     ${run.next_attempt_at && html`<p class="row"><${Icon} name="wait" /><span>${t("events.next-attempt")} <${RelativeTime} at=${run.next_attempt_at} full /></span></p>`}
     <dl class="run-facts">
       <dt>${t("events.fact-run")}</dt><dd><code>${run.id}</code></dd>
-      <dt>${t("events.fact-revision")}</dt><dd>${run.revision}</dd>
+      <dt>${t("events.fact-revision")}</dt><dd>${number(run.revision)}</dd>
       ${run.order_key !== null && run.order_key !== undefined && html`<dt>${t("events.fact-order-key")}</dt><dd><a href=${`/events?order_key=${encodeURIComponent(run.order_key)}`}><${Text} value=${String(run.order_key)} /></a>
         ${!run.keeps_key && run.waiting_behind > 0 && html` <span class="faint">${t("events.behind-it", { n: run.waiting_behind })}</span>`}</dd>`}
       <dt>${t("events.fact-begun")}</dt><dd><time datetime=${run.created_at}>${time(run.created_at)}</time></dd>
