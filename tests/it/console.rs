@@ -2,14 +2,19 @@
 //!
 //! Each test starts a host of its own and runs one spec of `tests/peers/browser/specs` at it.
 
+mod canary;
+mod connect;
 mod dead_letters;
 mod events;
 mod flow;
 mod frame;
 mod names;
 mod overview;
+mod people;
 mod serving;
 mod setup;
+mod sources;
+mod tryout;
 mod words;
 
 use anyhow::{Context as _, ensure};
@@ -35,8 +40,16 @@ impl Watched {
     /// A host with the route [`SCRIPT`] and these, which nobody asks without a token.
     pub async fn start(routes: &str) -> anyhow::Result<Watched> {
         let sink = sink().await?;
-        let text = configuration(&sink.url(), "", &format!("{SCRIPT}{routes}")).replace("access = \"open\"\n", "");
-        let folder = HostFolder::new(&text)?;
+        let text = configuration(&sink.url(), "", &format!("{SCRIPT}{routes}"));
+        Watched::on(sink, &text, &[]).await
+    }
+
+    /// A host with a configuration of its own, but for who is asked for a token, and these secrets.
+    pub async fn on(sink: Stand, text: &str, secrets: &[(&str, &str)]) -> anyhow::Result<Watched> {
+        let folder = HostFolder::new(&text.replace("access = \"open\"\n", ""))?;
+        for (name, value) in secrets {
+            folder.secret(name, value)?;
+        }
         let host = folder.start().await?;
         let mut admin = host.client.clone();
         admin.token = Some(token(&folder, "admin")?);

@@ -58,7 +58,17 @@ impl System for Feed {
         match (setting, value) {
             ("add", Value::Array(records)) => records.into_iter().for_each(|record| self.add(record)),
             ("add", record @ Value::Object(_)) => self.add(record),
-            _ => return Err("the feed has the setting `add`: a record, or a list of them".to_owned()),
+            ("replace", Value::Array(pair)) => match <[Value; 2]>::try_from(pair) {
+                Ok([position, record]) => {
+                    self.replace(position.as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX), record)
+                }
+                Err(_) => return Err("`replace` takes a position and a record".to_owned()),
+            },
+            _ => {
+                return Err(
+                    "the feed has the settings `add`: a record, or a list of them; and `replace`: a position and a record".to_owned()
+                );
+            }
         }
         Ok(())
     }

@@ -69,7 +69,7 @@ test("a source is paused with a reason and resumed, and subscribers are tried", 
   await accessible(page);
 });
 
-test("a token is made, shown once, works, and is revoked; the log says who did it", async ({ page, request }) => {
+test("a token is made, shown once, works, and is revoked; the log says who did it", async ({ page, request, browser }) => {
   await signIn(page, process.env.SANGAM_ADMIN);
   await open(page, "/tokens");
   await page.getByRole("button", { name: "Make a token" }).click();
@@ -86,10 +86,19 @@ test("a token is made, shown once, works, and is revoked; the log says who did i
   expect(await asks()).toBe(200);
   await dialog.getByRole("button", { name: "I have it" }).click();
   await expect(page.getByText(text)).toHaveCount(0);
+  // Where it is in use it ends by itself, on a page that asks for nothing, too.
+  const wall = await browser.newContext();
+  const board = await wall.newPage();
+  await signIn(board, text);
+  await open(board, "/routes");
+  await expect(board.getByText("Live", { exact: true })).toBeVisible();
   await page.getByRole("button", { name: "Revoke a wallboard" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
   await expect(page.getByRole("row").filter({ hasText: "a wallboard" }).getByText("revoked", { exact: true })).toBeVisible();
   expect(await asks()).toBe(401);
+  await expect(board.getByRole("heading", { name: "Sign in" })).toBeVisible();
+  await expect(board.getByText("You are signed out")).toBeVisible();
+  await wall.close();
   await open(page, "/audit");
   await page.getByLabel("What", { exact: true }).selectOption("token.revoked");
   await expect(page).toHaveURL(/action=token\.revoked/);
