@@ -43,7 +43,7 @@ function Subscriber({ one, reload }) {
     <${Facts} facts=${[
       [t("webhooks.url"), html`<code class="digest">${plain(one.url)}</code>`],
       [t("webhooks.format"), t(`webhooks.format-${one.format}`)],
-      [t("webhooks.types"), html`<${Names} values=${one.types} />`],
+      [t("webhooks.types"), html`<${Names} values=${one.types} none=${t("webhooks.every-type")} />`],
       [t("webhooks.order"), one.ordered ? t("webhooks.ordered") : t("webhooks.unordered")],
       [t("webhooks.secrets"), number(one.secrets)],
       [t("webhooks.last-success"), html`<${RelativeTime} at=${one.last_success_at} />`],
