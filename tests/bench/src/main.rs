@@ -164,7 +164,15 @@ async fn main() -> anyhow::Result<ExitCode> {
     // Before hours of measuring: an earlier run that is not there is a mistake.
     let earlier = arguments.against.as_deref().map(Earlier::find).transpose()?;
     let bench = Bench { effort: if arguments.quick { QUICK } else { WHOLE }, full: arguments.full, sizes: arguments.sizes };
-    let report = measure(&bench, &arguments.rows).await?;
+    let rows: Vec<&'static dyn Row> = match &arguments.rows[..] {
+        [] => rows::ALL.iter().copied().filter(|row| bench.full || row.about().when == When::Always).collect(),
+        asked => asked.to_vec(),
+    };
+    // Broken off, it ends like a row that failed: hosts and peers end with what started them.
+    let report = tokio::select! {
+        report = measure(&bench, &rows) => report?,
+        signal = broken_off() => anyhow::bail!("broken off ({signal})"),
+    };
     print!("{report}");
     if let Some(file) = arguments.json {
         let text = serde_json::to_string_pretty(&report)?;
@@ -184,19 +192,31 @@ async fn main() -> anyhow::Result<ExitCode> {
     Ok(if worse { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn measure(bench: &Bench, asked: &[&'static dyn Row]) -> anyhow::Result<Report> {
-    let rows: Vec<&dyn Row> = match asked {
-        [] => rows::ALL.iter().copied().filter(|row| bench.full || row.about().when == When::Always).collect(),
-        asked => asked.to_vec(),
+/// A signal that ends it.
+async fn broken_off() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await;
     };
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}
+
+async fn measure(bench: &Bench, rows: &[&'static dyn Row]) -> anyhow::Result<Report> {
     let started = Instant::now();
     let machine = machine::describe().await.context("looking at the machine")?;
     let mut lines = Vec::new();
-    for row in rows {
+    for &row in rows {
         let about = row.about();
+        eprintln!("── {}: {}", about.name, about.what);
+        if let Err(error) = tokio::task::block_in_place(|| row.prepare()) {
+            lines.push(Line::void(about.name, format!("{error:#}")));
+            continue;
+        }
         let row_started = Instant::now();
         let longest = if bench.full || about.when == When::Asked { LONGEST_FULL_ROW } else { LONGEST_ROW };
-        eprintln!("── {}: {}", about.name, about.what);
         lines.extend(match tokio::time::timeout(longest, row.run(bench)).await {
             Ok(Ok(lines)) => lines,
             Ok(Err(error)) => vec![Line::void(about.name, format!("{error:#}"))],

@@ -32,6 +32,14 @@ pub(crate) trait Row: Sync {
     /// What it is.
     fn about(&self) -> About;
 
+    /// Fetches and builds what it compares with: before its time begins.
+    ///
+    /// # Errors
+    /// When that fails. A tool that is not here is none: the row says so.
+    fn prepare(&self) -> anyhow::Result<()> {
+        Ok(())
+    }
+
     /// Measures. Whatever it starts ends with it.
     fn run<'a>(&'a self, bench: &'a Bench) -> Running<'a>;
 }

@@ -40,6 +40,10 @@ impl Row for Chain {
         }
     }
 
+    fn prepare(&self) -> anyhow::Result<()> {
+        peer::go().map(drop)
+    }
+
     fn run<'a>(&'a self, bench: &'a Bench) -> Running<'a> {
         Box::pin(async move { beside(self.about(), bench.effort, peer::go()?, GOAL).await })
     }

@@ -28,6 +28,10 @@ impl Row for Cost {
         }
     }
 
+    fn prepare(&self) -> anyhow::Result<()> {
+        peer::go().map(drop)
+    }
+
     fn run<'a>(&'a self, bench: &'a Bench) -> Running<'a> {
         Box::pin(async move {
             let go = peer::go()?;

@@ -28,6 +28,10 @@ impl Row for Extism {
         }
     }
 
+    fn prepare(&self) -> anyhow::Result<()> {
+        peer::extism().map(drop)
+    }
+
     fn run<'a>(&'a self, bench: &'a Bench) -> Running<'a> {
         Box::pin(measure(self.about(), bench.effort))
     }

@@ -25,8 +25,8 @@ const SLOW: Duration = Duration::from_millis(500);
 const KIND: &str = "bench.hosts";
 /// Events on their way at the same time, for each host: more than its plugin takes.
 const IN_FLIGHT: usize = 96;
-/// Most rounds: each starts seven hosts.
-const ROUNDS: usize = 3;
+/// Most rounds: each starts eight hosts.
+const ROUNDS: usize = 2;
 /// Shortest measurement: a slow answer must be a small part of it.
 const SHORTEST: Duration = Duration::from_secs(2);
 
@@ -57,20 +57,23 @@ async fn measure(about: About, effort: Effort) -> anyhow::Result<Vec<Line>> {
         return Ok(vec![line]);
     }
     let mut lines = Vec::new();
+    // Of compiled code, for all of them: what is measured is not compiling.
+    let cache = tempfile::tempdir()?;
     for (sinks, manner) in [("slow sinks", Manner::Slow(SLOW)), ("fast sinks", Manner::Prompt)] {
-        lines.extend(sizes(about, effort, sinks, manner).await?);
+        lines.extend(sizes(about, effort, (sinks, manner), cache.path()).await?);
     }
     Ok(lines)
 }
 
-async fn sizes(about: About, effort: Effort, name: &str, manner: Manner) -> anyhow::Result<Vec<Line>> {
+async fn sizes(about: About, effort: Effort, (name, manner): (&str, Manner), cache: &Path) -> anyhow::Result<Vec<Line>> {
+    let scene = Scene { manner, effort, cache };
     let (mut two, mut four) = (Rounds::default(), Rounds::default());
     let mut events = 0;
     let rounds = effort.rounds.min(ROUNDS);
     for round in 1..=rounds {
-        let before = rate(1, manner, effort, &mut events).await?;
-        let (with_two, with_four) = (rate(2, manner, effort, &mut events).await?, rate(4, manner, effort, &mut events).await?);
-        let after = rate(1, manner, effort, &mut events).await?;
+        let before = scene.rate(1, &mut events).await?;
+        let (with_two, with_four) = (scene.rate(2, &mut events).await?, scene.rate(4, &mut events).await?);
+        let after = scene.rate(1, &mut events).await?;
         two.add(before, with_two, after);
         four.add(before, with_four, after);
         eprintln!("   {name}: round {round} of {rounds}");
@@ -92,49 +95,55 @@ async fn sizes(about: About, effort: Effort, name: &str, manner: Manner) -> anyh
     Ok(lines.collect())
 }
 
-/// Events a second of so many hosts on a database of their own.
-async fn rate(hosts: usize, manner: Manner, effort: Effort, events: &mut u64) -> anyhow::Result<f64> {
-    let sinks = Arc::new(Sinks::with(&[manner]).await?);
-    let database = postgres::database()?;
-    let configuration = one_step(KIND, sinks.addresses[0]).on_postgres(&database.url());
-    let mut running = Vec::new();
-    for _ in 0..hosts {
-        let folder = tempfile::tempdir()?;
-        configuration.save(folder.path())?;
-        // All share the sealing key of the first: they read each other's secrets.
-        if let Some((_, first)) = running.first() {
-            copy_key(folder_of(first), folder.path())?;
-        }
-        running.push((Program::host(folder.path()).await?, folder));
-    }
-    let pump = Pump {
-        to: running.iter().map(|(host, _)| host.address).collect(),
-        kind: KIND,
-        in_flight: IN_FLIGHT * hosts,
-        sinks: sinks.clone(),
-        last: 0,
-        next: Arc::new(AtomicU64::new(1)),
-    };
-    let mut all = Pumped::default();
-    let time = effort.time.max(SHORTEST);
-    all.add(pump.closed(time / 4).await?);
-    let measured = pump.closed(time).await?;
-    let rate = measured.rate();
-    all.add(measured);
-    for (host, _) in running {
-        host.stop().await?;
-    }
-    let count = sinks.count(&all.accepted)?;
-    let fault = count.fault().or(all.fault());
-    ensure!(fault.is_none(), "{hosts} hosts: {}", fault.unwrap_or_default());
-    let open = database.ask("select count(*) from run where status <> 'succeeded'")?;
-    ensure!(open == "0", "{hosts} hosts left {open} runs that did not succeed");
-    *events += count.events;
-    Ok(rate)
+/// What hosts of any number share.
+struct Scene<'a> {
+    manner: Manner,
+    effort: Effort,
+    cache: &'a Path,
 }
 
-fn folder_of(folder: &tempfile::TempDir) -> &Path {
-    folder.path()
+impl Scene<'_> {
+    /// Events a second of so many hosts on a database of their own.
+    async fn rate(&self, hosts: usize, events: &mut u64) -> anyhow::Result<f64> {
+        let sinks = Arc::new(Sinks::with(&[self.manner]).await?);
+        let database = postgres::database()?;
+        let cache = format!("\n[engine]\ncache = {:?}\n", self.cache.display().to_string());
+        let configuration = one_step(KIND, sinks.addresses[0]).text(&cache).on_postgres(&database.url());
+        let mut running: Vec<(Program, tempfile::TempDir)> = Vec::new();
+        for _ in 0..hosts {
+            let folder = tempfile::tempdir()?;
+            configuration.save(folder.path())?;
+            // All have the key of the first: they read each other's secrets.
+            if let Some((_, first)) = running.first() {
+                copy_key(first.path(), folder.path())?;
+            }
+            running.push((Program::host(folder.path()).await?, folder));
+        }
+        let pump = Pump {
+            to: running.iter().map(|(host, _)| host.address).collect(),
+            kind: KIND,
+            in_flight: IN_FLIGHT * hosts,
+            sinks: sinks.clone(),
+            last: 0,
+            next: Arc::new(AtomicU64::new(1)),
+        };
+        let mut all = Pumped::default();
+        let time = self.effort.time.max(SHORTEST);
+        all.add(pump.closed(time / 4).await?);
+        let measured = pump.closed(time).await?;
+        let rate = measured.rate();
+        all.add(measured);
+        for (host, _) in running {
+            host.stop().await?;
+        }
+        let count = sinks.count(&all.accepted)?;
+        let fault = count.fault().or(all.fault());
+        ensure!(fault.is_none(), "{hosts} hosts: {}", fault.unwrap_or_default());
+        let open = database.ask("select count(*) from run where status <> 'succeeded'")?;
+        ensure!(open == "0", "{hosts} hosts left {open} runs that did not succeed");
+        *events += count.events;
+        Ok(rate)
+    }
 }
 
 /// The file that `sangam up` makes where there is none.

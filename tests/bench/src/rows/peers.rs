@@ -20,6 +20,10 @@ impl Row for Benthos {
         }
     }
 
+    fn prepare(&self) -> anyhow::Result<()> {
+        peer::benthos().map(drop)
+    }
+
     fn run<'a>(&'a self, bench: &'a Bench) -> Running<'a> {
         Box::pin(async move { chain::beside(self.about(), bench.effort, peer::benthos()?, 1.0).await })
     }
@@ -34,6 +38,10 @@ impl Row for NodeRed {
             reference: "a Node-RED flow of function and request nodes; nothing durable",
             when: When::Always,
         }
+    }
+
+    fn prepare(&self) -> anyhow::Result<()> {
+        peer::node_red().map(drop)
     }
 
     fn run<'a>(&'a self, bench: &'a Bench) -> Running<'a> {

@@ -22,7 +22,7 @@ fn main() -> anyhow::Result<()> {
     let (guest, input) = (arguments.next().context("no guest")?, arguments.next().context("no input")?);
     let input = std::fs::read_to_string(input)?;
     // Compiled once: a fresh plugin is an instance of it, as in Sangam.
-    let builder = PluginBuilder::new(Manifest::new([Wasm::file(guest)])).with_function(
+    let builder = PluginBuilder::new(Manifest::new([Wasm::data(std::fs::read(guest)?)])).with_function(
         "send",
         [extism::PTR],
         [extism::PTR],
