@@ -1,7 +1,7 @@
 // System: the host and those beside it, room in the store and on the disk, limits, and the configurations that were applied.
 import { html, useEffect, useState } from "../preact.js";
 import { get, useGet, useList } from "../api.js";
-import { bytes, duration, number, t } from "../i18n.js";
+import { bytes, duration, knows, number, t } from "../i18n.js";
 import { useRefresh } from "../live.js";
 import { plain } from "../text.js";
 import { Button, Code, Dialog, Icon, LoadMore, Loading, Page, Problem, RelativeTime, Section, Select, Status, Table, Tabs } from "../parts/index.js";
@@ -85,11 +85,17 @@ function Hosts({ hosts }) {
   ]} /><//>`;
 }
 
+/** What a table of the store holds, in words; by its name where these words are not known. */
+function partOf({ name }) {
+  const key = `system.part-of-${name.replaceAll("_", "-")}`;
+  return knows(key) ? t(key) : plain(name);
+}
+
 function Store({ store, measure }) {
   return html`<${Section} title=${t("system.parts")} actions=${!store.parts && html`<${Button} small onClick=${measure}>${t("system.measure")}<//>`}>
     ${!store.parts ? html`<p class="faint">${t("system.not-measured")}</p>` : html`<p class="faint small">${t("system.measured")} <${RelativeTime} at=${store.measured_at} /></p>
       <${Table} caption=${t("system.parts")} rows=${store.parts} sorted=${{ key: "size", down: true }} columns=${[
-        { key: "name", title: t("system.part"), sort: (row) => row.name, render: (row) => html`<code>${plain(row.name)}</code>` },
+        { key: "name", title: t("system.part"), sort: partOf, render: (row) => html`<span title=${plain(row.name)}>${partOf(row)}</span>` },
         { key: "rows", title: t("system.rows"), align: "end", sort: (row) => row.rows, render: (row) => number(row.rows) },
         { key: "size", title: t("system.size"), align: "end", sort: (row) => row.size_bytes, render: (row) => bytes(row.size_bytes) },
       ]} />`}
