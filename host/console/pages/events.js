@@ -18,7 +18,7 @@ function columnsOf(absolute) {
   return [
     { key: "id", title: t("events.col-id"), width: "17%", render: (row) => html`<a href=${`/events/${row.eid}`} title=${plain(row.event.id)}><${Text} value=${row.event.id} /></a>
       <span class="only-narrow faint small"><${Text} value=${row.event.type} /></span>` },
-    { key: "type", title: t("events.col-type"), width: "11%", narrow: false, render: (row) => html`<${Text} value=${row.event.type} />` },
+    { key: "type", title: t("events.col-type"), width: "12%", narrow: false, render: (row) => html`<${Text} value=${row.event.type} />` },
     { key: "status", title: t("events.col-status"), width: "9.5rem", render: (row) => html`<${Status} state=${row.status} />` },
     { key: "reason", title: t("events.col-reason"), narrow: false, render: (row) => (row.status_reason && row.status !== "unrouted"
       ? html`<span class="cell-cut" title=${plain(row.status_reason)}><${Text} value=${row.status_reason} /></span>` : html`<span class="faint">–</span>`) },
