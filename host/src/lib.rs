@@ -36,6 +36,7 @@ pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod crash;
+pub mod doctor;
 pub mod live;
 pub mod rehearsal;
 pub mod runtime;

@@ -26,6 +26,7 @@ mod crash_points;
 mod credentials;
 mod dead_letters;
 mod disasters;
+mod doctor;
 mod dry_run;
 mod effects;
 mod fairness;

@@ -16,5 +16,5 @@ pub use address::client_address;
 pub use attempts::Attempts;
 pub use caller::{Caller, Who};
 pub use gate::Gate;
-pub use oidc::{Answer, Begun, Login, LoginError, Person};
+pub use oidc::{Answer, Begun, Login, LoginError, Person, ProviderError, look};
 pub use uses::Uses;

@@ -1,12 +1,10 @@
 //! `sangam check`.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 
 use super::{ConfigArg, Failure, one_line};
-use crate::builtin;
-use crate::config::{self, Loaded, Problem, Problems, Severity, SourceKind};
+use crate::config::{self, ComponentSource, Loaded, Problem, Problems, Severity, SourceKind};
+use crate::doctor::{self, Compared};
 use crate::registry::{Component, Descriptor, Supply};
 use crate::telemetry;
 
@@ -34,36 +32,15 @@ impl Check {
             Ok(supply) => supply,
             Err(problems) => return Err(Failure::Usage(summed(&problems.to_string(), &problems.list))),
         };
+        let sources = super::sources(&loaded.config);
+        let find = async |source: &ComponentSource, pinned: Option<&str>| {
+            Some(Component::fetch(&sources, source, pinned).await.map_err(|error| telemetry::chain(&error)))
+        };
+        let ask = async |component: &Component| Some(super::plugin::descriptor(component).await);
+        let Compared { found: seen, problems: compared, .. } = doctor::compare(&loaded, &supply, find, ask).await;
         let mut problems = loaded.warnings.clone();
         problems.extend(supply.warning(&loaded));
-        let mut facts = BTreeMap::from([(builtin::NAME.to_owned(), builtin::facts())]);
-        let mut seen = Vec::new();
-        let sources = super::sources(&loaded.config);
-        for (name, source, pinned) in loaded.config.plugins.values().flat_map(|plugin| plugin.components()) {
-            let pinned = supply.pinned(&name, source, pinned);
-            let fetched = Component::fetch(&sources, source, pinned)
-                .await
-                .map_err(|error| loaded.component_problem(&name, &telemetry::chain(&error)));
-            // What is not taken is not asked either: asking runs it.
-            let taken = fetched.and_then(|component| supply.judge(&loaded, &name, &component, None).map(|()| component));
-            let component = match taken {
-                Ok(component) => component,
-                Err(problem) => {
-                    problems.push(problem);
-                    continue;
-                }
-            };
-            match super::plugin::descriptor(&component).await {
-                Ok((descriptor, described)) => {
-                    problems.extend(supply.judge(&loaded, &name, &component, Some(&descriptor)).err());
-                    facts.insert(name.clone(), component.facts(&descriptor));
-                    seen.push((name, component, descriptor, described));
-                }
-                Err(why) => problems.push(loaded.component_problem(&name, &why)),
-            }
-        }
-        problems.extend(config::check_plugins(&loaded, &facts));
-        problems.extend(config::check_grants(&loaded, &facts));
+        problems.extend(compared);
         let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
         let shown = loaded.problems(problems.clone());
         if errors > 0 {

@@ -9,6 +9,7 @@ mod credentials;
 mod data;
 mod dead_letters;
 mod decide;
+mod doctor;
 mod dry_run;
 mod events;
 mod init;
@@ -74,6 +75,8 @@ enum Verb {
     Up(up::Up),
     /// Find every mistake in the configuration, its expressions, plugins and grants
     Check(check::Check),
+    /// Look at everything that a host stands on, and say what is wrong and what to do; changes nothing
+    Doctor(doctor::Doctor),
     /// Ask a host whether it would take events in
     Ready(ready::Ready),
     /// Send an event, or a batch of events, to a running host
@@ -132,6 +135,9 @@ enum Failure {
     /// No host answers.
     #[error("{0}")]
     Unreachable(String),
+    /// It failed, and all about it was printed already.
+    #[error("")]
+    Told,
 }
 
 impl Failure {
@@ -145,7 +151,7 @@ impl Failure {
 
     fn code(&self) -> u8 {
         match self {
-            Failure::Failed(_) => 1,
+            Failure::Failed(_) | Failure::Told => 1,
             Failure::Usage(_) => 2,
             Failure::Unreachable(_) => 3,
         }
@@ -159,6 +165,7 @@ pub async fn run() -> ExitCode {
         Verb::Init(verb) => verb.run(),
         Verb::Up(verb) => verb.run().await,
         Verb::Check(verb) => verb.run().await,
+        Verb::Doctor(verb) => verb.run().await,
         Verb::Ready(verb) => verb.run().await,
         Verb::Send(verb) => verb.run().await,
         Verb::Top(verb) => verb.run().await,
@@ -186,7 +193,9 @@ pub async fn run() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            anstream::eprintln!("{}", failure.to_string().trim_end());
+            if !matches!(failure, Failure::Told) {
+                anstream::eprintln!("{}", failure.to_string().trim_end());
+            }
             ExitCode::from(failure.code())
         }
     }

@@ -134,7 +134,7 @@ async fn on_record(runtime: &Runtime, action: Action) {
 }
 
 /// The system's clock, or as far ahead of it as a tester wants.
-fn clock() -> Result<Clock, Failure> {
+pub(super) fn clock() -> Result<Clock, Failure> {
     let Some(text) = std::env::var_os(clock::AHEAD) else { return Ok(Clock::system()) };
     let text = text.to_string_lossy();
     let by = config::parse_duration(&text).map_err(|error| Failure::Usage(format!("{}={text:?}: {error}", clock::AHEAD)))?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use super::item::Item;
-use super::model::{Config, Plugin, Route, Source};
+use super::model::{Config, Plugin, Route};
 use super::nats::NatsServers;
 use super::position::Positions;
 use super::reader::Reader;
@@ -18,8 +18,8 @@ use super::{
     telemetry, templates, trust,
 };
 
-/// Reads all tables. `None`: there are mistakes, which the reader has.
-pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positions) -> Option<Config> {
+/// Reads all tables. `false`: something that is in the file could not be read and is left out; the reader has the mistakes.
+pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positions) -> (Config, bool) {
     let empty = DeTable::new();
     let mut file = Section::new(root, 0..0, "the file");
     let mut own = |r: &mut Reader<'_>, key: &'static str| {
@@ -118,10 +118,9 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
     credentials.extend(relay_credentials.into_iter().map(|credential| (credential.name.clone(), Arc::new(credential))));
     loosened(r, positions, &trust, &plugins);
     own_api::check(r, positions, &server, &plugins);
-    let routes: Option<Vec<Arc<Route>>> = routes.into_iter().chain(deliveries).map(|route| route.map(Arc::new)).collect();
-    let sources: Option<Vec<Arc<Source>>> = sources.into_iter().collect();
-    let base = PathBuf::from(r.base);
-    routes.zip(sources).filter(|_| complete).map(|(routes, sources)| Config {
+    let routes: Vec<Option<Arc<Route>>> = routes.into_iter().chain(deliveries).map(|route| route.map(Arc::new)).collect();
+    complete &= routes.iter().all(Option::is_some) && sources.iter().all(Option::is_some);
+    let config = Config {
         server,
         store,
         secrets,
@@ -133,13 +132,14 @@ pub(super) fn config(r: &mut Reader<'_>, root: &DeTable<'_>, positions: &Positio
         plugins,
         mail: relays,
         templates: mail_templates,
-        routes,
+        routes: routes.into_iter().flatten().collect(),
         events,
-        sources,
+        sources: sources.into_iter().flatten().collect(),
         webhooks,
         nats: servers.into_iter().filter_map(|(name, server)| Some((name, server?))).collect(),
-        base,
-    })
+        base: PathBuf::from(r.base),
+    };
+    (config, complete)
 }
 
 /// The members of `[key.NAME]` tables, their names checked.

@@ -93,6 +93,7 @@ pub use self::permissions::Permissions;
 pub use self::position::{Position, Positions};
 pub use self::problems::{Problem, Problems, Severity, misleads};
 pub use self::reference::ReferenceError;
+pub(crate) use self::reference::secrets_named;
 pub use self::subscribers::{WEBHOOK_DELIVERY, WEBHOOK_ROUTE, WEBHOOK_SOURCE};
 pub use self::telemetry::{LogStyle, Otlp, Telemetry};
 pub use self::tls::{ClientCertificates, Tls};
@@ -148,11 +149,21 @@ impl Loaded {
 ///
 /// Everything that is wrong with it, or the one reason why it can't be read.
 pub fn load(path: &Path) -> Result<Loaded, Problems> {
+    load_as_far_as_possible(path).map_err(|(problems, _)| problems)
+}
+
+/// The same. A file with mistakes gives what could be read of it as well, for who looks for what else is wrong: what is missing there has its
+/// default, or is not there. Nothing may run on it.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_as_far_as_possible(path: &Path) -> Result<Loaded, (Problems, Option<Box<Config>>)> {
     let file = path.display().to_string();
     let failed = |message: String, help: &str| {
         let mut problem = Problem::at(&FileText::new("".into()), &(0..0), Severity::Error, message);
         problem.help(help);
-        Problems::new(file.clone(), "".into(), vec![problem])
+        (Problems::new(file.clone(), "".into(), vec![problem]), None)
     };
     let text = read_bounded(path, MAX_FILE_SIZE).map_err(|error| {
         let help = match error.kind() {
@@ -164,7 +175,7 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
     let absolute = std::path::absolute(path)
         .map_err(|error| failed(format!("can't tell the folder of the configuration: {error}"), "name it by its full path"))?;
     let base = absolute.parent().unwrap_or(Path::new("/"));
-    parse(&text, &file, base, &Outside::process())
+    parsed(&text, &file, base, &Outside::process())
 }
 
 /// Checks the text of a configuration. `base` is the absolute folder that relative paths are relative to.
@@ -173,6 +184,10 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
 ///
 /// Everything that is wrong with it. Where the syntax is wrong, only that.
 pub fn parse(text: &str, file: &str, base: &Path, outside: &Outside<'_>) -> Result<Loaded, Problems> {
+    parsed(text, file, base, outside).map_err(|(problems, _)| problems)
+}
+
+fn parsed(text: &str, file: &str, base: &Path, outside: &Outside<'_>) -> Result<Loaded, (Problems, Option<Box<Config>>)> {
     let source = FileText::new(text.into());
     let mut reader = Reader::new(&source, base, outside);
     let r = &mut reader;
@@ -180,24 +195,24 @@ pub fn parse(text: &str, file: &str, base: &Path, outside: &Outside<'_>) -> Resu
     let readable = report_syntax(r, &syntax_errors);
     let root = root.get_ref();
     let positions = Positions::of(root);
-    let read = if readable { file::config(r, root, &positions) } else { None };
+    let read = readable.then(|| file::config(r, root, &positions));
     let revision = if readable { revision::content(r, root) } else { Value::Null };
     let Reader { problems, hidden, components, .. } = reader;
     let masked = if readable { masked(text, &hidden) } else { keys_only(text) };
     let list = Problems::new(file, masked, problems);
     match read {
-        Some(config) if !list.has_errors() => {
+        Some((config, true)) if !list.has_errors() => {
             let mut loaded =
                 Loaded { config, positions, text: source.text().clone(), file: file.to_owned(), warnings: list.list, revision, hidden };
             loaded.warnings.extend(fields::check(&loaded));
             Ok(loaded)
         }
-        _ => {
+        read => {
             // They can be looked at whatever else is wrong with the file.
             let place = |span| Problem::at(&source, &span, Severity::Error, "");
             let mut list = list;
             list.components = components.into_iter().map(|(component, span)| (component, place(span))).collect();
-            Err(list)
+            Err((list, read.map(|(config, _)| Box::new(config))))
         }
     }
 }

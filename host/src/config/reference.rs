@@ -89,6 +89,28 @@ fn pieces(text: &str) -> Result<Vec<Piece<'_>>, ReferenceError> {
     Ok(pieces)
 }
 
+/// The secrets that texts of a configuration name, wherever they stand in it; each once.
+pub(crate) fn secrets_named(content: &serde_json::Value) -> std::collections::BTreeSet<String> {
+    let mut named = std::collections::BTreeSet::new();
+    let mut left = vec![content];
+    while let Some(value) = left.pop() {
+        match value {
+            serde_json::Value::String(text) if has_reference(text) => {
+                // Expressions begin with `${` too, and are no references.
+                for piece in pieces(text).unwrap_or_default() {
+                    if let Piece::Reference { kind: "secret", name, .. } = piece {
+                        named.insert(name.to_owned());
+                    }
+                }
+            }
+            serde_json::Value::Array(items) => left.extend(items),
+            serde_json::Value::Object(members) => left.extend(members.values()),
+            _ => {}
+        }
+    }
+    named
+}
+
 /// Reads a value that stays a reference until it is used. That its variables and files exist is checked now.
 pub(super) fn kept(r: &mut Reader<'_>, text: &Text<'_>) -> Option<Reference> {
     resolve(r, text, true)?;

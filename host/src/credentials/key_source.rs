@@ -125,19 +125,22 @@ pub fn next(secrets: &Secrets) -> Option<Secrets> {
 /// The key with that fingerprint: the present one as it is now, or the next one. A next one in a file takes the place of the present one, which is kept
 /// aside; that can be broken off at any moment, and be done by several processes at the same time.
 pub async fn matching(secrets: &Secrets, fingerprint: &[u8]) -> Result<Option<SealingKey>, KeyError> {
+    let Some((key, former)) = found(secrets, fingerprint).await? else { return Ok(None) };
+    if let (Some(former), Secrets::File(path), Some(Secrets::File(next))) = (former, secrets, next(secrets)) {
+        promote(path, &next, &former).map_err(|source| KeyError::File { path: path.clone(), source })?;
+    }
+    Ok(Some(key))
+}
+
+/// The key with that fingerprint, where it is; with the id of the present one, if it is the next.
+pub(super) async fn found(secrets: &Secrets, fingerprint: &[u8]) -> Result<Option<(SealingKey, Option<String>)>, KeyError> {
     let present = load(secrets, Missing::Refuse).await?;
     if present.fingerprint() == fingerprint {
-        return Ok(Some(present));
+        return Ok(Some((present, None)));
     }
     let Some(next) = next(secrets) else { return Ok(None) };
     let Ok(key) = load(&next, Missing::Refuse).await else { return Ok(None) };
-    if key.fingerprint() != fingerprint {
-        return Ok(None);
-    }
-    if let (Secrets::File(path), Secrets::File(next)) = (secrets, &next) {
-        promote(path, next, &present.id()).map_err(|source| KeyError::File { path: path.clone(), source })?;
-    }
-    Ok(Some(key))
+    Ok((key.fingerprint() == fingerprint).then(|| (key, Some(present.id()))))
 }
 
 /// Puts the next key in the place of the present one, which stays beside it under its id: for backups from before.

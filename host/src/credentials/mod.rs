@@ -17,6 +17,7 @@ mod endpoint;
 mod error;
 mod escape;
 mod fixed;
+mod inspection;
 mod jwt;
 mod key;
 mod key_source;
@@ -41,6 +42,7 @@ pub use broker::{Attached, Broker};
 pub use connect::{Answer, Asked, ConnectError, Connected, Ended};
 pub use endpoint::{EndpointError, MOST_ANSWER, REQUEST_TIME, TokenClient};
 pub use error::{CredentialError, Held, Remedy, Unreadable, VendorAnswer};
+pub use inspection::{Inspected, inspect, kind};
 pub use jwt::JwtError;
 pub(crate) use key::random;
 pub use key::{OpenError, Purpose, SealingKey};
@@ -50,7 +52,7 @@ pub use outgoing::Outgoing;
 pub use redact::MASK;
 pub use secret::Secret;
 pub use status::{State, Status};
-pub use vault::{MOST_SECRET, SecretError, Vault, VaultError, resolve};
+pub use vault::{Look, MOST_SECRET, SecretError, Vault, VaultError, resolve};
 
 #[cfg(test)]
 mod tests;

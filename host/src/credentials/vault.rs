@@ -99,6 +99,19 @@ pub struct Vault {
     /// The highest edition of the ledger that was seen: a lower one was put back.
     edition: Arc<AtomicU64>,
     clock: Clock,
+    /// It only looks: the key stays as it was found.
+    looks: bool,
+}
+
+/// A vault that was looked into.
+#[derive(Debug)]
+pub struct Look {
+    /// Opens what is sealed. What would write through it fails.
+    pub vault: Vault,
+    /// The store was sealed with the key that is to take the place of the present one, and has not yet.
+    pub is_next: bool,
+    /// The store knows no key yet: nothing was ever sealed in it.
+    pub is_new: bool,
 }
 
 impl Vault {
@@ -116,7 +129,33 @@ impl Vault {
         };
         store.sign_audit_with(key.audit_key());
         let key = Arc::new(RwLock::new(Arc::new(key)));
-        Ok(Self { store, secrets: Arc::new(secrets.clone()), key, edition: Arc::default(), clock })
+        Ok(Self { store, secrets: Arc::new(secrets.clone()), key, edition: Arc::default(), clock, looks: false })
+    }
+
+    /// The same without making, replacing or remembering anything: for who only looks. `None`: there is no key file, and nothing was sealed yet.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub async fn look(store: Store, secrets: &Secrets, clock: Clock) -> Result<Option<Look>, VaultError> {
+        let known = store.meta_get(FINGERPRINT).await?;
+        let is_new = known.is_none();
+        let (key, former) = match known {
+            Some(known) => match key_source::found(secrets, &known).await? {
+                Some(found) => found,
+                None => {
+                    let own = key_source::load(secrets, Missing::Refuse).await?.id();
+                    return Err(VaultError::OtherKey { own, store: key_id(&known) });
+                }
+            },
+            None => match key_source::load(secrets, Missing::Refuse).await {
+                Ok(key) => (key, None),
+                Err(KeyError::Missing { .. }) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            },
+        };
+        let key = Arc::new(RwLock::new(Arc::new(key)));
+        let vault = Self { store, secrets: Arc::new(secrets.clone()), key, edition: Arc::default(), clock, looks: true };
+        Ok(Some(Look { vault, is_next: former.is_some(), is_new }))
     }
 
     /// Reads the key anew if the store's was changed; says whether it was. To be called every few seconds.
@@ -125,7 +164,7 @@ impl Vault {
     /// [`VaultError::OtherKey`] when this host has not got the new one: until it has, nothing sealed opens for it.
     pub async fn follow(&self) -> Result<bool, VaultError> {
         let Some(known) = self.store.meta_get(FINGERPRINT).await? else { return Ok(false) };
-        if known == self.key().fingerprint() {
+        if self.looks || known == self.key().fingerprint() {
             return Ok(false);
         }
         let key = known_key(&self.secrets, &known).await?;

@@ -4,8 +4,10 @@
 //! A connection that is lost is made again by the client, within seconds; what it shows then is what it showed first. So one that a server turned
 //! away, or that was away for long, is given up: the next who needs it makes a new one, with the secrets as they are then.
 
+mod greeting;
 mod publish;
 
+pub use greeting::{Greeting, greet};
 pub use publish::{Outgoing, Published, check_headers, to_listeners, to_stream};
 
 use std::collections::BTreeMap;

@@ -50,7 +50,7 @@ fn within<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'
 }
 
 /// What is wrong with the other side's TLS, and who can mend it. The names and times in it are the certificate's, not a plugin's.
-fn described(error: &rustls::Error) -> String {
+pub(crate) fn described(error: &rustls::Error) -> String {
     let text = match error {
         rustls::Error::InvalidCertificate(error) => return of_certificate(error),
         rustls::Error::PeerIncompatible(_)

@@ -85,6 +85,21 @@ impl Sources {
         }
     }
 
+    /// A component without asking anybody: a file, one that travels in the binary, or one that was fetched before. `None`: it has to be fetched.
+    pub async fn at_hand(&self, source: &ComponentSource, pinned: Option<&str>) -> Option<Result<Component, ComponentError>> {
+        match source {
+            ComponentSource::Builtin(_) => Component::here(source),
+            ComponentSource::Path(path) => {
+                let bytes = self.file(path, pinned).await;
+                Some(bytes.and_then(Component::new))
+            }
+            ComponentSource::Oci(reference) => match self.cached(reference, pinned).await {
+                Some(bytes) => Some(of(bytes).await),
+                None => None,
+            },
+        }
+    }
+
     /// The bytes of a file. One that is pinned and not there may have come in a bundle.
     pub(super) async fn file(&self, path: &Path, pinned: Option<&str>) -> Result<Vec<u8>, ComponentError> {
         let (cache, path, pinned) = (self.cache.clone(), path.to_owned(), pinned.map(str::to_owned));

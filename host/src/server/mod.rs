@@ -8,4 +8,4 @@ mod pair;
 
 pub use certificates::{Certificates, CertificatesError, Prepared};
 pub use connections::{Peer, ShownCertificate, allow_many_files, serve};
-pub use pair::{Pair, PairError, Part};
+pub use pair::{Pair, PairError, Part, certificate_end, certificates};

@@ -74,7 +74,7 @@ impl Pair {
     pub fn parse(chain: &str, key: &str, client_ca: Option<&str>, auth: ClientCertificates, now: Timestamp) -> Result<Pair, PairError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let chain = certificates(chain).map_err(PairError::Certificate)?;
-        let ends_at = ends_at(&chain[0]).map_err(PairError::Certificate)?;
+        let ends_at = certificate_end(&chain[0]).map_err(PairError::Certificate)?;
         if ends_at <= now {
             return Err(PairError::Expired(ends_at));
         }
@@ -118,7 +118,10 @@ fn verifier(
 }
 
 /// The certificates of a PEM text, at least one.
-fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+///
+/// # Errors
+/// There is none.
+pub fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
     match certificates {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
@@ -128,7 +131,10 @@ fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
 
 /// When a certificate ends. webpki has no way to ask, but says it of one that has ended: so it is asked about the end of time. It looks at the
 /// certificate's own time before it looks for an issuer.
-fn ends_at(certificate: &CertificateDer<'_>) -> Result<Timestamp, String> {
+///
+/// # Errors
+/// It can't be read.
+pub fn certificate_end(certificate: &CertificateDer<'_>) -> Result<Timestamp, String> {
     let parsed = webpki::EndEntityCert::try_from(certificate).map_err(|error| error.to_string())?;
     let usage = webpki::KeyUsage::server_auth();
     let judged = parsed.verify_for_usage(&[], &[], &[], UnixTime::since_unix_epoch(END_OF_TIME), usage, None, None);

@@ -24,6 +24,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (13, "waiting", include_str!("migrations/0013_waiting.sql")),
 ];
 
+/// The steps that this program knows, in their order.
+pub(super) fn steps() -> impl Iterator<Item = i64> {
+    MIGRATIONS.iter().map(|(step, ..)| *step)
+}
+
 pub(super) async fn run_sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
     migrator(|sql| only_for("sqlite", sql)).run(pool).await.map_err(failed)
 }

@@ -23,6 +23,7 @@ mod host;
 mod key_value;
 mod limit;
 mod listener;
+mod look;
 mod migration;
 mod order;
 mod personal;
@@ -68,6 +69,7 @@ pub use host::HostRow;
 pub use key_value::{Claim, KeyRead, KeySettlement, SeenValue, key_size};
 pub use limit::BreakerRow;
 pub use listener::{Heard, Listener};
+pub use look::Schema;
 pub use order::{Cancelled, KeyHolder};
 pub use personal::{Identity, KeyRow, ReadRow, Scan, ScanPlace, Window};
 pub use query::{AttemptRow, EventFilter, EventPage, EventRow, RunRow, StepRow};
@@ -114,6 +116,10 @@ const SERVER_READERS: u32 = 8;
 const ACQUIRE: Duration = Duration::from_secs(5);
 /// How long a statement waits for a lock that another process holds, such as a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often a host tries to get the lock of its file, and how long it waits between.
+const LOCK_TRIES: u32 = 4;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 /// Bytes that the log of a file keeps after it was brought back into the database.
 const JOURNAL_SIZE: &str = "67108864";
@@ -304,7 +310,7 @@ impl Store {
             std::fs::create_dir_all(folder).map_err(|error| open(sqlx::Error::Io(error)))?;
         }
         private_file(&path).map_err(|error| open(sqlx::Error::Io(error)))?;
-        let lock = if host { Some(lock_file(&path)?) } else { None };
+        let lock = if host { Some(lock_file(&path).await?) } else { None };
         // The writer comes first, alone: two connections that both turn a new file to WAL get in each other's way.
         let feed: Arc<Feed> = Arc::default();
         let writer = Writer::start(Target::Sqlite(Box::new(options.clone())), lock, crash, feed.clone()).await.map_err(open)?;
@@ -393,16 +399,20 @@ fn private_file(path: &Path) -> std::io::Result<()> {
 }
 
 /// Takes an advisory lock beside the database; held as long as the returned file is open.
-fn lock_file(database: &Path) -> Result<std::fs::File, StoreError> {
+async fn lock_file(database: &Path) -> Result<std::fs::File, StoreError> {
     let mut path = database.as_os_str().to_owned();
     path.push(".lock");
     let failed = |error| StoreError::Open { url: database.display().to_string(), source: sqlx::Error::Io(error) };
     let file = std::fs::File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Locked(database.display().to_string())),
-        Err(std::fs::TryLockError::Error(error)) => Err(failed(error)),
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // Perhaps somebody only looks whether there is a host ([`Store::has_host`]).
+            Err(std::fs::TryLockError::WouldBlock) => tokio::time::sleep(LOCK_PAUSE).await,
+            Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
+        }
     }
+    Err(StoreError::Locked(database.display().to_string()))
 }
 
 /// As stored.

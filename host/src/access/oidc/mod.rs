@@ -112,6 +112,14 @@ struct UnderWay {
     until: Timestamp,
 }
 
+/// Asks a provider for what it says of itself and for its keys, as a login would: for who looks whether it is there. Both are public.
+///
+/// # Errors
+/// Why nobody could log in there now.
+pub async fn look(issuer: &str, tls: rustls::ClientConfig, now: Timestamp) -> Result<(), ProviderError> {
+    Provider::new(issuer, tls)?.keys(now, false).await.map(drop)
+}
+
 /// How people log in at this host.
 #[derive(Debug)]
 pub struct Login {

@@ -15,6 +15,6 @@ mod words;
 
 pub use address::Mailbox;
 pub use letter::Letter;
-pub use relay::{Receipt, Relay, Sending};
+pub use relay::{Receipt, Relay, Sending, greet};
 pub use trouble::Trouble;
 pub use words::Words;

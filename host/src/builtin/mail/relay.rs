@@ -173,7 +173,7 @@ impl Relay {
         let envelope = Envelope { from: &from, to: &recipients, utf8: letter.needs_utf8(), partial: letter.partial };
         // None goes on after the step's time: so a break there is told apart like any other.
         let patience = Patience { silence: self.config.timeout, ends: started + within };
-        let mut conversation = self.open(patience).await?;
+        let mut conversation = open(&self.config, self.connector.as_ref(), patience).await?;
         if let Some(login) = &login {
             conversation.login(login).await?;
         }
@@ -182,38 +182,6 @@ impl Relay {
         conversation.close().await;
         let taken = taken?;
         Ok(Receipt { message_id: letter.message_id(key), reply: taken.reply, accepted: taken.accepted, refused: taken.refused })
-    }
-
-    async fn open(&self, patience: Patience) -> Result<Conversation, Trouble> {
-        let config = &self.config;
-        let place = format!("{}:{}", config.host, config.port);
-        let longest = patience.now();
-        let dialled = tokio::time::timeout(longest, TcpStream::connect((config.host.as_str(), config.port))).await;
-        let stream = match dialled {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(Trouble::Unreachable(format!("{place} can't be reached: {error}"))),
-            Err(_) => return Err(Trouble::Unreachable(format!("{place} can't be reached within {longest:?}"))),
-        };
-        // An address in brackets is what a host without a public name says (RFC 5321 section 4.1.3).
-        let hello = match (&config.hello, stream.local_addr()) {
-            (Some(hello), _) => hello.clone(),
-            (None, Ok(address)) if address.is_ipv6() => format!("[IPv6:{}]", address.ip()),
-            (None, Ok(address)) => format!("[{}]", address.ip()),
-            (None, Err(_)) => "[127.0.0.1]".to_owned(),
-        };
-        let name = || {
-            let name = ServerName::try_from(config.host.clone());
-            name.map_err(|_| Trouble::Unreachable(format!("{} is no name that a certificate could be for", config.host)))
-        };
-        let line: Box<dyn Line> = Box::new(stream);
-        match (&self.connector, config.tls) {
-            (Some(connector), RelayTls::Implicit) => {
-                let line = smtp::secured(connector, name()?, line, patience).await?;
-                Conversation::open(line, &hello, patience).await
-            }
-            (Some(connector), _) => Conversation::open(line, &hello, patience).await?.starttls(connector, name()?, &hello).await,
-            (None, _) => Conversation::open(line, &hello, patience).await,
-        }
     }
 
     /// What this host logs in with: what the broker would put onto a request to the relay's place.
@@ -248,4 +216,50 @@ impl Relay {
         }
         trouble
     }
+}
+
+/// Begins a conversation, as far as this host's name.
+async fn open(config: &config::Relay, connector: Option<&TlsConnector>, patience: Patience) -> Result<Conversation, Trouble> {
+    let place = format!("{}:{}", config.host, config.port);
+    let longest = patience.now();
+    let dialled = tokio::time::timeout(longest, TcpStream::connect((config.host.as_str(), config.port))).await;
+    let stream = match dialled {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Err(Trouble::Unreachable(format!("{place} can't be reached: {error}"))),
+        Err(_) => return Err(Trouble::Unreachable(format!("{place} can't be reached within {longest:?}"))),
+    };
+    // An address in brackets is what a host without a public name says (RFC 5321 section 4.1.3).
+    let hello = match (&config.hello, stream.local_addr()) {
+        (Some(hello), _) => hello.clone(),
+        (None, Ok(address)) if address.is_ipv6() => format!("[IPv6:{}]", address.ip()),
+        (None, Ok(address)) => format!("[{}]", address.ip()),
+        (None, Err(_)) => "[127.0.0.1]".to_owned(),
+    };
+    let name = || {
+        let name = ServerName::try_from(config.host.clone());
+        name.map_err(|_| Trouble::Unreachable(format!("{} is no name that a certificate could be for", config.host)))
+    };
+    let line: Box<dyn Line> = Box::new(stream);
+    match (connector, config.tls) {
+        (Some(connector), RelayTls::Implicit) => {
+            let line = smtp::secured(connector, name()?, line, patience).await?;
+            Conversation::open(line, &hello, patience).await
+        }
+        (Some(connector), _) => Conversation::open(line, &hello, patience).await?.starttls(connector, name()?, &hello).await,
+        (None, _) => Conversation::open(line, &hello, patience).await,
+    }
+}
+
+/// Connects to a relay, says hello, begins TLS where that is configured, and says goodbye: for who looks whether it is there. Nobody logs in.
+/// Gives the end of the certificate that it showed.
+///
+/// # Errors
+/// Why not.
+pub async fn greet(config: &config::Relay, within: Duration) -> Result<Option<Timestamp>, Trouble> {
+    let (client, watched) =
+        tls::client_config_watching(&config.authorities, None).map_err(|error| Trouble::Unreachable(telemetry::chain(&error)))?;
+    let connector = (config.tls != RelayTls::None).then(|| TlsConnector::from(Arc::new(client)));
+    let patience = Patience { silence: config.timeout, ends: Instant::now() + within };
+    open(config, connector.as_ref(), patience).await?.close().await;
+    Ok(watched.certificate().and_then(|certificate| crate::server::certificate_end(&certificate).ok()))
 }

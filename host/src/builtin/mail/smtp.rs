@@ -317,7 +317,12 @@ pub(super) async fn secured(
     let patience = patience.now();
     match tokio::time::timeout(patience, tls.connect(name, line)).await {
         Ok(Ok(line)) => Ok(Box::new(line)),
-        Ok(Err(error)) => Err(Trouble::Unreachable(format!("no TLS with the relay: {error}"))),
+        Ok(Err(error)) => {
+            let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            // The sentences are written for plugins, which are most of those who meet one.
+            let why = tls.map_or_else(|| error.to_string(), |tls| crate::outbound::tls_trouble(tls).replace("this plugin", "this relay"));
+            Err(Trouble::Unreachable(format!("no TLS with the relay: {why}")))
+        }
         Err(_) => Err(Trouble::Unreachable(format!("no TLS with the relay within {patience:?}"))),
     }
 }
