@@ -38,7 +38,7 @@ async fn waiting_runs(patient: &Patient, store: &Store, seen: &Seen) -> Result<V
     let hosts: Vec<_> = if store.is_shared() { store.hosts().await? } else { Vec::new() };
     let hosts: Vec<_> = hosts.into_iter().filter(|host| alive(host, now)).collect();
     let is_running = if store.is_shared() { !hosts.is_empty() } else { seen.is_running() };
-    let unfinished = store.unfinished().await?;
+    let open = store.unfinished().await?;
     let mut findings = Vec::new();
     let untaken = store.revisions_due(now.checked_sub(UNTAKEN).unwrap_or(now)).await?;
     for revision in untaken {
@@ -56,7 +56,7 @@ async fn waiting_runs(patient: &Patient, store: &Store, seen: &Seen) -> Result<V
     match oldest {
         Some((route, _)) if !is_running => {
             let message =
-                format!("{} not ended, of route {route} among others, and no host runs", count(unfinished, "run has", "runs have"));
+                format!("{} not ended, of route {route} among others, and no host runs", count(open.backlog, "run has", "runs have"));
             findings.push(Check::Pending.warning("", message, "start a host: `sangam up`"));
         }
         Some((route, due)) if now.duration_since(due) > LONG => {
@@ -67,17 +67,25 @@ async fn waiting_runs(patient: &Patient, store: &Store, seen: &Seen) -> Result<V
         _ if findings.is_empty() => findings.push(Check::Pending.ok("", "no run has waited for long")),
         _ => {}
     }
-    let most = patient.config.server.max_backlog;
-    let told = format!("{} not ended; at most {most} may wait (server.max-backlog)", count(unfinished, "run has", "runs have"));
-    let advice = "see what holds them up (`sangam top`); raise max-backlog only if there is room on the disk";
-    findings.push(if unfinished >= most {
-        Check::Backlog.error("", format!("events are refused (503): {told}"), advice)
-    } else if unfinished >= most / 5 * 4 && most >= 5 {
-        Check::Backlog.warning("", told, advice)
-    } else {
-        Check::Backlog.ok("", told)
-    });
+    let server = &patient.config.server;
+    findings.push(full("", open.backlog, server.max_backlog, "not ended", "max-backlog"));
+    if open.asleep > 0 {
+        findings.push(full("waiting", open.asleep, server.max_waiting, "not ended and wait by design", "max-waiting"));
+    }
     Ok(findings)
+}
+
+/// A number of runs against what there may be.
+fn full(subject: &str, runs: u64, most: u64, what: &str, option: &str) -> Finding {
+    let told = format!("{} {what}; at most {most} may (server.{option})", count(runs, "run has", "runs have"));
+    let advice = format!("see what holds them up (`sangam top`); raise {option} only if there is room on the disk");
+    if runs >= most {
+        Check::Backlog.error(subject, format!("events are refused (503): {told}"), advice)
+    } else if runs >= most / 5 * 4 && most >= 5 {
+        Check::Backlog.warning(subject, told, advice)
+    } else {
+        Check::Backlog.ok(subject, told)
+    }
 }
 
 /// Dead letters, by what died the most.
