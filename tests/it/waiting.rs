@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use sangam_saas::FaultAct;
-use sangam_tests::{Client, HostFolder, TestStore, postgres};
+use sangam_tests::{Client, Hand, HostFolder, TestStore, postgres};
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, configuration, event, sink, step};
@@ -376,5 +376,41 @@ async fn what_the_awaited_event_says_of_a_person_is_hidden_like_the_event_itself
     assert!(!shown.to_string().contains("Ann Payer"), "{shown:#}");
     assert_eq!(step(&shown, "wait")?["output"]["event"]["id"], "p");
     assert!(all.event(&eid).await?.to_string().contains("Ann Payer"), "who may see it does");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_another_host_takes_in_while_a_wait_is_being_written_is_not_missed() -> anyhow::Result<()> {
+    if !postgres::is_there()? {
+        return Ok(());
+    }
+    let routes = waiting(PAID, "").replace("name = \"before\"", "name = \"before\"\nwhen = \"false\"");
+    let sink = sink().await?;
+    let folder = HostFolder::on(TestStore::Postgres, &configuration(&sink.url(), "", &routes))?;
+    let hosts = [folder.start().await?, folder.start().await?];
+    // The transaction that begins a wait takes two seconds more, once the wait is in it and nobody else can see it.
+    let mut hand = Hand::into(&folder).await?;
+    hand.run(
+        "create function slowly() returns trigger language plpgsql as $$ begin perform pg_sleep(2); return new; end $$; \
+         create trigger slowly after insert on wait for each row execute function slowly()",
+    )
+    .await?;
+    let eid = hosts[0].client.send(&invoice("1", 1)).await?;
+    let begins = async {
+        while hand.texts("select 'x' from pg_stat_activity where wait_event = 'PgSleep'").await?.is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        hand.texts("select lease_owner from run where lease_owner is not null").await
+    };
+    let owner = tokio::time::timeout(Duration::from_secs(30), begins).await.context("no wait begins")??;
+    for host in &hosts {
+        let name = host.client.get("/v1/system").await?.json["host"]["id"].clone();
+        if owner.iter().all(|owner| name != json!(owner)) {
+            host.client.send(&paid("p", 1)).await?;
+            break;
+        }
+    }
+    let document = hosts[0].client.until(&eid, "succeeded").await?;
+    assert_eq!(step(&document, "wait")?["output"]["event"]["id"], "p", "{document:#}");
     Ok(())
 }

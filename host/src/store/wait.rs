@@ -166,13 +166,15 @@ impl Store {
             .await
     }
 
-    /// An arrival was held against everybody who waits.
-    pub async fn arrival_done(&self, seq: i64) -> Result<(), StoreError> {
+    /// Arrivals were held against everybody who waits.
+    pub async fn arrivals_done(&self, seqs: Vec<i64>) -> Result<(), StoreError> {
         self.writer
             .write(Terms::none(), move |connection| {
+                let seqs = seqs.clone();
                 Box::pin(async move {
-                    let done = sql("delete from arrival where seq = ?").bind(seq).execute(connection).await;
-                    done.map_err(StoreError::doing("put an event that arrived away"))?;
+                    let mut done = sql("delete from arrival where seq in ");
+                    done.push_list(seqs.iter().copied());
+                    done.execute(connection).await.map_err(StoreError::doing("put events that arrived away"))?;
                     Ok(())
                 })
             })

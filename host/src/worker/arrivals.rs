@@ -24,6 +24,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const STORE_PAUSE: Duration = Duration::from_millis(500);
 /// Waits, or events of the past, looked at at once.
 const PAGE: u32 = 100;
+/// Expressions that are kept compiled.
+const MOST_EXPRESSIONS: usize = 200;
 
 /// Works until the host stops.
 pub(super) async fn work(runtime: Arc<Runtime>) {
@@ -32,8 +34,9 @@ pub(super) async fn work(runtime: Arc<Runtime>) {
     {
         tracing::error!(error = telemetry::chain(&error), "events that had arrived could not be taken up; they are in a minute");
     }
+    let mut expressions = Expressions::default();
     while !runtime.stopping.is_cancelled() {
-        let pause = match look(&runtime).await {
+        let pause = match look(&runtime, &mut expressions).await {
             Ok(true) => continue,
             Ok(false) => LONGEST_PAUSE,
             Err(error) => {
@@ -50,26 +53,29 @@ pub(super) async fn work(runtime: Arc<Runtime>) {
 }
 
 /// Says whether there was something.
-async fn look(runtime: &Arc<Runtime>) -> Result<bool, StoreError> {
+async fn look(runtime: &Arc<Runtime>, expressions: &mut Expressions) -> Result<bool, StoreError> {
     let mut found = false;
     for look in runtime.store.looks_back().await? {
         found = true;
-        look_back(runtime, &look).await?;
+        look_back(runtime, &look, expressions).await?;
     }
     let now = runtime.clock.now();
     // Another host takes them over once this one's runs would be taken over too. Where both look, the second finds it done.
-    for arrival in runtime.store.take_arrivals(now, later(now, runtime.server.lease)).await? {
-        found = true;
-        hold_against_waits(runtime, &arrival).await?;
-        runtime.store.arrival_done(arrival.seq).await?;
+    let arrivals = runtime.store.take_arrivals(now, later(now, runtime.server.lease)).await?;
+    if arrivals.is_empty() {
+        return Ok(found);
     }
-    Ok(found)
+    // One after another, so that of two events for one wait the first counts.
+    for arrival in &arrivals {
+        hold_against_waits(runtime, arrival, expressions).await?;
+    }
+    runtime.store.arrivals_done(arrivals.iter().map(|arrival| arrival.seq).collect()).await?;
+    Ok(true)
 }
 
 /// An event that came while somebody waits for its type.
-async fn hold_against_waits(runtime: &Arc<Runtime>, arrival: &Arrival) -> Result<(), StoreError> {
+async fn hold_against_waits(runtime: &Arc<Runtime>, arrival: &Arrival, expressions: &mut Expressions) -> Result<(), StoreError> {
     let Some(event) = arrival.body.as_deref().and_then(|body| serde_json::from_str::<Value>(body).ok()) else { return Ok(()) };
-    let mut expressions = Expressions::default();
     for path in runtime.store.wait_paths(&arrival.kind).await? {
         let digest = match path.as_str() {
             "" => Some(String::new()),
@@ -85,7 +91,7 @@ async fn hold_against_waits(runtime: &Arc<Runtime>, arrival: &Arrival) -> Result
                     // Another host, or this one when it is back.
                     return Err(StoreError::Closed);
                 }
-                consider(runtime, candidate, &arrival.eid, &event, &mut expressions).await?;
+                consider(runtime, candidate, &arrival.eid, &event, expressions).await?;
             }
             match page.last() {
                 Some(last) if page.len() == PAGE as usize => after = (last.run.clone(), last.step.clone()),
@@ -97,9 +103,8 @@ async fn hold_against_waits(runtime: &Arc<Runtime>, arrival: &Arrival) -> Result
 }
 
 /// One page of what came before a wait began.
-async fn look_back(runtime: &Arc<Runtime>, look: &LookBack) -> Result<(), StoreError> {
+async fn look_back(runtime: &Arc<Runtime>, look: &LookBack, expressions: &mut Expressions) -> Result<(), StoreError> {
     let page = runtime.store.past_events(&look.kind, &look.after, PAGE).await?;
-    let mut expressions = Expressions::default();
     for past in &page {
         let Ok(event) = serde_json::from_str::<Value>(&past.body) else { continue };
         if !look.path.is_empty() {
@@ -108,7 +113,7 @@ async fn look_back(runtime: &Arc<Runtime>, look: &LookBack) -> Result<(), StoreE
                 continue;
             }
         }
-        if consider(runtime, &look.candidate, &past.eid, &event, &mut expressions).await? {
+        if consider(runtime, &look.candidate, &past.eid, &event, expressions).await? {
             return Ok(());
         }
     }
@@ -116,7 +121,7 @@ async fn look_back(runtime: &Arc<Runtime>, look: &LookBack) -> Result<(), StoreE
     runtime.store.looked_back(look, next).await
 }
 
-/// Expressions compiled for one event or look: many waits have the same.
+/// Expressions as they were compiled: many waits have the same, and compiling one takes longer than asking it.
 #[derive(Default)]
 struct Expressions(HashMap<String, Option<Arc<Expr>>>);
 
@@ -124,6 +129,9 @@ impl Expressions {
     fn get(&mut self, text: &str) -> Option<Arc<Expr>> {
         if let Some(known) = self.0.get(text) {
             return known.clone();
+        }
+        if self.0.len() >= MOST_EXPRESSIONS {
+            self.0.clear();
         }
         let compiled = builtin::where_expression(text).ok().map(Arc::new);
         self.0.insert(text.to_owned(), compiled.clone());
