@@ -2,13 +2,13 @@
 
 use anyhow::ensure;
 use reqwest::Method;
-use sangam_tests::{Client, HostFolder, TestStore, postgres};
+use sangam_tests::{Client, Hand, HostFolder, TestStore, postgres};
 use serde_json::{Value, json};
 
 use super::{
     ALL, EMAIL, NAME, NUMBER, OTHER, ROUTES, about, ann, erase, found, job, lines, nothing_is_left, of_kind, schema, until, verified,
 };
-use crate::scene::{configuration, sink};
+use crate::scene::{configuration, event, sink};
 
 const SOURCE: &str = "[server]\nlisten = \"127.0.0.1:0\"\naccess = \"open\"\n\n[[sources]]\nname = \"crm\"\ntype = \"webhook\"\nverify = \"none\"\n\
                       event = { type = \"${ .body.kind }\", data = \"${ .body }\" }\n";
@@ -124,5 +124,36 @@ async fn an_erasure_while_two_hosts_are_at_work_erases_all_that_came_before_it_a
     two.terminate().await?;
     verified(&folder)?;
     nothing_is_left(&folder, &ALL)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_an_erasure_is_to_erase_can_not_be_swapped_by_hand_with_anothers() -> anyhow::Result<()> {
+    const ROUTE: &str = "[[routes]]\nname = \"r\"\non = { type = \"visit\" }\n[[routes.steps]]\nname = \"wait\"\nuses = \"sangam.wait\"\nwith = { for = \"30d\" }\n";
+    let folder = HostFolder::new(&format!("[server]\nlisten = \"127.0.0.1:0\"\naccess = \"open\"\n{ROUTE}"))?;
+    let host = folder.start().await?;
+    // Each waits for the run of its person's event.
+    let (mut eids, mut ids) = (Vec::new(), Vec::new());
+    for (id, text) in [("a", EMAIL), ("b", OTHER)] {
+        eids.push(host.client.send(&event(id, "visit", json!({ "mail": text }))).await?);
+        host.client.until(&eids[eids.len() - 1], "waiting").await?;
+        ids.push(erase(&host.client, &json!({ "subjects": [text] })).await?);
+        until(&host.client, &ids[ids.len() - 1], "waiting").await?;
+    }
+    host.terminate().await?;
+    let mut hand = Hand::into(&folder).await?;
+    hand.run("create table kept as select id, sealed from erasure; update erasure set sealed = (select sealed from kept where kept.id <> erasure.id); drop table kept").await?;
+    drop(hand);
+    let host = folder.start().await?;
+    for (id, eid) in ids.iter().zip(&eids) {
+        let cancelled = host.client.post(&format!("/v1/events/{eid}/cancel"), &json!({})).await?;
+        ensure!(cancelled.status == 200, "{}", cancelled.text);
+        let ended = until(&host.client, id, "done").await?;
+        ensure!(ended["note"].as_str().is_some_and(|note| note.contains("ask for it again")) && ended["events"] == 0, "{ended:#}");
+    }
+    for (eid, text) in eids.iter().zip([EMAIL, OTHER]) {
+        assert_eq!(host.client.event(eid).await?["event"]["data"]["mail"], text, "nothing was erased of anybody");
+    }
+    host.terminate().await?;
     Ok(())
 }
