@@ -24,6 +24,7 @@ test("a version on trial is compared with the one in use, and taken back when it
   await expect(cells("On trial").nth(1)).not.toHaveText("0");
   await expect(cells("Stable").nth(2)).toHaveText("0");
   await expect(cells("On trial").nth(3)).toHaveText("100%");
+  await expect(cells("Stable").nth(3)).toHaveText("0%");
   await accessible(page);
   for (let batch = 0; batch < 20 && (await canary.getByText("rolled back", { exact: true }).count()) === 0; batch += 1) await send(request, `more-${batch}`);
   await expect(canary.getByText("rolled back", { exact: true })).toBeVisible();
