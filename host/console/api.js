@@ -137,8 +137,8 @@ export function useGet(path, params = {}) {
 }
 
 /**
- * A list with cursors: `{ items, problem, loading, more, loadMore, reload, first }`. `name`: the member that holds the rows. `reload` reads the first page
- * anew and drops the others; `first`: the whole first answer, for members beside the list.
+ * A list with cursors: `{ items, problem, loading, more, loadMore, reload, refresh, first }`. `name`: the member that holds the rows. `reload` reads the first
+ * page anew and drops the others; `refresh` reads as many anew as are shown; `first`: the whole first answer, for members beside the list.
  */
 export function useList(path, name, params = {}) {
   const where = path === null ? null : url(path, params);
@@ -174,7 +174,27 @@ export function useList(path, name, params = {}) {
     return () => running.current?.abort();
   }, [read]);
   const reload = useCallback(() => read(null), [read]);
+  // As far as somebody has come, in one go: what they look at stays where it is.
+  const count = state.items.length;
+  const refresh = useCallback(async () => {
+    running.current?.abort();
+    if (where === null) return;
+    const abort = new AbortController();
+    running.current = abort;
+    try {
+      let [items, cursor, first] = [[], null, null];
+      do {
+        const data = await get(cursor ? `${where}${where.includes("?") ? "&" : "?"}cursor=${encodeURIComponent(cursor)}` : where, undefined, { signal: abort.signal });
+        first ??= data;
+        items = [...items, ...(data[name] ?? [])];
+        cursor = data.next_cursor ?? null;
+      } while (cursor && items.length < count);
+      set({ where, items, cursor, first, problem: null, loading: false });
+    } catch (problem) {
+      if (!isAbort(problem)) set((old) => ({ ...old, problem, loading: false }));
+    }
+  }, [where, name, count]);
   const loadMore = useCallback(() => read(state.cursor), [read, state.cursor]);
   const shown = state.where === where ? state : empty;
-  return { items: shown.items, first: shown.first, problem: shown.problem, loading: shown.loading, more: shown.cursor !== null, loadMore, reload };
+  return { items: shown.items, first: shown.first, problem: shown.problem, loading: shown.loading, more: shown.cursor !== null, loadMore, reload, refresh };
 }

@@ -7,7 +7,7 @@ use sangam_tests::{Client, HostFolder, TestStore, Told, postgres};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::scene::{SCRIPT, Scene, configuration, script, sink};
+use crate::scene::{SCRIPT, Scene, configuration, event, script, sink};
 
 /// What was told, in few words: kind, the event's eid, and what became of it.
 fn words(told: &[Told]) -> Vec<String> {
@@ -117,8 +117,7 @@ async fn a_slow_reader_misses_something_and_holds_nobody_up() -> anyhow::Result<
     // Ten times what buffers hold.
     let long = "x".repeat(1_000);
     for batch in 0..60 {
-        let events: Vec<Value> =
-            (0..100).map(|number| crate::scene::event(&format!("{long}-{batch}-{number}"), "nobody", json!({}))).collect();
+        let events: Vec<Value> = (0..100).map(|number| event(&format!("{long}-{batch}-{number}"), "nobody", json!({}))).collect();
         ensure!(host.client.send_raw(&json!(events), "").await?.status == 202);
     }
     // Nobody else waits for it.
@@ -269,7 +268,7 @@ async fn the_overview_names_the_plugin_that_fails_and_where() -> anyhow::Result<
     assert_eq!((failing(&overview).len(), &overview["window_ms"], &overview["pressure"]), (0, &json!(900_000), &Value::Null));
     assert_eq!(overview["series"]["points"].as_array().map(Vec::len), Some(180));
     for id in ["a", "b"] {
-        client.send_and_wait(&crate::scene::event(id, "trap", json!({}))).await?;
+        client.send_and_wait(&event(id, "trap", json!({}))).await?;
     }
     // Fails once, then works.
     scene.answer("/w", 503, 1);
@@ -310,6 +309,37 @@ async fn the_overview_names_the_plugin_that_fails_and_where() -> anyhow::Result<
     let worst = &overview["failing"][0];
     assert_eq!((&worst["dead_letters"], &worst["last"]["kind"], &worst["last"]["step"]), (&json!(2), &json!("trap"), &json!("jump")));
     ensure!(host.client.event(worst["last"]["eid"].as_str().context("an eid")?).await?["status"] == "dead");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_flow_shows_at_which_step_runs_wait() -> anyhow::Result<()> {
+    const WAITING: &str = r#"
+[[routes]]
+name = "patient"
+on = { type = "patient" }
+[[routes.steps]]
+name = "pause"
+uses = "sangam.wait"
+with = { for = "1h" }
+[[routes.steps]]
+name = "after"
+uses = "s.run"
+with = { lines = [] }
+"#;
+    let scene = Scene::start(WAITING).await?;
+    for id in ["1", "2"] {
+        scene.client().send(&event(id, "patient", json!({}))).await?;
+    }
+    let path = "/v1/flow?window=1h";
+    let flow = until(scene.client(), path, |flow| flow["routes"][0]["steps"][0]["waiting"] == 2).await?;
+    assert_eq!((&flow["routes"][0]["waiting"], &flow["routes"][0]["steps"][1]["waiting"]), (&json!(2), &json!(0)), "{flow:#}");
+    let listed = scene.client().get("/v1/events?status=waiting").await?.json;
+    for event in listed["events"].as_array().context("a list of events")? {
+        let path = format!("/v1/events/{}/cancel", event["eid"].as_str().unwrap_or_default());
+        ensure!(scene.client().post(&path, &json!({})).await?.status == 200, "{path}");
+    }
+    until(scene.client(), path, |flow| flow["routes"][0]["steps"][0]["waiting"] == 0).await?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use sangam_saas::FaultAct;
 use sangam_tests::{HostFolder, TestStore};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::scene::{SCRIPT, Scene, configuration, event, outcomes, reason, results, script, step};
 
@@ -50,6 +50,43 @@ async fn a_bad_configuration_is_refused_whole_with_places() -> anyhow::Result<()
     scene.folder.configure("[server\n")?;
     assert_eq!(scene.reload().await?.status, 422);
     results(&scene.play("2", json!([])).await?)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_only_odd_in_a_configuration_is_told_apart_from_what_is_wrong() -> anyhow::Result<()> {
+    let scene = Scene::start(SCRIPT).await?;
+    let severities = |told: &Value| -> Vec<(String, u64)> {
+        let told = told.as_array().into_iter().flatten();
+        told.map(|one| (one["severity"].as_str().unwrap_or_default().to_owned(), one["line"].as_u64().unwrap_or(0))).collect()
+    };
+    let line_of = |text: &str, words: &str| text.lines().position(|line| line.contains(words)).map_or(0, |line| line as u64 + 1);
+    // Nobody asks for what is declined, and of what the step does nothing can be undone.
+    let odd = SCRIPT.replace("uses = ", "on-failure = \"undo\"\nuses = ");
+    let declines = "declines = [\"https://nobody.example\"]";
+    let text = configuration(&scene.sink.url(), declines, &odd);
+    scene.folder.configure(&text)?;
+    let applied = scene.reload().await?;
+    assert_eq!((applied.status, &applied.json["revision"]), (200, &json!(2)), "{}", applied.text);
+    let warnings = severities(&applied.json["warnings"]);
+    let warning = |line: u64| ("warning".to_owned(), line);
+    assert!(warnings.contains(&warning(line_of(&text, declines))), "{}", applied.text);
+    assert!(warnings.contains(&warning(line_of(&text, "on-failure"))), "{}", applied.text);
+    // A route is told what is odd in its own lines.
+    let route = scene.client().get("/v1/routes/script").await?.json;
+    assert_eq!(severities(&route["warnings"]), [warning(line_of(&text, "on-failure"))], "{route:#}");
+    let tried = json!({ "event": script("1", json!([])), "toml": odd, "reads": "none" });
+    let tried = scene.client().post("/v1/try/route", &tried).await?;
+    assert_eq!(severities(&tried.json["warnings"]), [warning(line_of(&odd, "on-failure"))], "{}", tried.text);
+    // Beside a mistake the same is still no mistake.
+    let wrong = text.replace("s.run", "s.rum");
+    scene.folder.configure(&wrong)?;
+    let refused = scene.reload().await?;
+    assert_eq!(refused.status, 422, "{}", refused.text);
+    let (errors, others): (Vec<_>, Vec<_>) =
+        severities(&refused.json["problems"]).into_iter().partition(|(severity, _)| severity == "error");
+    assert_eq!(errors, [("error".to_owned(), line_of(&wrong, "s.rum"))], "{}", refused.text);
+    assert!(others.contains(&warning(line_of(&wrong, declines))), "{}", refused.text);
     Ok(())
 }
 

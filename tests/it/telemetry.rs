@@ -251,9 +251,16 @@ async fn what_waits_is_sent_when_the_host_stops_and_a_run_goes_on_in_its_trace_a
         ensure!(tokio::time::Instant::now() < end, "{document:#}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    // One that a person gives up has an end, too.
+    let patient = json!([{ "do": "fail", "kind": "rate-limited", "key": "later", "amount": 1000 }]);
+    let given_up = host.client.send(&script("2", patient)).await?;
+    let answer = host.client.post(&format!("/v1/events/{given_up}/cancel"), &json!({})).await?;
+    ensure!(answer.status == 200, "{} {}", answer.status, answer.text);
     assert_eq!(host.terminate().await?, Some(0));
     let spans = receiver.all("spans");
     let runs: Vec<&Value> = spans.iter().filter(|span| span["name"] == "run script").collect();
+    let (runs, cancelled): (Vec<&Value>, Vec<&Value>) = runs.into_iter().partition(|run| run["trace_id"] == TRACE);
+    assert_eq!(cancelled.iter().map(|run| &run["attributes"]["sangam.status"]).collect::<Vec<_>>(), ["cancelled"], "{spans:#?}");
     assert_eq!(runs.len(), 2, "one for each run, though the first was driven twice: {spans:#?}");
     assert!(runs.iter().all(|run| run["trace_id"] == TRACE && run["parent"] == runs[0]["parent"]), "{runs:#?}");
     assert_eq!(runs[1]["links"], json!([{ "trace_id": TRACE, "span_id": runs[0]["span_id"] }]), "a replay points to what it replays");

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
-use sangam_tests::Answer;
+use sangam_saas::FaultAct;
+use sangam_tests::{Answer, HostFolder};
 use serde_json::{Value, json};
 
 use crate::scene::{SCRIPT, Scene, event, results};
@@ -231,10 +232,81 @@ async fn an_expression_is_tried_with_its_place_when_it_is_wrong() -> anyhow::Res
 }
 
 #[tokio::test]
+async fn recorded_reads_answer_as_they_did_to_the_run_and_nobody_is_asked() -> anyhow::Result<()> {
+    const READING: &str = r#"
+[[routes]]
+name = "reading"
+on = { type = "reading" }
+[[routes.steps]]
+name = "look"
+uses = "s.run"
+record-reads = "7d"
+with = { lines = [{ do = "read", url = "{sink}/r" }] }
+"#;
+    let scene = Scene::start(READING).await?;
+    let answer = FaultAct::Status { status: 200, headers: [].into(), body: json!({ "said": "as it was then" }).to_string() };
+    scene.fault("/r", answer, 1);
+    let done = scene.client().send_and_wait(&event("1", "reading", json!({}))).await?;
+    let output = done["runs"][0]["steps"][0]["output"].clone();
+    assert!(output.to_string().contains("as it was then"), "{done:#}");
+    let before = scene.sink.requests().len();
+    let tried = tried(&scene, json!({ "eid": done["eid"], "reads": "recorded" })).await?;
+    let look = steps(route(&tried, "reading")?)["look"].clone();
+    assert_eq!((&look["status"], &look["output"]), (&json!("succeeded"), &output), "{tried:#}");
+    assert_eq!(scene.sink.requests().len(), before, "the system was asked");
+    // Of another event nothing is recorded.
+    let other = scene.client().send_and_wait(&event("2", "nobody-wants", json!({}))).await?;
+    let tried = ask(&scene, json!({ "eid": other["eid"], "reads": "recorded" })).await?;
+    assert_eq!((tried.status, &tried.json["routes"][0]["wanted"]), (200, &json!(false)), "{}", tried.text);
+    Ok(())
+}
+
+#[tokio::test]
+async fn as_many_try_outs_as_configured_are_under_way() -> anyhow::Result<()> {
+    let sink = crate::scene::sink().await?;
+    let text = crate::scene::configuration(&sink.url(), "", &ROUTES.replace("{sink}", &sink.url()));
+    let folder = HostFolder::new(&text.replace("access = \"open\"\n", "access = \"open\"\ntry-outs = 1\n"))?;
+    let host = folder.start().await?;
+    let scene = Scene { sink, folder, host };
+    scene.fault("/r", FaultAct::Delay { ms: 2000 }, 1);
+    let slow = json!({ "event": job(12), "route": "wanted", "reads": "live", "outputs": { "first": 1 } });
+    let (first, second) = tokio::join!(ask(&scene, slow), async {
+        scene.arrived("/r").await?;
+        ask(&scene, json!({ "event": job(12) })).await
+    });
+    let second = second?;
+    assert!(second.status == 429 && second.text.contains("try-outs") && second.header("retry-after").is_some(), "{}", second.text);
+    assert_eq!(first?.status, 200);
+    assert_eq!(ask(&scene, json!({ "event": job(12) })).await?.status, 200, "its place is free again");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_route_that_the_host_took_from_the_store_is_written_anew() -> anyhow::Result<()> {
+    let scene = Scene::start(SCRIPT).await?;
+    let before = std::fs::read_to_string(scene.folder.path().join("sangam.toml"))?;
+    scene.change("", ROUTES).await?;
+    let Scene { sink, folder, host } = scene;
+    assert_eq!(host.terminate().await?, Some(0));
+    // An earlier file: the host goes on with the latest revision, of which it has no text.
+    std::fs::write(folder.path().join("sangam.toml"), before)?;
+    let host = folder.start().await?;
+    let scene = Scene { sink, folder, host };
+    let shown = scene.client().get("/v1/routes/wanted").await?.json;
+    assert_eq!((&shown["toml_from"], &shown["file"], &shown["line"]), (&json!("revision"), &Value::Null, &Value::Null), "{shown:#}");
+    let text = shown["toml"].as_str().context("the text is shown")?;
+    assert!(text.contains("name = \"wanted\"") && text.contains(".event.data.amount > 10") && !text.contains('#'), "{text}");
+    // It is as good as the one that was written.
+    let tried = tried(&scene, json!({ "event": job(12), "toml": text })).await?;
+    assert_eq!(route(&tried, "wanted")?["wanted"], true, "{tried:#}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn try_outs_can_be_turned_off() -> anyhow::Result<()> {
     let sink = crate::scene::sink().await?;
     let text = crate::scene::configuration(&sink.url(), "", SCRIPT).replace("access = \"open\"\n", "access = \"open\"\ntry-outs = 0\n");
-    let folder = sangam_tests::HostFolder::new(&text)?;
+    let folder = HostFolder::new(&text)?;
     let host = folder.start().await?;
     for way in ["/v1/try/expression", "/v1/try/route"] {
         let answer = host.client.post(way, &json!({ "expression": "1", "event": {} })).await?;

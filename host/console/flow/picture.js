@@ -50,7 +50,7 @@ export function told(node) {
   if (node.kind === "step") {
     const where = encodeURIComponent(of.route);
     return { tone: of.dead > 0 ? "bad" : of.failures > 0 ? "warn" : "", href: of.dead > 0 ? `/dead-letters?route=${where}` : `/events?route=${where}`,
-      words: t("flow.step-words", { name, uses: plain(of.uses), attempts: of.attempts, failures: of.failures, dead: of.dead }),
+      words: t("flow.step-words", { name, uses: plain(of.uses), attempts: of.attempts, waiting: of.waiting, failures: of.failures, dead: of.dead }),
       counts: [{ tone: "ok", text: short(of.attempts - of.failures) }, ...(of.waiting > 0 ? [{ tone: "wait", text: short(of.waiting) }] : []),
         ...(of.failures > 0 ? [{ tone: of.dead > 0 ? "bad" : "warn", text: short(of.failures) }] : [])] };
   }

@@ -1,24 +1,18 @@
 // Audit: who did what to what, and from where. Every entry is signed and holds the hash of the one before it.
 import { html, useEffect, useState } from "../preact.js";
-import { useList } from "../api.js";
+import { useGet, useList } from "../api.js";
 import { knows, t, time } from "../i18n.js";
 import { setQuery } from "../router.js";
 import { plain } from "../text.js";
 import { Button, Code, Empty, Icon, Input, LoadMore, Loading, Page, Problem, RelativeTime, Section, Select, Table } from "../parts/index.js";
 
-const ACTIONS = [
-  "login", "logout", "login.refused", "access.refused", "delivery.refused", "token.created", "token.revoked", "session.ended", "configuration.applied", "plugin.approved",
-  "canary.rolled-back", "secret.set", "secret.removed", "key.rotated", "credential.consent-asked", "credential.connected", "event.replayed", "dead-letters.replayed",
-  "event.dry-run", "event.cancelled", "write.decided", "source.paused", "source.resumed", "backfill.begun", "backfill.cancelled", "set-aside.retried",
-  "set-aside.discarded", "webhook.enabled", "data.found", "data.read", "data.exported", "data.erased", "audit.exported", "host.started", "host.stopped",
-];
 /** What was refused is what somebody looks for first. */
 const TELLING = { "login.refused": "warn", "access.refused": "warn", "delivery.refused": "warn", "canary.rolled-back": "warn" };
 
 /** What was done, in words; by its name where these words are not known. */
 const words = (action) => {
   const key = `audit.did-${action.replaceAll(".", "-")}`;
-  return knows(key) ? t(key) : action;
+  return knows(key) ? t(key) : plain(action);
 };
 
 /** A time of the field, in the reader's zone, as the API takes it. */
@@ -39,6 +33,7 @@ export default function Audit({ query }) {
 }
 
 function Filters({ query }) {
+  const actions = useGet("/v1/audit/actions").data?.actions ?? [];
   const [actor, setActor] = useState(query.actor ?? "");
   const [object, setObject] = useState(query.object ?? "");
   useEffect(() => setActor(query.actor ?? ""), [query.actor]);
@@ -47,11 +42,13 @@ function Filters({ query }) {
     event.preventDefault();
     setQuery({ actor: actor.trim(), object: object.trim() });
   };
+  // Until the host has said which there are, and of a link that names one that it does not know, the chosen one stands there alone.
+  const choices = query.action && !actions.includes(query.action) ? [query.action, ...actions] : actions;
   const filtered = ["actor", "action", "object", "since", "until"].some((name) => query[name]);
   return html`<form class="filters" role="search" aria-label=${t("audit.filter")} onSubmit=${apply}>
     <${Input} label=${t("audit.actor")} value=${actor} onInput=${setActor} onBlur=${apply} />
     <${Select} label=${t("audit.action")} value=${query.action ?? ""} onChange=${(action) => setQuery({ action })}
-      options=${[{ value: "", label: t("audit.any") }, ...ACTIONS.map((value) => ({ value, label: words(value) }))]} />
+      options=${[{ value: "", label: t("audit.any") }, ...choices.map((value) => ({ value, label: words(value) }))]} />
     <${Input} label=${t("audit.object")} value=${object} onInput=${setObject} onBlur=${apply} />
     <${Input} label=${t("audit.since")} type="datetime-local" value=${query.since ?? ""} onInput=${(since) => setQuery({ since })} />
     <${Input} label=${t("audit.until")} type="datetime-local" value=${query.until ?? ""} onInput=${(until) => setQuery({ until })} />

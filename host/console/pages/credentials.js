@@ -45,6 +45,7 @@ function Ill({ one, connect }) {
   const what = one.state === "broken" && !needsConsent(one) ? "secret" : one.state;
   return html`<li class="ill"><div class="row"><strong>${plain(one.name)}</strong><${Status} state=${one.state} />
       ${one.broken_at && html`<span class="small">${t("credentials.since")} <${RelativeTime} at=${one.broken_at} /></span>`}</div>
+    ${one.met_by === "store" && html`<p class="small">${t("credentials.met-elsewhere")}</p>`}
     ${one.last_error && html`<p><${Text} value=${one.last_error} lines /></p>`}
     <p class="small"><${Icon} name="info" size="12" /> ${t(`credentials.do-${what}`)}
       ${one.retry_at && html` ${t("credentials.tried-again")} <${RelativeTime} at=${one.retry_at} />.`}</p>

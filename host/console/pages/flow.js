@@ -62,6 +62,7 @@ function Lists({ data, routes }) {
     { key: "uses", title: t("flow.uses"), narrow: false, render: (step) => plain(step.uses) },
     { key: "after", title: t("flow.after"), narrow: false, render: (step) => (step.needs.length > 0 ? list(step.needs.map(plain)) : "–") },
     { key: "attempts", title: t("flow.attempts"), align: "end", narrow: false, render: (step) => number(step.attempts) },
+    { key: "waiting", title: t("common.state-waiting"), align: "end", narrow: false, render: (step) => (step.waiting > 0 ? html`<${Status} state="waiting" label=${number(step.waiting)} />` : number(0)) },
     { key: "failures", title: t("flow.failures"), align: "end", render: (step) => (step.failures > 0 ? html`<${Status} state="retry" label=${number(step.failures)} />` : number(0)) },
     { key: "dead", title: t("flow.dead"), align: "end", render: (step) => (step.dead > 0 ? html`<${Status} state="dead" label=${number(step.dead)} />` : number(0)) },
     { key: "p50", title: t("flow.p50"), align: "end", narrow: false, render: (step) => duration(step.p50_ms) },

@@ -6,7 +6,7 @@ import { useRefresh } from "../live.js";
 import { plain } from "../text.js";
 import { Code, Empty, LinkButton, Loading, Page, Problem, Section, Status, Table } from "../parts/index.js";
 import { Facts, Names } from "../parts/facts.js";
-import { Mistakes } from "../parts/reload.js";
+import { Warnings } from "../parts/reload.js";
 import { StepsGraph } from "../parts/steps-graph.js";
 import { TryOut } from "../parts/try-out.js";
 
@@ -76,7 +76,7 @@ function Written({ of }) {
   const from = of.toml_from === "file" ? t("routes.from-file", { file: plain(of.file ?? ""), n: of.line ?? 1 }) : t("routes.from-revision");
   return html`<${Section} title=${t("routes.text")}>
     <p class="small">${from}</p>
-    ${of.warnings?.length > 0 && html`<h3>${t("routes.warnings")}</h3><${Mistakes} problems=${of.warnings} caption=${t("routes.warnings")} />`}
+    <${Warnings} warnings=${of.warnings} />
     <${Code} text=${of.toml} label=${t("routes.text")} from=${of.line ?? 1} mark=${of.warnings?.[0]?.line} />
   <//>`;
 }

@@ -14,6 +14,7 @@ export default function Source({ name }) {
   const aside = useList(`${path}/set-aside`, "set_aside");
   const both = () => Promise.all([source.reload(), aside.reload()]);
   useRefresh(["source.changed", "event.accepted", "revision.applied"], source.reload, 2_000);
+  useRefresh(["source.changed"], aside.refresh, 2_000);
   const { data, problem } = source;
   return html`<${Page} title=${plain(name)} crumbs=${[{ href: "/sources", title: t("common.page-sources") }]} lead=${data && t(`sources.lead-${data.type}`)}
     actions=${data && html`<${Orders} of=${data} path=${path} reload=${source.reload} />`}>

@@ -1,14 +1,5 @@
 // Samples of events: made from what the host says of a type, so that a route can be tried before its first event has come.
-
-const DEEPEST = 6;
-
-function resolved(schema, root) {
-  let found = schema;
-  for (let hops = 0; found?.$ref?.startsWith("#/") && hops < 8; hops += 1) {
-    found = found.$ref.slice(2).split("/").reduce((at, part) => at?.[part.replaceAll("~1", "/").replaceAll("~0", "~")], root);
-  }
-  return found ?? {};
-}
+import { DEEPEST, resolved } from "./json-schema.js";
 
 const FORMATS = { "date-time": "2026-03-02T10:00:00Z", date: "2026-03-02", time: "10:00:00Z", email: "someone@example.com", uri: "https://example.com/1", "uri-reference": "/example", uuid: "00000000-0000-4000-8000-000000000001" };
 

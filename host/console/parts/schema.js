@@ -2,19 +2,9 @@
 import { html } from "../preact.js";
 import { list, t } from "../i18n.js";
 import { plain } from "../text.js";
+import { DEEPEST, resolved } from "./json-schema.js";
 import { JsonView } from "./json-view.js";
 import { Text } from "./text.js";
-
-/** Deeper than this the schema itself is looked at. */
-const DEEPEST = 6;
-
-function resolved(schema, root) {
-  let found = schema;
-  for (let hops = 0; found?.$ref?.startsWith("#/") && hops < 8; hops += 1) {
-    found = found.$ref.slice(2).split("/").reduce((at, part) => at?.[part.replaceAll("~1", "/").replaceAll("~0", "~")], root);
-  }
-  return found ?? {};
-}
 
 /** The kind of a value in a few words: `string (date-time)`, `array of string`, `"a" or "b"`. */
 function kindOf(schema, root) {

@@ -6,7 +6,7 @@ import { may } from "../session.js";
 import { plain } from "../text.js";
 import { Button, Checkbox, JsonView, Problem, Section, Select, Status, Tabs, Text, TextArea } from "./index.js";
 import { catalogue, takes } from "./sample.js";
-import { Mistakes } from "./reload.js";
+import { Mistakes, Warnings } from "./reload.js";
 import { TriedRoute } from "./tried.js";
 
 const READS = ["none", "live", "recorded"];
@@ -144,12 +144,9 @@ function readAnswers(text) {
 /** Why something could not be tried: with places, where the host gives them. `show(place)`: leads to one in the text, where there is a text. */
 function Refused({ problem, show }) {
   const { problems, line, column, length, pointer } = problem.document ?? {};
-  const first = problems?.find((one) => one.line) ?? (line && !pointer ? { line, column, length } : null);
+  const first = problems?.find((one) => one.severity !== "warning") ?? (line && !pointer ? { line, column, length } : null);
   const button = first && show && html`<div><${Button} small icon="external" onClick=${() => show(first)}>${t("routes.show-place", { line: first.line, column: first.column })}<//></div>`;
-  if (problems?.length) {
-    return html`<div class="problem" role="alert"><p class="problem-title"><strong>${t("routes.text-refused")}</strong></p>
-      <${Mistakes} problems=${problems} caption=${t("routes.text-refused")} />${button}</div>`;
-  }
+  if (problems?.length) return html`<${Mistakes} problems=${problems} title=${() => t("routes.text-refused")}>${button}<//>`;
   return html`<div class="stack tight"><${Problem} problem=${problem} />
     ${line && html`<p class="small">${pointer && html`<code>${plain(pointer)}</code> · `}${t("routes.at-place", { line, column })}</p>`}${button}</div>`;
 }
@@ -157,7 +154,7 @@ function Refused({ problem, show }) {
 function Tried({ tried, answer }) {
   if (tried.refused) return html`<div class="notice" data-tone="bad"><strong>${t("routes.intake-refuses")}</strong> <${Text} value=${tried.refused.reason} />${tried.refused.pointer && html` <code>${plain(tried.refused.pointer)}</code>`}</div>`;
   return html`<div class="stack">
-    ${tried.warnings?.length > 0 && html`<${Mistakes} problems=${tried.warnings} caption=${t("routes.warnings")} />`}
+    <${Warnings} warnings=${tried.warnings} />
     ${tried.routes.map((one) => html`<${TriedRoute} key=${one.name} tried=${one} answer=${answer} />`)}</div>`;
 }
 

@@ -1,4 +1,4 @@
-//! The forms of who may ask, of the audit log and of a person's data.
+//! The forms of the audit log and of a person's data.
 #![expect(dead_code, reason = "forms: nothing is made of them but the document of the API")]
 
 use std::collections::BTreeMap;
@@ -7,22 +7,6 @@ use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
 use super::shown::Time;
-
-/// Who asks.
-#[derive(Debug, JsonSchema)]
-pub(super) struct Me {
-    /// `anyone`, `token` or `person`.
-    kind: String,
-    id: Option<String>,
-    name: Option<String>,
-    /// At the identity provider.
-    subject: Option<String>,
-    role: String,
-    permissions: Vec<String>,
-    /// That a sender may send as; none: all.
-    sources: Vec<String>,
-    expires_at: Option<Time>,
-}
 
 /// The audit log.
 #[derive(Debug, JsonSchema)]

@@ -2,21 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::cursor::{Listing, TimeAnd};
-use super::dead_letter_form::BulkReplayed;
+use super::dead_letter_form::{BulkReplayed, RefusedReplay};
 use super::dead_letter_groups::write_causes_down;
 use super::dead_letters::DeadLetters;
 use super::order::Order;
 use super::replay::{Plugins, Replay, added, new_replay, plan};
-use super::shown::Shown;
 use super::{Problem, Sees};
 use crate::audit::{Action, By};
 use crate::crash::Point;
@@ -57,7 +55,7 @@ pub(super) async fn replay_dead_letters(
     Extension(by): Extension<By>,
     Extension(sees): Extension<Sees>,
     Order(wish): Order<Filter>,
-) -> Result<Shown<BulkReplayed>, Problem> {
+) -> Result<Json<BulkReplayed>, Problem> {
     if wish.q.is_some() && !sees.may_search(&runtime).await? {
         let why = "\"q\" would look into fields that are hidden from you: choose by route, plugin, type, kind or time";
         return Err(Problem::new(StatusCode::FORBIDDEN, why));
@@ -117,7 +115,7 @@ pub(super) async fn replay_dead_letters(
         }
     }
     runtime.due.notify_one();
-    Ok(Shown::as_form(json!({ "replays": replayed, "refused": refused, "more": next.is_some(), "next_cursor": next })))
+    Ok(Json(BulkReplayed { replays: replayed, refused, more: next.is_some(), next_cursor: next }))
 }
 
 /// The letters that a filter finds, in the order in which their runs were accepted: replayed, those of one order key go in that order again.
@@ -156,7 +154,7 @@ fn groups(letters: &[DeadLetter]) -> Vec<Group<'_>> {
 }
 
 /// The replays of an event's lines; or why none of them can be.
-async fn plans(runtime: &Runtime, group: &Group<'_>, wish: &Replay) -> Result<Vec<NewReplay>, Vec<Value>> {
+async fn plans(runtime: &Runtime, group: &Group<'_>, wish: &Replay) -> Result<Vec<NewReplay>, Vec<RefusedReplay>> {
     let mut replays = Vec::with_capacity(group.letters.len());
     for letter in &group.letters {
         match plan(runtime, &letter.run, &letter.body, wish).await {
@@ -180,6 +178,6 @@ async fn plans(runtime: &Runtime, group: &Group<'_>, wish: &Replay) -> Result<Ve
     Ok(replays)
 }
 
-fn refusal(letter: &DeadLetter, detail: &str) -> Value {
-    json!({ "run": letter.run.id, "eid": letter.run.eid, "detail": detail })
+fn refusal(letter: &DeadLetter, detail: &str) -> RefusedReplay {
+    RefusedReplay { run: letter.run.id.clone(), eid: letter.run.eid.clone(), detail: detail.to_owned() }
 }

@@ -9,13 +9,10 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::Problem;
-use super::configuration_form::ConsentState;
 use super::order::Order;
-use super::shown::Shown;
 use crate::audit::{Action, Actor, By};
 use crate::credentials::{Answer, Asked, ConnectError, Connected, Ended, Remedy};
 use crate::runtime::Runtime;
@@ -31,6 +28,27 @@ const CALLBACK: &str = "/oauth/callback";
 pub(super) struct Ask {
     /// An address on the loopback interface; without it the callback under `server.public-url`.
     redirect_uri: Option<String>,
+}
+
+/// How a consent stands.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub(super) enum ConsentState {
+    /// Nobody has answered yet.
+    Pending,
+    /// Requests carry it from now on.
+    Connected {
+        credential: String,
+        /// Whether the host gets new tokens by itself.
+        renewable: bool,
+        /// What the vendor said beside it.
+        said: BTreeMap<String, String>,
+    },
+    /// It came to nothing.
+    Failed {
+        /// Why.
+        detail: String,
+    },
 }
 
 /// Asks for a consent: the answer holds the address at which a person gives it.
@@ -60,11 +78,11 @@ pub(super) async fn ask(
 pub(super) async fn ended(
     State(runtime): State<Arc<Runtime>>,
     Path((name, id)): Path<(String, String)>,
-) -> Result<Shown<ConsentState>, Problem> {
-    Ok(Shown::as_form(match runtime.broker.consent_ended(&name, &id).await? {
-        None => json!({ "state": "pending" }),
-        Some(Ended::Well(connected)) => connected_json(&connected),
-        Some(Ended::Badly(why)) => json!({ "state": "failed", "detail": why }),
+) -> Result<Json<ConsentState>, Problem> {
+    Ok(Json(match runtime.broker.consent_ended(&name, &id).await? {
+        None => ConsentState::Pending,
+        Some(Ended::Well(connected)) => connected.into(),
+        Some(Ended::Badly(detail)) => ConsentState::Failed { detail },
     }))
 }
 
@@ -73,10 +91,10 @@ pub(super) async fn answer(
     State(runtime): State<Arc<Runtime>>,
     Extension(by): Extension<By>,
     Json(pairs): Json<BTreeMap<String, String>>,
-) -> Result<Shown<ConsentState>, Problem> {
+) -> Result<Json<ConsentState>, Problem> {
     let connected = runtime.broker.take_answer(Answer::new(pairs)).await?;
     on_record(&runtime, &by, &connected).await;
-    Ok(Shown::as_form(connected_json(&connected)))
+    Ok(Json(connected.into()))
 }
 
 /// The vendor's answer, brought by the browser. Needs no token: its `state` is good for one answer to what an administrator asked.
@@ -107,8 +125,11 @@ async fn on_record(runtime: &Runtime, by: &By, connected: &Connected) {
     }
 }
 
-fn connected_json(connected: &Connected) -> Value {
-    json!({ "state": "connected", "credential": connected.credential, "renewable": connected.renewable, "said": connected.said })
+impl From<Connected> for ConsentState {
+    fn from(connected: Connected) -> ConsentState {
+        let Connected { credential, renewable, said } = connected;
+        ConsentState::Connected { credential, renewable, said }
+    }
 }
 
 /// A page without anything to load or run; the address it came by, which held a code, goes nowhere.

@@ -3,7 +3,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::Problem;
@@ -12,6 +13,30 @@ use super::Problem;
 const PARTS: usize = 3;
 /// Characters of the digest.
 const DIGEST: usize = 16;
+
+/// Rows of a page unless asked otherwise.
+const PAGE: u32 = 50;
+/// Most rows of a page.
+const MAX_PAGE: u32 = 500;
+
+/// Query of a list that has no filters.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page {
+    /// How many at most: 50 unless said, 500 at most.
+    #[serde(skip_serializing)]
+    limit: Option<u32>,
+    /// Where the last page ended (`next_cursor`).
+    #[serde(skip_serializing)]
+    pub(super) cursor: Option<String>,
+}
+
+impl Page {
+    /// How many rows are asked for.
+    pub(super) fn limit(&self) -> u32 {
+        self.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE)
+    }
+}
 
 /// A list as it is filtered.
 #[derive(Debug)]

@@ -298,7 +298,8 @@ impl Lines {
         let Some((group, rules)) = self.runtime.group(&member.eid).await? else { return Ok(None) };
         let others = group.personal(&rules).without(&member.hit.values);
         let document = match whole_document(&self.runtime, &group.event, &group.runs).await {
-            Ok(mut document) => {
+            Ok(document) => {
+                let mut document = json!(document);
                 others.mask_event(&mut document["event"], OTHERS);
                 others.mask(&mut document["status_reason"], OTHERS);
                 others.mask_document(&mut document["runs"], OTHERS);

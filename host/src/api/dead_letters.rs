@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::{Query, State};
+use axum::{Extension, Json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Problem;
 use super::cursor::{Listing, TimeAnd};
-use super::dead_letter_form::DeadLetterList;
+use super::dead_letter_form::{DeadLetter, DeadLetterList};
 use super::dead_letter_groups::write_causes_down;
 use super::events::time;
 use super::redaction::{Redaction, Sees};
-use super::shown::Shown;
+use super::shown::Time;
 use crate::run::Death;
 use crate::runtime::Runtime;
 use crate::store::DeadLetterFilter;
@@ -92,7 +92,7 @@ pub(super) async fn list(
     State(runtime): State<Arc<Runtime>>,
     Extension(sees): Extension<Sees>,
     Query(query): Query<DeadLetters>,
-) -> Result<Shown<DeadLetterList>, Problem> {
+) -> Result<Json<DeadLetterList>, Problem> {
     let listing = query.listing();
     let mut filter = query.parsed(PAGE, MAX_PAGE)?;
     write_causes_down(&runtime).await?;
@@ -119,24 +119,24 @@ pub(super) async fn list(
         if !seen_text.as_ref().is_none_or(is_found) {
             continue;
         }
-        shown.push(json!({
-            "eid": letter.run.eid,
-            "run": letter.run.id,
-            "route": letter.run.route,
-            "type": letter.event_type,
-            "source": letter.source,
-            "id": letter.id,
-            "step": letter.step,
-            "plugin": letter.plugin,
-            "action": letter.action,
-            "kind": letter.failure,
-            "cause": letter.cause,
-            "reason": reason,
-            "died_at": letter.died_at.to_string(),
-            "erased_at": letter.erased_at.map(|time| time.to_string()),
-        }));
+        shown.push(DeadLetter {
+            eid: letter.run.eid.clone(),
+            run: letter.run.id.clone(),
+            route: letter.run.route.clone(),
+            event_type: letter.event_type.clone(),
+            source: letter.source.clone(),
+            id: letter.id.clone(),
+            step: letter.step.clone(),
+            plugin: letter.plugin.clone(),
+            action: letter.action.clone(),
+            kind: letter.failure.clone(),
+            cause: letter.cause.clone(),
+            reason: reason.as_str().map(str::to_owned),
+            died_at: letter.died_at.into(),
+            erased_at: letter.erased_at.map(Time::from),
+        });
     }
     let looked_at_all = !page.more && last.map(|letter| letter.seq) == page.letters.last().map(|letter| letter.seq);
     let next = last.filter(|_| !looked_at_all).map(|letter| listing.cursor(TimeAnd(letter.died_at, letter.seq)));
-    Ok(Shown::as_form(json!({ "dead_letters": shown, "next_cursor": next })))
+    Ok(Json(DeadLetterList { dead_letters: shown, next_cursor: next }))
 }

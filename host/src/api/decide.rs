@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::Problem;
 use super::dead_letter_form::DecidedWrite;
 use super::order::Order;
-use super::shown::Shown;
 use crate::audit::{Action, By};
 use crate::run::RunState;
 use crate::runtime::Runtime;
@@ -61,7 +60,7 @@ pub(super) async fn decide(
     Extension(by): Extension<By>,
     Path((id, step, seq)): Path<(String, String, u32)>,
     Order(said): Order<Said>,
-) -> Result<Shown<DecidedWrite>, Problem> {
+) -> Result<Json<DecidedWrite>, Problem> {
     let (attempt, key) = (said.attempt, said.key.clone());
     let decision = decision(said)?;
     let run = runtime.store.run(&id).await?.ok_or_else(|| Problem::not_found(format!("there is no run {id}")))?;
@@ -83,7 +82,7 @@ pub(super) async fn decide(
     tracing::info!(run = doubt.run, step = doubt.step, seq, state = effect.state.as_str(), "a person decided on a write in doubt");
     runtime.due.notify_one();
     let left = runtime.store.doubts(&doubt.root, &doubt.step).await?.len();
-    Ok(Shown::as_form(json!({ "run": doubt.run, "step": doubt.step, "seq": seq, "key": effect.key, "left": left })))
+    Ok(Json(DecidedWrite { run: doubt.run, step: doubt.step, seq, key: effect.key, left }))
 }
 
 fn refused(refusal: &DecisionRefused) -> Problem {

@@ -2,114 +2,59 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Problem;
+use super::event_form::{
+    AttemptDocument, Cause, Condition, EventDocument, EventStatus, EventSummary, Failure, HeldWrite, KeyHolder, MissingUndo, RunDocument,
+    RunSummary, ShownEvent, StepDocument, Undo, Waits,
+};
 use super::redaction::{Redaction, Sees};
+use super::shown::{Stored, Time};
 use crate::config::Route;
-use crate::run::{RunState, StepState, StepStatus, Wait, WaitFor};
+use crate::run::{RunState, StepState, StepStatus};
 use crate::runtime::Runtime;
-use crate::store::{AttemptRow, EffectRow, EventRow, RunRow, StepRow};
+use crate::store::{AttemptRow, EffectRow, EventRow, RunRow, StepRow, WaitShown};
+use crate::worker::shown_row;
 
 /// The whole document of an event, as somebody sees it.
 pub async fn event_document(runtime: &Runtime, eid: &str, sees: &Sees) -> Result<Value, Problem> {
     let event = runtime.store.event(eid).await?.ok_or_else(|| Problem::not_found(format!("there is no event {eid}")))?;
     let runs = runtime.store.runs(eid).await?;
-    let mut document = whole_document(runtime, &event, &runs).await?;
+    let mut document = json!(whole_document(runtime, &event, &runs).await?);
     redacted(&Redaction::of(runtime, &document["event"], &runs, sees).await?, &mut document);
     Ok(document)
 }
 
 /// The same with nothing hidden.
-pub(super) async fn whole_document(runtime: &Runtime, event: &EventRow, runs: &[RunRow]) -> Result<Value, Problem> {
-    let mut document = summary(event, runs);
-    let mut shown = Vec::new();
+pub(super) async fn whole_document(runtime: &Runtime, event: &EventRow, runs: &[RunRow]) -> Result<EventDocument, Problem> {
+    let mut shown = Vec::with_capacity(runs.len());
     for run in runs {
-        let route = runtime.revision(run.revision).await.ok().and_then(|revision| revision.route(&run.route).cloned());
-        let steps = runtime.store.steps(&run.id).await?;
-        let attempts = runtime.store.attempts(&run.id).await?;
-        let effects = runtime.store.effects_of(&run.id).await?;
-        let mut json = run_json(run, route.as_deref(), &steps, &attempts, &effects);
-        queue(runtime, run, &mut json).await?;
-        held(runtime, run, &mut json).await?;
-        waits(runtime, run, &mut json).await?;
-        shown.push(json);
+        shown.push(run_document(runtime, run).await?);
     }
-    document["runs"] = Value::Array(shown);
-    explain(&mut document);
-    Ok(document)
+    let mut event = shown_event(event, runs);
+    explain(&mut event, shown.iter().map(|run| (run.status.as_str(), run.route.as_str(), run.status_reason.as_deref())));
+    Ok(EventDocument { event, runs: shown })
 }
 
-/// Who holds the order key that a run waits for, and how many wait behind one that holds its own.
-pub(super) async fn queue(runtime: &Runtime, run: &RunRow, json: &mut Value) -> Result<(), Problem> {
-    if run.is_queued() {
-        if let Some(holder) = runtime.store.key_holder(&run.id).await? {
-            json["status_reason"] = json!(format!("waits behind run {} of event {}, which is {}", holder.run, holder.eid, holder.status));
-            json["waits_behind"] = json!({ "run": holder.run, "eid": holder.eid, "status": holder.status });
-        }
-    } else if run.order_key.is_some() && (run.ended_at.is_none() || run.keeps_key()) {
-        json["waiting_behind"] = json!(runtime.store.waiting_behind(&run.id).await?);
-        json["keeps_key"] = json!(run.keeps_key());
+/// An event as lists show it: without steps.
+pub(super) async fn summary(runtime: &Runtime, event: &EventRow, runs: &[RunRow]) -> Result<EventSummary, Problem> {
+    let mut shown = Vec::with_capacity(runs.len());
+    for run in runs {
+        let waits_behind = if run.is_queued() { key_holder(runtime, run).await? } else { None };
+        shown.push(RunSummary {
+            id: run.id.clone(),
+            route: run.route.clone(),
+            status: run.status.clone(),
+            status_reason: waits_behind.as_ref().map(behind).or_else(|| run.status_reason.clone()),
+            replay_of: run.replay_of.clone(),
+            waits_behind,
+        });
     }
-    Ok(())
-}
-
-/// The writes that a person has to decide on, with each step or undo that is held for them.
-async fn held(runtime: &Runtime, run: &RunRow, json: &mut Value) -> Result<(), Problem> {
-    for step in json["steps"].as_array_mut().into_iter().flatten() {
-        step["held"] = held_of(runtime, run, step).await?;
-        if step["undo"]["name"].is_string() {
-            step["undo"]["held"] = held_of(runtime, run, &step["undo"]).await?;
-        }
-    }
-    Ok(())
-}
-
-/// What the steps of a run that wait for an event wait for.
-async fn waits(runtime: &Runtime, run: &RunRow, json: &mut Value) -> Result<(), Problem> {
-    if run.ended_at.is_some() || !json["steps"].as_array().into_iter().flatten().any(|step| step["waits"]["events"].is_array()) {
-        return Ok(());
-    }
-    let waits = runtime.store.waits(&run.id).await?;
-    for step in json["steps"].as_array_mut().into_iter().flatten() {
-        let own = waits.iter().find(|wait| step["name"] == wait.step.as_str());
-        if let (Some(wait), true) = (own, step["waits"].is_object()) {
-            step["waits"]["where"] = json!(wait.condition);
-            step["waits"]["where_failed_for"] = json!(wait.failed);
-        }
-    }
-    Ok(())
-}
-
-async fn held_of(runtime: &Runtime, run: &RunRow, task: &Value) -> Result<Value, Problem> {
-    if task["held"] != true || run.ended_at.is_some() {
-        return Ok(json!([]));
-    }
-    let doubts = runtime.store.doubts(&run.root, task["name"].as_str().unwrap_or("")).await?;
-    let shown = doubts.iter().map(|effect| {
-        json!({
-            "seq": effect.seq,
-            "attempt": effect.attempt,
-            "run": effect.run,
-            "name": effect.name,
-            "key": effect.key,
-            "method": effect.method,
-            "url": effect.url,
-        })
-    });
-    Ok(shown.collect())
-}
-
-/// An event that is pending says what its runs wait for.
-pub(super) fn explain(document: &mut Value) {
-    if document["status"] == "pending" && document["status_reason"].is_null() {
-        let run =
-            document["runs"].as_array().into_iter().flatten().find(|run| run["status"] == "pending" && run["status_reason"].is_string());
-        if let Some(run) = run {
-            let reason = format!("{}: {}", run["route"].as_str().unwrap_or(""), run["status_reason"].as_str().unwrap_or(""));
-            document["status_reason"] = json!(reason);
-        }
-    }
+    let mut event = shown_event(event, runs);
+    explain(&mut event, shown.iter().map(|run| (run.status.as_str(), run.route.as_str(), run.status_reason.as_deref())));
+    Ok(EventSummary { event, runs: shown })
 }
 
 /// Hides in an event's document or summary what its routes hide; its identity stays.
@@ -119,143 +64,207 @@ pub(super) fn redacted(redaction: &Redaction, document: &mut Value) {
     redaction.hide_in_document(&mut document["runs"]);
 }
 
-/// An event as lists show it: without steps.
-pub(super) fn summary(event: &EventRow, runs: &[RunRow]) -> Value {
-    let body: Value = serde_json::from_str(&event.body).unwrap_or(Value::Null);
-    let cause: Option<Value> = event.cause.as_deref().and_then(|cause| serde_json::from_str(cause).ok());
-    let (status, reason) = event_status(runs);
-    let runs: Vec<Value> = runs
-        .iter()
-        .map(|run| json!({ "id": run.id, "route": run.route, "status": run.status, "status_reason": run.status_reason, "replay_of": run.replay_of }))
-        .collect();
-    json!({
-        "eid": event.eid,
-        "event": body,
-        "status": status,
-        "status_reason": reason,
-        "cause": cause,
-        "received_at": event.received_at.to_string(),
-        "erased_at": event.erased_at.map(|time| time.to_string()),
-        "runs": runs,
-    })
+fn shown_event(event: &EventRow, runs: &[RunRow]) -> ShownEvent {
+    let (status, status_reason) = event_status(runs);
+    ShownEvent {
+        eid: event.eid.clone(),
+        event: serde_json::from_str(&event.body).unwrap_or_default(),
+        status,
+        status_reason,
+        cause: event.cause.as_deref().and_then(|cause| serde_json::from_str::<Cause>(cause).ok()),
+        received_at: event.received_at.into(),
+        erased_at: event.erased_at.map(Time::from),
+    }
 }
 
-/// `unrouted`; while any run has not ended `running`, else `waiting`, else `pending`; then `dead`, `cancelled`, `succeeded`. Of every line the newest
-/// run counts.
-fn event_status(runs: &[RunRow]) -> (&'static str, Option<String>) {
+/// An event that is pending says what its runs wait for.
+fn explain<'r>(event: &mut ShownEvent, runs: impl Iterator<Item = (&'r str, &'r str, Option<&'r str>)>) {
+    if event.status == EventStatus::Pending && event.status_reason.is_none() {
+        let mut pending = runs.filter(|(status, ..)| *status == "pending");
+        event.status_reason = pending.find_map(|(_, route, reason)| reason.map(|reason| format!("{route}: {reason}")));
+    }
+}
+
+/// Of every line the newest run counts.
+fn event_status(runs: &[RunRow]) -> (EventStatus, Option<String>) {
+    const OF_RUNS: [(&str, EventStatus); 5] = [
+        ("running", EventStatus::Running),
+        ("waiting", EventStatus::Waiting),
+        ("pending", EventStatus::Pending),
+        ("dead", EventStatus::Dead),
+        ("cancelled", EventStatus::Cancelled),
+    ];
     let newest: Vec<&RunRow> = runs.iter().filter(|run| !run.superseded).collect();
     if newest.is_empty() {
-        return ("unrouted", Some("no route wants it".to_owned()));
+        return (EventStatus::Unrouted, Some("no route wants it".to_owned()));
     }
-    for status in ["running", "waiting", "pending", "dead", "cancelled"] {
-        if let Some(run) = newest.iter().find(|run| run.status == status) {
+    for (of_run, status) in OF_RUNS {
+        if let Some(run) = newest.iter().find(|run| run.status == of_run) {
             return (status, run.status_reason.as_ref().map(|reason| format!("{}: {reason}", run.route)));
         }
     }
-    ("succeeded", None)
+    (EventStatus::Succeeded, None)
 }
 
-fn run_json(run: &RunRow, route: Option<&Route>, steps: &[StepRow], attempts: &[AttemptRow], effects: &[EffectRow]) -> Value {
+/// Who holds the order key that a run waits for.
+async fn key_holder(runtime: &Runtime, run: &RunRow) -> Result<Option<KeyHolder>, Problem> {
+    let holder = runtime.store.key_holder(&run.id).await?;
+    Ok(holder.map(|holder| KeyHolder { run: holder.run, eid: holder.eid, status: holder.status }))
+}
+
+fn behind(holder: &KeyHolder) -> String {
+    format!("waits behind run {} of event {}, which is {}", holder.run, holder.eid, holder.status)
+}
+
+async fn run_document(runtime: &Runtime, run: &RunRow) -> Result<RunDocument, Problem> {
+    let route = runtime.revision(run.revision).await.ok().and_then(|revision| revision.route(&run.route).cloned());
+    let waits_behind = if run.is_queued() { key_holder(runtime, run).await? } else { None };
+    let holds_key = !run.is_queued() && run.order_key.is_some() && (run.ended_at.is_none() || run.keeps_key());
+    let waiting_behind = if holds_key { Some(runtime.store.waiting_behind(&run.id).await?) } else { None };
+    let next = (run.status == "pending").then_some(run.due_at).flatten();
+    Ok(RunDocument {
+        id: run.id.clone(),
+        route: run.route.clone(),
+        status: run.status.clone(),
+        status_reason: waits_behind.as_ref().map(behind).or_else(|| run.status_reason.clone()),
+        revision: run.revision,
+        root: run.root.clone(),
+        replay_of: run.replay_of.clone(),
+        undone: run.undone,
+        order_key: run.order_key.clone(),
+        created_at: run.created_at.into(),
+        ended_at: run.ended_at.map(Time::from),
+        next_attempt_at: next.map(Time::from),
+        waits_behind,
+        waiting_behind,
+        keeps_key: holds_key.then(|| run.keeps_key()),
+        steps: steps(runtime, run, route.as_deref()).await?,
+    })
+}
+
+/// What is known of a run beside its state.
+struct Known<'r> {
+    run: &'r RunRow,
+    rows: BTreeMap<String, StepRow>,
+    attempts: Vec<AttemptRow>,
+    effects: Vec<EffectRow>,
+    /// Of steps that wait for an event.
+    waits: Vec<WaitShown>,
+}
+
+async fn steps(runtime: &Runtime, run: &RunRow, route: Option<&Route>) -> Result<Vec<StepDocument>, Problem> {
     let state: Option<RunState> = run.state.as_deref().and_then(|state| serde_json::from_str(state).ok());
     let state = state.or_else(|| route.map(|route| RunState::new(route, run.created_at)));
-    let inputs: BTreeMap<&str, &StepRow> = steps.iter().map(|step| (step.name.as_str(), step)).collect();
     let states = state.map(|state| state.steps).unwrap_or_default();
-    let shown: Vec<Value> = states
-        .iter()
-        .map(|step| {
-            let mut shown = step_json(step, &inputs, run, attempts, effects);
-            shown["undo"] = match &step.undo {
-                Some(undo) => step_json(undo, &inputs, run, attempts, effects),
-                None if step.stays => {
-                    json!({ "status": "none", "error": { "kind": "unavailable", "reason": format!("{} declares no undo action; its effects stay", step.uses), "details": null } })
-                }
-                None => Value::Null,
-            };
-            shown
-        })
-        .collect();
-    let next = (run.status == "pending").then_some(run.due_at).flatten();
-    json!({
-        "id": run.id,
-        "route": run.route,
-        "status": run.status,
-        "status_reason": run.status_reason,
-        "revision": run.revision,
-        "root": run.root,
-        "replay_of": run.replay_of,
-        "undone": run.undone,
-        "order_key": run.order_key,
-        "created_at": run.created_at.to_string(),
-        "ended_at": run.ended_at.map(|time| time.to_string()),
-        "next_attempt_at": next.map(|time| time.to_string()),
-        "steps": shown,
-    })
+    let is_awaited = |step: &StepState| step.is_asleep() && step.wait.as_ref().is_some_and(|wait| !wait.events.is_empty());
+    let awaits = run.ended_at.is_none() && states.iter().any(is_awaited);
+    let known = Known {
+        run,
+        rows: runtime.store.steps(&run.id).await?.into_iter().map(|step| (step.name.clone(), step)).collect(),
+        attempts: runtime.store.attempts(&run.id).await?,
+        effects: runtime.store.effects_of(&run.id).await?,
+        waits: if awaits { runtime.store.waits(&run.id).await? } else { Vec::new() },
+    };
+    let mut shown = Vec::with_capacity(states.len());
+    for step in &states {
+        let undo = match &step.undo {
+            Some(undo) => Some(Undo::Step(Box::new(known.step(undo, held(runtime, run, undo).await?, None)))),
+            None if step.stays => {
+                let reason = format!("{} declares no undo action; its effects stay", step.uses);
+                Some(Undo::Missing(MissingUndo { status: "none", error: Failure { kind: "unavailable", reason, details: None } }))
+            }
+            None => None,
+        };
+        shown.push(known.step(step, held(runtime, run, step).await?, undo));
+    }
+    Ok(shown)
 }
 
-/// A step, or the undo of one.
-fn step_json(step: &StepState, rows: &BTreeMap<&str, &StepRow>, run: &RunRow, attempts: &[AttemptRow], effects: &[EffectRow]) -> Value {
-    let parsed = |text: Option<&String>| text.and_then(|text| serde_json::from_str::<Value>(text).ok());
-    let row = rows.get(step.name.as_str());
-    let attempts: Vec<Value> =
-        attempts.iter().filter(|attempt| attempt.step == step.name).map(|attempt| attempt_json(attempt, effects)).collect();
-    // The state is settled after an attempt: one that has a record without an outcome is under way.
-    let under_way = run.status == "running" && attempts.last().is_some_and(|attempt| attempt["outcome"].is_null());
-    let status = if under_way { StepStatus::Running } else { step.status };
-    json!({
-        "name": step.name,
-        "uses": step.uses,
-        "status": status.as_str(),
-        "input": parsed(row.and_then(|row| row.input.as_ref())),
-        "output": parsed(row.and_then(|row| row.output.as_ref())),
-        "error": step.error.as_ref().map(|error| json!({ "kind": error.kind.as_str(), "reason": error.reason, "details": error.details })),
-        "next_attempt_at": step.due.filter(|_| step.status == StepStatus::Pending).map(|due| due.to_string()),
-        "held": !step.held.is_empty(),
-        "waits": step.wait.as_ref().filter(|_| step.is_asleep()).map(wait_json),
-        "round": step.round,
-        "rounds": step.rounds(),
-        "exhausted": step.exhausted,
-        "stopped_by": step.stopped_by,
-        "undo": null,
-        "attempts": attempts,
-    })
+/// The writes that a person has to decide on.
+async fn held(runtime: &Runtime, run: &RunRow, step: &StepState) -> Result<Vec<HeldWrite>, Problem> {
+    if step.held.is_empty() || run.ended_at.is_some() {
+        return Ok(Vec::new());
+    }
+    let doubts = runtime.store.doubts(&run.root, &step.name).await?.into_iter();
+    let shown = doubts.map(|effect| HeldWrite {
+        seq: effect.seq,
+        attempt: effect.attempt,
+        run: effect.run,
+        name: effect.name,
+        key: effect.key,
+        method: effect.method,
+        url: effect.url,
+    });
+    Ok(shown.collect())
 }
 
-/// What a step waits for by design.
-fn wait_json(wait: &Wait) -> Value {
-    json!({
-        "since": wait.since.to_string(),
-        "until": wait.until.map(|until| until.to_string()),
-        "events": (!wait.events.is_empty()).then_some(&wait.events),
-        "for": match wait.what {
-            WaitFor::End => "end",
-            WaitFor::Round => "round",
-            WaitFor::Start => "start",
-        },
-    })
+fn parsed(text: Option<&String>) -> Value {
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
-fn attempt_json(attempt: &AttemptRow, effects: &[EffectRow]) -> Value {
-    let parsed = |text: Option<&String>| text.and_then(|text| serde_json::from_str::<Value>(text).ok());
-    // Before its end an attempt has no record of its own: then the journal knows its writes.
-    let rows: Vec<&EffectRow> = effects
-        .iter()
-        .filter(|effect| effect.id.step == attempt.step && effect.attempt == attempt.number && effect.run == attempt.run)
-        .collect();
-    let mut shown =
-        parsed(attempt.effects.as_ref()).unwrap_or_else(|| Value::Array(rows.iter().map(|row| crate::worker::shown_row(row)).collect()));
-    for effect in shown.as_array_mut().into_iter().flatten() {
-        if let Some(row) = rows.iter().find(|row| row.decided.is_some() && effect["seq"] == row.seq) {
-            effect["decided"] = json!(row.decided);
+impl Known<'_> {
+    /// A step, or the undo of one.
+    fn step(&self, step: &StepState, held: Vec<HeldWrite>, undo: Option<Undo>) -> StepDocument {
+        let row = self.rows.get(&step.name);
+        let attempts: Vec<&AttemptRow> = self.attempts.iter().filter(|attempt| attempt.step == step.name).collect();
+        // The state is settled after an attempt: one that has a record without an outcome is under way.
+        let under_way = self.run.status == "running" && attempts.last().is_some_and(|attempt| attempt.outcome.is_none());
+        let time = |time: Option<Timestamp>| time.map(Time::from);
+        StepDocument {
+            name: step.name.clone(),
+            uses: step.uses.clone(),
+            status: if under_way { StepStatus::Running } else { step.status },
+            input: parsed(row.and_then(|row| row.input.as_ref())),
+            output: parsed(row.and_then(|row| row.output.as_ref())),
+            error: step.error.as_ref().map(Failure::from),
+            next_attempt_at: time(step.due.filter(|_| step.status == StepStatus::Pending)),
+            held,
+            waits: self.waits(step),
+            round: step.round,
+            rounds: step.rounds(),
+            exhausted: step.exhausted,
+            stopped_by: step.stopped_by.clone(),
+            undo,
+            attempts: attempts.into_iter().map(|attempt| self.attempt(attempt)).collect(),
         }
     }
-    json!({
-        "number": attempt.number,
-        "started_at": attempt.started_at.to_string(),
-        "duration_ms": attempt.duration_ms,
-        "outcome": attempt.outcome,
-        "error": parsed(attempt.error.as_ref()),
-        "logs": parsed(attempt.logs.as_ref()).unwrap_or_else(|| json!([])),
-        "effects": shown,
-        "digest": attempt.digest,
-    })
+
+    /// What it waits for by design.
+    fn waits(&self, step: &StepState) -> Option<Waits> {
+        let wait = step.wait.as_ref().filter(|_| step.is_asleep())?;
+        let own = self.waits.iter().find(|own| own.step == step.name);
+        Some(Waits {
+            since: wait.since.into(),
+            until: wait.until.map(Time::from),
+            events: (!wait.events.is_empty()).then(|| wait.events.clone()),
+            leads_to: wait.what,
+            condition: own.map(|own| Condition { expression: own.condition.clone(), where_failed_for: own.failed.clone() }),
+        })
+    }
+
+    fn attempt(&self, attempt: &AttemptRow) -> AttemptDocument {
+        // Before its end an attempt has no record of its own: then the journal knows its writes.
+        let is_own = |effect: &&EffectRow| effect.id.step == attempt.step && effect.attempt == attempt.number && effect.run == attempt.run;
+        let rows: Vec<&EffectRow> = self.effects.iter().filter(is_own).collect();
+        let mut effects = match &attempt.effects {
+            Some(effects) => parsed(Some(effects)),
+            None => rows.iter().map(|row| shown_row(row)).collect(),
+        };
+        for effect in effects.as_array_mut().into_iter().flatten() {
+            if let Some(row) = rows.iter().find(|row| row.decided.is_some() && effect["seq"] == row.seq) {
+                effect["decided"] = json!(row.decided);
+            }
+        }
+        let logs = attempt.logs.as_ref().map_or_else(|| json!([]), |logs| parsed(Some(logs)));
+        AttemptDocument {
+            number: attempt.number,
+            started_at: attempt.started_at.into(),
+            duration_ms: attempt.duration_ms,
+            outcome: attempt.outcome.clone(),
+            error: Stored::new(parsed(attempt.error.as_ref())),
+            logs: Stored::new(logs),
+            effects: Stored::new(effects),
+            digest: attempt.digest.clone(),
+        }
+    }
 }

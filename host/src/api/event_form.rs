@@ -1,47 +1,49 @@
-//! The form of the event document, and of an event in a list. `document.rs` makes them as JSON, since what is hidden from somebody is hidden in
-//! JSON; every answer that the tests see is held against these.
-#![expect(dead_code, reason = "forms: nothing is made of them but the document of the API")]
+//! The event document, and an event in a list, as they are answered. `document.rs` makes them; what is hidden from somebody is hidden in their JSON.
 
 use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::shown::Time;
+use super::shown::{Stored, Time};
+use crate::attempt::ShownEffect;
+use crate::run::{StepFailure, StepStatus, WaitFor};
 
 /// An event with its runs, their steps, attempts and effects.
-#[derive(Debug, JsonSchema)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct EventDocument {
-    /// A UUIDv7.
-    eid: String,
-    /// The CloudEvent in structured form.
-    event: Map<String, Value>,
-    status: EventStatus,
-    /// What it waits for, or why it is as it is.
-    status_reason: Option<String>,
-    /// Where it came from, if a run of another event brought it in.
-    cause: Option<Cause>,
-    received_at: Time,
-    /// When what it held was erased.
-    erased_at: Option<Time>,
-    runs: Vec<RunDocument>,
+    #[serde(flatten)]
+    pub(super) event: ShownEvent,
+    pub(super) runs: Vec<RunDocument>,
 }
 
 /// An event as lists show it: without steps.
-#[derive(Debug, JsonSchema)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct EventSummary {
+    #[serde(flatten)]
+    pub(super) event: ShownEvent,
+    pub(super) runs: Vec<RunSummary>,
+}
+
+/// An event without its runs.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ShownEvent {
     /// A UUIDv7.
-    eid: String,
+    pub(super) eid: String,
     /// The CloudEvent in structured form.
-    event: Map<String, Value>,
-    status: EventStatus,
-    status_reason: Option<String>,
-    cause: Option<Cause>,
-    received_at: Time,
-    erased_at: Option<Time>,
-    runs: Vec<RunSummary>,
+    pub(super) event: Map<String, Value>,
+    pub(super) status: EventStatus,
+    /// What it waits for, or why it is as it is.
+    pub(super) status_reason: Option<String>,
+    /// Where it came from, if a run of another event brought it in.
+    pub(super) cause: Option<Cause>,
+    pub(super) received_at: Time,
+    /// When what it held was erased.
+    pub(super) erased_at: Option<Time>,
 }
 
 /// Events, newest first.
 #[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "a form: what is hidden is hidden in each event's JSON before they become a list")]
 pub(super) struct EventList {
     events: Vec<EventSummary>,
     /// For the next page; null: there is none.
@@ -49,7 +51,7 @@ pub(super) struct EventList {
 }
 
 /// Of all runs that count: `running` while any has not ended, else `waiting`, else `pending`; then `dead`, `cancelled`, `succeeded`.
-#[derive(Debug, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum EventStatus {
     Unrouted,
@@ -64,6 +66,7 @@ pub(super) enum EventStatus {
 /// Of one run.
 #[derive(Debug, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "a form: the store keeps it as text")]
 pub(super) enum RunStatus {
     Pending,
     Running,
@@ -74,7 +77,7 @@ pub(super) enum RunStatus {
 }
 
 /// The step that brought an event in.
-#[derive(Debug, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Cause {
     eid: String,
     run: String,
@@ -82,101 +85,178 @@ pub(super) struct Cause {
 }
 
 /// The run whose end another waits for, since both have one order key.
-#[derive(Debug, JsonSchema)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct KeyHolder {
-    run: String,
-    eid: String,
-    status: RunStatus,
+    pub(super) run: String,
+    pub(super) eid: String,
+    #[schemars(with = "RunStatus")]
+    pub(super) status: String,
 }
 
 /// A run in a list.
-#[derive(Debug, JsonSchema)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct RunSummary {
-    id: String,
-    route: String,
-    status: RunStatus,
-    status_reason: Option<String>,
+    pub(super) id: String,
+    pub(super) route: String,
+    #[schemars(with = "RunStatus")]
+    pub(super) status: String,
+    pub(super) status_reason: Option<String>,
     /// The run that it is a replay of.
-    replay_of: Option<String>,
+    pub(super) replay_of: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    waits_behind: Option<KeyHolder>,
+    pub(super) waits_behind: Option<KeyHolder>,
 }
 
 /// A run with its steps.
-#[derive(Debug, JsonSchema)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct RunDocument {
-    id: String,
-    route: String,
-    status: RunStatus,
-    status_reason: Option<String>,
+    pub(super) id: String,
+    pub(super) route: String,
+    #[schemars(with = "RunStatus")]
+    pub(super) status: String,
+    pub(super) status_reason: Option<String>,
     /// The configuration that it runs on.
-    revision: i64,
+    pub(super) revision: i64,
     /// The first run of its line: keys of effects derive from it.
-    root: String,
-    replay_of: Option<String>,
+    pub(super) root: String,
+    pub(super) replay_of: Option<String>,
     /// Whether all that had to be undone was; null: nothing had.
-    undone: Option<bool>,
+    pub(super) undone: Option<bool>,
     /// Runs of the route with the same key go one after another.
-    order_key: Option<String>,
-    created_at: Time,
-    ended_at: Option<Time>,
-    next_attempt_at: Option<Time>,
+    pub(super) order_key: Option<String>,
+    pub(super) created_at: Time,
+    pub(super) ended_at: Option<Time>,
+    pub(super) next_attempt_at: Option<Time>,
     /// The run that it waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    waits_behind: Option<KeyHolder>,
+    pub(super) waits_behind: Option<KeyHolder>,
     /// How many wait for it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    waiting_behind: Option<u64>,
+    pub(super) waiting_behind: Option<u64>,
     /// Whether it keeps its key though it has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    keeps_key: Option<bool>,
-    steps: Vec<StepDocument>,
+    pub(super) keeps_key: Option<bool>,
+    pub(super) steps: Vec<StepDocument>,
 }
 
-/// Of a step or an undo.
-#[derive(Debug, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum StepStatusForm {
-    Pending,
-    Running,
-    Waiting,
-    Succeeded,
-    Skipped,
-    Failed,
-    Undoing,
-    Undone,
-    UndoFailed,
-}
-
-/// A step.
-#[derive(Debug, JsonSchema)]
+/// A step, or the undo of one.
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct StepDocument {
-    name: String,
+    pub(super) name: String,
     /// `plugin.action`.
-    uses: String,
-    status: StepStatusForm,
-    input: Value,
-    output: Value,
-    error: Option<Failure>,
-    next_attempt_at: Option<Time>,
+    pub(super) uses: String,
+    pub(super) status: StepStatus,
+    pub(super) input: Value,
+    pub(super) output: Value,
+    pub(super) error: Option<Failure>,
+    pub(super) next_attempt_at: Option<Time>,
     /// Writes in doubt that a person has to decide on.
-    held: Vec<HeldWrite>,
-    waits: Option<Waits>,
-    /// From 1, where it repeats.
-    round: u32,
-    rounds: Option<u32>,
+    pub(super) held: Vec<HeldWrite>,
+    pub(super) waits: Option<Waits>,
+    /// From 0, where it repeats.
+    pub(super) round: u32,
+    /// Rounds that are done.
+    pub(super) rounds: u32,
     /// What it was repeated for did not come.
-    exhausted: bool,
-    /// The event that ended its wait or its rounds.
-    stopped_by: Value,
-    /// The step that undoes it; `{status: "none"}` where there is none though one was needed.
-    undo: Value,
-    attempts: Vec<AttemptDocument>,
+    pub(super) exhausted: bool,
+    /// The event that ended its wait or its rounds: `{eid, source, id, type}`.
+    pub(super) stopped_by: Option<Value>,
+    /// What undoes it; null: nothing is to be undone.
+    pub(super) undo: Option<Undo>,
+    pub(super) attempts: Vec<AttemptDocument>,
+}
+
+/// The undo of a step.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Undo {
+    /// A step of its own.
+    Step(Box<StepDocument>),
+    /// There is none, though one was needed.
+    Missing(MissingUndo),
+}
+
+/// What a step did stays: its plugin declares no action that undoes it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct MissingUndo {
+    /// `none`.
+    pub(super) status: &'static str,
+    pub(super) error: Failure,
 }
 
 /// Why something failed.
-#[derive(Debug, JsonSchema)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Failure {
+    pub(super) kind: &'static str,
+    /// One sentence.
+    pub(super) reason: String,
+    /// Whatever helps to understand it.
+    pub(super) details: Option<Value>,
+}
+
+impl From<&StepFailure> for Failure {
+    fn from(failure: &StepFailure) -> Failure {
+        Failure { kind: failure.kind.as_str(), reason: failure.reason.clone(), details: failure.details.clone() }
+    }
+}
+
+/// A write in doubt.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct HeldWrite {
+    pub(super) seq: u32,
+    pub(super) attempt: u32,
+    pub(super) run: String,
+    pub(super) name: Option<String>,
+    pub(super) key: String,
+    pub(super) method: String,
+    pub(super) url: String,
+}
+
+/// What a step waits for by design.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Waits {
+    pub(super) since: Time,
+    pub(super) until: Option<Time>,
+    /// Types of events that end it.
+    pub(super) events: Option<Vec<String>>,
+    /// What its time leads to.
+    #[serde(rename = "for")]
+    pub(super) leads_to: WaitFor,
+    /// The condition on the event; of a step that waits for one.
+    #[serde(flatten)]
+    pub(super) condition: Option<Condition>,
+}
+
+/// A condition on an event that is waited for.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Condition {
+    /// An expression.
+    #[serde(rename = "where")]
+    pub(super) expression: Option<String>,
+    /// The last event for which it could not be asked.
+    pub(super) where_failed_for: Option<String>,
+}
+
+/// One try of a step.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct AttemptDocument {
+    /// From 1.
+    pub(super) number: u32,
+    pub(super) started_at: Time,
+    /// Null while it is under way.
+    pub(super) duration_ms: Option<i64>,
+    pub(super) outcome: Option<String>,
+    pub(super) error: Stored<Option<AttemptFailure>>,
+    pub(super) logs: Stored<Vec<LogLine>>,
+    pub(super) effects: Stored<Vec<EffectDocument>>,
+    /// Of the component that ran.
+    pub(super) digest: Option<String>,
+}
+
+/// Why an attempt failed.
+#[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "a form: the store keeps it as JSON")]
+pub(super) struct AttemptFailure {
     kind: String,
     /// One sentence.
     reason: String,
@@ -185,54 +265,9 @@ pub(super) struct Failure {
     details: Option<Value>,
 }
 
-/// A write in doubt.
-#[derive(Debug, JsonSchema)]
-pub(super) struct HeldWrite {
-    seq: u32,
-    attempt: u32,
-    run: String,
-    name: Option<String>,
-    key: String,
-    method: String,
-    url: String,
-}
-
-/// What a step waits for by design.
-#[derive(Debug, JsonSchema)]
-pub(super) struct Waits {
-    since: Time,
-    until: Option<Time>,
-    /// Types of events that end it.
-    events: Option<Vec<String>>,
-    /// `end` of a wait, `round`, or `start`.
-    #[serde(rename = "for")]
-    what: String,
-    /// The condition on the event.
-    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
-    condition: Option<Value>,
-    /// How often the condition could not be asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    where_failed_for: Option<Value>,
-}
-
-/// One try of a step.
-#[derive(Debug, JsonSchema)]
-pub(super) struct AttemptDocument {
-    /// From 1.
-    number: u32,
-    started_at: Time,
-    /// Null while it is under way.
-    duration_ms: Option<i64>,
-    outcome: Option<String>,
-    error: Option<Failure>,
-    logs: Vec<LogLine>,
-    effects: Vec<EffectDocument>,
-    /// Of the component that ran.
-    digest: Option<String>,
-}
-
 /// What a plugin logged.
 #[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "a form: the store keeps it as JSON")]
 pub(super) struct LogLine {
     level: String,
     message: String,
@@ -240,49 +275,12 @@ pub(super) struct LogLine {
     fields: Option<Map<String, Value>>,
 }
 
-/// Where a write is.
-#[derive(Debug, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum EffectState {
-    Intent,
-    Done,
-    Failed,
-    InDoubt,
-}
-
 /// A request or a key-value write of an attempt.
 #[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "a form: the store keeps it as JSON")]
 pub(super) struct EffectDocument {
-    /// Its place in the attempt.
-    seq: u32,
-    /// `http`, `key-value`, `mail`, `publish` or `webhook`.
-    kind: String,
-    name: Option<String>,
-    /// The idempotency key of a write.
-    key: Option<String>,
-    method: String,
-    url: String,
-    /// Of the answer.
-    status: Option<u16>,
-    state: EffectState,
-    duration_ms: Option<i64>,
-    /// Answered from the journal: nothing was sent.
-    replayed: bool,
-    /// Why there was no answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-    /// An earlier attempt wrote it, and this one succeeded without asking for it again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unrepeated: Option<bool>,
-    /// The answer to the read is kept for dry runs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    recorded: Option<bool>,
-    /// Not carried out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dropped: Option<bool>,
-    /// Of a body too large to keep.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body_digest: Option<String>,
+    #[serde(flatten)]
+    effect: ShownEffect,
     /// What a person said of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     decided: Option<String>,

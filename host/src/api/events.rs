@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::Problem;
 use super::cursor::{Listing, TimeAnd};
-use super::document::{event_document, explain, queue, redacted, summary};
+use super::document::{event_document, redacted, summary};
 use super::event_form::{EventDocument, EventList};
 use super::redaction::{Redaction, Sees};
 use super::shown::Shown;
@@ -110,11 +110,7 @@ pub(super) async fn list(
             break;
         }
         last = Some(event);
-        let mut shown = summary(event, runs);
-        for (index, run) in runs.iter().enumerate().filter(|(_, run)| run.is_queued()) {
-            queue(&runtime, run, &mut shown["runs"][index]).await?;
-        }
-        explain(&mut shown);
+        let mut shown = json!(summary(&runtime, event, runs).await?);
         let redaction = Redaction::of(&runtime, &shown["event"], runs, &sees).await?;
         redacted(&redaction, &mut shown);
         let is_found = |text: &String| *text == event.eid || shown["event"].to_string().contains(text.as_str());

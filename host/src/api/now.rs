@@ -209,7 +209,7 @@ pub(super) async fn overview(State(runtime): State<Arc<Runtime>>, Query(asked): 
         pressure,
         series: Series { step_ms: u64::try_from(step * 1000).unwrap_or(0), points: points.into_iter().map(point).collect() },
         failing: failing(&runtime, seconds).await?,
-        credentials: unwell(&runtime),
+        credentials: unwell(&runtime).await?,
         dead_letters: counts.dead_letters,
         missed: series.missed(),
     }))
@@ -282,12 +282,15 @@ fn failing_action(runtime: &Runtime, plugin: String, action: String, tally: &Tal
     }
 }
 
-fn unwell(runtime: &Runtime) -> Vec<Credential> {
-    let status = runtime.broker.status().into_iter();
-    let unwell = status.filter(|status| !matches!(status.state, Health::Ok | Health::Refreshing | Health::Unused));
-    unwell
-        .map(|status| Credential { reason: status.last_error.as_deref().map(telemetry::plain), name: status.name, state: status.state })
-        .collect()
+async fn unwell(runtime: &Runtime) -> Result<Vec<Credential>, Problem> {
+    let known = runtime.credentials().await?.into_iter().map(|known| known.status);
+    let unwell = known.filter(|status| !matches!(status.state, Health::Ok | Health::Refreshing | Health::Unused));
+    let shown = unwell.map(|status| Credential {
+        reason: status.last_error.as_deref().map(telemetry::plain),
+        name: status.name,
+        state: status.state,
+    });
+    Ok(shown.collect())
 }
 
 pub(super) fn millis(duration: Duration) -> u64 {

@@ -379,6 +379,36 @@ mod tests {
         }
     }
 
+    /// Whether a schema says which members an answer has: all of its forms do.
+    fn says_members(document: &Value, schema: &Value) -> bool {
+        if let Some(reference) = schema["$ref"].as_str() {
+            return document.pointer(&reference[1..]).is_some_and(|schema| says_members(document, schema));
+        }
+        let forms = ["oneOf", "anyOf"].iter().find_map(|name| schema[name].as_array());
+        match forms {
+            Some(forms) => forms.iter().all(|form| says_members(document, form)),
+            None => schema["properties"].as_object().is_some_and(|members| !members.is_empty()),
+        }
+    }
+
+    #[test]
+    fn every_answer_says_which_members_it_has() {
+        let document = document("http://127.0.0.1:7070");
+        let mut seen = 0;
+        for (way, operation) in operations(&document) {
+            for (status, answer) in
+                operation["responses"].as_object().expect("answers").iter().filter(|(status, _)| status.starts_with('2'))
+            {
+                for (media, form) in answer["content"].as_object().into_iter().flatten().filter(|(media, _)| media.ends_with("json")) {
+                    assert!(says_members(&document, &form["schema"]), "{way}: {status} in {media} is {}", form["schema"]);
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen > 40, "{seen}");
+        assert!(!says_members(&document, &json!({ "type": "object", "additionalProperties": true })), "it finds what says nothing");
+    }
+
     #[test]
     fn what_is_referred_to_is_there_and_no_two_types_share_a_name() {
         let document = document("http://127.0.0.1:7070");

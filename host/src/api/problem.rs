@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::mistakes::Mistake;
 use crate::runtime::Pressed;
 use crate::store::StoreError;
 use crate::telemetry;
@@ -52,9 +53,9 @@ pub(super) struct ProblemDocument {
     /// Of a batch: each event that is refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<RefusedEvent>,
-    /// Of a configuration: each problem in it.
+    /// Of a text of configuration: each mistake in it, warnings among them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    problems: Vec<ConfigurationProblem>,
+    problems: Vec<Mistake>,
 }
 
 /// An event that is refused, by its place.
@@ -68,16 +69,6 @@ pub(super) struct RefusedEvent {
     /// JSON pointer to the place in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pointer: Option<String>,
-}
-
-/// Something wrong in a configuration file.
-#[derive(Debug, JsonSchema)]
-#[expect(dead_code, reason = "it is a form")]
-pub(super) struct ConfigurationProblem {
-    line: Option<u32>,
-    column: Option<u32>,
-    message: String,
-    help: Option<String>,
 }
 
 impl Problem {

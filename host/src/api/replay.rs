@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Problem;
-use super::dead_letter_form::{CancelledRuns, Replayed};
+use super::dead_letter_form::{AddedRun, AddedRuns, CancelledRuns};
 use super::dry_run::dry_run;
+use super::dry_run_form::Replayed;
 use super::order::Order;
 use super::redaction::{Redaction, Sees};
 use super::shown::Shown;
@@ -21,6 +22,7 @@ use crate::crash::Point;
 use crate::run::{self, RunState, Task};
 use crate::runtime::{self, Revision, Runtime};
 use crate::store::{NewReplay, ReplayRefused, RunRow};
+use crate::telemetry;
 use crate::worker::{self, ReadsFrom};
 
 /// Where a replay starts.
@@ -154,7 +156,7 @@ pub(super) async fn replay(
         return dry_run(&runtime, &event, planned, &wish).await.map(Shown::as_form);
     }
     let replays: Vec<NewReplay> = planned.iter().map(|(run, plan)| new_replay(run, plan, &wish)).collect();
-    let added: Vec<Value> = replays.iter().map(added).collect();
+    let added = AddedRuns { replays: replays.iter().map(added).collect() };
     let act = by
         .did(Action::EventReplayed, event.eid.as_str())
         .with("from", if wish.is_from_start() { "start" } else { "failed" })
@@ -163,7 +165,7 @@ pub(super) async fn replay(
     outcome.remove(0).map_err(|refused| Problem::conflict(refused.to_string()))?;
     runtime.store.crash().at(Point::Replayed);
     runtime.due.notify_one();
-    Ok(Shown::as_form(json!({ "replays": added })))
+    Ok(Shown::as_form(json!(added)))
 }
 
 /// What a replay of a run would be, or why it can't be. `event`: structured JSON.
@@ -255,8 +257,8 @@ pub(super) fn new_replay(run: &RunRow, plan: &Plan, wish: &Replay) -> NewReplay 
     }
 }
 
-pub(super) fn added(replay: &NewReplay) -> Value {
-    json!({ "run": replay.id, "replay_of": replay.of, "route": replay.route, "revision": replay.revision })
+pub(super) fn added(replay: &NewReplay) -> AddedRun {
+    AddedRun { run: replay.id.clone(), replay_of: replay.of.clone(), route: replay.route.clone(), revision: replay.revision }
 }
 
 /// What a replay starts from (`None`: all steps run), and the steps that keep their outputs. With new keys it owes nothing to what was done before.
@@ -301,10 +303,8 @@ pub(super) async fn cancel(
     State(runtime): State<Arc<Runtime>>,
     Extension(by): Extension<By>,
     Path(eid): Path<String>,
-) -> Result<Shown<CancelledRuns>, Problem> {
-    if runtime.store.event(&eid).await?.is_none() {
-        return Err(Problem::not_found(format!("there is no event {eid}")));
-    }
+) -> Result<Json<CancelledRuns>, Problem> {
+    let event = runtime.store.event(&eid).await?.ok_or_else(|| Problem::not_found(format!("there is no event {eid}")))?;
     let cancelled = runtime.store.cancel(&eid, by.did(Action::EventCancelled, eid.as_str()), runtime.clock.now()).await?;
     if cancelled.runs.is_empty() && cancelled.released.is_empty() {
         return Err(Problem::conflict(format!("all runs of event {eid} have ended")));
@@ -314,6 +314,9 @@ pub(super) async fn cancel(
     }
     runtime.ended.send_modify(|count| *count += 1);
     runtime.due.notify_one();
-    let ids: Vec<&str> = cancelled.runs.iter().map(|(id, _)| id.as_str()).collect();
-    Ok(Shown::as_form(json!({ "cancelled": ids, "released": cancelled.released })))
+    if let Err(error) = runtime.record_cancelled(&event, &cancelled.runs).await {
+        tracing::warn!(error = telemetry::chain(&error), "runs were cancelled, and no trace tells of it");
+    }
+    let ids = cancelled.runs.into_iter().map(|(id, _)| id).collect();
+    Ok(Json(CancelledRuns { cancelled: ids, released: cancelled.released }))
 }

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::cursor::Listing;
+use super::cursor::{Listing, Page};
 use super::shown::Time;
 use super::system::Host;
 use super::{Problem, system};
@@ -17,24 +17,8 @@ use crate::config;
 use crate::runtime::Runtime;
 use crate::store::RevisionRow;
 
-/// Revisions of a page unless asked otherwise.
-const PAGE: u32 = 50;
-/// Most revisions of a page.
-const MAX_PAGE: u32 = 500;
 /// Most changes that are listed.
 const MAX_CHANGES: usize = 500;
-
-/// Query of `GET /v1/revisions`.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Page {
-    /// How many at most: 50 unless said, 500 at most.
-    #[serde(skip_serializing)]
-    limit: Option<u32>,
-    /// Where the last page ended (`next_cursor`).
-    #[serde(skip_serializing)]
-    cursor: Option<String>,
-}
 
 /// Query of `GET /v1/revisions/{number}`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -122,7 +106,7 @@ struct Change {
 
 /// The latest first.
 pub(super) async fn list(State(runtime): State<Arc<Runtime>>, Query(page): Query<Page>) -> Result<Json<Revisions>, Problem> {
-    let limit = page.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
+    let limit = page.limit();
     let listing = Listing::new("revisions", &page);
     let mut rows = runtime.store.revisions(listing.place(page.cursor.as_deref())?, limit + 1).await?;
     let more = rows.len() > limit as usize;

@@ -1,52 +1,49 @@
-//! One route, with the text that made it.
+//! Routes as they are configured, and one of them with the text that made it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Path, State};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Problem;
-use super::overview::route_json;
-use super::shown::Shown;
-use crate::config;
-use crate::runtime::Runtime;
+use super::mistakes::{Mistake, mistakes};
+use super::now::millis;
+use crate::config::{self, OnDoubt, OnFailure, OrderOnDead, Route, Step};
+use crate::runtime::{Revision, Runtime};
 
-/// A route as it is configured, its runs by status, and its text.
+/// Routes as they are configured.
 #[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Route")]
-pub(super) struct OneRoute {
+pub(super) struct RouteList {
+    /// The revision that they are of.
+    revision: i64,
+    routes: Vec<RouteInList>,
+}
+
+/// A route as it is configured, and its runs by status.
+#[derive(Debug, Serialize, JsonSchema)]
+struct RouteInList {
     name: String,
     /// Patterns of event types.
     types: Vec<String>,
     /// Patterns of sources; none: all.
     sources: Vec<String>,
+    /// An expression.
     when: Option<String>,
+    /// An expression.
     order_by: Option<String>,
-    /// `release` or `hold`.
-    order_on_dead: String,
-    steps: Vec<OneStep>,
+    order_on_dead: OrderOnDead,
+    steps: Vec<RouteStep>,
     /// How many runs have each status.
     runs: BTreeMap<String, u64>,
-    /// The revision that it is of.
-    revision: i64,
-    /// Its text in TOML, without any secret. Null: the host made it for a subscriber of `[webhooks]`.
-    toml: Option<String>,
-    /// `file`: as it stood in the file, with its comments. `revision`: written anew from the revision in the store, which keeps no comments.
-    toml_from: Option<String>,
-    /// The file that it stood in; null where the text is from the revision.
-    file: Option<String>,
-    /// Line of the file that the text begins with, from 1.
-    line: Option<usize>,
-    /// What is allowed in it but probably not meant.
-    warnings: Vec<RouteWarning>,
 }
 
 /// A step as it is configured.
 #[derive(Debug, Serialize, JsonSchema)]
-struct OneStep {
+struct RouteStep {
     name: String,
     /// `PLUGIN.ACTION`.
     uses: String,
@@ -54,34 +51,63 @@ struct OneStep {
     action: String,
     /// Steps that end before it begins.
     needs: Vec<String>,
+    /// An expression.
     when: Option<String>,
     timeout_ms: u64,
     max_attempts: u32,
-    /// `dead-letter`, `continue` or `undo`.
-    on_failure: String,
-    /// `resend` or `hold`.
-    on_doubt: String,
+    on_failure: OnFailure,
+    on_doubt: OnDoubt,
 }
 
-/// Something at a place of the file.
+/// A route as it is configured, its runs by status, and its text.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct RouteWarning {
-    /// From 1.
-    line: usize,
-    /// In characters, from 1.
-    column: usize,
-    message: String,
-    /// What to do about it.
-    help: Option<String>,
+#[schemars(rename = "Route")]
+pub(super) struct OneRoute {
+    #[serde(flatten)]
+    route: RouteInList,
+    /// The revision that it is of.
+    revision: i64,
+    #[serde(flatten)]
+    text: Text,
 }
 
-/// Problems of a text, as they are shown.
-pub(super) fn problems_json(problems: &[config::Problem]) -> Value {
-    let shown = |problem: &config::Problem| json!({ "line": problem.line, "column": problem.column, "message": problem.message, "help": problem.help });
-    problems.iter().map(shown).collect()
+/// The text of a route.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+struct Text {
+    /// In TOML, without any secret. Null: the host made the route for a subscriber of `[webhooks]`.
+    toml: Option<String>,
+    toml_from: Option<TextFrom>,
+    /// The file that it stood in; null where the text is from the revision.
+    file: Option<String>,
+    /// Line of the file that the text begins with, from 1.
+    line: Option<usize>,
+    /// What is allowed in it but probably not meant.
+    warnings: Vec<Mistake>,
 }
 
-pub(super) async fn show(State(runtime): State<Arc<Runtime>>, Path(name): Path<String>) -> Result<Shown<OneRoute>, Problem> {
+/// Where the text of a route is from.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "RouteTextFrom")]
+enum TextFrom {
+    /// As it stood in the file, with its comments.
+    File,
+    /// Written anew from the revision in the store, which keeps no comments.
+    Revision,
+}
+
+pub(super) async fn list(State(runtime): State<Arc<Runtime>>) -> Result<Json<RouteList>, Problem> {
+    let present = runtime.present();
+    let mut counts: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    for (route, status, count) in runtime.store.run_counts().await? {
+        counts.entry(route).or_default().insert(status, count);
+    }
+    let routes = present.revision.config.routes.iter();
+    let routes = routes.map(|route| in_list(route, counts.remove(&route.name).unwrap_or_default())).collect();
+    Ok(Json(RouteList { revision: present.revision.number, routes }))
+}
+
+pub(super) async fn show(State(runtime): State<Arc<Runtime>>, Path(name): Path<String>) -> Result<Json<OneRoute>, Problem> {
     let present = runtime.present();
     let revision = &present.revision;
     let Some(route) = revision.route(&name) else {
@@ -89,34 +115,55 @@ pub(super) async fn show(State(runtime): State<Arc<Runtime>>, Path(name): Path<S
         let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
         return Err(Problem::not_found(format!("there is no route {name:?}{near}")));
     };
-    let mut runs = BTreeMap::new();
-    for (route, status, count) in runtime.store.run_counts().await? {
-        if route == name {
-            runs.insert(status, count);
+    let counts = runtime.store.run_counts().await?.into_iter();
+    let runs = counts.filter(|(route, ..)| *route == name).map(|(_, status, count)| (status, count)).collect();
+    Ok(Json(OneRoute { route: in_list(route, runs), revision: revision.number, text: text(revision, &name) }))
+}
+
+fn in_list(route: &Route, runs: BTreeMap<String, u64>) -> RouteInList {
+    RouteInList {
+        name: route.name.clone(),
+        types: route.types.iter().map(ToString::to_string).collect(),
+        sources: route.sources.iter().map(ToString::to_string).collect(),
+        when: route.when.as_ref().map(|when| when.source().to_owned()),
+        order_by: route.order_by.as_ref().map(|key| key.source().to_owned()),
+        order_on_dead: route.order_on_dead,
+        steps: route.steps.iter().map(|one| step(route, one)).collect(),
+        runs,
+    }
+}
+
+fn step(route: &Route, step: &Step) -> RouteStep {
+    RouteStep {
+        name: step.name.clone(),
+        uses: format!("{}.{}", step.plugin, step.action),
+        plugin: step.plugin.clone(),
+        action: step.action.clone(),
+        needs: step.needs.iter().map(|&need| route.steps[need].name.clone()).collect(),
+        when: step.when.as_ref().map(|when| when.source().to_owned()),
+        timeout_ms: millis(step.timeout),
+        max_attempts: step.retry.max_attempts,
+        on_failure: step.on_failure,
+        on_doubt: step.on_doubt,
+    }
+}
+
+fn text(revision: &Revision, name: &str) -> Text {
+    if let Some(written) = revision.written.get(name) {
+        return Text {
+            toml: Some(written.excerpt.text.clone()),
+            toml_from: Some(TextFrom::File),
+            file: Some(written.file.clone()),
+            line: Some(written.excerpt.line),
+            warnings: mistakes(&written.warnings),
+        };
+    }
+    let stored = revision.content["routes"].as_array().into_iter().flatten().find(|route| route["name"] == name);
+    match stored {
+        Some(stored) => {
+            let toml = config::toml_text(&json!({ "routes": [stored] }));
+            Text { toml: Some(toml), toml_from: Some(TextFrom::Revision), ..Text::default() }
         }
+        None => Text::default(),
     }
-    let mut shown = route_json(route, Some(&runs));
-    for (shown, step) in shown["steps"].as_array_mut().into_iter().flatten().zip(&route.steps) {
-        shown["plugin"] = json!(step.plugin);
-        shown["action"] = json!(step.action);
-    }
-    shown["revision"] = json!(revision.number);
-    let text = match revision.written.get(&name) {
-        Some(written) => json!({
-            "toml": written.excerpt.text,
-            "toml_from": "file",
-            "file": written.file,
-            "line": written.excerpt.line,
-            "warnings": problems_json(&written.warnings),
-        }),
-        None => {
-            let stored = revision.content["routes"].as_array().into_iter().flatten().find(|route| route["name"] == name.as_str());
-            let text = stored.map(|route| config::toml_text(&json!({ "routes": [route] })));
-            json!({ "toml_from": text.as_ref().map(|_| "revision"), "toml": text, "file": null, "line": null, "warnings": [] })
-        }
-    };
-    for (member, value) in text.as_object().into_iter().flatten() {
-        shown[member] = value.clone();
-    }
-    Ok(Shown::as_form(shown))
 }

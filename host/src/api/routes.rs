@@ -12,9 +12,9 @@ use axum::{Extension, Router};
 use super::operation::{Handled, Method, Operation, Tag, any, aside, get, op, post, post_with};
 use super::site::{self, Site};
 use super::{
-    access_form, audit, bulk_replay, connect, console, data, dead_letter_groups, dead_letters, decide, events, flow, guard, headers, login,
-    me, now, openapi, overview, plugins, problem, query, replay, revisions, route, sent, sessions, source_orders, sources, stream, system,
-    tokens, try_out, webhooks,
+    access_form, audit, bulk_replay, connect, console, credentials, data, dead_letter_groups, dead_letters, decide, events, flow, guard,
+    headers, login, me, now, openapi, overview, plugins, problem, query, replay, revisions, route, sent, sessions, source_orders, sources,
+    stream, system, tokens, try_out, webhooks,
 };
 use crate::credentials::Permission;
 use crate::ingress;
@@ -140,7 +140,7 @@ pub(super) fn ways() -> Vec<Way> {
             op("groupDeadLetters", Tag::DeadLetters, "Dead letters by cause, the most first")),
         way("/v1/dead-letters/replay", A(Operate), post(bulk_replay::replay_dead_letters),
             op("replayDeadLetters", Tag::DeadLetters, "Replays the dead letters that a filter finds").about("At most 1000 at once, and those of the same events beyond: ask again while `more` is true and something was replayed.")),
-        way("/v1/routes", A(Read), get(overview::routes),
+        way("/v1/routes", A(Read), get(route::list),
             op("listRoutes", Tag::Configuration, "Routes as they are configured, with their runs by status")),
         way("/v1/routes/{name}", A(Read), get(route::show),
             op("showRoute", Tag::Configuration, "A route with the text that made it")
@@ -157,11 +157,11 @@ pub(super) fn ways() -> Vec<Way> {
                 .fails(404, "There is no such route or event.")
                 .fails(422, "This is no event, or the route has mistakes: `problems`.")
                 .fails(429, "As many as may be are tried at the moment (`server.try-outs`).")),
-        way("/v1/plugins", A(Read), get(overview::plugins),
+        way("/v1/plugins", A(Read), get(plugins::list),
             op("listPlugins", Tag::Configuration, "Plugins as they are configured, and how they are doing on this host")),
         way("/v1/plugins/{name}", A(Read), get(plugins::show),
             op("showPlugin", Tag::Configuration, "One plugin beside its limits, with what it asks for and where it is used").fails(404, "The configuration has no such plugin.")),
-        way("/v1/credentials", A(Read), get(overview::credentials),
+        way("/v1/credentials", A(Read), get(credentials::list),
             op("listCredentials", Tag::Credentials, "States of credentials; never what they hold")),
         way("/v1/sources", A(Read), get(sources::list),
             op("listSources", Tag::Sources, "Sources as they are configured, and how they are doing")),

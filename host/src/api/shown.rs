@@ -18,11 +18,6 @@ pub(super) struct Shown<T> {
 }
 
 impl<T> Shown<T> {
-    /// The JSON itself.
-    pub(super) fn into_json(self) -> Value {
-        self.json
-    }
-
     /// JSON that is in that form already.
     pub(super) fn as_form(json: Value) -> Shown<T> {
         Shown { json, form: PhantomData }
@@ -82,5 +77,42 @@ impl JsonSchema for Time {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         schemars::json_schema!({ "type": "string", "format": "date-time" })
+    }
+}
+
+/// JSON that the store keeps in the form of `T`: perhaps written by an earlier version, or with what it held erased.
+#[derive(Debug)]
+pub(super) struct Stored<T> {
+    json: Value,
+    form: PhantomData<fn() -> T>,
+}
+
+impl<T> Stored<T> {
+    pub(super) fn new(json: Value) -> Stored<T> {
+        Stored { json, form: PhantomData }
+    }
+}
+
+impl<T> Serialize for Stored<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.json.serialize(serializer)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Stored<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> std::borrow::Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
     }
 }

@@ -9,11 +9,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Problem;
-use super::cursor::Listing;
+use super::cursor::{Listing, Page};
 use super::order::Order;
 use super::redaction::Sees;
 use super::shown::{Accepted, Shown};
@@ -24,10 +24,6 @@ use crate::ingress;
 use crate::runtime::Runtime;
 use crate::store::{Lane, NewBackfill, SetAsideRow, SourceRow, SourceState};
 
-/// Records of a page unless asked otherwise.
-const PAGE: u32 = 50;
-/// Most records of a page.
-const MAX_PAGE: u32 = 500;
 /// Longest reason of a pause.
 const MAX_REASON: usize = 500;
 /// Upcoming firings that are shown.
@@ -171,18 +167,6 @@ pub(super) async fn show(
     Ok(Shown::as_form(shown))
 }
 
-/// Query of `GET /v1/sources/{name}/set-aside`.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Page {
-    /// How many at most: 50 unless said, 500 at most.
-    #[serde(skip_serializing)]
-    limit: Option<u32>,
-    /// Where the last page ended (`next_cursor`).
-    #[serde(skip_serializing)]
-    cursor: Option<String>,
-}
-
 /// What a source has set aside, the oldest first. Of what could not be read nobody knows what in it is personal: it is shown to whom everything is.
 pub(super) async fn set_aside(
     State(runtime): State<Arc<Runtime>>,
@@ -191,7 +175,7 @@ pub(super) async fn set_aside(
     Query(page): Query<Page>,
 ) -> Result<Shown<SetAsideList>, Problem> {
     let source = source(&runtime, &name)?;
-    let limit = page.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
+    let limit = page.limit();
     let listing = Listing::new("what a source has set aside", &source.name);
     let after: Option<String> = listing.place(page.cursor.as_deref())?;
     let mut rows = runtime.store.set_aside_of(&source.name, after.as_deref(), limit + 1).await?;

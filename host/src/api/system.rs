@@ -249,14 +249,7 @@ async fn store(runtime: &Runtime, parts: bool, now: Timestamp) -> Result<StoreFi
 /// All hosts of the store, the longest running first. A file has one: this.
 pub(super) async fn hosts(runtime: &Runtime) -> Result<Vec<Host>, Problem> {
     let now = runtime.clock.now();
-    let own = HostRow {
-        id: runtime.identity.name.clone(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        revision: runtime.present().revision.number,
-        cannot_serve: runtime.unservable.at(now),
-        started_at: runtime.started_at,
-        seen_at: now,
-    };
+    let own = runtime.as_host(now);
     let mut rows = if runtime.store.is_shared() { runtime.store.hosts().await? } else { Vec::new() };
     // Of itself it knows more than it has written down.
     rows.retain(|row| row.id != own.id);

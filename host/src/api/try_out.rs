@@ -13,14 +13,13 @@ use serde_json::{Map, Value, json};
 use tokio::sync::SemaphorePermit;
 
 use super::Problem;
+use super::mistakes::{self, Mistake, mistakes};
 use super::order::Order;
 use super::redaction::{Redaction, Sees};
-use super::route::{RouteWarning, problems_json};
 use super::shown::Shown;
 use crate::access::Caller;
 use crate::attempt::Sample;
 use crate::audit::{Action, By};
-use crate::config::Problems;
 use crate::credentials::Permission;
 use crate::event::Event;
 use crate::outbound::Response;
@@ -200,7 +199,7 @@ pub(super) struct TriedRoutes {
     revision: i64,
     routes: Vec<TriedRoute>,
     /// Of `toml`: what is allowed but probably not meant.
-    warnings: Vec<RouteWarning>,
+    warnings: Vec<Mistake>,
 }
 
 /// Why intake would refuse an event.
@@ -306,9 +305,9 @@ pub(super) async fn route(
     may(&order, &caller, &sees)?;
     let revision = runtime.present().revision.clone();
     let (unconfigured, warnings) = match &order.toml {
-        Some(text) => {
-            tryout::unconfigured(&runtime, text).map(|(routes, warnings)| (Some(routes), warnings)).map_err(|found| mistakes(&found))?
-        }
+        Some(text) => tryout::unconfigured(&runtime, text)
+            .map(|(routes, warnings)| (Some(routes), warnings))
+            .map_err(|found| mistakes::refused("the route can't be used", &found))?,
         None => (None, Vec::new()),
     };
     if let Some(name) = &order.route {
@@ -379,7 +378,7 @@ pub(super) async fn route(
         "reads": order.reads,
         "revision": revision.number,
         "routes": shown,
-        "warnings": problems_json(&warnings),
+        "warnings": mistakes(&warnings),
     })))
 }
 
@@ -452,9 +451,4 @@ fn samples(given: Vec<GivenAnswer>) -> Result<Vec<Sample>, Problem> {
         })
     };
     given.into_iter().enumerate().map(sample).collect()
-}
-
-fn mistakes(found: &Problems) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the route can't be used:\n{found}"))
-        .with("problems", problems_json(&found.list))
 }

@@ -1,5 +1,6 @@
 //! An effect as people see it in the timeline of an attempt.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::outbound::Request;
@@ -20,7 +21,7 @@ fn cut(text: &str, most: usize) -> String {
 }
 
 /// One effect of one attempt.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ShownEffect {
     /// Place in the attempt, from 1.
     pub seq: u32,

@@ -88,7 +88,7 @@ impl Up {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 _ = hangup.recv() => match runtime.reload(&By::host(&runtime.identity.name)).await {
-                    Ok(revision) => tracing::info!(revision, "the configuration file was applied"),
+                    Ok(applied) => tracing::info!(revision = applied.number, "the configuration file was applied"),
                     Err(error) => tracing::error!(error = telemetry::chain(&error), "the configuration file is refused; the present one stays"),
                 },
             }

@@ -190,3 +190,11 @@ fn kind(value: &DeValue<'_>) -> &'static str {
         DeValue::Table(_) => "a table",
     }
 }
+
+/// A key that may be absent: the outer `Option`; and may be wrong: the inner one.
+pub(super) fn given<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+    match read {
+        Some(value) => value.map(Some),
+        None => Some(None),
+    }
+}

@@ -5,6 +5,7 @@
 
 mod asked;
 mod authority;
+mod braces;
 mod canary;
 mod check;
 mod clear_text;

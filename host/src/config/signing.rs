@@ -1,13 +1,12 @@
 //! `type = "hmac"`: what is signed, how, and where the signature goes.
 //!
-//! `signed` and `format` are texts with parts in braces, since vendors differ in little else than which parts they put
-//! in which order.
+//! `signed` and `format` are texts with parts in braces.
 
+use super::braces::Parts;
 use super::clear_text::{reference, secret};
 use super::header::header_name;
-use super::item::Item;
+use super::item::{Item, given};
 use super::model::{Encoding, Hmac, HmacAlgorithm, SignedPart, TimeForm};
-use super::problems::did_you_mean;
 use super::reader::Reader;
 use super::section::Section;
 
@@ -93,14 +92,6 @@ pub(super) fn hmac(r: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Hmac
     coherent(r, &read, &signed_at, format_at.as_ref().unwrap_or(&signed_at)).then_some(read)
 }
 
-/// A key that may be absent: the outer `Option`; and may be wrong: the inner one.
-fn given<T>(read: Option<Option<T>>) -> Option<Option<T>> {
-    match read {
-        Some(value) => value.map(Some),
-        None => Some(None),
-    }
-}
-
 /// Whether the other side can check what is signed.
 fn coherent(r: &mut Reader<'_>, hmac: &Hmac, signed: &std::ops::Range<usize>, format: &std::ops::Range<usize>) -> bool {
     let before = r.problems.len();
@@ -134,39 +125,5 @@ fn coherent(r: &mut Reader<'_>, hmac: &Hmac, signed: &std::ops::Range<usize>, fo
 
 /// A text with parts in braces.
 fn template(r: &mut Reader<'_>, item: &Item<'_>) -> Option<Vec<SignedPart>> {
-    let text = item.text(r)?;
-    match parts(text.value) {
-        Ok(parts) => Some(parts),
-        Err((message, help)) => {
-            r.error(&text.span, message).help = help;
-            None
-        }
-    }
-}
-
-fn parts(text: &str) -> Result<Vec<SignedPart>, (String, Option<String>)> {
-    let mut parts = Vec::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('{') {
-        if !before.is_empty() {
-            parts.push(SignedPart::Text(before.to_owned()));
-        }
-        let Some((name, after)) = after.split_once('}') else {
-            return Err(("`{` has no end".to_owned(), Some("close it with `}`".to_owned())));
-        };
-        let known = PARTS.iter().find(|(word, _)| *word == name).map(|(_, part)| part.clone());
-        parts.push(match (known, name.strip_prefix("header:")) {
-            (Some(part), _) => part,
-            (None, Some(header)) => SignedPart::Header(header_name(header).map_err(|message| (message, None))?.to_ascii_lowercase()),
-            (None, None) => {
-                let words = PARTS.iter().map(|(word, _)| *word).chain(["header:NAME"]);
-                return Err((format!("`{{{name}}}` is no part of a request"), did_you_mean(name, words)));
-            }
-        });
-        rest = after;
-    }
-    if !rest.is_empty() {
-        parts.push(SignedPart::Text(rest.to_owned()));
-    }
-    Ok(parts)
+    Parts { of: "a request", words: &PARTS, header: SignedPart::Header, text: SignedPart::Text }.read(r, item)
 }

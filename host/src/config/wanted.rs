@@ -1,5 +1,8 @@
 //! What a plugin asks for, and what of it it was granted: for people who look, where `asked` is for those who write the file.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::expectation::{covers, expected_host};
 use super::facts::PluginFacts;
 use super::model::{Plugin, RequestPattern};
@@ -16,7 +19,8 @@ pub struct Wanted {
 }
 
 /// What became of what a plugin asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Granting {
     /// It has it.
     Granted,
@@ -24,17 +28,6 @@ pub enum Granting {
     Declined,
     /// Nobody has said; or the configuration does not say which host is meant.
     Open,
-}
-
-impl Granting {
-    /// As shown.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Granting::Granted => "granted",
-            Granting::Declined => "declined",
-            Granting::Open => "open",
-        }
-    }
 }
 
 /// All that a plugin asks for, in the order in which it says it.

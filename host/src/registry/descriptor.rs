@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -51,7 +52,8 @@ pub struct Descriptor {
 }
 
 /// One action.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PluginAction")]
 pub struct Action {
     /// Its name.
     pub name: String,
@@ -73,7 +75,8 @@ pub struct Action {
 }
 
 /// One stream.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PluginStream")]
 pub struct Stream {
     /// Its name.
     pub name: String,

@@ -1,6 +1,7 @@
 //! Steps that wait: for a time, for an event, for their next round. Nothing of the run is running meanwhile, and no time counts.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -26,7 +27,7 @@ pub struct Wait {
 }
 
 /// What the end of a waiting time leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum WaitFor {
     /// The step is done: it was a wait.

@@ -3,6 +3,7 @@
 mod arrivals;
 mod canary;
 mod credential_events;
+mod credential_health;
 mod desk;
 mod erasure;
 mod gauges;
@@ -27,12 +28,13 @@ mod traced;
 pub use arrivals::{Arrival, Arrivals};
 pub use canary::{Trial, TrialFigures};
 pub use credential_events::tell;
+pub use credential_health::{KnownCredential, MetBy};
 pub use desk::{Desk, Handed, Place};
 pub use erasure::Wanted;
 pub use identity::Identity;
 pub use intake::{Cause, Intake, IntakeError, MAX_HOPS, judge_again, order_key};
 pub use measured::{Measured, Pruned};
-pub use now::{Counted, Counts, count};
+pub use now::{Counted, Counts, WaitingSteps, count};
 pub use peers::{SILENT, Unservable, hear};
 pub use personal::{How, Member, Search, Step};
 pub use plugin_use::{PluginUse, Used};
@@ -42,7 +44,7 @@ pub use refusals::{Refusals, Tally};
 pub use rehearsal::Fixed;
 pub use revision::{ActionSchemas, BuildError, LoadedPlugin, Revision, WrittenRoute};
 pub use source_secrets::SourceSecrets;
-pub use traced::{Came, came_with, trace_of_event};
+pub use traced::{Came, EndedRun, came_with, trace_of_event};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -106,6 +108,15 @@ impl From<Problems> for ApplyError {
     fn from(problems: Problems) -> ApplyError {
         ApplyError::Problems(problems)
     }
+}
+
+/// A configuration file that was applied.
+#[derive(Debug)]
+pub struct Applied {
+    /// Number of its revision.
+    pub number: i64,
+    /// What is allowed in it but probably not meant.
+    pub warnings: Vec<config::Problem>,
 }
 
 /// What is configured now, with what belongs to each plugin across calls.
@@ -366,19 +377,22 @@ impl Runtime {
         Ok(runtime)
     }
 
-    /// Applies the configuration file as it is now, or refuses it whole. Gives the revision's number.
-    pub async fn reload(&self, by: &By) -> Result<i64, ApplyError> {
+    /// Applies the configuration file as it is now, or refuses it whole.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub async fn reload(&self, by: &By) -> Result<Applied, ApplyError> {
         let _one_at_a_time = self.reloading.lock().await;
         let loaded = config::load(&self.config_file)?;
         warn(&loaded);
         let certificates = self.prepare_certificates(&loaded).await?;
-        let number = self.apply(loaded, Start::Reload, by).await?;
+        let applied = self.apply(loaded, Start::Reload, by).await?;
         if let Some((certificates, prepared)) = certificates {
             certificates.install(prepared);
         }
         self.store.wake("credential", self.clock.now()).await?;
         self.due.notify_one();
-        Ok(number)
+        Ok(applied)
     }
 
     /// The certificate that the file names now, judged but not shown yet: nothing of a file is applied unless all of it can be.
@@ -445,7 +459,7 @@ impl Runtime {
         Ok(revision)
     }
 
-    async fn apply(&self, loaded: Loaded, when: Start, by: &By) -> Result<i64, ApplyError> {
+    async fn apply(&self, loaded: Loaded, when: Start, by: &By) -> Result<Applied, ApplyError> {
         let supply = Arc::new(Supply::of(&loaded)?);
         let progress: Progress = Arc::new(|what: &str, bytes: u64| tracing::info!(bytes, "{what}"));
         let sources = Sources::new(&loaded.config, Some(self.vault.clone()), progress);
@@ -463,7 +477,7 @@ impl Runtime {
                 let revision = self.stored_revision(latest.number, &supply).await?;
                 self.install(revision).await?;
                 self.set_supply(supply);
-                return Ok(latest.number);
+                return Ok(Applied { number: latest.number, warnings: Vec::new() });
             }
             _ => {
                 let components = revision.component_digests();
@@ -475,9 +489,10 @@ impl Runtime {
                 number
             }
         };
+        let warnings = revision.warnings.clone();
         self.install(Revision { number, ..revision }).await?;
         self.set_supply(supply);
-        Ok(number)
+        Ok(Applied { number, warnings })
     }
 
     fn supply(&self) -> Arc<Supply> {

@@ -43,6 +43,17 @@ impl Counts {
     }
 }
 
+/// How many runs wait at which step: route, step, number.
+#[derive(Debug)]
+pub struct WaitingSteps(Vec<(String, String, u64)>);
+
+impl WaitingSteps {
+    /// How many wait at that step.
+    pub fn at(&self, route: &str, step: &str) -> u64 {
+        self.0.iter().find(|(of, name, _)| of == route && name == step).map_or(0, |(.., count)| *count)
+    }
+}
+
 /// When something was counted, how long that took, and the count.
 type Last<T> = (Instant, Duration, Arc<T>);
 
@@ -52,6 +63,7 @@ pub struct Counted {
     counts: tokio::sync::Mutex<Option<Last<Counts>>>,
     /// By how many seconds were looked back.
     dead: tokio::sync::Mutex<BTreeMap<i64, Last<Vec<DeadOfAction>>>>,
+    waiting: tokio::sync::Mutex<Option<Last<WaitingSteps>>>,
 }
 
 /// What was counted, if that is still to be believed.
@@ -77,6 +89,18 @@ impl Runtime {
         let counts = Arc::new(Counts { open, dead_letters, oldest_due });
         *last = Some((Instant::now(), begun.elapsed(), counts.clone()));
         Ok(counts)
+    }
+
+    /// Which steps runs wait at, as it was a moment ago.
+    pub async fn waiting_steps(&self) -> Result<Arc<WaitingSteps>, StoreError> {
+        let mut last = self.counted.waiting.lock().await;
+        if let Some(waiting) = last.as_ref().and_then(believed) {
+            return Ok(waiting);
+        }
+        let begun = Instant::now();
+        let waiting = Arc::new(WaitingSteps(self.store.waiting_steps().await?));
+        *last = Some((Instant::now(), begun.elapsed(), waiting.clone()));
+        Ok(waiting)
     }
 
     /// Dead letters of the last so many seconds by the action that failed, as it was a moment ago.

@@ -152,17 +152,24 @@ async fn follow(runtime: &Runtime) {
     }
 }
 
+impl Runtime {
+    /// What there is to know of this host among those on the store.
+    pub fn as_host(&self, now: Timestamp) -> HostRow {
+        HostRow {
+            id: self.identity.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            revision: self.present().revision.number,
+            cannot_serve: self.unservable.at(now),
+            started_at: self.started_at,
+            seen_at: now,
+        }
+    }
+}
+
 /// Gives a sign of life; how many other hosts are up.
 async fn sign(runtime: &Runtime) -> Result<usize, StoreError> {
     let now = runtime.clock.now();
-    let host = HostRow {
-        id: runtime.identity.name.clone(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        revision: runtime.present().revision.number,
-        cannot_serve: runtime.unservable.at(now),
-        started_at: runtime.started_at,
-        seen_at: now,
-    };
+    let host = runtime.as_host(now);
     runtime.store.host_seen(host, now - FORGOTTEN).await?;
     let since = now - PATIENCE;
     let due = runtime.store.revisions_due(since).await?;

@@ -32,6 +32,8 @@ pub struct Revision {
     pub content: Value,
     /// Its routes as they stand in the file that it was applied from. None where this host took it from the store, which keeps no text.
     pub written: BTreeMap<String, WrittenRoute>,
+    /// What is allowed in that file but probably not meant.
+    pub warnings: Vec<Problem>,
 }
 
 /// A route as somebody wrote it.
@@ -119,7 +121,7 @@ impl Revision {
             webhooks: BTreeMap::new(),
             ..config.clone()
         };
-        Revision { number: 0, config, plugins: BTreeMap::new(), content: Value::Null, written: BTreeMap::new() }
+        Revision { number: 0, config, plugins: BTreeMap::new(), content: Value::Null, written: BTreeMap::new(), warnings: Vec::new() }
     }
 
     /// What its plugins and the host's own steps say of themselves.
@@ -229,6 +231,8 @@ pub(super) async fn build(
     let (errors, warnings): (Vec<Problem>, Vec<Problem>) = found.into_iter().partition(|problem| problem.severity == Severity::Error);
     problems.extend(errors);
     if !problems.is_empty() {
+        // Who mends it sees at once what else is odd.
+        problems.extend(loaded.warnings.iter().cloned().chain(warnings));
         return Err(loaded.problems(problems).into());
     }
     let mut plugins = BTreeMap::new();
@@ -239,14 +243,19 @@ pub(super) async fn build(
         }
     }
     // What comes out of the store has lost its text.
-    let written = if supply.is_some() { written(loaded, &warnings) } else { BTreeMap::new() };
-    Ok(Revision { number: 0, config: loaded.config.clone(), plugins, content: loaded.revision_content().clone(), written })
+    let (written, warnings) = match supply {
+        Some(_) => {
+            let warnings: Vec<Problem> = loaded.warnings.iter().cloned().chain(warnings).collect();
+            (written(loaded, &warnings), warnings)
+        }
+        None => (BTreeMap::new(), Vec::new()),
+    };
+    Ok(Revision { number: 0, config: loaded.config.clone(), plugins, content: loaded.revision_content().clone(), written, warnings })
 }
 
-fn written(loaded: &Loaded, found: &[Problem]) -> BTreeMap<String, WrittenRoute> {
-    let all: Vec<&Problem> = loaded.warnings.iter().chain(found).collect();
+fn written(loaded: &Loaded, all: &[Problem]) -> BTreeMap<String, WrittenRoute> {
     let route = |(name, excerpt): (String, Excerpt)| {
-        let warnings = all.iter().filter(|problem| excerpt.has_line(problem.line)).map(|problem| (*problem).clone()).collect();
+        let warnings = all.iter().filter(|problem| excerpt.has_line(problem.line)).cloned().collect();
         (name, WrittenRoute { excerpt, file: loaded.file.clone(), warnings })
     };
     loaded.excerpts().into_iter().map(route).collect()

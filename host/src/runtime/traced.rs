@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::Runtime;
 use crate::event::Event;
 use crate::run::FailureKind;
-use crate::store::{Accepted, ClaimedRun, NewEvent};
+use crate::store::{Accepted, ClaimedRun, EventRow, NewEvent, StoreError};
 use crate::telemetry::{Kind, Span, TraceContext};
 
 /// An event about to be taken in, as far as its span tells of it.
@@ -39,7 +39,73 @@ pub fn came_with(rows: &mut [NewEvent], request: Option<&TraceContext>) {
     }
 }
 
+/// A run that has ended, as far as its span tells of it.
+#[derive(Debug)]
+pub struct EndedRun<'r> {
+    /// Its event.
+    pub eid: &'r str,
+    /// Where in a trace that event's sender stands, as it is kept.
+    pub trace: Option<&'r str>,
+    /// Its id.
+    pub id: &'r str,
+    /// Its route.
+    pub route: &'r str,
+    /// The configuration that it ran on.
+    pub revision: i64,
+    /// The run that it replays.
+    pub replay_of: Option<&'r str>,
+    /// When it was added.
+    pub created_at: Timestamp,
+}
+
 impl Runtime {
+    /// A run has ended. A replay is of the same trace, and points to the run that it replays.
+    pub fn record_run(&self, run: &EndedRun<'_>, status: &'static str, kind: Option<&str>, ended_at: Timestamp) {
+        let (event, _) = self.export.tracing().of_event(run.eid, run.trace);
+        let context = event.child(&["run", run.id]);
+        if !context.is_recorded() {
+            return;
+        }
+        let took = std::time::Duration::try_from(ended_at.duration_since(run.created_at)).unwrap_or_default();
+        let mut span = Span::new(context, Some(event.clone()), format!("run {}", run.route), run.created_at, took)
+            .kind(Kind::Consumer)
+            .text("sangam.eid", run.eid)
+            .text("sangam.run", run.id)
+            .text("sangam.route", run.route)
+            .text("sangam.status", status)
+            .number("sangam.revision", run.revision);
+        if let Some(replayed) = run.replay_of {
+            span = span.text("sangam.replay_of", replayed).link(event.child(&["run", replayed]));
+        }
+        if let Some(kind) = kind {
+            span = span.failed(kind);
+        }
+        self.export.record(span);
+    }
+
+    /// A person has cancelled these runs of an event.
+    ///
+    /// # Errors
+    /// When the store does not answer: then nobody is told.
+    pub async fn record_cancelled(&self, event: &EventRow, cancelled: &[(String, String)]) -> Result<(), StoreError> {
+        if !self.export.tracing().records || cancelled.is_empty() {
+            return Ok(());
+        }
+        for run in self.store.runs(&event.eid).await?.iter().filter(|run| cancelled.iter().any(|(id, _)| *id == run.id)) {
+            let ended = EndedRun {
+                eid: &event.eid,
+                trace: event.trace.as_deref(),
+                id: &run.id,
+                route: &run.route,
+                revision: run.revision,
+                replay_of: run.replay_of.as_deref(),
+                created_at: run.created_at,
+            };
+            self.record_run(&ended, "cancelled", None, run.ended_at.unwrap_or(run.created_at));
+        }
+        Ok(())
+    }
+
     /// What the spans of these rows will tell; nothing where none are recorded.
     pub fn came(&self, rows: &[NewEvent]) -> Vec<Came> {
         if !self.export.tracing().records {

@@ -27,7 +27,7 @@ pub struct EffectId {
 }
 
 /// Where a write is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EffectState {
     /// About to leave. Found after a crash, it is in doubt.

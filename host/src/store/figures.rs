@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::sql::sql;
+use super::sql::{Dialect, sql};
 use super::{Store, StoreError, millis, timestamp};
 
 /// Actions that are told apart.
@@ -38,6 +38,25 @@ impl Store {
             .fetch_all(&self.readers)
             .await
             .map_err(StoreError::doing("count the runs that have not ended"))?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1), u64::try_from(row.get::<i64>(2)).unwrap_or(0))).collect())
+    }
+
+    /// Runs that wait, by the step that they wait at: route, step, number. Where the undo of a step waits, it is that step. The work grows with their
+    /// number.
+    pub async fn waiting_steps(&self) -> Result<Vec<(String, String, u64)>, StoreError> {
+        let query = match self.dialect() {
+            Dialect::Sqlite => {
+                "select run.route, json_extract(step.value, '$.name'), count(*) from run, json_each(run.state, '$.steps') step \
+                 where run.ended_at is null and run.status = 'waiting' and run.state is not null \
+                 and 'waiting' in (json_extract(step.value, '$.status'), json_extract(step.value, '$.undo.status')) group by 1, 2"
+            }
+            Dialect::Postgres => {
+                "select run.route, step.value ->> 'name', count(*) from run, json_array_elements(cast(run.state as json) -> 'steps') step (value) \
+                 where run.ended_at is null and run.status = 'waiting' and run.state is not null \
+                 and 'waiting' in (step.value ->> 'status', step.value -> 'undo' ->> 'status') group by 1, 2"
+            }
+        };
+        let rows = sql(query).fetch_all(&self.readers).await.map_err(StoreError::doing("count the steps that wait"))?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1), u64::try_from(row.get::<i64>(2)).unwrap_or(0))).collect())
     }
 

@@ -24,6 +24,8 @@ pub struct EventRow {
     pub hops: u32,
     /// When personal data of it was erased.
     pub erased_at: Option<Timestamp>,
+    /// Where in a trace its sender stands, as it is kept.
+    pub trace: Option<String>,
 }
 
 /// A run as stored.
@@ -160,7 +162,7 @@ impl RunRow {
 impl Store {
     /// An event.
     pub async fn event(&self, eid: &str) -> Result<Option<EventRow>, StoreError> {
-        let row = sql("select eid, body, received_at, cause, hops, erased_at from event where eid = ?")
+        let row = sql("select eid, body, received_at, cause, hops, erased_at, trace from event where eid = ?")
             .bind(eid)
             .fetch_optional(&self.readers)
             .await
@@ -243,7 +245,7 @@ impl Store {
 
     /// A page of events, newest first.
     pub async fn events(&self, filter: &EventFilter) -> Result<EventPage, StoreError> {
-        let mut query = sql("select eid, body, received_at, cause, hops, erased_at from event where 1 = 1");
+        let mut query = sql("select eid, body, received_at, cause, hops, erased_at, trace from event where 1 = 1");
         if !filter.kind.is_empty() {
             query.push(" and type in ").push_list(&filter.kind);
         }
@@ -414,6 +416,7 @@ fn event_row(row: &Row) -> Result<EventRow, StoreError> {
         cause: row.get("cause"),
         hops: row.get("hops"),
         erased_at: optional_timestamp(row.get("erased_at"))?,
+        trace: row.get("trace"),
     })
 }
 

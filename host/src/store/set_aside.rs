@@ -196,6 +196,7 @@ impl Store {
                     if marked > 0 {
                         let due = sql("update source set due_at = ?1 where name = ?2 and lane = 'live' and state = 'active'");
                         due.bind(millis(now)).bind(&source).execute(&mut *connection).await.map_err(doing())?;
+                        connection.tell(changed(source, now));
                     }
                     note.append(connection).await?;
                     Ok(marked)
@@ -214,6 +215,9 @@ impl Store {
                 Box::pin(async move {
                     let delete = sql("delete from set_aside where source = ?1 and (?2 is null or id = ?2)").bind(&source).bind(&id);
                     let gone = delete.execute(&mut *connection).await.map_err(StoreError::doing("let go of what was set aside"))?;
+                    if gone > 0 {
+                        connection.tell(changed(source, now));
+                    }
                     note.append(connection).await?;
                     Ok(gone)
                 })
@@ -229,13 +233,17 @@ impl Store {
                 let (id, reason) = (id.clone(), reason.clone());
                 Box::pin(async move {
                     let settle = match reason {
-                        None => sql("delete from set_aside where id = ?").bind(id),
-                        Some(reason) => sql("update set_aside set reason = ?, last_at = ?, retry = 0 where id = ?")
+                        None => sql("delete from set_aside where id = ? returning source").bind(id),
+                        Some(reason) => sql("update set_aside set reason = ?, last_at = ?, retry = 0 where id = ? returning source")
                             .bind(reason)
                             .bind(millis(now))
                             .bind(id),
                     };
-                    settle.execute(connection).await.map_err(StoreError::doing("settle what was set aside"))?;
+                    let source: Option<String> =
+                        settle.scalar_optional(&mut *connection).await.map_err(StoreError::doing("settle what was set aside"))?;
+                    if let Some(source) = source {
+                        connection.tell(changed(source, now));
+                    }
                     Ok(())
                 })
             })
@@ -311,9 +319,14 @@ pub(super) async fn keep(connection: &mut Connection, things: &[NewSetAside]) ->
         .await
         .map_err(StoreError::doing("set something aside"))?;
         new += u64::from(kept == thing.id);
-        connection.tell(News::Source(SourceChanged { name: thing.source.clone(), state: None, at: thing.at }));
+        connection.tell(changed(thing.source.clone(), thing.at));
     }
     Ok(new)
+}
+
+/// What a source has set aside is not what it was.
+fn changed(source: String, at: Timestamp) -> News {
+    News::Source(SourceChanged { name: source, state: None, at })
 }
 
 /// What was tried again and not set aside again has become an event: it goes.

@@ -10,7 +10,7 @@ use crate::attempt::{AttemptTrace, Level, LogLine, SentRequest};
 use crate::config::Step;
 use crate::engine::{CallOutcome, PluginFailureKind};
 use crate::run::{FailureKind, Outcome};
-use crate::runtime::Runtime;
+use crate::runtime::{EndedRun, Runtime};
 use crate::store::ClaimedRun;
 use crate::telemetry::{self, Kind, Span, TraceContext};
 
@@ -178,25 +178,16 @@ impl Driver {
     }
 }
 
-/// A run has ended. A replay is of the same trace, and points to the run that it replays.
+/// A run has ended.
 pub(super) fn record_run(runtime: &Runtime, run: &ClaimedRun, status: &'static str, kind: Option<&str>, ended_at: Timestamp) {
-    let (context, event) = runtime.trace_of_run(run);
-    if !context.is_recorded() {
-        return;
-    }
-    let took = Duration::try_from(ended_at.duration_since(run.created_at)).unwrap_or_default();
-    let mut span = Span::new(context, Some(event.clone()), format!("run {}", run.route), run.created_at, took)
-        .kind(Kind::Consumer)
-        .text("sangam.eid", &run.eid)
-        .text("sangam.run", &run.id)
-        .text("sangam.route", &run.route)
-        .text("sangam.status", status)
-        .number("sangam.revision", run.revision);
-    if let Some(replayed) = &run.replay_of {
-        span = span.text("sangam.replay_of", replayed).link(event.child(&["run", replayed]));
-    }
-    if let Some(kind) = kind {
-        span = span.failed(kind);
-    }
-    runtime.export.record(span);
+    let ended = EndedRun {
+        eid: &run.eid,
+        trace: run.trace.as_deref(),
+        id: &run.id,
+        route: &run.route,
+        revision: run.revision,
+        replay_of: run.replay_of.as_deref(),
+        created_at: run.created_at,
+    };
+    runtime.record_run(&ended, status, kind, ended_at);
 }

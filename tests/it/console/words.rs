@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
+use sangam_tests::HostFolder;
 use serde_json::Value;
 
 use super::serving::{files, root};
@@ -69,6 +70,21 @@ fn every_language_has_the_same_words_with_the_same_places_for_values() -> anyhow
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(english.len() > 100, "{}", english.len());
     Ok(())
+}
+
+#[tokio::test]
+async fn there_are_words_for_all_that_the_host_puts_on_record_and_for_nothing_else() -> anyhow::Result<()> {
+    let folder = HostFolder::new("[server]\nlisten = \"127.0.0.1:0\"\naccess = \"open\"\n")?;
+    let host = folder.start().await?;
+    let answer = host.client.get("/v1/audit/actions").await?.json;
+    let actions = answer["actions"].as_array().context("a list of actions")?;
+    // As the page makes a key of an action.
+    let told: BTreeSet<String> =
+        actions.iter().filter_map(Value::as_str).map(|action| format!("audit.did-{}", action.replace('.', "-"))).collect();
+    let known: BTreeSet<String> = words("en")?.into_keys().filter(|key| key.starts_with("audit.did-")).collect();
+    assert_eq!(known, told);
+    assert!(told.len() > 20, "{told:?}");
+    host.kill().await
 }
 
 #[test]

@@ -64,19 +64,19 @@ async fn a_break_and_its_end_are_each_told_once_by_several_hosts() -> anyhow::Re
     let alert: Value = serde_json::from_str(&alerts.requests()[0].body)?;
     assert_eq!((&alert["credential"], &alert["type"]), (&json!("books"), &json!("oauth2-refresh-token")));
     assert!(alert["reason"].as_str().is_some_and(|reason| reason.contains("invalid_grant")), "{alert}");
-    // A host knows what it met itself, and one of the two may have had both runs.
-    let mut met = Vec::new();
-    for host in &hosts {
+    // Each host says so, whichever of them met it; one that was started a moment ago, too.
+    let late = folder.start().await?;
+    for host in hosts.iter().chain([&late]) {
         let broken = state(&host.client, "books").await?;
-        if broken["broken_at"].is_string() {
-            met.push((&host.client.url, broken));
-        }
+        assert_eq!((&broken["state"], broken["broken_at"].is_string()), (&json!("broken"), true), "{broken}");
+        assert!(broken["last_error"].as_str().is_some_and(|why| why.contains("invalid_grant")), "{broken}");
+        let overview = host.client.get("/v1/overview").await?.json;
+        assert_eq!(overview["credentials"][0]["state"], "broken", "{overview:#}");
     }
-    let (url, broken) = met.first().context("neither host knows of it")?;
-    assert!(broken["last_error"].is_string(), "{broken}");
-    let listed = folder.run(&["credentials", "list", "--url", url], "")?;
+    let listed = folder.run(&["credentials", "list", "--url", &late.client.url], "")?;
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     assert!(listed.contains("books") && listed.contains("invalid_grant"), "{listed}");
+    late.kill().await?;
 
     // Somebody sets a good refresh token in place of the old one.
     vendor.set("refresh-token", "strict-refresh-another").map_err(anyhow::Error::msg)?;
@@ -88,6 +88,9 @@ async fn a_break_and_its_end_are_each_told_once_by_several_hosts() -> anyhow::Re
     tokio::time::sleep(Duration::from_secs(6)).await;
     assert_eq!(told(&hosts[1].client).await?, ["sangam.credential.broken", "sangam.credential.healed"]);
     assert_eq!(alerts.requests().len(), 2);
+    for host in &hosts {
+        assert_ne!(state(&host.client, "books").await?["state"], "broken", "it works again");
+    }
     for host in hosts {
         host.kill().await?;
     }

@@ -13,6 +13,8 @@ pub use rotation::{rotate, signing};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -176,11 +178,26 @@ fn retry_after(headers: &[(String, Vec<u8>)]) -> Option<Duration> {
     std::str::from_utf8(value).ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
+/// How an endpoint took what was sent to try it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "TestedWebhook")]
+pub struct Tested {
+    /// Of what was sent.
+    id: String,
+    /// It took it.
+    ok: bool,
+    /// What it answered with; null: it did not.
+    status: Option<u16>,
+    /// Why that is not well.
+    reason: Option<String>,
+    duration_ms: u64,
+}
+
 /// Sends an endpoint something to see whether it is well; nothing is kept of it.
 ///
 /// # Errors
 /// What stands in the way.
-pub async fn test(runtime: &Runtime, endpoint: &PresentSubscriber) -> Result<Value, String> {
+pub async fn test(runtime: &Runtime, endpoint: &PresentSubscriber) -> Result<Tested, String> {
     let now = runtime.clock.now();
     let delivery = Delivery {
         id: format!("test_{}", uuid::Uuid::now_v7()),
@@ -194,10 +211,9 @@ pub async fn test(runtime: &Runtime, endpoint: &PresentSubscriber) -> Result<Val
     let url = Url::parse(&endpoint.config.url).map_err(|error| error.to_string())?;
     let begun = std::time::Instant::now();
     let answer = answer(endpoint.poster.post(&url, ready.headers, ready.body, endpoint.config.timeout).await);
-    let duration = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Ok(
-        json!({ "id": delivery.id, "ok": meaning(&answer) == Meaning::Taken, "status": answer.status, "reason": answer.why, "duration_ms": duration }),
-    )
+    let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let ok = meaning(&answer) == Meaning::Taken;
+    Ok(Tested { id: delivery.id, ok, status: answer.status, reason: answer.why, duration_ms })
 }
 
 #[cfg(test)]

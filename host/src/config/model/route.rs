@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::store::Retention;
 use crate::config::journal::JournalPolicy;
 use crate::mapping::Expr;
@@ -56,7 +59,8 @@ impl Route {
 }
 
 /// `order-on-dead`: what a dead run does with its `order-by` key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum OrderOnDead {
     /// `"release"`, the default: the next run goes on, a replay goes to the end.
     Release,
@@ -135,7 +139,8 @@ pub struct Retry {
 }
 
 /// `on-failure`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum OnFailure {
     /// The run is dead once what does not depend on the step has finished.
     DeadLetter,
@@ -146,7 +151,8 @@ pub enum OnFailure {
 }
 
 /// `on-doubt`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum OnDoubt {
     /// Send again with the same key.
     Resend,

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use rustls_pki_types::CertificateDer;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{Reference, Retry};
 use crate::router::Pattern;
@@ -40,13 +42,16 @@ pub struct Subscriber {
 }
 
 /// `format`: what is posted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum SubscriberFormat {
     /// `"standard-webhooks"`: `{type, timestamp, data}`.
+    #[serde(rename = "standard-webhooks")]
     StandardWebhooks,
     /// `"cloudevents"`: the whole event in the body (structured mode).
+    #[serde(rename = "cloudevents")]
     CloudEvents,
     /// `"cloudevents-binary"`: the data in the body, the rest in headers.
+    #[serde(rename = "cloudevents-binary")]
     CloudEventsBinary,
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::shape::Shaped;
-use crate::config::item::Item;
+use crate::config::item::{Item, given};
 use crate::config::model::{Nats, NatsBody, NatsDeliver, NatsServer};
 use crate::config::nats::{CONNECTION, NatsServers, connection};
 use crate::config::problems::did_you_mean;
@@ -43,23 +43,18 @@ pub(super) fn nats(r: &mut Reader<'_>, section: &mut Section<'_>, servers: &Nats
     }
     Some(Nats {
         server: server?,
-        domain: optional(domain)?,
+        domain: given(domain)?,
         stream: stream?,
         consumer: consumer?,
         create: create?,
-        filter_subjects: optional(subjects)?,
+        filter_subjects: given(subjects)?,
         deliver: deliver?,
-        ack_wait: optional(ack_wait)?,
-        max_ack_pending: optional(pending)?,
+        ack_wait: given(ack_wait)?,
+        max_ack_pending: given(pending)?,
         max_batch: batch? as usize,
         max_batch_size: usize::try_from(size?).ok()?,
         body: body?,
     })
-}
-
-/// What is not there is no mistake; what is there and wrong is.
-fn optional<T>(read: Option<Option<T>>) -> Option<Option<T>> {
-    read.map_or(Some(None), |read| read.map(Some))
 }
 
 /// `server = "NAME"` of a `[nats.NAME]`, or the same keys as there.

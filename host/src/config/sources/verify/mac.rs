@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::{secrets, tolerance};
+use crate::config::braces::Parts;
 use crate::config::header::header_name;
-use crate::config::item::Item;
+use crate::config::item::{Item, given};
 use crate::config::model::{DeliveryId, HmacAlgorithm, HookPart, HookTime, Mac, SecretEncoding, SignatureEncoding, SignedTime, TimePlace};
-use crate::config::problems::did_you_mean;
 use crate::config::reader::Reader;
 use crate::config::section::Section;
 
@@ -244,14 +244,6 @@ fn time(r: &mut Reader<'_>, section: &mut Section<'_>, has_fields: bool) -> Opti
     Some(Some(SignedTime { place, form: form?, tolerance: tolerance? }))
 }
 
-/// A key that may be absent: the outer `Option`; and may be wrong: the inner one.
-fn given<T>(read: Option<Option<T>>) -> Option<Option<T>> {
-    match read {
-        Some(value) => value.map(Some),
-        None => Some(None),
-    }
-}
-
 fn lower_header(r: &mut Reader<'_>, item: &Item<'_>) -> Option<String> {
     item.parsed(r, header_name).map(|name| name.to_ascii_lowercase())
 }
@@ -282,39 +274,5 @@ const PARTS: [(&str, HookPart); 11] = [
 
 /// A text with parts in braces.
 fn template(r: &mut Reader<'_>, item: &Item<'_>) -> Option<Vec<HookPart>> {
-    let text = item.text(r)?;
-    match parts(text.value) {
-        Ok(parts) => Some(parts),
-        Err((message, help)) => {
-            r.error(&text.span, message).help = help;
-            None
-        }
-    }
-}
-
-fn parts(text: &str) -> Result<Vec<HookPart>, (String, Option<String>)> {
-    let mut parts = Vec::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('{') {
-        if !before.is_empty() {
-            parts.push(HookPart::Text(before.to_owned()));
-        }
-        let Some((name, after)) = after.split_once('}') else {
-            return Err(("`{` has no end".to_owned(), Some("close it with `}`".to_owned())));
-        };
-        let known = PARTS.iter().find(|(word, _)| *word == name).map(|(_, part)| part.clone());
-        parts.push(match (known, name.strip_prefix("header:")) {
-            (Some(part), _) => part,
-            (None, Some(header)) => HookPart::Header(header_name(header).map_err(|message| (message, None))?.to_ascii_lowercase()),
-            (None, None) => {
-                let words = PARTS.iter().map(|(word, _)| *word).chain(["header:NAME"]);
-                return Err((format!("`{{{name}}}` is no part of a delivery"), did_you_mean(name, words)));
-            }
-        });
-        rest = after;
-    }
-    if !rest.is_empty() {
-        parts.push(HookPart::Text(rest.to_owned()));
-    }
-    Ok(parts)
+    Parts { of: "a delivery", words: &PARTS, header: HookPart::Header, text: HookPart::Text }.read(r, item)
 }
