@@ -125,14 +125,14 @@ impl Desk {
         Some(Kept(Mutex::new(Some(Place { shared: self.shared.clone(), route: route.to_owned(), went_on: None }))))
     }
 
-    /// Leases to this host what it has room for at once; says whether that is all of it. A run with an order key may have to wait for others.
+    /// Leases to this host what it has room for at once; says whether that is all of it. Whether a run has to wait for others of its order key the store knows.
     fn offer(&self, rows: &mut [NewEvent], owner: &str, until: Timestamp) -> bool {
         if !self.shared.is_open.load(Ordering::Relaxed) {
             return false;
         }
         let mut all = true;
         for run in rows.iter_mut().flat_map(|row| &mut row.runs).filter(|run| run.dead.is_none()) {
-            let kept = if run.order_key.is_none() { self.keep(&run.route) } else { None };
+            let kept = self.keep(&run.route);
             all &= kept.is_some();
             run.lease = kept.map(|kept| FirstLease { owner: owner.to_owned(), until, taker: Arc::new(kept) });
         }
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
     use crate::store::NewRun;
 
-    fn row(key: Option<&str>) -> NewEvent {
+    fn row() -> NewEvent {
         let now = Timestamp::UNIX_EPOCH;
         NewEvent {
             trace: None,
@@ -180,7 +180,7 @@ mod tests {
                 id: "r".to_owned(),
                 route: "route".to_owned(),
                 revision: 1,
-                order_key: key.map(str::to_owned),
+                order_key: None,
                 order_hold: false,
                 deadline_at: now,
                 dead: None,
@@ -189,22 +189,21 @@ mod tests {
         }
     }
 
-    fn leased(desk: &Desk, key: Option<&str>) -> Vec<NewEvent> {
-        let mut rows = vec![row(key)];
+    fn leased(desk: &Desk) -> Vec<NewEvent> {
+        let mut rows = vec![row()];
         let all = desk.offer(&mut rows, "me", Timestamp::UNIX_EPOCH);
         assert_eq!(all, rows[0].runs[0].lease.is_some());
         rows
     }
 
     #[test]
-    fn only_a_host_that_has_nothing_waiting_leases_what_comes_in_and_never_what_may_have_to_wait_for_its_order() {
+    fn only_a_host_that_has_nothing_waiting_leases_what_comes_in() {
         let desk = Desk::default();
-        assert!(leased(&desk, None)[0].runs[0].lease.is_none());
+        assert!(leased(&desk)[0].runs[0].lease.is_none());
         desk.open(true);
-        assert!(leased(&desk, None)[0].runs[0].lease.is_some());
-        assert!(leased(&desk, Some("key"))[0].runs[0].lease.is_none());
+        assert!(leased(&desk)[0].runs[0].lease.is_some());
         desk.open(false);
-        assert!(leased(&desk, None)[0].runs[0].lease.is_none());
+        assert!(leased(&desk)[0].runs[0].lease.is_none());
     }
 
     #[test]
@@ -213,18 +212,18 @@ mod tests {
         desk.open(true);
         let mut handed = desk.handed().expect("nobody has it yet");
         let mut kept = Vec::new();
-        while leased(&desk, None)[0].runs[0].lease.is_some() {
-            kept.push(leased(&desk, None));
+        while leased(&desk)[0].runs[0].lease.is_some() {
+            kept.push(leased(&desk));
             assert!(kept.len() <= 512, "there is no end to the room");
         }
         let [one] = <[NewEvent; 1]>::try_from(kept.pop().expect("there was room")).expect("one event");
         drop(one);
-        let [again] = <[NewEvent; 1]>::try_from(leased(&desk, None)).expect("one event");
-        again.hand_over();
-        assert!(leased(&desk, None)[0].runs[0].lease.is_none(), "its place was given twice");
+        let [again] = <[NewEvent; 1]>::try_from(leased(&desk)).expect("one event");
+        again.hand_over(&[]);
+        assert!(leased(&desk)[0].runs[0].lease.is_none(), "its place was given twice");
         let run = handed.try_recv().expect("it was handed over");
         assert_eq!((run.run.id.as_str(), run.run.fence, run.run.is_fresh()), ("r", 1, true));
         drop(run);
-        assert!(leased(&desk, None)[0].runs[0].lease.is_some(), "its place was not given back");
+        assert!(leased(&desk)[0].runs[0].lease.is_some(), "its place was not given back");
     }
 }

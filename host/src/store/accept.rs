@@ -1,5 +1,6 @@
 //! Events taken in: each with one run for every route that wants it, in one transaction.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -78,7 +79,7 @@ pub struct NewRun {
     pub deadline_at: Timestamp,
     /// Dead from the start, with this reason: an expression of the route failed.
     pub dead: Option<String>,
-    /// Leased from the start; only of a run without an order key, taken in by [`Store::accept`].
+    /// Leased from the start, unless it has to wait behind others of its order key; only of a run taken in by [`Store::accept`].
     pub lease: Option<FirstLease>,
 }
 
@@ -88,10 +89,13 @@ impl NewEvent {
         self.runs.iter().all(|run| run.lease.is_some() || run.dead.is_some())
     }
 
-    /// It is durable: its leased runs go to who has the leases.
-    pub(crate) fn hand_over(self) {
+    /// It is durable: its leased runs go to who has the leases. Of those with an order key only the `first` of their lines are leased.
+    pub(crate) fn hand_over(self, first: &[String]) {
         for run in self.runs {
             let Some(lease) = run.lease else { continue };
+            if run.order_key.is_some() && !first.contains(&run.id) {
+                continue;
+            }
             lease.taker.take(ClaimedRun {
                 root: run.id.clone(),
                 id: run.id,
@@ -99,7 +103,7 @@ impl NewEvent {
                 route: run.route,
                 revision: run.revision,
                 replay_of: None,
-                order_key: None,
+                order_key: run.order_key,
                 is_away: false,
                 fence: FIRST_FENCE,
                 state: None,
@@ -127,6 +131,8 @@ pub struct Accepted {
     pub duplicate: bool,
     /// …with other content.
     pub differs: bool,
+    /// Its runs that are leased and have an order key which nobody else holds.
+    pub first: Vec<String>,
 }
 
 impl Store {
@@ -142,7 +148,7 @@ impl Store {
 /// Inserts several intakes at once; gives the outcomes per intake.
 pub(super) async fn insert(connection: &mut Connection, groups: &[&[NewEvent]]) -> Result<Vec<Vec<Accepted>>, StoreError> {
     let all: Vec<&NewEvent> = groups.iter().flat_map(|group| group.iter()).collect();
-    let mut new = std::collections::HashSet::with_capacity(all.len());
+    let mut new = HashSet::with_capacity(all.len());
     // In one order on all hosts, so that two that get the same events at once don't wait for each other in a circle.
     let mut sorted = all.clone();
     sorted.sort_by_key(|event| (&event.source, &event.id));
@@ -176,18 +182,19 @@ pub(super) async fn insert(connection: &mut Connection, groups: &[&[NewEvent]]) 
         });
         query.execute(&mut *connection).await.map_err(StoreError::doing("take in events"))?;
     }
-    insert_runs(connection, &fresh).await?;
+    let first = insert_runs(connection, &fresh).await?;
     for rows in fresh.chunks(ROWS) {
         let eids: Vec<&String> = rows.iter().map(|event| &event.eid).collect();
         wait::arrive(connection, &eids).await?;
     }
-    fresh.iter().for_each(|event| tell(connection, event));
+    fresh.iter().for_each(|event| tell(connection, event, &first));
     let mut outcomes = Vec::with_capacity(groups.len());
     for group in groups {
         let mut outcome = Vec::with_capacity(group.len());
         for event in *group {
             outcome.push(if new.contains(&event.eid) {
-                Accepted { eid: event.eid.clone(), duplicate: false, differs: false }
+                let own = event.runs.iter().map(|run| &run.id).filter(|run| first.contains(*run));
+                Accepted { eid: event.eid.clone(), duplicate: false, differs: false, first: own.cloned().collect() }
             } else {
                 original(connection, event).await?
             });
@@ -207,14 +214,15 @@ async fn original(connection: &mut Connection, event: &NewEvent) -> Result<Accep
     let eid: String = row.get(0);
     match eid == event.eid {
         // A commit that was thought to have failed took place after all.
-        true => tell(connection, event),
+        // Of its lines nothing is known any more: what was leased first in one is claimed once that lease ends.
+        true => tell(connection, event, &HashSet::new()),
         false => connection.tell(News::Duplicate),
     }
-    Ok(Accepted { duplicate: eid != event.eid, differs: row.get::<Vec<u8>>(1) != event.digest, eid })
+    Ok(Accepted { duplicate: eid != event.eid, differs: row.get::<Vec<u8>>(1) != event.digest, eid, first: Vec::new() })
 }
 
-/// It is taken in, and those of its runs that could not begin are dead.
-fn tell(connection: &mut Connection, event: &NewEvent) {
+/// It is taken in, those of its runs that could not begin are dead, and leased ones begin: with an order key the `first` of their lines.
+fn tell(connection: &mut Connection, event: &NewEvent, first: &HashSet<String>) {
     connection.tell(News::Accepted(live::Accepted {
         eid: event.eid.clone(),
         event_type: event.kind.clone(),
@@ -227,12 +235,13 @@ fn tell(connection: &mut Connection, event: &NewEvent) {
         let changed = RunChanged::new(&event.eid, &run.id, &run.route, "dead", event.received_at);
         connection.tell(News::Run(RunChanged { took_ms: Some(0), ..changed }));
     }
-    for run in event.runs.iter().filter(|run| run.lease.is_some()) {
+    for run in event.runs.iter().filter(|run| run.lease.is_some() && (run.order_key.is_none() || first.contains(&run.id))) {
         connection.tell(News::Run(RunChanged::new(&event.eid, &run.id, &run.route, "running", event.received_at)));
     }
 }
 
-async fn insert_runs(connection: &mut Connection, events: &[&NewEvent]) -> Result<(), StoreError> {
+/// Gives those that are leased and first in the line of their order key.
+async fn insert_runs(connection: &mut Connection, events: &[&NewEvent]) -> Result<HashSet<String>, StoreError> {
     let runs: Vec<(&NewEvent, &NewRun)> = events.iter().flat_map(|event| event.runs.iter().map(move |run| (*event, run))).collect();
     for rows in runs.chunks(ROWS) {
         let mut query = sql(
@@ -271,8 +280,11 @@ async fn insert_runs(connection: &mut Connection, events: &[&NewEvent]) -> Resul
         query.execute(&mut *connection).await.map_err(StoreError::doing("take in runs"))?;
     }
     // A run behind another of the same key is not due: whoever ends the one before makes it so.
+    let mut first = HashSet::new();
     for (_, run) in runs.iter().filter(|(_, run)| run.order_key.is_some() && run.dead.is_none()) {
-        order::queue(connection, &run.id).await?;
+        if !order::queue(connection, &run.id).await? && run.lease.is_some() {
+            first.insert(run.id.clone());
+        }
     }
-    Ok(())
+    Ok(first)
 }

@@ -135,17 +135,19 @@ async fn cancel(connection: &mut Connection, eid: &str, now: Timestamp) -> Resul
     Ok(cancelled)
 }
 
-/// A run behind another of the same key is not due: whoever ends the one before makes it so.
-pub(super) async fn queue(connection: &mut Connection, run: &str) -> Result<(), StoreError> {
-    sql("update run set due_at = null where id = ? and order_key is not null and exists (select 1 from run before where before.route = run.route \
+/// A run behind another of the same key is not due, and nobody's: whoever ends the one before makes it due. Says whether it is behind one.
+pub(super) async fn queue(connection: &mut Connection, run: &str) -> Result<bool, StoreError> {
+    let queued =
+        sql("update run set due_at = null, status = 'pending', lease_owner = null, fence = 0 where id = ? and order_key is not null \
+         and exists (select 1 from run before where before.route = run.route \
          and before.order_key = run.order_key and before.order_key is not null \
          and (before.ended_at is null or (before.status = 'dead' and before.order_hold = 1 and before.superseded = 0)) \
          and before.order_away = 0 and coalesce(before.order_place, before.seq) < coalesce(run.order_place, run.seq))")
-    .bind(run)
-    .execute(connection)
-    .await
-    .map_err(StoreError::doing("put a run in order"))?;
-    Ok(())
+        .bind(run)
+        .execute(connection)
+        .await
+        .map_err(StoreError::doing("put a run in order"))?;
+    Ok(queued > 0)
 }
 
 /// Who comes next of the key of a run that ended or went away becomes due, if nobody holds it: one that is back, or else the first in line.

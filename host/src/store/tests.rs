@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::audit::{Act, Action, AuditKey, By};
 
 use super::{
-    AttemptEnd, Claim, ClaimedRun, KeyRow, KeySettlement, NewEvent, NewRun, NewWait, RunSettlement, SeenValue, StepValue, Store,
-    StoreError, key_size,
+    AttemptEnd, Claim, ClaimedRun, FirstLease, KeyRow, KeySettlement, NewEvent, NewRun, NewWait, RunSettlement, SeenValue, StepValue,
+    Store, StoreError, Taker, key_size,
 };
 
 /// A store in a folder of its own.
@@ -201,6 +201,65 @@ async fn a_worker_whose_lease_went_to_another_writes_nothing() {
     // It can't keep the run from the other either.
     store.renew(vec![(stale.id.clone(), stale.fence)], later + SignedDuration::from_secs(600)).await.expect("the store works");
     assert_eq!(claim(&store, "c", later + SignedDuration::from_secs(16), 1).await.len(), 1);
+}
+
+/// Whom runs are handed to.
+#[derive(Debug, Default)]
+struct Hands(std::sync::Mutex<Vec<ClaimedRun>>);
+
+impl Taker for Hands {
+    fn take(&self, run: ClaimedRun) {
+        self.0.lock().expect("nobody panics").push(run);
+    }
+}
+
+impl Hands {
+    fn lease(self: &std::sync::Arc<Hands>, mut event: NewEvent) -> NewEvent {
+        let until = start() + SignedDuration::from_secs(15);
+        event.runs[0].lease = Some(FirstLease { owner: "me".to_owned(), until, taker: self.clone() });
+        event
+    }
+
+    fn ids(&self) -> Vec<String> {
+        self.0.lock().expect("nobody panics").iter().map(|run| run.id.clone()).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_leased_with_its_acceptance_is_handed_over_once_and_claimed_by_others_when_its_lease_ends() {
+    let House { store, _folder } = house().await;
+    let hands = std::sync::Arc::new(Hands::default());
+    store.accept(vec![hands.lease(event(1, None, start()))]).await.expect("the store works");
+    store.accept(vec![hands.lease(NewEvent { eid: "again".to_owned(), ..event(1, None, start()) })]).await.expect("the store works");
+    assert_eq!(hands.ids(), ["r00001"], "a duplicate has no run");
+    assert!(claim(&store, "other", start(), 8).await.is_empty(), "it is leased");
+    // It is as good a lease as any.
+    let run = hands.0.lock().expect("nobody panics").remove(0);
+    let claimed = claim(&store, "other", start() + SignedDuration::from_secs(16), 8).await.remove(0);
+    assert_eq!((claimed.id.as_str(), claimed.fence, run.fence), ("r00001", 2, 1));
+    assert_eq!((claimed.event, claimed.created_at, claimed.deadline_at), (run.event.clone(), run.created_at, run.deadline_at));
+    let refused = store.settle(counted(&run, seen(&store).await, start(), "stale")).await;
+    assert!(matches!(refused, Err(StoreError::Fenced)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn of_an_order_key_only_the_first_in_line_is_leased_with_its_acceptance() {
+    let House { store, _folder } = house().await;
+    let hands = std::sync::Arc::new(Hands::default());
+    let rows = vec![
+        hands.lease(event(1, Some("k"), start())),
+        hands.lease(event(2, Some("k"), start())),
+        hands.lease(event(3, Some("l"), start())),
+    ];
+    store.accept(rows).await.expect("the store works");
+    store.accept(vec![hands.lease(event(4, Some("l"), start()))]).await.expect("the store works");
+    assert_eq!(hands.ids(), ["r00001", "r00003"]);
+    assert!(claim(&store, "other", start() + SignedDuration::from_secs(1), 8).await.is_empty(), "those behind are not due");
+    let first = hands.0.lock().expect("nobody panics").remove(0);
+    assert_eq!(first.order_key.as_deref(), Some("k"));
+    store.settle(counted(&first, seen(&store).await, start(), "one")).await.expect("it is settled");
+    let next = claim(&store, "other", start() + SignedDuration::from_secs(1), 8).await;
+    assert_eq!(next.iter().map(|run| (run.id.as_str(), run.fence)).collect::<Vec<_>>(), [("r00002", 1)]);
 }
 
 #[tokio::test]

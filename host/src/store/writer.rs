@@ -388,7 +388,7 @@ fn answer(jobs: Vec<Job>, accepted: Vec<Vec<Accepted>>) {
                 // Here rather than by who asked, who may have gone away.
                 for (event, accepted) in events.into_iter().zip(&outcome) {
                     if !accepted.duplicate {
-                        event.hand_over();
+                        event.hand_over(&accepted.first);
                     }
                 }
                 let _ = reply.send(Ok(outcome));
