@@ -24,7 +24,8 @@ pub(crate) type Found<T> = Result<T, Missing>;
 /// `go build` wants this; Debian's is called so, too.
 const GO: &str = "no Go here (`go version` fails): install it from Debian (`apt-get install golang-go`) or as golang.org says";
 const NODE: &str = "no Node.js with npm here (`npm --version` fails): on Debian, `apt-get install nodejs npm`";
-const PGBENCH: &str = "no pgbench here (`pgbench --version` fails): on Debian, `apt-get install postgresql`";
+const POSTGRES: &str =
+    "no PostgreSQL with pgbench here (`pgbench --version` fails, or there is no initdb): on Debian, `apt-get install postgresql`";
 const WASM: &str = "the compiler lacks a target: `rustup target add wasm32-unknown-unknown`";
 
 /// The pipeline of three requests in Go, from its standard library alone.
@@ -77,9 +78,10 @@ pub(crate) fn extism() -> anyhow::Result<Found<(PathBuf, PathBuf)>> {
     Ok(Ok((target.join("release/sangam-bench-extism"), guest)))
 }
 
-/// `pgbench` on a database.
-pub(crate) fn pgbench() -> Found<Command> {
-    if answers("pgbench") { Ok(Command::new("pgbench")) } else { Err(Missing(PGBENCH.to_owned())) }
+/// PostgreSQL's own `pgbench`, where there is a server to be started, too.
+pub(crate) fn pgbench() -> anyhow::Result<Found<Command>> {
+    let is_there = sangam_tests::postgres::is_there()? && answers("pgbench");
+    Ok(if is_there { Ok(Command::new("pgbench")) } else { Err(Missing(POSTGRES.to_owned())) })
 }
 
 /// A pipeline that posts to these sinks.

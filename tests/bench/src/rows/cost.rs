@@ -1,5 +1,6 @@
 //! Processor time of one event, the host's own and the kernel's for it: a figure that a busy machine bends less than a rate.
 
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -44,13 +45,47 @@ impl Row for Cost {
     }
 }
 
-/// Pumps for that long: what was sent, and microseconds of the program's processor time an event.
-pub(super) async fn pumped(pump: &Pump, program: &Program, time: std::time::Duration) -> anyhow::Result<(Pumped, f64)> {
-    let before = program.processor()?;
-    let pumped = pump.closed(time).await?;
-    let spent = program.processor()? - before;
-    let events = pumped.ways.len().max(1) as f64;
-    Ok((pumped, spent / events * 1e6))
+/// Rounds of a reference, a subject and a reference again, each a program with the pump to it.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    /// Microseconds of processor time an event.
+    pub(super) costs: Rounds,
+    /// Events a second.
+    pub(super) rates: Rounds,
+    /// What was sent to the references.
+    pub(super) theirs: Pumped,
+    /// What was sent to the subject.
+    pub(super) ours: Pumped,
+}
+
+impl Turns {
+    /// Pumps through each in turn, after a warm-up that does not count.
+    pub(super) async fn take(programs: [(&Program, Pump); 3], effort: Effort) -> anyhow::Result<Turns> {
+        let mut turns = Turns::default();
+        for round in 0..=effort.rounds {
+            let mut measured = Vec::new();
+            for (index, (program, pump)) in programs.iter().enumerate() {
+                let before = program.processor()?;
+                let pumped = pump.closed(if round == 0 { effort.time / 4 } else { effort.time }).await?;
+                let spent = program.processor()? - before;
+                measured.push((spent / pumped.ways.len().max(1) as f64 * 1e6, pumped.rate()));
+                if index == 1 { &mut turns.ours } else { &mut turns.theirs }.add(pumped);
+            }
+            if round > 0 {
+                turns.costs.add(measured[0].0, measured[1].0, measured[2].0);
+                turns.rates.add(measured[0].1, measured[1].1, measured[2].1);
+                eprintln!("   round {round} of {}", effort.rounds);
+            }
+        }
+        Ok(turns)
+    }
+
+    /// Why the figures count for nothing: what of each event should have arrived at these sinks did not, or not once.
+    pub(super) fn fault(&self, sinks: &Sinks, which: Range<usize>) -> anyhow::Result<Option<String>> {
+        let theirs = sinks.count_at(which.clone(), &self.theirs.accepted)?.fault().or(self.theirs.fault());
+        let ours = sinks.count_at(which, &self.ours.accepted)?.fault().or(self.ours.fault());
+        Ok(ours.or(theirs.map(|fault| format!("the reference: {fault}"))))
+    }
 }
 
 async fn measure(about: About, effort: Effort, go: &Found<Command>, steps: usize) -> anyhow::Result<Line> {
@@ -67,25 +102,12 @@ async fn measure(about: About, effort: Effort, go: &Found<Command>, steps: usize
         }
     };
     let pumps = Pumps::new(&sinks);
-    let mut all = Pumped::default();
-    for program in [&host, &first, &second] {
-        all.add(pumps.at(program.address).closed(effort.time / 4).await?);
-    }
-    let mut rounds = Rounds::default();
-    for _ in 0..effort.rounds {
-        let mut costs = Vec::new();
-        for program in [&first, &host, &second] {
-            let (pumped, cost) = pumped(&pumps.at(program.address), program, effort.time).await?;
-            all.add(pumped);
-            costs.push(cost);
-        }
-        rounds.add(costs[0], costs[1], costs[2]);
-    }
+    let programs = [&first, &host, &second].map(|program| (program, pumps.at(program.address)));
+    let turns = Turns::take(programs, effort).await?;
     host.stop().await?;
-    line.compare(&rounds, label, "µs");
-    let count = sinks.count(&all.accepted)?;
-    line.notes.push(format!("user and system time of the process, children aside; {count}"));
-    line.void_if(count.fault().or(all.fault()));
+    line.compare(&turns.costs, label, "µs");
+    line.notes.push(format!("user and system time of the process, children aside; {}", sinks.count(&turns.ours.accepted)?));
+    line.void_if(turns.fault(&sinks, 0..steps)?);
     Ok(line)
 }
 

@@ -8,15 +8,16 @@ use std::time::Duration;
 use anyhow::ensure;
 use bytes::Bytes;
 
-use super::{About, Row, Running, When, cost, start};
+use super::cost::Turns;
+use super::{About, Row, Running, When, start};
 use crate::Bench;
 use crate::configuration::{Configuration, one_step};
 use crate::event::{self, BATCH};
-use crate::figures::{AgainstItself, Rounds};
+use crate::figures::AgainstItself;
 use crate::line::{DURABLE, Figure, Line};
 use crate::load::Connection;
 use crate::program::Program;
-use crate::pump::{Pump, Pumped};
+use crate::pump::Pump;
 use crate::sinks::Sinks;
 use crate::stored::Stored;
 
@@ -166,28 +167,14 @@ async fn compare(
         last: 0,
         next: next.clone(),
     };
-    let mut all = Pumped::default();
-    for subject in [&first, &large, &second] {
-        all.add(pump(subject).closed(effort.time / 4).await?);
-    }
-    let (mut costs, mut rates) = (Rounds::default(), Rounds::default());
-    for round in 1..=effort.rounds {
-        let mut measured = Vec::new();
-        for subject in [&first, &large, &second] {
-            let (pumped, cost) = cost::pumped(&pump(subject), &subject.host, effort.time).await?;
-            measured.push((cost, pumped.rate()));
-            all.add(pumped);
-        }
-        costs.add(measured[0].0, measured[1].0, measured[2].0);
-        rates.add(measured[0].1, measured[1].1, measured[2].1);
-        eprintln!("   round {round} of {}", effort.rounds);
-    }
+    let programs = [&first, &large, &second].map(|subject| (&subject.host, pump(subject)));
+    let turns = Turns::take(programs, effort).await?;
     let mut line = Line::new(about.name, about.goal, DURABLE);
-    line.compare(&costs, about.reference, "µs");
+    line.compare(&turns.costs, about.reference, "µs");
     line.at_most(GOAL);
-    line.more.push(Figure::new("its rate", rates.value(), "events/s"));
-    line.more.push(Figure::new("rate over that of the reference", rates.ratio(), "times"));
-    let AgainstItself { low, high, .. } = rates.against_itself();
+    line.more.push(Figure::new("its rate", turns.rates.value(), "events/s"));
+    line.more.push(Figure::new("rate over that of the reference", turns.rates.ratio(), "times"));
+    let AgainstItself { low, high, .. } = turns.rates.against_itself();
     line.notes.push(format!("processor time of an event, {IN_FLIGHT} in flight; A/A of the rates {low:.2}..{high:.2}"));
     for (label, subject) in [("large", &large), ("small", &first)] {
         line.more.push(Figure::new(format!("start of the {label} one, warm cache"), subject.host.took.as_secs_f64() * 1e3, "ms"));
@@ -202,9 +189,8 @@ async fn compare(
     large.host.stop().await?;
     let kept = Stored::open(large.folder.path()).await?.events().await?;
     ensure!(kept >= stored, "{kept} events are in the store, of {stored} that it was filled with");
-    let count = sinks.count(&all.accepted)?;
-    line.notes.push(count.to_string());
-    line.void_if(count.fault().or(all.fault()));
+    line.notes.push(sinks.count(&turns.ours.accepted)?.to_string());
+    line.void_if(turns.fault(sinks, 0..1)?);
     Ok(line)
 }
 

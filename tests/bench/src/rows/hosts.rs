@@ -12,6 +12,7 @@ use super::{About, Row, Running, When};
 use crate::configuration::one_step;
 use crate::figures::Rounds;
 use crate::line::{DURABLE_POSTGRES, Figure, Line};
+use crate::peer;
 use crate::program::Program;
 use crate::pump::{Pump, Pumped};
 use crate::sinks::{Manner, Sinks};
@@ -50,11 +51,8 @@ impl Row for Hosts {
 }
 
 async fn measure(about: About, effort: Effort) -> anyhow::Result<Vec<Line>> {
-    if !postgres::is_there()? {
-        let missing = "no PostgreSQL here: on Debian, `apt-get install postgresql`";
-        let mut line = Line::new(about.name, about.goal, DURABLE_POSTGRES);
-        line.notes.push(missing.to_owned());
-        return Ok(vec![line]);
+    if let Err(missing) = peer::pgbench()? {
+        return Ok(vec![Line::without_reference(about.name, about.goal, DURABLE_POSTGRES, &missing)]);
     }
     let mut lines = Vec::new();
     // Of compiled code, for all of them: what is measured is not compiling.

@@ -44,15 +44,11 @@ impl Row for Postgres {
 }
 
 async fn measure(about: About, effort: Effort) -> anyhow::Result<Vec<Line>> {
-    let mut line = Line::new(about.name, about.goal, DURABLE_POSTGRES);
-    if !postgres::is_there()? {
-        line.notes.push("no PostgreSQL here: on Debian, `apt-get install postgresql`".to_owned());
-        return Ok(vec![line]);
-    }
-    let pgbench = match peer::pgbench() {
+    let pgbench = match peer::pgbench()? {
         Ok(pgbench) => pgbench,
         Err(missing) => return Ok(vec![Line::without_reference(about.name, about.goal, DURABLE_POSTGRES, &missing)]),
     };
+    let mut line = Line::new(about.name, about.goal, DURABLE_POSTGRES);
     let databases = [postgres::database()?, postgres::database()?, postgres::database()?];
     let folder = tempfile::tempdir()?;
     // Each database gets its tables from a host; those of the references stop then.

@@ -7,15 +7,15 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 
-use super::{About, Row, Running, When, cost, until};
+use super::cost::Turns;
+use super::{About, Row, Running, When, until};
 use crate::Bench;
 use crate::configuration::{Configuration, HTTP, WIDE};
 use crate::event::{self, BATCH};
-use crate::figures::Rounds;
 use crate::line::{DURABLE, Figure, Line};
 use crate::load::Connection;
 use crate::program::Program;
-use crate::pump::{Pump, Pumped};
+use crate::pump::Pump;
 use crate::sinks::{Manner, Sinks};
 use crate::stored::Stored;
 
@@ -85,22 +85,8 @@ async fn measure(about: About, bench: &Bench) -> anyhow::Result<Vec<Line>> {
         last: 0,
         next: next.clone(),
     };
-    let mut all = Pumped::default();
-    for host in &hosts {
-        all.add(pump(host).closed(effort.time / 4).await?);
-    }
-    let (mut costs, mut rates) = (Rounds::default(), Rounds::default());
-    for round in 1..=effort.rounds {
-        let mut measured = Vec::new();
-        for host in &hosts {
-            let (pumped, cost) = cost::pumped(&pump(host), host, effort.time).await?;
-            measured.push((cost, pumped.rate()));
-            all.add(pumped);
-        }
-        costs.add(measured[0].0, measured[1].0, measured[2].0);
-        rates.add(measured[0].1, measured[1].1, measured[2].1);
-        eprintln!("   round {round} of {}", effort.rounds);
-    }
+    let programs = [&hosts[0], &hosts[1], &hosts[2]].map(|host| (host, pump(host)));
+    let turns = Turns::take(programs, effort).await?;
     let memory = hosts[1].resident()?;
     for host in hosts {
         host.stop().await?;
@@ -109,14 +95,14 @@ async fn measure(about: About, bench: &Bench) -> anyhow::Result<Vec<Line>> {
     let (succeeded, runs) = stored.runs("succeeded").await?;
 
     let mut line = Line::new(about.name, about.goal, DURABLE);
-    line.compare(&costs, about.reference, "µs");
+    line.compare(&turns.costs, about.reference, "µs");
     line.at_most(GOAL);
-    line.more.push(Figure::new("rate over that of the reference", rates.ratio(), "times"));
+    line.more.push(Figure::new("rate over that of the reference", turns.rates.ratio(), "times"));
     line.more.push(Figure::new("until all of them waited", filled.as_secs_f64(), "s"));
     line.more.push(Figure::new("memory after it", memory, "MiB"));
-    let count = sinks.count_at(0..1, &all.accepted)?;
+    let count = sinks.count_at(0..1, &turns.ours.accepted)?;
     line.notes.push(format!("{} runs wait; processor time of an event to a live sink; {count}", runs - succeeded));
-    line.void_if(count.fault().or(all.fault()));
+    line.void_if(turns.fault(&sinks, 0..1)?);
     let lost = bench.waiting().abs_diff(runs - succeeded);
     line.void_if((lost > 0).then(|| format!("{} runs wait in the store and not {}", runs - succeeded, bench.waiting())));
     Ok(vec![line])
