@@ -128,7 +128,7 @@ function WholeRoute({ route, sample }) {
     ${route.toml && html`<${Checkbox} label=${t("routes.change-text")} hint=${t("routes.change-text-hint")} checked=${edit} onChange=${setEdit} />`}
     ${edit && html`<div ref=${text}><${TextArea} label=${t("routes.text")} code rows=${12} value=${toml} onInput=${setToml} /></div>`}
     <details ref=${given}><summary>${t("routes.answers")}</summary><${TextArea} label=${t("routes.answers")} hideLabel code rows=${6} value=${answers} onInput=${setAnswers}
-      error=${readAnswers(answers).error} hint=${t("routes.answers-hint", { sample: '[{"method": "POST", "url": "https://…/*", "status": 201, "body": {"id": 1}}]' })} /></details>
+      error=${readAnswers(answers).error} hint=${t("routes.answers-hint", { sample: '[{"method": "POST", "url": "https://example.com/*", "status": 201, "body": {"id": 1}}]' })} /></details>
     <div><${Button} kind="primary" icon="run" needs="operate" onClick=${run}>${t("routes.run")}<//></div>
     <div aria-live="polite">${state.problem && html`<${Refused} problem=${state.problem} show=${edit && ((place) => goTo(text.current.querySelector("textarea"), place))} />`}
       ${state.tried && html`<${Tried} tried=${state.tried} answer=${answer} />`}</div>

@@ -59,7 +59,7 @@ enum Answer {
 impl Seen {
     /// Whether a host runs on this store, as far as can be told.
     pub(super) fn is_running(&self) -> bool {
-        self.locked.unwrap_or_else(|| matches!(self.answer, Some(Answer::Host)))
+        self.locked.unwrap_or(matches!(self.answer, Some(Answer::Host)))
     }
 
     /// What a host says of its credentials.
