@@ -36,6 +36,13 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root());
+    // Who runs this program says with these that it runs xtask. Build scripts look at them (ring's does), and would run again, with all that builds on them,
+    // whenever cargo is called now by hand and now from here, or in another folder.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| ["CARGO_MANIFEST_", "CARGO_PKG_"].iter().any(|begins| name.starts_with(begins))) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
