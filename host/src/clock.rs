@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 
 /// Longest single wait on the system clock before it is read again, so that a clock that was set (or a machine that
@@ -11,6 +12,12 @@ const LONGEST_NAP: Duration = Duration::from_secs(30);
 
 /// The environment variable that a tester sets to see what a host does later: a duration such as `40d`.
 pub const AHEAD: &str = "SANGAM_CLOCK_AHEAD";
+
+/// How long this thread has had a processor.
+pub fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
 
 /// Tells the time and waits for it. Cheap to clone; clones of a manual clock move together.
 #[derive(Debug, Clone)]

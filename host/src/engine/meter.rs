@@ -11,9 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
-
 use super::TICK;
+use crate::clock::processor_time;
 
 /// From here on a call is measured exactly.
 const SHORT: Duration = Duration::from_millis(1);
@@ -108,9 +107,7 @@ fn nanos(duration: Duration) -> u64 {
 
 /// Nanoseconds that this thread has had a processor for.
 fn thread_time() -> u64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
+    nanos(processor_time())
 }
 
 #[cfg(test)]

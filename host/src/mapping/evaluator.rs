@@ -1,16 +1,17 @@
 //! Evaluation off the async threads, bounded in time and in number.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
-use super::meter::{STACK, metered};
+use super::meter::{STACK, Stop, metered};
 use super::value::Val;
 use super::{EvalError, Expr, Limits, Scope, Template, Written};
+use crate::clock;
 
 /// Evaluates expressions on threads of its own, with stacks large enough for what the limits allow. A thread serves one call at a
 /// time and is kept for the next, unless the call ran into a limit: then its stack may have grown, and it ends.
@@ -55,7 +56,8 @@ impl Evaluator {
         self.run(move |session| session.template(&template, &scope)).await
     }
 
-    /// Several evaluations on one thread, under one limit of time. Dropping the future stops them.
+    /// Several evaluations on one thread, under one limit of time: that for which the thread has a processor, so that a machine which is busy with other
+    /// things fails none. Dropping the future stops them.
     pub async fn run<T, F>(&self, work: F) -> Result<T, EvalError>
     where
         T: Send + 'static,
@@ -63,10 +65,10 @@ impl Evaluator {
     {
         let slot = Arc::clone(&self.slots).acquire_owned().await.expect("the semaphore is never closed");
         let stop = StopOnDrop(Arc::default());
-        let session = Session { limits: self.limits, stop: Arc::clone(&stop.0) };
+        let (limits, stopped) = (self.limits, Arc::clone(&stop.0));
         let (answer, mut answered) = oneshot::channel();
         let work = Box::new(move || {
-            let result = work(&session);
+            let result = work(&Session { limits, stop: stopped, until: clock::processor_time().saturating_add(limits.time) });
             let keep = !matches!(result, Err(EvalError::Overrun(_) | EvalError::Broken));
             // Nobody listens if the future was dropped.
             _ = answer.send(result);
@@ -76,8 +78,8 @@ impl Evaluator {
         let answer = match timeout(self.limits.time, &mut answered).await {
             Ok(answer) => answer,
             Err(_elapsed) => {
-                stop.0.store(true, Ordering::Relaxed);
-                // It ends at its next step. No function of the library runs for long between two of them.
+                stop.0.is_late();
+                // It ends at its next step, once it has had its time. No function of the library runs for long between two of them.
                 answered.await
             }
         };
@@ -118,11 +120,11 @@ fn start(idle: Weak<Idle>) -> Result<mpsc::Sender<Job>, EvalError> {
     Ok(way)
 }
 
-struct StopOnDrop(Arc<AtomicBool>);
+struct StopOnDrop(Arc<Stop>);
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.drop_it();
     }
 }
 
@@ -130,7 +132,9 @@ impl Drop for StopOnDrop {
 #[derive(Debug)]
 pub struct Session {
     limits: Limits,
-    stop: Arc<AtomicBool>,
+    stop: Arc<Stop>,
+    /// What the thread's processor time may come to.
+    until: Duration,
 }
 
 impl Session {
@@ -164,13 +168,13 @@ impl Session {
     }
 
     fn metered<T>(&self, work: impl FnOnce() -> Result<T, EvalError>) -> Result<T, EvalError> {
-        metered(&self.limits, &self.stop, work)
+        metered(&self.limits, &self.stop, self.until, work)
     }
 }
 
 /// Evaluates on a thread of its own while this one waits, without a limit of time. For commands and tests.
 pub fn evaluate<T: Send>(limits: &Limits, work: impl FnOnce(&Session) -> Result<T, EvalError> + Send) -> Result<T, EvalError> {
-    let session = Session { limits: *limits, stop: Arc::default() };
+    let session = Session { limits: *limits, stop: Arc::default(), until: Duration::MAX };
     on_large_stack(move || work(&session))?
 }
 

@@ -9,8 +9,10 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::{EvalError, Limits, Overrun};
+use crate::clock;
 
 /// Price of executing one term of jq, in units of work: about the bytes that the interpreter allocates for it.
 pub(super) const STEP: u64 = 128;
@@ -22,15 +24,38 @@ const RECURSION: usize = 8 << 20;
 /// Stack of a thread that compiles or evaluates. Reserved, not used: pages are only taken when they are touched.
 /// The longest chain that the default [`Limits::work`] can build is dropped recursively within it.
 pub(super) const STACK: usize = 512 << 20;
-/// The stop flag is read once per this much work.
+/// Whether it is to stop is looked at once per this much work.
 const LOOK: u64 = 1 << 12;
+
+/// Why and when a call of the evaluator stops before its end.
+#[derive(Debug, Default)]
+pub(super) struct Stop {
+    /// Nobody waits for it any more.
+    dropped: AtomicBool,
+    /// Its time is over by the clock on the wall: from now on it is asked how much of that it has had a processor. Asking takes a while.
+    late: AtomicBool,
+}
+
+impl Stop {
+    pub(super) fn drop_it(&self) {
+        self.dropped.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_late(&self) {
+        self.late.store(true, Ordering::Relaxed);
+    }
+
+    fn stops(&self, processor_time: Duration) -> bool {
+        self.dropped.load(Ordering::Relaxed) || (self.late.load(Ordering::Relaxed) && clock::processor_time() >= processor_time)
+    }
+}
 
 struct Meter {
     work: Cell<u64>,
     depth: Cell<usize>,
     weight: Cell<usize>,
     stack_end: Cell<usize>,
-    stop: RefCell<Option<Arc<AtomicBool>>>,
+    stop: RefCell<Option<(Arc<Stop>, Duration)>>,
 }
 
 thread_local! {
@@ -45,14 +70,19 @@ thread_local! {
     };
 }
 
-/// Runs `work` on this thread under `limits`, until `stop` is set.
-pub(super) fn metered<T>(limits: &Limits, stop: &Arc<AtomicBool>, work: impl FnOnce() -> Result<T, EvalError>) -> Result<T, EvalError> {
+/// Runs `work` on this thread under `limits`, until it is to `stop`, at the latest once the thread has had the processor for `until`.
+pub(super) fn metered<T>(
+    limits: &Limits,
+    stop: &Arc<Stop>,
+    until: Duration,
+    work: impl FnOnce() -> Result<T, EvalError>,
+) -> Result<T, EvalError> {
     METER.with(|meter| {
         meter.work.set(limits.work);
         meter.depth.set(limits.depth);
         meter.weight.set(limits.value);
         meter.stack_end.set(stack_pointer().saturating_sub(RECURSION));
-        meter.stop.replace(Some(Arc::clone(stop)));
+        meter.stop.replace(Some((Arc::clone(stop), until)));
     });
     // Nothing that the closure can leave half-changed outlives it: values are dropped by the unwinding.
     let outcome = catch_unwind(AssertUnwindSafe(work));
@@ -101,7 +131,7 @@ fn charge(units: u64) {
         };
         meter.work.set(after);
         if before / LOOK != after / LOOK {
-            let stopped = matches!(&*meter.stop.borrow(), Some(stop) if stop.load(Ordering::Relaxed));
+            let stopped = matches!(&*meter.stop.borrow(), Some((stop, until)) if stop.stops(*until));
             if stopped {
                 overrun(Overrun::Time);
             }

@@ -42,7 +42,7 @@ pub struct Limits {
     pub depth: usize,
     /// JSON text of a result, in bytes.
     pub output: usize,
-    /// Wall time of one call of the [`Evaluator`].
+    /// Processor time of one call of the [`Evaluator`].
     pub time: Duration,
 }
 

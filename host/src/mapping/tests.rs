@@ -351,6 +351,17 @@ async fn the_evaluator_bounds_the_time_of_a_call() {
     assert_eq!(both, Ok((json!("Ada"), true)));
 }
 
+#[tokio::test]
+async fn a_call_that_had_no_processor_meanwhile_is_not_stopped_for_it() {
+    let limits = Limits { time: Duration::from_millis(50), ..Limits::default() };
+    let count = Expr::compile("[range(2000)] | length").expect("jq");
+    let waited = Evaluator::new(limits, 1).run(move |session| {
+        std::thread::sleep(3 * limits.time);
+        session.expr(&count, &scope())
+    });
+    assert_eq!(waited.await, Ok(json!(2000)));
+}
+
 #[test]
 fn expressions_can_be_shared_between_threads() {
     fn shared<T: Send + Sync + std::fmt::Debug>() {}
