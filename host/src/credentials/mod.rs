@@ -49,7 +49,7 @@ pub use key::{OpenError, Purpose, SealingKey};
 pub use key_source::{KeyError, Missing, load as load_key, next as next_key};
 pub use ledger::Ledger;
 pub use outgoing::Outgoing;
-pub use redact::MASK;
+pub use redact::{MASK, redact_with};
 pub use secret::Secret;
 pub use status::{State, Status};
 pub use vault::{Look, MOST_SECRET, SecretError, Vault, VaultError, resolve};

@@ -78,6 +78,13 @@ impl Patterns {
     }
 }
 
+/// `bytes` with these values masked, in every usual spelling, and with each also what follows its prefix, as in `Bearer …` and `whsec_…`.
+pub fn redact_with<'a>(secrets: &[Secret], bytes: &'a [u8]) -> Cow<'a, [u8]> {
+    let bare = secrets.iter().filter_map(|secret| secret.expose().rsplit_once([' ', '_'])).map(|(_, rest)| Secret::new(rest.to_owned()));
+    let bare: Vec<Secret> = bare.collect();
+    Patterns::new(secrets.iter().chain(&bare)).redact(bytes)
+}
+
 /// The values in use now, by credential.
 #[derive(Default)]
 pub(super) struct Redactor {

@@ -145,8 +145,12 @@ async fn what_the_host_itself_sends_with_is_nowhere_but_where_it_belongs() -> an
         let set = searched.verb(&folder, &["secret", "set", name], value)?;
         ensure!(set.status.success(), "{}", String::from_utf8_lossy(&set.stderr));
     }
-    // The relay and the broker refuse the login, the subscriber refuses what it is told, and the collector gives back what it was sent.
-    sink.fault(Fault::once("/told", FaultAct::Status { status: 400, headers: [].into(), body: "not like this".to_owned() }));
+    // The relay and the broker refuse the login, the subscriber and the collector give back what they were sent or know.
+    let known = json!({ "you know": [partner, partner.rsplit('_').next()] }).to_string();
+    sink.fault(Fault::once(
+        "/told",
+        FaultAct::Status { status: 400, headers: [("x-echo".to_owned(), partner.clone())].into(), body: known },
+    ));
     for signal in ["traces", "metrics", "logs"] {
         sink.fault(Fault { times: 2, ..Fault::once(format!("/v1/{signal}"), echo()) });
     }

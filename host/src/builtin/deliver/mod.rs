@@ -8,6 +8,7 @@ mod rotation;
 mod signature;
 
 pub use request::Delivery;
+use request::Ready;
 pub use rotation::{rotate, signing};
 
 use std::time::Duration;
@@ -85,7 +86,12 @@ pub(super) async fn deliver(act: &mut Act<'_>) -> Result<Value, Stop> {
         }
     }
     let (poster, timeout) = (endpoint.clone(), config.timeout.min(act.time_left()));
-    let answer = act.write(write, async move |_key| answer(poster.poster.post(&url, headers, ready.body, timeout).await)).await?;
+    let answer = act
+        .write(write, async move |_key| {
+            let said = poster.poster.post(&url, headers, ready.body, timeout).await;
+            answer(Ready::masked(&ready.secrets, said))
+        })
+        .await?;
     let meaning = meaning(&answer);
     told(act, config, &meaning).await.map(|()| json!({ "endpoint": name, "id": delivery.id, "status": answer.status }))
 }
@@ -210,7 +216,8 @@ pub async fn test(runtime: &Runtime, endpoint: &PresentSubscriber) -> Result<Tes
     let ready = delivery.ready(runtime, &endpoint.config, now).await?;
     let url = Url::parse(&endpoint.config.url).map_err(|error| error.to_string())?;
     let begun = std::time::Instant::now();
-    let answer = answer(endpoint.poster.post(&url, ready.headers, ready.body, endpoint.config.timeout).await);
+    let said = endpoint.poster.post(&url, ready.headers, ready.body, endpoint.config.timeout).await;
+    let answer = answer(Ready::masked(&ready.secrets, said));
     let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let ok = meaning(&answer) == Meaning::Taken;
     Ok(Tested { id: delivery.id, ok, status: answer.status, reason: answer.why, duration_ms })

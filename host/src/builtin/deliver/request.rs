@@ -6,7 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::signature;
 use crate::config::{Subscriber, SubscriberFormat};
+use crate::credentials::{Secret, redact_with};
 use crate::event::Event;
+use crate::outbound::{HttpError, Response};
 use crate::runtime::Runtime;
 use crate::telemetry;
 
@@ -39,6 +41,20 @@ pub struct Ready {
     pub shown: Vec<(String, Vec<u8>)>,
     /// The body.
     pub body: Vec<u8>,
+    /// What it was signed with, and what its headers hold.
+    pub secrets: Vec<Secret>,
+}
+
+impl Ready {
+    /// What an endpoint says, without the secrets that it was sent or knows: it may repeat them.
+    pub fn masked(secrets: &[Secret], result: Result<Response, HttpError>) -> Result<Response, HttpError> {
+        let masked = |bytes: Vec<u8>| redact_with(secrets, &bytes).into_owned();
+        result.map(|Response { status, headers, body }| Response {
+            status,
+            headers: headers.into_iter().map(|(name, value)| (name, masked(value))).collect(),
+            body: masked(body),
+        })
+    }
 }
 
 impl Delivery {
@@ -101,18 +117,22 @@ impl Delivery {
         pairs.push(("webhook-id".to_owned(), self.id.clone()));
         let timestamp = now.as_second();
         pairs.push(("webhook-timestamp".to_owned(), timestamp.to_string()));
-        let mut secrets = Vec::new();
+        let (mut secrets, mut known) = (Vec::new(), Vec::new());
         for reference in &subscriber.secrets {
             let secret = runtime.vault.resolve(reference).await.map_err(|error| telemetry::chain(&error))?;
             secrets.push(signature::secret(secret.expose())?);
+            known.push(secret);
         }
         if let Some(former) = super::rotation::former(&runtime.vault, &subscriber.name, now).await? {
             secrets.push(signature::secret(former.expose())?);
+            known.push(former);
         }
         let key = match &subscriber.signing_key {
             Some(reference) => {
                 let text = runtime.vault.resolve(reference).await.map_err(|error| telemetry::chain(&error))?;
-                Some(signature::key(text.expose())?)
+                let key = signature::key(text.expose())?;
+                known.push(text);
+                Some(key)
             }
             None => None,
         };
@@ -123,6 +143,7 @@ impl Delivery {
         for (name, reference) in &subscriber.headers {
             let value = runtime.vault.resolve(reference).await.map_err(|error| telemetry::chain(&error))?;
             pairs.push((name.clone(), value.expose().to_owned()));
+            known.push(value);
         }
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
@@ -130,6 +151,6 @@ impl Delivery {
             let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
             headers.insert(key, HeaderValue::from_str(&value).map_err(|_| wrong())?);
         }
-        Ok(Ready { headers, shown, body })
+        Ok(Ready { headers, shown, body, secrets: known })
     }
 }
