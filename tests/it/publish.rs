@@ -120,7 +120,8 @@ async fn killed_at_any_point_of_a_publish_the_message_is_in_the_stream_once() ->
     let folder = HostFolder::new(&configuration(&server.url(), r#"{ subject = "out.jobs" }"#))?;
     let points = ["intending", "intended", "answered", "recorded", "recording", "settling", "settled"];
     for (number, at) in points.iter().enumerate() {
-        let mut host = folder.start_with(&[("SANGAM_CRASH_AT", at)]).await?;
+        // What the last one left under way may end it at once.
+        let Some(mut host) = folder.start_armed(at).await? else { continue };
         // The host may be gone before it has answered.
         let _ = host.client.send(&event(&format!("e{number}"), "job.completed", json!({ "number": number }))).await;
         assert_eq!(host.died().await?, Some(9), "killed {at}");

@@ -261,7 +261,7 @@ async fn a_host_killed_in_the_middle_of_a_fan_out_loses_no_delivery_and_doubles_
     }
     host.kill().await?;
     for at in ["settling", "settled", "intended", "answered:3", "recorded:2", "settled:9"] {
-        let mut host = folder.start_with(&[("SANGAM_CRASH_AT", at)]).await?;
+        let Some(mut host) = folder.start_armed(at).await? else { continue };
         // A point that is not passed any more: everything is done already.
         let died = tokio::time::timeout(Duration::from_secs(5), host.died()).await;
         if let Ok(died) = died {

@@ -132,6 +132,20 @@ impl HostFolder {
     }
 }
 
+impl HostFolder {
+    /// Starts a host that is killed when it passes a crash point; nothing, where that was before it could say that it is ready.
+    ///
+    /// # Errors
+    /// When it ended for another reason.
+    pub async fn start_armed(&self, at: &str) -> anyhow::Result<Option<Host>> {
+        match self.start_with(&[("SANGAM_CRASH_AT", at)]).await {
+            Ok(host) => Ok(Some(host)),
+            Err(error) if format!("{error:#}").contains("signal: 9") => Ok(None),
+            Err(error) => Err(error.context(format!("armed at {at}"))),
+        }
+    }
+}
+
 /// Which database is under the hosts of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TestStore {

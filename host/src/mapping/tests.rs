@@ -355,7 +355,8 @@ async fn the_evaluator_bounds_the_time_of_a_call() {
 async fn a_call_that_had_no_processor_meanwhile_is_not_stopped_for_it() {
     let limits = Limits { time: Duration::from_millis(50), ..Limits::default() };
     let count = Expr::compile("[range(2000)] | length").expect("jq");
-    let waited = Evaluator::new(limits, 1).run(move |session| {
+    let evaluator = Evaluator::new(limits, 1);
+    let waited = evaluator.run(move |session| {
         std::thread::sleep(3 * limits.time);
         session.expr(&count, &scope())
     });
