@@ -49,6 +49,8 @@ fn gather(folder: &Path, name: &Path, in_template: bool, files: &mut Vec<(PathBu
         } else if path.is_dir() {
             whole &= gather(&path, &name.join(&entry), in_template, files);
         } else {
+            // Python puts a folder of its own beside what it has read, and everything would be built again for that.
+            whole &= path.extension().is_none_or(|extension| extension != "py");
             files.push((name.join(&entry), path));
         }
     }
