@@ -73,6 +73,14 @@ pub enum Point {
     Firing,
     /// A firing is durable; what follows from it has not begun.
     Fired,
+    /// A batch is being begun: its members' intents are written.
+    Batching,
+    /// A batch is durable; its call has not begun.
+    Batched,
+    /// The results of a batch are being made durable, each member's own.
+    Sharing,
+    /// They are durable; no member has been told.
+    Shared,
     /// Everything is being sealed with another key.
     Rekeying,
     /// Everything is sealed with another key; the former one is still where the key is looked for.
@@ -81,7 +89,7 @@ pub enum Point {
 
 impl Point {
     /// All of them, by name.
-    pub const ALL: [(&str, Point); 31] = [
+    pub const ALL: [(&str, Point); 35] = [
         ("accepting", Point::Accepting),
         ("accepted", Point::Accepted),
         ("claiming", Point::Claiming),
@@ -111,6 +119,10 @@ impl Point {
         ("gathered", Point::Gathered),
         ("firing", Point::Firing),
         ("fired", Point::Fired),
+        ("batching", Point::Batching),
+        ("batched", Point::Batched),
+        ("sharing", Point::Sharing),
+        ("shared", Point::Shared),
         ("rekeying", Point::Rekeying),
         ("rekeyed", Point::Rekeyed),
     ];

@@ -21,6 +21,8 @@ const OFTEN: &[&str] =
 
 /// Points that no host passes, but `sangam secret rotate-key`: `secrets.rs` has it killed there.
 const OF_A_VERB: &[&str] = &["rekeying", "rekeyed"];
+/// Points of batches, which this load has none of either: `batches.rs` has hosts killed there.
+const OF_BATCHES: &[&str] = &["batching", "batched", "sharing", "shared"];
 /// Points of sources, which this load has none of: `polling.rs` and `schedules.rs` have hosts killed there.
 const OF_SOURCES: &[&str] = &["sourcing", "polled", "gathering", "gathered", "firing", "fired"];
 
@@ -306,7 +308,7 @@ async fn killed_at_every_point_everything_is_done_once_and_in_order() -> anyhow:
     let folder = HostFolder::new(&configuration(&sink.url(), "emits = [\"child\"]", &routes(0)))?;
     let points = points(&folder)?;
     ensure!(points.len() >= 20, "{points:?}");
-    let elsewhere = |point: &str| OF_A_VERB.contains(&point) || OF_SOURCES.contains(&point);
+    let elsewhere = |point: &str| OF_A_VERB.contains(&point) || OF_SOURCES.contains(&point) || OF_BATCHES.contains(&point);
     let first = points.iter().filter(|point| !elsewhere(point)).map(String::clone);
     let later = OFTEN.iter().map(|point| format!("{point}:4"));
     for (number, at) in first.chain(later).enumerate() {

@@ -9,6 +9,7 @@ mod access;
 mod ahead;
 mod audit;
 mod authoring;
+mod batches;
 mod book;
 mod builtin;
 mod bundles;

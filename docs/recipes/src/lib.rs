@@ -4,4 +4,5 @@
 pub mod batching;
 pub mod helpdesk;
 pub mod pagination;
+pub mod together;
 pub mod webhook;

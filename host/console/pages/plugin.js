@@ -51,6 +51,9 @@ function Identity({ of }) {
       [t("plugins.signed-by"), of.signed_by && html`<${Names} values=${of.signed_by} none=${t("plugins.nobody-signed")} />`],
       [t("plugins.instances"), of.instances && t(`plugins.instances-${of.instances}`)],
       [t("plugins.concurrency"), of.concurrency && t("plugins.under-way", { busy: of.calls_under_way ?? 0, most: of.concurrency })],
+      [t("plugins.batch"), of.actions?.some((action) => action.batch) && (of.batch
+        ? t(of.batch.most ? "plugins.batch-most" : "plugins.batch-whole", { n: of.batch.most ?? 0, time: duration(of.batch.gather_ms) })
+        : t("plugins.batch-off"))],
       [t("plugins.imports"), imports.length > 0 && html`<span class="stack tight"><${Names} values=${shown} />
         ${imports.length > shown.length && html`<span><${Button} kind="quiet" small onClick=${() => setAll(true)}>${t("plugins.all-imports", { n: imports.length })}<//></span>`}</span>`],
     ]} />
@@ -190,6 +193,7 @@ function Action({ action }) {
       ${action.idempotent && html` <span class="faint small">${t("plugins.idempotent")}</span>`}</summary>
     <div class="stack tight">
       ${action.description && html`<p><${Text} value=${action.description} lines /></p>`}
+      ${action.batch && html`<p class="small">${t("plugins.batch-action", { n: action.batch })}</p>`}
       ${action.undo && html`<p class="small">${t("plugins.undone-by")} <code>${plain(action.undo)}</code></p>`}
       <${Tabs} label=${t("plugins.schemas-of", { action: plain(action.name) })} value=${tab} onChange=${setTab} tabs=${[
         { id: "input", title: t("plugins.input"), content: () => html`<${Schema} schema=${action.input} label=${t("plugins.input")} />` },

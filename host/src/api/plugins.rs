@@ -83,6 +83,17 @@ struct PluginComponent {
     canary: Option<Canary>,
     rate_limit: Option<RateLimit>,
     breaker: Option<Breaker>,
+    /// How runs are gathered for actions that take several at once; null: each goes alone.
+    batch: Option<Batching>,
+}
+
+/// How runs are gathered for actions that take several at once.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Batching {
+    /// Runs in a call at most; null: as many as the action takes.
+    most: Option<u32>,
+    /// How long a run waits for others at most.
+    gather_ms: u64,
 }
 
 /// What an administrator lets it do.
@@ -332,6 +343,7 @@ fn component(runtime: &Runtime, plugin: &LoadedPlugin, present: Option<&PresentP
                 waiting: usage.map(|usage| usage.waiting),
             }
         }),
+        batch: config.batch.map(|batch| Batching { most: batch.most, gather_ms: millis(batch.gather) }),
         breaker: config.breaker.map(|breaker| {
             let hosts = present.and_then(|present| present.outbound.breaker()).unwrap_or_default();
             Breaker {

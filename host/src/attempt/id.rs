@@ -33,6 +33,8 @@ pub enum Abilities {
     Act,
     /// `poll` and `receive`: reads only.
     ReadOnly,
+    /// An action for several runs at once: reads and writes, and no key-value.
+    Together,
 }
 
 /// Limits that belong to an attempt rather than to the guest's memory and time.

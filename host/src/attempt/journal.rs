@@ -201,6 +201,11 @@ fn key_of(root: &str, step: &str, round: u32, undos: u32, identity: &str, genera
     Uuid::new_v5(&NAMESPACE, text.as_bytes()).to_string()
 }
 
+/// The key of a step as a whole: in its line, round, and after so many undos.
+pub fn step_key(root: &str, step: &str, round: u32, undos: u32) -> String {
+    key_of(root, step, round, undos, "step", 0)
+}
+
 /// The key of a named write (`None`: of the step as a whole) of a step's first round that was never undone, in a generation from 0.
 pub fn write_key(root: &str, step: &str, name: Option<&str>, generation: u32) -> String {
     let identity = name.map_or_else(|| "step".to_owned(), named);
@@ -306,7 +311,7 @@ pub fn headers(json: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
 }
 
 /// Header values are bytes; as JSON text each byte is one character (ISO 8859-1), so that nothing is lost.
-pub(super) fn headers_json(headers: &[(String, Vec<u8>)]) -> String {
+pub fn headers_json(headers: &[(String, Vec<u8>)]) -> String {
     let pairs: Vec<(&str, String)> =
         headers.iter().map(|(name, value)| (name.as_str(), value.iter().map(|&byte| char::from(byte)).collect())).collect();
     serde_json::to_string(&pairs).expect("pairs of strings are JSON")

@@ -17,18 +17,20 @@ mod shown;
 mod surroundings;
 #[cfg(test)]
 mod tests;
+mod together;
 mod traced;
 
 pub use clock::VirtualClock;
 pub use conduct::{Conduct, DryStop, Reads, Sample, Sampled, WouldSend};
 pub use host_write::{Answer, End, HostWrite};
 pub use id::{Abilities, AttemptId, AttemptLimits};
-pub use journal::{headers as recorded_headers, write_key};
+pub use journal::{headers as recorded_headers, headers_json as kept_headers, step_key, write_key};
 pub use key_value::{KeyError, KeyLimits};
 pub use log::{Level, LogBuffer, LogLine};
 pub use random::KeyedRandom;
 pub use shown::ShownEffect;
 pub use surroundings::{Present, Surroundings};
+pub use together::{BatchWrite, SharedIn};
 pub use traced::{AttemptTrace, SentRequest};
 
 use std::sync::Arc;
@@ -175,6 +177,8 @@ pub struct AttemptRecord {
     pub unrepeated: Vec<ShownEffect>,
     /// A write of the step that is in doubt, where that holds it.
     pub held: Option<String>,
+    /// A write of the step is in doubt.
+    pub in_doubt: bool,
     /// Answers to reads, to be kept.
     pub reads: Vec<RecordedRead>,
     /// Lines of its log.
@@ -214,7 +218,8 @@ impl Attempt {
             shown: Vec::new(),
             calls: 0,
             largest_response: 0,
-            opened: false,
+            // A batch is made durable with its members' attempts before its call begins.
+            opened: new.abilities == Abilities::Together,
             attached: None,
             obstacle: None,
             recordings: Vec::new(),
@@ -449,6 +454,7 @@ impl Attempt {
 
     /// The value of a key.
     pub async fn key_get(&mut self, key: &str) -> Result<Option<Vec<u8>>, KeyError> {
+        self.keys_open()?;
         self.keys.get(&self.store, key).await
     }
 
@@ -464,16 +470,19 @@ impl Attempt {
 
     /// Adds to a number.
     pub async fn key_increment(&mut self, key: &str, delta: i64) -> Result<i64, KeyError> {
+        self.keys_open()?;
         self.keys.increment(&self.store, key, delta).await
     }
 
     /// Sets a key if it has the expected value.
     pub async fn key_compare_and_swap(&mut self, key: &str, expected: Option<Vec<u8>>, value: Vec<u8>) -> Result<bool, KeyError> {
+        self.keys_open()?;
         self.keys.compare_and_swap(&self.store, key, expected, value).await
     }
 
     /// A page of keys.
     pub async fn key_list(&mut self, prefix: &str, cursor: Option<String>, limit: u32) -> Result<(Vec<String>, Option<String>), KeyError> {
+        self.keys_open()?;
         self.keys.list(&self.store, prefix, cursor, limit).await
     }
 
@@ -500,6 +509,7 @@ impl Attempt {
         }
         AttemptRecord {
             sent: self.trace.take().map(AttemptTrace::into_sent).unwrap_or_default(),
+            in_doubt: self.journal.first_in_doubt().is_some(),
             held: self.journal.first_in_doubt().filter(|_| self.holds).map(EffectRow::described),
             started_at: self.started_at,
             clock_start: self.surroundings.clock.start(),

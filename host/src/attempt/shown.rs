@@ -3,11 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::SharedIn;
 use crate::outbound::Request;
 use crate::store::{EffectRow, EffectState};
 
 /// Kind of an effect on the plugin's key-value space.
-const KEY_VALUE: &str = "key-value";
+pub(super) const KEY_VALUE: &str = "key-value";
 /// Longest URL that is shown.
 const MAX_URL: usize = 2048;
 
@@ -58,6 +59,9 @@ pub struct ShownEffect {
     /// The body was too large to keep; the journal has its digest alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_digest: Option<String>,
+    /// It was made for several runs at once: for which batch, and how many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<SharedIn>,
 }
 
 impl ShownEffect {
@@ -78,6 +82,7 @@ impl ShownEffect {
             recorded: false,
             dropped: false,
             body_digest: None,
+            batch: None,
         }
     }
 
@@ -132,6 +137,7 @@ impl ShownEffect {
             recorded: false,
             dropped: false,
             body_digest: None,
+            batch: None,
         }
     }
 }

@@ -163,5 +163,6 @@ fn action(name: &str, title: &str, description: &str, input: Value, output: Valu
         output,
         idempotent: true,
         undo: None,
+        batch: None,
     }
 }

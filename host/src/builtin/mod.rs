@@ -62,7 +62,8 @@ impl Builtin {
 
 /// What a configuration is checked against, as a plugin's descriptor would say it.
 pub fn facts() -> PluginFacts {
-    let facts = |action: Action| (action.name, ActionFacts { input: action.input, undo: action.undo, idempotent: action.idempotent });
+    let facts =
+        |action: Action| (action.name, ActionFacts { input: action.input, undo: action.undo, idempotent: action.idempotent, batch: None });
     PluginFacts {
         name: NAME.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -58,6 +58,15 @@ impl Check<'_> {
                 return;
             }
         };
+        let batch = format!("{plugin_path}.batch");
+        if plugin.batch.is_some()
+            && self.report.loaded.positions.get(&batch).is_some()
+            && facts.actions.values().all(|action| action.batch.is_none())
+        {
+            let place = self.report.place(&batch, "");
+            let message = format!("plugin `{}` has no action that takes several runs at once: `batch` changes nothing", plugin.name);
+            self.report.add(&place, Severity::Warning, message, None);
+        }
         let path = format!("{plugin_path}.config");
         for violation in schema.check(&plugin.config) {
             let place = if self.report.loaded.positions.get(&path).is_some() {

@@ -47,4 +47,6 @@ pub struct ActionFacts {
     pub undo: Option<String>,
     /// Doing it twice is the same as doing it once.
     pub idempotent: bool,
+    /// Invocations that it takes at once; `None`: one.
+    pub batch: Option<u32>,
 }

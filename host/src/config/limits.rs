@@ -1,9 +1,11 @@
-//! How much a plugin may use: `limits`, `rate-limit`, `breaker`.
+//! How much a plugin may use: `limits`, `rate-limit`, `batch`, `breaker`.
 
 use std::time::Duration;
 
+use toml::de::DeValue;
+
 use super::item::Item;
-use super::model::{Breaker, Limits, RateLimit};
+use super::model::{Batching, Breaker, Limits, RateLimit};
 use super::reader::Reader;
 use super::units::MAX_DURATION;
 
@@ -112,6 +114,32 @@ pub(super) fn rate_limit(r: &mut Reader<'_>, item: &Item<'_>) -> Option<RateLimi
     let per = section.required(r, "per", "\"1s\"").and_then(|item| item.duration(r, Duration::from_millis(1)..=MAX_DURATION));
     section.finish(r);
     Some(RateLimit { requests: requests?, per: per? })
+}
+
+/// Where nothing is said, a run waits so long for others: some round trips within a data centre, and less than any vendor's API takes.
+const GATHER: Duration = Duration::from_millis(5);
+/// Whoever waits for longer than this wants a schedule.
+const LONGEST_GATHER: Duration = Duration::from_secs(5);
+
+/// How runs are gathered where nothing is said.
+pub(super) const DEFAULT_BATCHING: Batching = Batching { most: None, gather: GATHER };
+
+/// Reads `batch`: `false`, or a table. The outer value is missing where it can't be read.
+pub(super) fn batch(r: &mut Reader<'_>, item: &Item<'_>) -> Option<Option<Batching>> {
+    match item.value {
+        DeValue::Boolean(gathers) => return Some(gathers.then_some(DEFAULT_BATCHING)),
+        DeValue::Table(_) => {}
+        _ => return item.wrong_type(r, "a table such as { most = 50, gather = \"5ms\" }, or false"),
+    }
+    let mut section = item.table(r, "`batch`")?;
+    let most = section.get("most").map(|item| item.count(r, 2..=1000));
+    let gather = section.get("gather").map(|item| item.duration(r, Duration::ZERO..=LONGEST_GATHER));
+    section.finish(r);
+    let most = match most {
+        Some(most) => Some(most?),
+        None => None,
+    };
+    Some(Some(Batching { most, gather: gather.unwrap_or(Some(GATHER))? }))
 }
 
 /// Reads `breaker`.

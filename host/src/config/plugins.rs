@@ -10,7 +10,7 @@ use toml::de::DeValue;
 use super::grants::grants;
 use super::header::header_name;
 use super::item::{Item, Text};
-use super::limits::{DEFAULT_LIMITS, breaker, limits, rate_limit};
+use super::limits::{DEFAULT_BATCHING, DEFAULT_LIMITS, batch, breaker, limits, rate_limit};
 use super::model::{Canary, ComponentSource, Instances, Plugin};
 use super::name::is_name;
 use super::oci::{self, OciReference};
@@ -41,6 +41,7 @@ pub(super) fn plugin(r: &mut Reader<'_>, name: &str, mut section: Section<'_>, c
     let concurrency = section.get("concurrency").and_then(|item| item.count(r, 1..=MOST_CONCURRENCY));
     let rate_limit = section.get("rate-limit").and_then(|item| rate_limit(r, &item));
     let breaker = section.get("breaker").and_then(|item| breaker(r, &item));
+    let batch = section.get("batch").map(|item| batch(r, &item));
     let choices = [("per-call", Instances::PerCall), ("reuse", Instances::Reuse)];
     let instances = section.get("instances").and_then(|item| item.choice(r, &choices));
     let ahead = section.get("ahead").and_then(|item| item.count(r, 0..=MOST_AHEAD));
@@ -62,6 +63,7 @@ pub(super) fn plugin(r: &mut Reader<'_>, name: &str, mut section: Section<'_>, c
         concurrency: concurrency.unwrap_or(DEFAULT_CONCURRENCY),
         rate_limit,
         breaker,
+        batch: batch.unwrap_or(Some(Some(DEFAULT_BATCHING)))?,
         instances: instances.unwrap_or(Instances::PerCall),
         ahead,
         keep_alive: keep_alive.unwrap_or(DEFAULT_KEEP_ALIVE),

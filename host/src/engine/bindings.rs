@@ -30,6 +30,22 @@ pub(super) mod source {
     });
 }
 
+/// World `batching`: `batches`. Imports and shared types are those of [`connector`].
+pub(super) mod batching {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "batching",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "sangam:connector/types@0.1.0": super::connector::sangam::connector::types,
+            "sangam:connector/http@0.1.0": super::connector::sangam::connector::http,
+            "sangam:connector/key-value@0.1.0": super::connector::sangam::connector::key_value,
+            "sangam:connector/log@0.1.0": super::connector::sangam::connector::log,
+        },
+    });
+}
+
 /// `wasi:http`, generated from `host/wasi`. Sending is the only thing in it that takes time.
 pub(super) mod wasi_http {
     wasmtime::component::bindgen!({

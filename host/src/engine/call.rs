@@ -5,6 +5,7 @@ use std::time::Duration;
 use wasmtime::{Store, Trap};
 
 use super::Engine;
+use super::bindings::batching::exports::sangam::connector::batches;
 use super::bindings::connector::Connector;
 use super::bindings::source::exports::sangam::connector::events;
 use super::bindings::types::{Failure, Problem};
@@ -33,6 +34,13 @@ pub enum Call {
         input: String,
         /// See `context.schema.json`.
         context: String,
+    },
+    /// `batches.invoke-batch`.
+    InvokeBatch {
+        /// Name of the action.
+        action: String,
+        /// Input and context of each, as of [`Call::Invoke`].
+        invocations: Vec<(String, String)>,
     },
     /// `events.poll`.
     Poll {
@@ -83,7 +91,7 @@ pub struct CallEnd {
 }
 
 /// How a call ended.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum CallOutcome {
     /// `invoke` succeeded: JSON data, and events as JSON texts.
     Output {
@@ -92,6 +100,8 @@ pub enum CallOutcome {
         /// Unchecked.
         events: Vec<String>,
     },
+    /// `invoke-batch` answered: for each invocation JSON data and events as JSON texts, or how it failed.
+    Batch(Vec<Result<(String, Vec<String>), PluginFailure>>),
     /// `poll` succeeded.
     Page(PolledPage),
     /// `receive` succeeded.
@@ -210,6 +220,12 @@ impl Engine {
             Call::Invoke { action, input, context } => {
                 let invoke = Invoke { action, input, context };
                 self.invoke(component, limits, instances, attempt, invoke, meter).await
+            }
+            Call::InvokeBatch { action, invocations } => {
+                let Some(_place) = component.code.pool.places.take(&component.tenant) else { return no_place(attempt) };
+                let mut store = store(&component.code.pool, HostState::new(attempt, limits, meter), limits);
+                let result = within(limits, meter, invoke_batch(&mut store, component, limits, &action, invocations)).await;
+                ended(&mut store, result, meter)
             }
             Call::Poll { stream, cursor, limit, context } => {
                 let Some(_place) = component.code.pool.places.take(&component.tenant) else { return no_place(attempt) };
@@ -337,12 +353,45 @@ impl Invoke {
     }
 }
 
-/// Why these are more events than a call may bring in.
-fn too_many(events: &[String], limits: &config::Limits) -> Option<String> {
-    if events.len() > limits.events {
-        return Some(format!("it brought in {} events; at most {} (limits.events)", events.len(), limits.events));
+/// In a fresh instance: what it costs to make one falls on all of them together.
+async fn invoke_batch(
+    store: &mut Store<HostState>,
+    component: &LoadedComponent,
+    limits: &config::Limits,
+    action: &str,
+    invocations: Vec<(String, String)>,
+) -> wasmtime::Result<CallOutcome> {
+    let Some(batching) = &component.code.batching else {
+        return Ok(CallOutcome::Trap("the component takes no batches".to_owned()));
+    };
+    let instance = batching.instantiate_async(&mut *store).await?;
+    let asked = invocations.len();
+    let invocations: Vec<batches::Invocation> =
+        invocations.into_iter().map(|(input, context)| batches::Invocation { input, context }).collect();
+    let results = instance.sangam_connector_batches().call_invoke_batch(&mut *store, action, &invocations).await?;
+    if results.len() != asked {
+        return Ok(CallOutcome::Trap(format!("it answered {asked} invocations with {} results", results.len())));
     }
-    let bytes: usize = events.iter().map(String::len).sum();
+    if let Some(why) = too_many(results.iter().flatten().flat_map(|output| &output.events), limits) {
+        return Ok(CallOutcome::Limit(why));
+    }
+    let result = |result: Result<batches::Output, Failure>| match result {
+        Ok(output) => Ok((output.data, output.events)),
+        Err(failure) => Err(plugin_failure(failure)),
+    };
+    Ok(CallOutcome::Batch(results.into_iter().map(result).collect()))
+}
+
+/// Why these are more events than a call may bring in.
+fn too_many<'a>(events: impl IntoIterator<Item = &'a String>, limits: &config::Limits) -> Option<String> {
+    let (mut count, mut bytes) = (0_usize, 0_usize);
+    for event in events {
+        count += 1;
+        bytes += event.len();
+    }
+    if count > limits.events {
+        return Some(format!("it brought in {count} events; at most {} (limits.events)", limits.events));
+    }
     (bytes > limits.events_size)
         .then(|| format!("it brought in events of {bytes} bytes; at most {} (limits.events-size)", limits.events_size))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use wasmtime::component::Component;
 
 use super::ahead::Ahead;
-use super::bindings::{connector, source};
+use super::bindings::{batching, connector, source};
 use super::cache::Claim;
 use super::call::{store, within};
 use super::meter::Meter;
@@ -37,6 +37,8 @@ pub struct LoadedComponent {
 pub(super) struct Code {
     pub(super) connector: Option<connector::ConnectorPre<HostState>>,
     pub(super) source: Option<source::SourcePre<HostState>>,
+    /// It has actions that take several invocations at once.
+    pub(super) batching: Option<batching::BatchingPre<HostState>>,
     pub(super) pool: Arc<Pool>,
     /// Bytes of the largest memory of an instance, to begin with.
     pub(super) memory: u64,
@@ -50,6 +52,13 @@ impl std::fmt::Debug for LoadedComponent {
             .field("actions", &self.code.connector.is_some())
             .field("events", &self.code.source.is_some())
             .finish()
+    }
+}
+
+impl LoadedComponent {
+    /// Whether it exports `batches`.
+    pub fn takes_batches(&self) -> bool {
+        self.code.batching.is_some()
     }
 }
 
@@ -173,12 +182,13 @@ fn link(pool: &Arc<Pool>, component: &Component) -> Result<Code, EngineError> {
     component.initialize_copy_on_write_image().map_err(EngineError::compile)?;
     let pre = pool.linker.instantiate_pre(component).map_err(EngineError::compile)?;
     let connector = connector::ConnectorPre::new(pre.clone());
-    let source = source::SourcePre::new(pre);
+    let source = source::SourcePre::new(pre.clone());
+    let batching = batching::BatchingPre::new(pre).ok();
     if let (Err(error), Err(_)) = (&connector, &source) {
         return Err(EngineError::compile(error));
     }
     let pages = component.resources_required().and_then(|needed| needed.max_initial_memory_size).unwrap_or(0);
     let memory = pages.saturating_mul(PAGE);
     let needs = Needs::of(component, pool.size);
-    Ok(Code { connector: connector.ok(), source: source.ok(), pool: pool.clone(), memory, needs })
+    Ok(Code { connector: connector.ok(), source: source.ok(), batching, pool: pool.clone(), memory, needs })
 }

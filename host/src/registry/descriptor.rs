@@ -17,6 +17,8 @@ const MAX_NAME: usize = 64;
 /// Longest origin, request or type of event that it asks for, and most of each.
 const MAX_ASKED: usize = 512;
 const MOST_ASKED: usize = 64;
+/// Most invocations that an action may take at once: the contract says it.
+const MOST_AT_ONCE: u32 = 1000;
 /// Longest descriptor: the contract says it.
 const MAX_DESCRIPTOR: usize = 1 << 20;
 
@@ -72,6 +74,9 @@ pub struct Action {
     /// The action that undoes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<String>,
+    /// Invocations that it takes at once, 2 to 1000; absent: one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<u32>,
 }
 
 /// One stream.
@@ -136,6 +141,9 @@ impl Descriptor {
             if !seen.insert(&action.name) {
                 return Err(format!("action {} is there twice", action.name));
             }
+            if let Some(batch) = action.batch.filter(|batch| !(2..=MOST_AT_ONCE).contains(batch)) {
+                return Err(format!("action {} takes {batch} invocations at once; 2 to {MOST_AT_ONCE} may be said (batch)", action.name));
+            }
             if let Some(undo) = &action.undo
                 && !self.actions.iter().any(|other| other.name == *undo)
             {
@@ -153,13 +161,23 @@ impl Descriptor {
         Ok(())
     }
 
+    /// The first action that takes several invocations at once.
+    pub fn batching(&self) -> Option<&Action> {
+        self.actions.iter().find(|action| action.batch.is_some())
+    }
+
     /// What a configuration is checked against. `sends`: the component imports `http`.
     pub(super) fn facts(&self, sends: bool) -> PluginFacts {
         let actions: BTreeMap<String, ActionFacts> = self
             .actions
             .iter()
             .map(|action| {
-                let facts = ActionFacts { input: action.input.clone(), undo: action.undo.clone(), idempotent: action.idempotent };
+                let facts = ActionFacts {
+                    input: action.input.clone(),
+                    undo: action.undo.clone(),
+                    idempotent: action.idempotent,
+                    batch: action.batch,
+                };
                 (action.name.clone(), facts)
             })
             .collect();

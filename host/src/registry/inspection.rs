@@ -26,6 +26,8 @@ pub struct Inspection {
     pub actions: bool,
     /// It exports `events`.
     pub events: bool,
+    /// It exports `batches`.
+    pub batches: bool,
     /// Everything it imports, in its order.
     pub imports: Vec<String>,
     /// Everything it exports, in its order.
@@ -74,6 +76,14 @@ pub enum InspectError {
         has: String,
         /// What it lacks.
         lacks: String,
+    },
+    /// It says that it takes what it has no function for.
+    #[error(
+        "its action {action} takes several invocations at once (batch), but it does not export batches; build it for the world `batching`"
+    )]
+    NoBatches {
+        /// The action.
+        action: String,
     },
     /// Imports what is not there.
     #[error("it imports what this host does not offer: {}", .0.join(", "))]
@@ -176,10 +186,16 @@ impl Found {
             return Err(InspectError::UnknownImports(unknown));
         }
         let descriptor = self.descriptor.as_deref().map(Descriptor::parse).transpose()?;
+        if let Some(action) = descriptor.as_ref().and_then(Descriptor::batching)
+            && !exports("batches")
+        {
+            return Err(InspectError::NoBatches { action: action.name.clone() });
+        }
         Ok(Inspection {
             contract: contract.to_owned(),
             actions: exports("actions"),
             events: exports("events"),
+            batches: exports("batches"),
             exports: self.exports.clone(),
             imports: self.imports,
             core_instances: self.core_instances,

@@ -6,6 +6,7 @@ mod credential_events;
 mod credential_health;
 mod desk;
 mod erasure;
+mod gathering;
 mod gauges;
 mod identity;
 mod intake;
@@ -31,6 +32,7 @@ pub use credential_events::tell;
 pub use credential_health::{KnownCredential, MetBy};
 pub use desk::{Desk, Handed, Place};
 pub use erasure::Wanted;
+pub use gathering::{AtWork, Coming, Gathering, Joined, Kind as GatheringKind, Part, Room, Share, UnderWay};
 pub use identity::Identity;
 pub use intake::{Cause, Intake, IntakeError, MAX_HOPS, judge_again, order_key};
 pub use measured::{Measured, Pruned};
@@ -196,6 +198,8 @@ pub struct Runtime {
     pub due: Notify,
     /// Runs under way, and those that begin with their acceptance.
     pub desk: Desk,
+    /// Runs that are gathered for actions that take several at once.
+    pub gathering: Gathering,
     /// Sources may be due.
     pub turning: Notify,
     /// Another host has changed a credential.
@@ -326,6 +330,7 @@ impl Runtime {
             log_style,
             due: Notify::new(),
             desk: Desk::default(),
+            gathering: Gathering::default(),
             turning: Notify::new(),
             credentials: Notify::new(),
             erasing: Notify::new(),

@@ -73,6 +73,7 @@ impl PluginUse {
         let (failed, output) = match &end.outcome {
             CallOutcome::Busy(_) => return,
             CallOutcome::Output { data, .. } => (false, data.len()),
+            CallOutcome::Batch(results) => (false, results.iter().flatten().map(|(data, _)| data.len()).max().unwrap_or(0)),
             CallOutcome::Page(_) | CallOutcome::Received(_) | CallOutcome::Broken(_) => (false, 0),
             CallOutcome::Failure(_) | CallOutcome::Trap(_) | CallOutcome::Limit(_) | CallOutcome::TimedOut => (true, 0),
         };

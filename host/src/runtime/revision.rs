@@ -73,6 +73,8 @@ pub struct ActionSchemas {
     pub input: Arc<Schema>,
     /// Of its output, where that marks personal data: nothing else is asked of it.
     pub output: Option<Arc<Schema>>,
+    /// Invocations that the action takes at once; `None`: one.
+    pub batch: Option<u32>,
 }
 
 /// Why a plugin can't be used.
@@ -90,6 +92,9 @@ pub enum BuildError {
     /// The embedded descriptor is not what it says.
     #[error("its embedded descriptor and what it says when asked differ; build it again")]
     OtherDescriptor,
+    /// It says that it takes what it has no function for.
+    #[error("its action {0} takes several invocations at once (batch), but it does not export batches")]
+    NoBatches(String),
     /// One of its schemas can't be used.
     #[error("the {what} schema of its action {action} can't be used")]
     Schema {
@@ -289,6 +294,11 @@ async fn load(engine: &Engine, name: &str, config: Arc<config::Plugin>, componen
         Some(_) => false,
         None => true,
     };
+    if let Some(action) = said.batching()
+        && !code.takes_batches()
+    {
+        return Err(BuildError::NoBatches(action.name.clone()));
+    }
     let mut actions = BTreeMap::new();
     for action in &said.actions {
         let compile = |what, schema| {
@@ -296,7 +306,7 @@ async fn load(engine: &Engine, name: &str, config: Arc<config::Plugin>, componen
         };
         let marks = |schema: &Value| [schema::PERSONAL, schema::SUBJECT].iter().any(|keyword| schema.to_string().contains(keyword));
         let output = if marks(&action.output) { Some(compile("output", &action.output)?) } else { None };
-        actions.insert(action.name.clone(), ActionSchemas { input: compile("input", &action.input)?, output });
+        actions.insert(action.name.clone(), ActionSchemas { input: compile("input", &action.input)?, output, batch: action.batch });
     }
     Ok(LoadedPlugin { config, component, code, descriptor: said, described, actions, canary: None })
 }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::batch;
 use super::key_value::{self, Claim, SeenValue};
 use super::sql::{Connection, Dialect, Row, sql};
 use super::terms::Terms;
@@ -275,8 +276,8 @@ impl Store {
         snapshot.effects = rows.iter().map(effect_row).collect::<Result<_, _>>()?;
         let claims = key_value::claims_of(&self.readers, root, step, plugin).await?;
         // Its first intent made its claim complete. Writes of a run that is over say nothing: its claims ended with it, and a replay
-        // reads anew.
-        if !claims.is_empty() || snapshot.effects.iter().any(|effect| effect.run == run) {
+        // reads anew. A batch claims nothing.
+        if !claims.is_empty() || snapshot.effects.iter().any(|effect| effect.run == run && effect.kind != batch::KIND) {
             snapshot.claims = Some(claims);
         }
         Ok(snapshot)
@@ -284,7 +285,7 @@ impl Store {
 }
 
 /// Checks everything before it writes anything: a refusal must leave the shared transaction clean.
-async fn insert_intent(connection: &mut Connection, intent: &Intent) -> Result<(), StoreError> {
+pub(super) async fn insert_intent(connection: &mut Connection, intent: &Intent) -> Result<(), StoreError> {
     let effect = &intent.effect;
     fenced(connection, &effect.run, intent.fence).await?;
     if let Some(opening) = &intent.opening {

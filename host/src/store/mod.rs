@@ -9,6 +9,7 @@
 mod accept;
 mod audit;
 mod backup;
+mod batch;
 mod canary;
 mod cause;
 mod claim;
@@ -55,6 +56,7 @@ mod writer;
 pub use accept::{Accepted, FirstLease, NewEvent, NewRun, Taker};
 pub use audit::AuditFilter;
 pub use backup::BackupError;
+pub use batch::{BatchEnd, BatchMember, KIND as BATCH, MemberEnd, NewBatch, OpenBatch, Resumed};
 pub use canary::CanaryRollback;
 pub use cause::{CauseRow, DeadRun, NewCause};
 pub use claim::{ClaimedRun, OpenRuns};

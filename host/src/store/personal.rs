@@ -8,7 +8,7 @@ use super::effect::effect_row;
 use super::recorded::RecordedRead;
 use super::sql::{Connection, Dialect, Row, Statement, sql};
 use super::terms::Terms;
-use super::{Store, StoreError, key_value, millis, timestamp};
+use super::{Store, StoreError, batch, key_value, millis, timestamp};
 use crate::crash::Point;
 use crate::personal::Group;
 
@@ -322,6 +322,7 @@ async fn rewrite(connection: &mut Connection, before: &Group, after: &Group, now
         }
     }
     for (old, new) in before.effects.iter().zip(&after.effects) {
+        batch::forget(connection, old).await?;
         sql("update effect set identity = ?, name = ?, url = ?, request_headers = ?, request_body = ?, request_digest = ?, response_headers = ?, \
              response_body = ? where root = ? and step = ? and round = ? and undos = ? and identity = ? and generation = ?")
         .bind(&new.id.identity)

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use super::batch;
 use super::sql::{Dialect, On, Statement, sql};
 use super::terms::Terms;
 use super::{Store, StoreError, millis};
@@ -98,7 +99,9 @@ impl Store {
                     // Runs, steps and attempts go with their event.
                     let mut delete = sql("delete from event where eid in ");
                     delete.push_list(&eids);
-                    delete.execute(&mut *connection).await.map_err(doing())
+                    let removed = delete.execute(&mut *connection).await.map_err(doing())?;
+                    batch::prune(connection).await?;
+                    Ok(removed)
                 })
             })
             .await

@@ -47,7 +47,8 @@ const RULES: &[(&str, &str)] = &[
     ),
     (
         "journalled writes of lines that are not there",
-        "select distinct root from effect where not exists (select 1 from run where run.root = effect.root)",
+        "select distinct root from effect where not exists (select 1 from run where run.root = effect.root) \
+         and not exists (select 1 from batch where batch.id = effect.root)",
     ),
     (
         "keys claimed by runs that have ended",

@@ -83,6 +83,8 @@ pub struct Metrics {
     requests: Family<RequestLabel, Counter>,
     canary_rollbacks: Family<PluginLabel, Counter>,
     cpu_seconds: Family<PluginLabel, Counter<f64, AtomicU64>>,
+    batches: Family<ActionLabel, Counter>,
+    batched_runs: Family<ActionLabel, Counter>,
     sources: Mutex<HashSet<String>>,
     hosts: Mutex<HashMap<String, HashSet<String>>>,
     /// What is looked up when somebody asks, by name. Only one asks at a time.
@@ -110,6 +112,8 @@ impl Metrics {
             requests: Family::default(),
             canary_rollbacks: Family::default(),
             cpu_seconds: Family::default(),
+            batches: Family::default(),
+            batched_runs: Family::default(),
             sources: Mutex::default(),
             hosts: Mutex::default(),
             looked: Mutex::default(),
@@ -126,6 +130,8 @@ impl Metrics {
         registry.register_with_unit("step_duration", "From the start of an attempt to its settling", unit(), metrics.step_seconds.clone());
         registry.register_with_unit("plugin_call_duration", "Calls of plugins", unit(), metrics.call_seconds.clone());
         registry.register_with_unit("plugin_cpu", "Processor time of calls of plugins", unit(), metrics.cpu_seconds.clone());
+        registry.register("batches", "Calls of actions made for several runs at once", metrics.batches.clone());
+        registry.register("batched_runs", "Runs in calls that were made for several at once", metrics.batched_runs.clone());
         registry.register("outbound_requests", "Requests sent for plugins", metrics.requests.clone());
         registry.register("canary_rollbacks", "Canaries rolled back by this host", metrics.canary_rollbacks.clone());
         let help = "Transactions of the store, from their beginning to the end of the flush";
@@ -186,6 +192,13 @@ impl Metrics {
     /// Processor time of a call.
     pub fn call_used(&self, plugin: &str, cpu_seconds: f64) {
         self.cpu_seconds.get_or_create(&PluginLabel { plugin: plugin.to_owned() }).inc_by(cpu_seconds);
+    }
+
+    /// A call for several runs at once.
+    pub fn batch_ended(&self, plugin: &str, action: &str, runs: usize) {
+        let label = ActionLabel { plugin: plugin.to_owned(), action: action.to_owned() };
+        self.batches.get_or_create(&label).inc();
+        self.batched_runs.get_or_create(&label).inc_by(runs as u64);
     }
 
     /// A request left (or failed to): status, or `error`.

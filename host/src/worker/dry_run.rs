@@ -7,21 +7,22 @@ use std::time::Instant;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::difference::{counterpart, difference, shown_body};
 use super::own::OwnCall;
 use super::step::{SLOT_WAIT, StepCall, StepInputs};
-use super::{drive, outputs, own};
+use super::{drive, outputs, own, together};
 use crate::attempt::{
-    Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Break, Conduct, DryStop, NewAttempt, Reads, Sample, WouldSend,
+    Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, BatchWrite, Break, Conduct, DryStop, NewAttempt, Reads, Sample, WouldSend,
 };
 use crate::builtin::{self, Pause, Stop};
 use crate::config::{Instances, Route, Step};
 use crate::engine::{Call, CallOutcome};
 use crate::run::{FailureKind, RunState, StepFailure, StepState, StepStatus, Task};
 use crate::runtime::{LoadedPlugin, PresentPlugin, Revision, Runtime};
-use crate::store::{ClaimedRun, JournalSnapshot, NewEvent, StoreError};
+use crate::store::{ClaimedRun, EffectRow, EffectState, JournalSnapshot, NewEvent, Opening, StoreError};
 
 /// How reads are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -281,6 +282,9 @@ impl StepCall {
         let line = &manner.line;
         let then = store.journal(line, &id.run, &id.step, id.round, &id.plugin).await?;
         let snapshot = if id.root == *line { then.clone() } else { JournalSnapshot::default() };
+        if let Some(row) = BatchWrite::latest(&snapshot.effects).filter(|row| row.state != EffectState::Failed) {
+            return Ok(self.dry_member(row, &input, present, started_at).await);
+        }
         let reads = match manner.reads {
             ReadsFrom::Live => Reads::Live,
             ReadsFrom::None => Reads::Refused,
@@ -304,7 +308,7 @@ impl StepCall {
             cancel: self.runtime.abandon.clone(),
         });
         let step_key = attempt.step_key();
-        let context = self.context(&attempt, &step_key, plugin, limits.time, &self.trace_of_call());
+        let context = self.context(attempt.surroundings().clock.after(limits.time), &step_key, plugin, &self.trace_of_call());
         let call = Call::Invoke { action: self.step.action.clone(), input, context };
         // An instance that has seen old answers must not be reused for real calls, nor one that has seen real ones for this.
         let mut end = self.runtime.engine.call(&plugin.code, &limits, Instances::PerCall, attempt, call).await;
@@ -334,6 +338,36 @@ impl StepCall {
         Ok(tried
             .with("effects", serde_json::to_value(&end.record.effects).unwrap_or_default())
             .with("logs", serde_json::to_value(&end.record.log).unwrap_or_default()))
+    }
+
+    /// A step that was done, or begun, in a batch with other runs: a replay would take its result, or do that batch again.
+    async fn dry_member(&self, row: &EffectRow, input: &str, present: &PresentPlugin, started_at: Timestamp) -> Tried {
+        if row.state != EffectState::Done {
+            let reason =
+                "the step is in doubt in a batch with other runs: a replay would do that same batch again, which a dry run does not try";
+            let error = json!({ "kind": "batch-in-doubt", "reason": reason, "details": null });
+            return Tried::new(StepStatus::Waiting, "stopped").with("error", error);
+        }
+        let opening = Opening {
+            started_at,
+            clock_start: started_at,
+            input: input.to_owned(),
+            plugin: self.step.plugin.clone(),
+            reads: Vec::new(),
+            digest: None,
+        };
+        let mut record = AttemptRecord::of_member(row, &opening, BatchWrite::shown(row, row.state, None, true));
+        let CallOutcome::Output { data, events } = together::recorded(row) else { return Tried::new(StepStatus::Waiting, "stopped") };
+        let output = match self.output(&data, present.config.limits.output_size) {
+            Ok(output) => output,
+            Err(reason) => return Tried::failed(StepFailure::new(FailureKind::InvalidOutput, reason)),
+        };
+        let emitted = drive::emitted(&self.runtime, &self.run, &self.step.name, &self.trace(), &present.config, &row.key, &events).await;
+        let tried = match emitted {
+            Err(reason) => Tried::failed(StepFailure::new(FailureKind::InvalidOutput, reason)),
+            Ok(events) => self.succeeded(&mut record, output, &events),
+        };
+        tried.with("effects", serde_json::to_value(&record.effects).unwrap_or_default())
     }
 
     /// A step of the host's own: a wait is passed over, and anything else stops at its first write, as a plugin does.

@@ -15,6 +15,7 @@ mod own;
 mod recover;
 mod scope;
 mod step;
+mod together;
 mod traced;
 mod undo;
 mod wake;

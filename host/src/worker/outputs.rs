@@ -12,7 +12,7 @@ use crate::store::{EffectRow, EffectState};
 pub(super) fn answer(outcome: CallOutcome, limits: &Limits, time: &str) -> Result<(String, Vec<String>), StepFailure> {
     match ended_well(outcome, limits, time)? {
         CallOutcome::Output { data, events } => Ok((data, events)),
-        _ => Err(StepFailure::new(FailureKind::InvalidOutput, "the plugin answered with a page of events or a response")),
+        _ => Err(StepFailure::new(FailureKind::InvalidOutput, "the plugin answered with something else than one output")),
     }
 }
 
@@ -22,7 +22,7 @@ pub(super) fn answer(outcome: CallOutcome, limits: &Limits, time: &str) -> Resul
 /// How it failed.
 pub fn ended_well(outcome: CallOutcome, limits: &Limits, time: &str) -> Result<CallOutcome, StepFailure> {
     Err(match outcome {
-        CallOutcome::Output { .. } | CallOutcome::Page(_) | CallOutcome::Received(_) => return Ok(outcome),
+        CallOutcome::Output { .. } | CallOutcome::Batch(_) | CallOutcome::Page(_) | CallOutcome::Received(_) => return Ok(outcome),
         CallOutcome::Failure(failure) => step_failure(failure),
         CallOutcome::Trap(why) => StepFailure::new(FailureKind::Trap, format!("the plugin trapped: {why}")),
         CallOutcome::Limit(why) => StepFailure::new(FailureKind::Trap, format!("the plugin was stopped: {why}")),

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use opentelemetry::context::FutureExt as _;
 use serde_json::{Value, json};
+use tokio::sync::SemaphorePermit;
 
+use super::together::{Turn, Way};
 use super::traced::{self, EndedCall};
 use super::{credential, drive, mask, outputs, scope};
 use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Conduct, NewAttempt, ShownEffect};
@@ -16,9 +18,9 @@ use crate::config::{self, OnDoubt, Step};
 use crate::engine::{Call, CallEnd};
 use crate::mapping::Scope;
 use crate::run::{FailureKind, Outcome, StepFailure, StepState, Wait, WaitFor};
-use crate::runtime::{LoadedPlugin, PresentPlugin, Revision, Runtime};
+use crate::runtime::{Coming, LoadedPlugin, PresentPlugin, Revision, Runtime};
 use crate::schema::Schema;
-use crate::store::{AttemptEnd, ClaimedRun, JournalSnapshot, KeySettlement, NewEvent, NewWait, Recording, StepValue};
+use crate::store::{AttemptEnd, ClaimedRun, JournalSnapshot, KeySettlement, NewEvent, NewWait, Recording, StepValue, StoreError};
 use crate::telemetry::{self, TraceContext};
 
 /// How long an attempt waits for one of its plugin's slots before it makes room for other runs.
@@ -113,7 +115,8 @@ impl StepCall {
         let started_at = self.runtime.clock.now();
         let credential_changes = *self.runtime.broker.changes().borrow();
         let context = telemetry::within(&self.trace());
-        let mut end = self.tried(started_at).with_context(context).await;
+        let coming = self.may_go_together().then(|| self.runtime.gathering.coming(&self.step.plugin, &self.step.action));
+        let mut end = self.tried(started_at, coming).with_context(context).await;
         end.credential_changes = credential_changes;
         // An attempt that never reached its plugin leaves a trace too; one that found no room does not, or waiting would fill the store.
         if let (Outcome::Failed(failure), None) = (&end.outcome, &end.attempt)
@@ -143,7 +146,8 @@ impl StepCall {
         end
     }
 
-    async fn tried(&self, started_at: Timestamp) -> StepEnd {
+    /// `coming`: it is on its way to an action that takes several runs at once.
+    async fn tried(&self, started_at: Timestamp, coming: Option<Coming<'_>>) -> StepEnd {
         if self.round > 0 && self.inputs.stored.is_none() {
             match self.is_over().await {
                 Ok(false) => {}
@@ -181,15 +185,55 @@ impl StepCall {
             end.value = Some(self.refused_value(input));
             return end;
         }
-        let Ok(slot) = tokio::time::timeout(SLOT_WAIT, grants.slots.acquire()).await else {
-            return StepEnd::failed(
-                FailureKind::Busy,
-                format!("plugin {} has all its {} calls under way (concurrency)", self.step.plugin, grants.config.concurrency),
-            );
+        let snapshot = match self.snapshot().await {
+            Ok(snapshot) => snapshot,
+            Err(error) => return StepEnd::failed(FailureKind::Busy, telemetry::chain(&error)),
         };
-        let end = self.call(plugin, grants, input, started_at).await;
+        let way = Way { plugin, present: grants, snapshot: &snapshot, started_at };
+        let (slot, under_way) = match self.gathered(&way, &input, coming).await {
+            Turn::Ended(end) => return *end,
+            Turn::Alone(Some((slot, under_way))) => (slot, Some(under_way)),
+            Turn::Alone(None) => match self.slot(grants).await {
+                Ok(slot) => (slot, None),
+                Err(end) => return *end,
+            },
+        };
+        let end = self.call(plugin, grants, input, snapshot, started_at).await;
+        drop(under_way);
         drop(slot);
         end
+    }
+
+    /// One of the plugin's calls at the same time; or that there was none within a while.
+    pub(super) async fn slot<'p>(&self, present: &'p PresentPlugin) -> Result<SemaphorePermit<'p>, Box<StepEnd>> {
+        match tokio::time::timeout(SLOT_WAIT, present.slots.acquire()).await {
+            Ok(Ok(slot)) => Ok(slot),
+            Ok(Err(_)) | Err(_) => {
+                let why = format!("plugin {} has all its {} calls under way (concurrency)", self.step.plugin, present.config.concurrency);
+                Err(Box::new(StepEnd::failed(FailureKind::Busy, why)))
+            }
+        }
+    }
+
+    /// What the line's journal has of the step.
+    async fn snapshot(&self) -> Result<JournalSnapshot, StoreError> {
+        if self.fresh {
+            return Ok(JournalSnapshot::default());
+        }
+        self.runtime.store.journal(&self.run.root, &self.run.id, &self.step.name, self.round, &self.step.plugin).await
+    }
+
+    pub(super) fn attempt_id(&self, plugin: &LoadedPlugin) -> AttemptId {
+        AttemptId {
+            run: self.run.id.clone(),
+            root: self.run.root.clone(),
+            fence: self.run.fence,
+            step: self.step.name.clone(),
+            round: self.round,
+            number: self.number,
+            plugin: self.step.plugin.clone(),
+            component: plugin.component.digest.clone(),
+        }
     }
 
     /// What is kept of an input that never reached its action.
@@ -280,30 +324,19 @@ impl StepCall {
         Err(failure)
     }
 
-    async fn call(&self, plugin: &LoadedPlugin, present: &PresentPlugin, input: String, started_at: Timestamp) -> StepEnd {
+    async fn call(
+        &self,
+        plugin: &LoadedPlugin,
+        present: &PresentPlugin,
+        input: String,
+        snapshot: JournalSnapshot,
+        started_at: Timestamp,
+    ) -> StepEnd {
         let started = Instant::now();
-        let id = AttemptId {
-            run: self.run.id.clone(),
-            root: self.run.root.clone(),
-            fence: self.run.fence,
-            step: self.step.name.clone(),
-            round: self.round,
-            number: self.number,
-            plugin: self.step.plugin.clone(),
-            component: plugin.component.digest.clone(),
-        };
-        let snapshot = if self.fresh {
-            JournalSnapshot::default()
-        } else {
-            match self.runtime.store.journal(&id.root, &id.run, &id.step, id.round, &id.plugin).await {
-                Ok(snapshot) => snapshot,
-                Err(error) => return StepEnd::failed(FailureKind::Busy, telemetry::chain(&error)),
-            }
-        };
         let limits = self.limits(&present.config, started_at);
         let trace = self.trace_of_call();
         let attempt = Attempt::new(NewAttempt {
-            id: id.clone(),
+            id: self.attempt_id(plugin),
             abilities: Abilities::Act,
             conduct: Conduct::Real { journal: self.step.journal.kept, record_reads: self.step.journal.record_reads.is_some() },
             holds: self.step.on_doubt == OnDoubt::Hold,
@@ -318,16 +351,27 @@ impl StepCall {
             trace: self.attempt_trace(trace.clone()),
         });
         let step_key = attempt.step_key();
-        let context = self.context(&attempt, &step_key, plugin, limits.time, &trace);
+        let context = self.context(attempt.surroundings().clock.after(limits.time), &step_key, plugin, &trace);
         let call = Call::Invoke { action: self.step.action.clone(), input, context };
         let (began, at) = (Instant::now(), self.runtime.clock.now());
         let mut end = self.runtime.engine.call(&plugin.code, &limits, present.config.instances, attempt, call).await;
-        let took = began.elapsed();
-        present.used.note(&end, took);
+        self.note_call(plugin, present, &mut end, (at, began.elapsed()));
+        self.judged(end, present, &plugin.component.digest, &step_key, &limits, started.elapsed()).await
+    }
+
+    /// Counts a call that ended, and its requests, and gives them to whoever traces.
+    pub(super) fn note_call(
+        &self,
+        plugin: &LoadedPlugin,
+        present: &PresentPlugin,
+        end: &mut CallEnd,
+        (began, took): (Timestamp, Duration),
+    ) {
+        present.used.note(end, took);
         self.runtime.metrics.call_used(&self.step.plugin, end.cpu.as_secs_f64());
         let ended = EndedCall {
-            context: trace,
-            began: at,
+            context: self.trace_of_call(),
+            began,
             took,
             version: &plugin.descriptor.version,
             digest: &plugin.component.digest,
@@ -341,7 +385,6 @@ impl StepCall {
             self.runtime.metrics.request_sent(&self.step.plugin, &host, effect.status);
             self.runtime.series.request_sent(self.runtime.clock.now(), &self.step.plugin, &host, effect.status);
         }
-        self.judged(end, present, &plugin.component.digest, &step_key, &limits, started.elapsed()).await
     }
 
     /// The smallest of what plugin, step and run allow.
@@ -361,21 +404,21 @@ impl StepCall {
         }
     }
 
-    pub(super) fn context(&self, attempt: &Attempt, step_key: &str, plugin: &LoadedPlugin, time: Duration, trace: &TraceContext) -> String {
+    pub(super) fn context(&self, deadline: Timestamp, step_key: &str, plugin: &LoadedPlugin, trace: &TraceContext) -> String {
         json!({
             "event": *self.inputs.event,
             "run": { "id": self.run.id, "root": self.run.root, "route": self.run.route },
             "step": { "name": self.step.name, "uses": format!("{}.{}", self.step.plugin, self.step.action), "round": self.round },
             "attempt": self.number,
             "idempotency_key": step_key,
-            "deadline": attempt.surroundings().clock.after(time).to_string(),
+            "deadline": deadline.to_string(),
             "traceparent": trace.traceparent(),
             "configuration": plugin.config.config,
         })
         .to_string()
     }
 
-    async fn judged(
+    pub(super) async fn judged(
         &self,
         call: CallEnd,
         present: &PresentPlugin,

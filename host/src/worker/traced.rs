@@ -127,7 +127,7 @@ pub(super) struct EndedCall<'a> {
 /// What went wrong with a call, in a word.
 pub(crate) fn error_of(outcome: &CallOutcome) -> Option<&'static str> {
     match outcome {
-        CallOutcome::Output { .. } | CallOutcome::Page(_) | CallOutcome::Received(_) => None,
+        CallOutcome::Output { .. } | CallOutcome::Batch(_) | CallOutcome::Page(_) | CallOutcome::Received(_) => None,
         CallOutcome::Failure(failure) => Some(match failure.kind {
             PluginFailureKind::Retry => "retry",
             PluginFailureKind::RateLimited => "rate-limited",

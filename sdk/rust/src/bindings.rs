@@ -49,5 +49,18 @@ pub mod events {
     pub use exports::sangam::connector::events::*;
 }
 
+pub mod batches {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "package sangam:sdk; world batches { export sangam:connector/batches@0.1.0; }",
+        world: "sangam:sdk/batches",
+        with: { "sangam:connector/types@0.1.0": super::actions::sangam::connector::types },
+        pub_export_macro: true,
+        export_macro_name: "export_batches",
+        default_bindings_module: "sangam_sdk::__private::bindings::batches",
+    });
+    pub use exports::sangam::connector::batches::*;
+}
+
 pub use actions::sangam::connector::types;
 pub use imports::sangam::connector::{http, key_value, log};

@@ -64,6 +64,8 @@ pub(crate) struct ActionEntry {
     pub(crate) idempotent: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) undo: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) batch: Option<u32>,
 }
 
 #[derive(Debug, Serialize)]
@@ -93,7 +95,7 @@ impl ActionEntry {
         // The doc comment of the input is the vendor's page on the action; in the schema it would stand a second time.
         let description = input.as_object_mut().and_then(|schema| schema.remove("description"));
         let description = description.and_then(|text| text.as_str().map(str::to_owned));
-        Self { name, title, description, input, output, idempotent: false, undo: None }
+        Self { name, title, description, input, output, idempotent: false, undo: None, batch: None }
     }
 }
 

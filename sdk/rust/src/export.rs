@@ -4,14 +4,15 @@ use std::marker::PhantomData;
 
 use crate::{
     Connector, Exported, Inbound, NewEvent, Source,
-    bindings::{actions, events, plugin, types},
-    connector::invoke,
+    bindings::{actions, batches, events, plugin, types},
+    connector::{invoke, invoke_batch},
     source::{poll, receive},
 };
 
 /// Makes the crate a component of that plugin, and gives it natively `pub fn descriptor() -> String`.
 ///
-/// `export!(T)` has actions (world `connector`), `export!(T as source)` brings events in, `export!(T as duplex)` does both.
+/// `export!(T)` has actions (world `connector`), `export!(T as source)` brings events in, `export!(T as duplex)` does both. `export!(T as connector with
+/// batches)` and `export!(T as duplex with batches)` have actions that take several runs at once ([`Actions::batch`](crate::Actions::batch)).
 #[macro_export]
 macro_rules! export {
     ($plugin:ident) => {
@@ -25,6 +26,12 @@ macro_rules! export {
     };
     ($plugin:ident as duplex) => {
         $crate::export!(@ $plugin duplex: actions export_actions, events export_events);
+    };
+    ($plugin:ident as connector with batches) => {
+        $crate::export!(@ $plugin connector: actions export_actions, batches export_batches);
+    };
+    ($plugin:ident as duplex with batches) => {
+        $crate::export!(@ $plugin duplex: actions export_actions, batches export_batches, events export_events);
     };
     (@ $plugin:ident $world:ident: $($interface:ident $export:ident),+) => {
         impl $crate::Exported for $plugin {
@@ -67,6 +74,23 @@ impl<P: Connector> actions::Guest for Component<P> {
     fn invoke(action: String, input: String, context: String) -> Result<actions::Output, types::Failure> {
         let outcome = invoke::<P>(action, input, context)?;
         Ok(actions::Output { data: outcome.data, events: outcome.events })
+    }
+}
+
+impl<P: Connector> batches::Guest for Component<P> {
+    fn invoke_batch(action: String, invocations: Vec<batches::Invocation>) -> Vec<Result<batches::Output, types::Failure>> {
+        let mut asked = Vec::with_capacity(invocations.len());
+        for batches::Invocation { input, context } in invocations {
+            asked.push((input, context));
+        }
+        let mut results = Vec::with_capacity(asked.len());
+        for outcome in invoke_batch::<P>(action, asked) {
+            results.push(match outcome {
+                Ok(outcome) => Ok(batches::Output { data: outcome.data, events: outcome.events }),
+                Err(failure) => Err(failure.into()),
+            });
+        }
+        results
     }
 }
 

@@ -34,7 +34,7 @@ mod output;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 
-pub use connector::{Action, Actions, Connector};
+pub use connector::{Action, Actions, Connector, Item};
 pub use context::{Context, Run, SourceContext, Step};
 pub use descriptor::{Exported, descriptor};
 pub use event::{Event, NewEvent};
@@ -59,8 +59,8 @@ pub use serde_json;
 /// The derives of serde and schemars write paths into these crates, so a connector has both among its dependencies.
 pub mod prelude {
     pub use crate::{
-        Actions, Connector, Context, Event, Failure, FailureKind, Inbound, NewEvent, Output, Page, Plugin, Poll, Received, Reply, Request,
-        Response, SetAside, Source, SourceContext, Streams, Undo, echo, encode, kv, log, pages,
+        Actions, Connector, Context, Event, Failure, FailureKind, Inbound, Item, NewEvent, Output, Page, Plugin, Poll, Received, Reply,
+        Request, Response, SetAside, Source, SourceContext, Streams, Undo, echo, encode, kv, log, pages,
     };
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};

@@ -33,6 +33,7 @@ const stateOf = (effect) => (effect.replayed ? "replayed" : effect.dropped ? "sk
 function notes(effect) {
   const said = [];
   if (effect.replayed) said.push(effect.key ? t("events.note-replayed") : t("events.note-recorded"));
+  if (effect.batch) said.push(t(effect.kind === "batch" ? "events.note-batch" : "events.note-shared", { n: effect.batch.runs }));
   if (effect.unrepeated) said.push(t("events.note-unrepeated"));
   if (effect.dropped) said.push(t("events.note-dropped"));
   if (effect.body_digest) said.push(t("events.note-digest"));

@@ -39,6 +39,7 @@ pub(in crate::builtin) fn action() -> Action {
     let addresses = json!({ "anyOf": [address, { "type": "array", "items": address, "maxItems": 10000 }] });
     let text = json!({ "type": ["string", "null"] });
     Action {
+        batch: None,
         name: "mail".to_owned(),
         title: "Sends a mail".to_owned(),
         description: "Through a relay of the configuration, [mail.NAME]. Succeeds when the relay has taken it. Whether it arrives is told by nobody \

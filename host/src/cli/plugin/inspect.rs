@@ -87,7 +87,8 @@ fn show(component: &Component, descriptor: &Descriptor, described: bool) {
     for action in &descriptor.actions {
         let undo = action.undo.as_ref().map(|undo| format!(", undone by {undo}")).unwrap_or_default();
         let idempotent = if action.idempotent { ", idempotent" } else { "" };
-        anstream::println!("  action {}: {}{undo}{idempotent}", action.name, one_line(&action.title));
+        let batch = action.batch.map(|batch| format!(", up to {batch} runs at once")).unwrap_or_default();
+        anstream::println!("  action {}: {}{undo}{idempotent}{batch}", action.name, one_line(&action.title));
         anstream::println!("    input         {}", members(&action.input));
         anstream::println!("    output        {}", members(&action.output));
     }

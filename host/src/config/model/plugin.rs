@@ -34,6 +34,8 @@ pub struct Plugin {
     pub rate_limit: Option<RateLimit>,
     /// `breaker`.
     pub breaker: Option<Breaker>,
+    /// `batch`: how runs are gathered for actions that take several at once; `None`: each goes alone.
+    pub batch: Option<Batching>,
     /// `instances`
     pub instances: Instances,
     /// `ahead`: instances that are made before their calls come; `None`: one, where making one takes long.
@@ -200,6 +202,22 @@ pub struct RateLimit {
     pub requests: u32,
     /// in this time.
     pub per: Duration,
+}
+
+/// `batch`: of actions that take several invocations at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batching {
+    /// `most`: invocations of one call; `None`: as many as the action takes.
+    pub most: Option<u32>,
+    /// `gather`: how long a run waits for others at most.
+    pub gather: Duration,
+}
+
+impl Batching {
+    /// Invocations of one call of an action that takes so many.
+    pub fn most_of(&self, takes: u32) -> u32 {
+        self.most.map_or(takes, |most| most.min(takes))
+    }
 }
 
 /// `breaker`.

@@ -229,6 +229,26 @@ fn a_plugin_is_read_whole() {
 }
 
 #[test]
+fn how_runs_are_gathered_is_read_and_switched_off() {
+    let plugin = |batch: &str| format!("[plugins.p]\ncomponent='p.wasm'\n{batch}\n");
+    let read = |batch: &str| valid(&plugin(batch)).config.plugins["p"].batch;
+    let usual = Batching { most: None, gather: Duration::from_millis(5) };
+    assert_eq!((read(""), read("batch={}"), read("batch=true"), read("batch=false")), (Some(usual), Some(usual), Some(usual), None));
+    assert_eq!(read("batch={most=20,gather='1s'}"), Some(Batching { most: Some(20), gather: Duration::from_secs(1) }));
+    assert_eq!(
+        (usual.most_of(30), Batching { most: Some(20), ..usual }.most_of(30), Batching { most: Some(50), ..usual }.most_of(30)),
+        (30, 20, 30)
+    );
+    assert_eq!(
+        mistakes(&plugin("batch='5ms'")),
+        ["3:7 `batch` must be a table such as { most = 50, gather = \"5ms\" }, or false, but this is a string"]
+    );
+    let found = mistakes(&plugin("batch={most=1,gather='6s',mots=3}"));
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(found.iter().all(|mistake| mistake.starts_with("3:")), "{found:?}");
+}
+
+#[test]
 fn a_secret_in_the_configuration_of_a_plugin_is_refused() {
     assert_eq!(
         mistakes("[plugins.p]\ncomponent='p.wasm'\nconfig={a='x${secret:s}'}"),

@@ -15,7 +15,7 @@ fn facts() -> BTreeMap<String, PluginFacts> {
         },
         "$defs": {"status": {"enum": ["open", "closed"]}},
     });
-    let action = ActionFacts { input, undo: None, idempotent: false };
+    let action = ActionFacts { input, ..ActionFacts::default() };
     let facts = PluginFacts {
         name: "salesforce".into(),
         version: "1.0.0".into(),
@@ -53,6 +53,12 @@ fn found(plugin: &str, step: &str) -> Vec<String> {
 
 const GOOD_PLUGIN: &str = "config={instance='https://a.example.com'}";
 const GOOD_STEP: &str = "uses='crm.resolve-case'\nwith={case_id='${ .event.data.id }',count='${ .event.data.n }',tags=['x']}";
+
+#[test]
+fn gathering_for_a_plugin_that_takes_one_run_at_a_time_is_pointed_out() {
+    let found = found(&format!("{GOOD_PLUGIN}\nbatch={{most=5}}"), GOOD_STEP);
+    assert_eq!(found, ["6:1 plugin `crm` has no action that takes several runs at once: `batch` changes nothing"]);
+}
 
 #[test]
 fn what_fits_passes() {
@@ -131,7 +137,7 @@ fn an_undo_that_cannot_be_complete_names_what_stays() {
 
 #[test]
 fn a_canary_undoes_like_the_component_it_may_replace() {
-    let action = |undo: Option<&str>| ActionFacts { input: json!({}), undo: undo.map(str::to_owned), idempotent: false };
+    let action = |undo: Option<&str>| ActionFacts { input: json!({}), undo: undo.map(str::to_owned), ..ActionFacts::default() };
     let component = |actions: &[(&str, Option<&str>)]| PluginFacts {
         name: "crm".into(),
         config_schema: json!({}),

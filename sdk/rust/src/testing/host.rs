@@ -9,7 +9,7 @@ use super::{Answer, Line, NoAnswer, Sent, imports};
 use crate::{
     Connector, Failure, Inbound, NewEvent, Page, Received, Response, Source,
     bindings::{http, key_value},
-    connector::invoke,
+    connector::{invoke, invoke_batch},
     source::{poll, receive},
 };
 
@@ -87,6 +87,37 @@ impl Host {
         let outcome = self.call(|| invoke::<P>(action.to_owned(), input.to_string(), context.to_string()))?;
         self.events.extend(outcome.events.iter().map(|event| parse(event)));
         Ok(parse(&outcome.data))
+    }
+
+    /// Does one action for several runs at once: each has an id, a key and a line of its own. The journal is the batch's.
+    ///
+    /// # Panics
+    /// Where the action gives more or fewer results than there are inputs.
+    pub fn invoke_batch<P: Connector>(&mut self, action: &str, inputs: &[Value]) -> Vec<Result<Value, Failure>> {
+        let mut invocations = Vec::new();
+        for (place, input) in inputs.iter().enumerate() {
+            let run = format!("run-{}", place + 1);
+            let context = json!({
+                "event": self.event,
+                "run": { "id": run, "root": run, "route": "test" },
+                "step": { "name": "test", "uses": format!("{}.{action}", P::NAME), "round": 0 },
+                "attempt": self.attempt,
+                "idempotency_key": super::key(&run),
+                "deadline": "2100-01-01T00:00:00Z",
+                "configuration": self.config,
+            });
+            invocations.push((input.to_string(), context.to_string()));
+        }
+        self.may_write = true;
+        let outcomes = self.call(|| Ok(invoke_batch::<P>(action.to_owned(), invocations)));
+        let mut results = Vec::new();
+        for outcome in outcomes.expect("a batch answers") {
+            results.push(outcome.map(|outcome| {
+                self.events.extend(outcome.events.iter().map(|event| parse(event)));
+                parse(&outcome.data)
+            }));
+        }
+        results
     }
 
     /// Reads the next page of a stream. Cursors are JSON; the events go to [`Host::events`] and not into the page.

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 #[allow(missing_docs, unsafe_code, unsafe_op_in_unsafe_fn, unused_qualifications, rust_2018_idioms, clippy::all)] // generated
 mod contract {
-    wit_bindgen::generate!({ path: "../../../wit", world: "connector", generate_all });
+    wit_bindgen::generate!({ path: "../../../wit", world: "batching", generate_all });
 }
 
-use contract::exports::sangam::connector::{actions, plugin};
+use contract::exports::sangam::connector::{actions, batches, plugin};
 use contract::sangam::connector::types::{Failure, Problem};
 use contract::sangam::connector::{http, key_value, log};
 
@@ -45,7 +45,9 @@ struct Misbehaving;
 
 impl plugin::Guest for Misbehaving {
     fn describe() -> String {
-        let actions: Vec<Value> = ACTIONS.iter().map(|name| json!({ "name": name, "title": name, "input": {}, "output": {} })).collect();
+        let mut actions: Vec<Value> =
+            ACTIONS.iter().map(|name| json!({ "name": name, "title": name, "input": {}, "output": {} })).collect();
+        actions.push(json!({ "name": "together", "title": "together", "input": {}, "output": {}, "batch": 10 }));
         json!({
             "name": "misbehaving",
             "version": env!("CARGO_PKG_VERSION"),
@@ -54,6 +56,23 @@ impl plugin::Guest for Misbehaving {
             "actions": actions,
         })
         .to_string()
+    }
+}
+
+impl batches::Guest for Misbehaving {
+    /// As the first invocation says: `few` or `many` results, a trap in the `middle`, or all that it can see in every output.
+    fn invoke_batch(_action: String, invocations: Vec<batches::Invocation>) -> Vec<Result<batches::Output, Failure>> {
+        let inputs: Vec<Value> = invocations.iter().map(|one| serde_json::from_str(&one.input).unwrap_or_default()).collect();
+        let seen = json!({ "inputs": inputs }).to_string();
+        let output = || Ok(batches::Output { data: seen.clone(), events: Vec::new() });
+        let how = inputs.first().and_then(|input| input["how"].as_str()).unwrap_or_default().to_owned();
+        let count = match how.as_str() {
+            "few" => inputs.len() - 1,
+            "many" => inputs.len() + 1,
+            "trap" => panic!("on purpose"),
+            _ => inputs.len(),
+        };
+        (0..count).map(|_| output()).collect()
     }
 }
 
@@ -74,6 +93,21 @@ impl actions::Guest for Misbehaving {
                 }
             }
             "recurse" => output(recurse(1).to_string()),
+            "together" => {
+                if let Some(url) = input["url"].as_str() {
+                    let request = http::Request {
+                        method: "GET".to_owned(),
+                        url: url.to_owned(),
+                        headers: Vec::new(),
+                        body: Vec::new(),
+                        timeout_ms: None,
+                        name: None,
+                        read_only: false,
+                    };
+                    drop(http::send(&request));
+                }
+                output(json!({ "inputs": [input] }).to_string())
+            }
             "not-json" => output("{ this is not JSON".to_owned()),
             "huge-output" => output(json!("x".repeat(number("bytes"))).to_string()),
             "log-flood" => {

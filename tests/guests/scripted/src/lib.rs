@@ -34,6 +34,8 @@ impl Connector for Scripted {
         a.action("act", "Do what the input says, and undo what it says", run).undo("undo");
         a.action("undo", "Do the undo lines of what is undone", undo);
         a.action("greet", "Greet by name", greet);
+        a.action("gather", "Send an id, alone or with others", gather);
+        a.batch("gather", 10, gather_all);
     }
 }
 
@@ -282,4 +284,67 @@ fn greet(person: Person, cx: &Context<Config>) -> Result<Value, Failure> {
     Ok(json!({ "greeting": format!("{} {}", cx.config.greeting, person.name), "age": person.age }))
 }
 
-sangam_sdk::export!(Scripted as duplex);
+/// An id to be sent.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Gather {
+    /// Where to.
+    url: String,
+    id: u32,
+    /// How this one fails once it was sent: `retry`, `rate-limited`, `unauthorized` or `rejected`; not at all if empty.
+    #[serde(default)]
+    kind: String,
+    /// Attempts on which it does; all if empty.
+    #[serde(default)]
+    on: Vec<u32>,
+    /// Type of an event that it brings in; none if empty.
+    #[serde(default)]
+    emit: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Gathered {
+    id: u32,
+    /// How many were sent together.
+    with: usize,
+    /// Of its step.
+    key: String,
+    attempt: u32,
+}
+
+fn gather(input: Gather, cx: &Context<Config>) -> Result<Output<Gathered>, Failure> {
+    cx.post(&input.url).name("one").json(&json!({ "ids": [input.id] })).send()?.ok()?;
+    input.gathered(cx, 1)
+}
+
+fn gather_all(items: &[Item<Gather, Config>]) -> Result<Vec<Result<Output<Gathered>, Failure>>, Failure> {
+    let Some(first) = items.first() else { return Ok(Vec::new()) };
+    let ids: Vec<u32> = items.iter().map(|item| item.input.id).collect();
+    for item in items {
+        log::info("sends", &[("invocation", &item.place), ("id", &item.input.id)]);
+        kv::set(&format!("sent/{}", item.input.id), "yes")?;
+    }
+    first.cx.post(&first.input.url).name("all").json(&json!({ "ids": ids })).send()?.ok()?;
+    Ok(items.iter().map(|item| item.input.gathered(&item.cx, items.len())).collect())
+}
+
+impl Gather {
+    fn gathered(&self, cx: &Context<Config>, with: usize) -> Result<Output<Gathered>, Failure> {
+        if !self.kind.is_empty() && (self.on.is_empty() || self.on.contains(&cx.attempt)) {
+            let kind = match self.kind.as_str() {
+                "retry" => FailureKind::Retry,
+                "rate-limited" => FailureKind::RateLimited,
+                "unauthorized" => FailureKind::Unauthorized,
+                _ => FailureKind::Rejected,
+            };
+            return Err(Failure::new(kind, "as it was told"));
+        }
+        let output = Output::new(Gathered { id: self.id, with, key: cx.idempotency_key.clone(), attempt: cx.attempt });
+        if self.emit.is_empty() {
+            return Ok(output);
+        }
+        Ok(output.emit(NewEvent::new(&self.emit, &json!({ "id": self.id }))?))
+    }
+}
+
+sangam_sdk::export!(Scripted as duplex with batches);
