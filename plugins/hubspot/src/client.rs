@@ -55,6 +55,38 @@ pub fn associations_of_many(config: &Config, of: &str, to: &str) -> String {
     }
 }
 
+/// URL that associates many pairs of records.
+fn associate_of_many(config: &Config, of: &str, to: &str) -> String {
+    let (origin, version) = api(config);
+    match version {
+        "v3" => format!("{origin}/crm/v4/associations/{of}/{to}/batch/associate/default"),
+        date => format!("{origin}/crm/associations/{date}/{of}/{to}/batch/associate/default"),
+    }
+}
+
+/// Associates pairs of records, all in one request. One that HubSpot does not confirm is tried again by itself, where it is told why.
+pub fn associate_many(config: &Config, of: &str, to: &str, pairs: &[(&str, &str)]) -> Vec<Result<(), Failure>> {
+    let inputs: Vec<Value> = pairs.iter().map(|(from, to)| json!({ "from": { "id": from }, "to": { "id": to } })).collect();
+    let request = Write::new("POST", associate_of_many(config, of, to)).name("associate").json(&json!({ "inputs": inputs }));
+    let answer = request.send().and_then(ok).and_then(|response| response.json::<Value>());
+    let again = |why: String| Failure::retry(why).after(Duration::ZERO);
+    pairs
+        .iter()
+        .map(|(from, to)| match &answer {
+            Ok(answer) => {
+                let linked =
+                    answer["results"].as_array().into_iter().flatten().any(|result| {
+                        id(&result["from"]["id"]).as_deref() == Some(*from) && id(&result["to"]["id"]).as_deref() == Some(*to)
+                    });
+                let why = || answer["errors"][0]["message"].as_str().unwrap_or("it gave no reason").to_owned();
+                if linked { Ok(()) } else { Err(again(format!("HubSpot did not associate {from} with {to}: {}", why()))) }
+            }
+            Err(failure) if failure.kind == FailureKind::Rejected => Err(again(failure.reason.clone())),
+            Err(failure) => Err(failure.clone()),
+        })
+        .collect()
+}
+
 /// Reads. An answer that is no object is not an empty one: what is not found might be made again.
 pub fn get(request: Request) -> Result<Value, Failure> {
     let answer: Value = request.send().and_then(ok)?.json()?;

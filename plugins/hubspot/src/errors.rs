@@ -39,6 +39,19 @@ pub fn ok(response: Response) -> Result<Response, Failure> {
     Err(failure)
 }
 
+/// What an error in the answer to a batch says of one of its records.
+pub fn refused(error: &Value) -> Failure {
+    let category = error["category"].as_str().unwrap_or("no category");
+    let message = error["message"].as_str().unwrap_or("no reason");
+    let kind = match category {
+        "RATE_LIMITS" => FailureKind::RateLimited,
+        "CONFLICT" | "INTERNAL_ERROR" => FailureKind::Retry,
+        _ => FailureKind::Rejected,
+    };
+    Failure::new(kind, format!("HubSpot refused the record: {message} ({category})"))
+        .details(json!({ "category": category, "message": message, "errors": error["errors"], "context": error["context"] }))
+}
+
 fn window(problem: &Value) -> Duration {
     match problem["policyName"].as_str() {
         Some("DAILY") => DAILY,

@@ -43,6 +43,7 @@ impl Plugin for HubSpot {
 impl Connector for HubSpot {
     fn actions(a: &mut Actions<Self>) {
         a.action("upsert-contact", "Keep a contact", contact::upsert_contact).idempotent();
+        a.batch("upsert-contact", upsert::MOST, contact::upsert_contacts);
         a.action("upsert-company", "Keep a company", company::upsert_company);
         a.action("close-ticket", "Close a ticket", ticket::close_ticket).undo("reopen-ticket");
         a.action("reopen-ticket", "Reopen a ticket", ticket::reopen_ticket)
@@ -66,4 +67,4 @@ impl Source for HubSpot {
     }
 }
 
-sangam_sdk::export!(HubSpot as duplex);
+sangam_sdk::export!(HubSpot as duplex with batches);

@@ -59,6 +59,43 @@ fn upserting_a_contact_again_after_a_lost_answer_leaves_one() {
 }
 
 #[test]
+fn contacts_of_several_runs_are_one_request_and_each_has_its_own_result() {
+    let far_end = FarEnd::start();
+    let acme = far_end.record("companies", "domain", "acme.example");
+    let contact = |email: &str, name: &str| json!({ "email": email, "properties": { "firstname": name } });
+    let mut linked = contact("piet@batch.example", "Piet");
+    linked["company_id"] = acme["id"].clone();
+    let mut nowhere = contact("dora@batch.example", "Dora");
+    nowhere["company_id"] = json!("999999999");
+    let odd = json!({ "email": "odd@batch.example", "properties": { "no_such_property": "x" } });
+    let inputs = [linked, contact("Ana@batch.example", "Ana"), contact("ana@batch.example", "Anna"), nowhere, odd];
+    let mut step = far_end.step();
+    let results = step.invoke_batch::<HubSpot>("upsert-contact", &inputs);
+    let upserts = step.sent.iter().filter(|sent| sent.path().ends_with("contacts/batch/upsert")).count();
+    assert_eq!((upserts, step.sent.len()), (2, 3), "one request, one more for the address that comes twice, one for companies");
+    let id = |place: usize| results[place].as_ref().expect("kept")["id"].clone();
+    assert_eq!(id(0), far_end.record("contacts", "email", "piet@batch.example")["id"]);
+    assert_eq!((id(1), &far_end.record("contacts", "email", "ana@batch.example")["properties"]["firstname"]), (id(2), &json!("Anna")));
+    let [no_company, refused] = [3, 4].map(|place| results[place].clone().expect_err("refused"));
+    assert_eq!((no_company.kind, refused.kind), (FailureKind::Retry, FailureKind::Rejected), "{no_company} / {refused}");
+    assert!(refused.reason.contains("no_such_property"), "{refused}");
+    let from = format!("contacts/{}", id(0).as_str().expect("an id"));
+    assert_eq!(far_end.records("associations").iter().filter(|link| link["from"] == from.as_str()).count(), 1);
+}
+
+#[test]
+fn a_batch_that_is_refused_whole_sends_each_alone() {
+    let far_end = FarEnd::start();
+    let inputs = [json!({ "email": "a@batch.example" }), json!({ "email": "b@batch.example" })];
+    let body = json!({ "category": "VALIDATION_ERROR", "message": "no" }).to_string();
+    far_end.fault("POST", "*/contacts/batch/upsert", FaultAct::Status { status: 400, headers: Default::default(), body });
+    for result in far_end.step().invoke_batch::<HubSpot>("upsert-contact", &inputs) {
+        let failure = result.expect_err("refused");
+        assert_eq!((failure.kind, failure.after), (FailureKind::Retry, Some(Duration::ZERO)));
+    }
+}
+
+#[test]
 fn a_company_is_kept_by_its_domain_although_search_is_late() {
     let far_end = FarEnd::start();
     let input = json!({ "domain": "bakery.example", "properties": { "name": "Canal Bakery" } });

@@ -103,6 +103,7 @@ pub(super) fn route(portal: &mut Portal, call: &Call) -> Result<Response, Refusa
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         ("POST", ["associations", from, to, "batch", "read"]) => associated_to_many(portal, kind(from)?, kind(to)?, call),
+        ("POST", ["associations", from, to, "batch", "associate", "default"]) => associate_many(portal, from, to, call),
         ("GET", ["associations", from, to, "labels"]) => {
             Ok(Json(json!({ "results": association::labels(kind(from)?, kind(to)?) })).into_response())
         }
@@ -254,6 +255,24 @@ fn complete(results: &[Value]) -> Value {
 }
 
 /// Sets the unlabelled association.
+/// Each pair for itself.
+fn associate_many(portal: &mut Portal, of: &str, to: &str, call: &Call) -> Result<Response, Refusal> {
+    let inputs = call.body["inputs"].as_array().ok_or_else(|| Refusal::invalid("Invalid input JSON: inputs is not set"))?;
+    let id = |end: &Value| end["id"].as_str().unwrap_or_default().to_owned();
+    let (mut results, mut errors) = (Vec::new(), Vec::new());
+    for input in inputs {
+        match ends(portal, of, &id(&input["from"]), to, &id(&input["to"])) {
+            Ok((from, to)) => {
+                associate(portal, from, to)?;
+                results.push(json!({ "from": { "id": from.1.to_string() }, "to": { "id": to.1.to_string() } }));
+            }
+            Err(refusal) => errors.push(refusal.entry()),
+        }
+    }
+    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::MULTI_STATUS };
+    Ok((status, Json(json!({ "status": "COMPLETE", "results": results, "errors": errors, "numErrors": errors.len() }))).into_response())
+}
+
 fn associate(portal: &mut Portal, from: End, to: End) -> Result<Value, Refusal> {
     let id = association::default_type(from.0, to.0).ok_or_else(|| no_type("default"))?;
     portal.link(from, to, id);
