@@ -64,18 +64,22 @@ pub fn upsert_many(config: &Config, object: &str, unique: &str, wanted: &[Wanted
         let name = if round == 0 { "upsert".to_owned() } else { format!("upsert/{round}") };
         let request = Write::new("POST", objects_of(config, &format!("{object}/batch/upsert"))).name(name);
         let answer = request.json(&json!({ "inputs": inputs })).send().and_then(ok).and_then(|response| response.json::<Value>());
-        for place in &places {
-            results[*place] = Some(match &answer {
-                Ok(answer) => kept(answer, object, unique, &wanted[*place]),
-                // Refused as a whole for one of them: each by itself shows whose it is.
-                Err(failure) if failure.kind == FailureKind::Rejected && places.len() > 1 => {
-                    let mut alone = failure.clone();
-                    alone.kind = FailureKind::Retry;
-                    alone.after = Some(Duration::ZERO);
-                    Err(alone)
+        match answer {
+            Ok(answer) => {
+                for place in places {
+                    results[place] = Some(kept(&answer, object, unique, &wanted[place]));
                 }
-                Err(failure) => Err(failure.clone()),
-            });
+            }
+            Err(mut failure) => {
+                if failure.kind == FailureKind::Rejected && wanted.len() > 1 {
+                    // Refused as a whole for one of them: each by itself shows whose it is.
+                    failure.kind = FailureKind::Retry;
+                    failure.after = Some(Duration::ZERO);
+                }
+                // A later value must not be there before an earlier one: nothing more is sent.
+                results.iter_mut().filter(|result| result.is_none()).for_each(|result| *result = Some(Err(failure.clone())));
+                break;
+            }
         }
     }
     Ok(results.into_iter().flatten().collect())

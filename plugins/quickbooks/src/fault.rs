@@ -1,6 +1,6 @@
 //! What QuickBooks refuses, and whether to try again.
 
-use sangam_sdk::prelude::*;
+use sangam_sdk::{prelude::*, serde_json};
 
 /// No record of that id, or an inactive one.
 pub const NOT_FOUND: &str = "610";
@@ -61,8 +61,22 @@ pub fn ok(response: Response) -> Result<Response, Failure> {
     let Some(error) = error(&response) else {
         return response.ok().map_err(wait);
     };
+    let failure = judged(&error, response.status, response.header("intuit_tid"));
+    Err(wait(failure.after(response.retry_after())))
+}
+
+/// Why an item of a batch was refused: its `Fault`.
+pub fn refused(fault: &Value) -> Failure {
+    let fault: Option<Fault> = serde_json::from_value(fault.clone()).ok();
+    match fault.and_then(|fault| fault.errors.into_iter().next()) {
+        Some(error) => wait(judged(&error, 400, None)),
+        None => Failure::rejected("QuickBooks refused it without a reason"),
+    }
+}
+
+fn judged(error: &Error, status: u16, tid: Option<&str>) -> Failure {
     let code = error.code();
-    let kind = match (response.status, code.as_str()) {
+    let kind = match (status, code.as_str()) {
         (401, _) | (_, TOKEN) => FailureKind::Unauthorized,
         (429, _) => FailureKind::RateLimited,
         (_, code) if THROTTLED.contains(&code) => FailureKind::RateLimited,
@@ -74,14 +88,13 @@ pub fn ok(response: Response) -> Result<Response, Failure> {
     for more in [detail, advice(&code)].into_iter().filter(|more| !more.is_empty()) {
         reason = format!("{}. {more}", reason.trim_end_matches('.'));
     }
-    let failure = Failure::new(kind, reason).after(response.retry_after()).details(json!({
-        "status": response.status,
+    Failure::new(kind, reason).details(json!({
+        "status": status,
         "code": code,
         "detail": detail,
         "element": error.element,
-        "intuit_tid": response.header("intuit_tid"),
-    }));
-    Err(wait(failure))
+        "intuit_tid": tid,
+    }))
 }
 
 /// Whether QuickBooks read the request and found it wrong, so that it surely did nothing.

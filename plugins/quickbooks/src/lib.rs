@@ -59,6 +59,7 @@ impl Connector for QuickBooks {
         );
         a.action("send-invoice", "Send an invoice", send::send_invoice).idempotent();
         a.action("record-time", "Record time", time_activity::record_time).undo("delete-time-activity");
+        a.batch("record-time", time_activity::MOST, time_activity::record_times);
         a.action("delete-time-activity", "Delete a time activity", time_activity::delete_time_activity)
             .idempotent()
             .description("Undoes `record-time`.");
@@ -78,4 +79,4 @@ impl Source for QuickBooks {
     }
 }
 
-sangam_sdk::export!(QuickBooks as duplex);
+sangam_sdk::export!(QuickBooks as duplex with batches);

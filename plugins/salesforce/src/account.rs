@@ -1,11 +1,11 @@
-//! Action `upsert-account`.
+//! Action `upsert-account`, for one run or for many.
 
 use sangam_sdk::prelude::*;
 use serde_json::Map;
 
 use crate::{
     config::Config,
-    upsert::{Record, Upserted, fields, upsert},
+    upsert::{Record, Upserted, fields, upsert, upsert_many},
 };
 
 /// Updates the account with that external id, or creates it. Fields that are not given keep their values.
@@ -30,13 +30,21 @@ pub struct UpsertAccount {
 }
 
 pub fn upsert_account(input: UpsertAccount, cx: &Context<Config>) -> Result<Upserted, Failure> {
-    upsert(
-        cx,
-        &Record {
-            object: "Account",
-            field: &cx.config.account_external_id_field,
-            external_id: &input.external_id,
-            fields: fields(&input, &input.fields)?,
-        },
-    )
+    upsert(cx, &record(&input, &cx.config)?)
+}
+
+/// The same for several runs.
+pub fn upsert_accounts(items: &[Item<UpsertAccount, Config>]) -> Result<Vec<Result<Upserted, Failure>>, Failure> {
+    let Some(first) = items.first() else { return Ok(Vec::new()) };
+    let records: Vec<_> = items.iter().map(|item| record(&item.input, &item.cx.config)).collect();
+    Ok(upsert_many(&first.cx.config, &records))
+}
+
+fn record<'a>(input: &'a UpsertAccount, config: &'a Config) -> Result<Record<'a>, Failure> {
+    Ok(Record {
+        object: "Account",
+        field: &config.account_external_id_field,
+        external_id: &input.external_id,
+        fields: fields(input, &input.fields)?,
+    })
 }

@@ -34,7 +34,8 @@ pub fn url(cx: &Context<Config>, resource: &str) -> String {
     resource_of(&cx.config, resource)
 }
 
-fn resource_of(config: &Config, resource: &str) -> String {
+/// URL of a REST resource, by a configuration.
+pub fn resource_of(config: &Config, resource: &str) -> String {
     format!("{}/services/data/{}/{resource}", config.base_url.trim_end_matches('/'), config.api_version)
 }
 

@@ -1,11 +1,11 @@
-//! Action `upsert-contact`.
+//! Action `upsert-contact`, for one run or for many.
 
 use sangam_sdk::prelude::*;
 use serde_json::Map;
 
 use crate::{
     config::Config,
-    upsert::{Record, Upserted, fields, upsert},
+    upsert::{Record, Upserted, fields, upsert, upsert_many},
 };
 
 /// Updates the contact with that external id, or creates it. Fields that are not given keep their values.
@@ -35,10 +35,21 @@ pub struct UpsertContact {
 }
 
 pub fn upsert_contact(input: UpsertContact, cx: &Context<Config>) -> Result<Upserted, Failure> {
-    let mut fields = fields(&input, &input.fields)?;
+    upsert(cx, &record(&input, &cx.config)?)
+}
+
+/// The same for several runs.
+pub fn upsert_contacts(items: &[Item<UpsertContact, Config>]) -> Result<Vec<Result<Upserted, Failure>>, Failure> {
+    let Some(first) = items.first() else { return Ok(Vec::new()) };
+    let records: Vec<_> = items.iter().map(|item| record(&item.input, &item.cx.config)).collect();
+    Ok(upsert_many(&first.cx.config, &records))
+}
+
+fn record<'a>(input: &'a UpsertContact, config: &'a Config) -> Result<Record<'a>, Failure> {
+    let mut fields = fields(input, &input.fields)?;
     if let Some(external_id) = &input.account_external_id {
-        let field = cx.config.account_external_id_field.to_string();
+        let field = config.account_external_id_field.to_string();
         fields.insert("Account".to_owned(), json!({ field: external_id }));
     }
-    upsert(cx, &Record { object: "Contact", field: &cx.config.contact_external_id_field, external_id: &input.external_id, fields })
+    Ok(Record { object: "Contact", field: &config.contact_external_id_field, external_id: &input.external_id, fields })
 }

@@ -29,15 +29,30 @@ pub fn ok(response: Response) -> Result<Response, Failure> {
         Err(plain) => plain,
     };
     let Problem { message, error_code: code, fields } = problem;
-    let (kind, after) = match code.as_str() {
+    let (kind, after) = judged(&code, &plain);
+    let reason = format!("Salesforce answered {}: {message} ({code})", response.status);
+    let details = json!({ "status": response.status, "code": code, "message": message, "fields": fields });
+    Err(Failure::new(kind, reason).after(after).details(details))
+}
+
+/// What a code means; `plain`: without it.
+fn judged(code: &str, plain: &Failure) -> (FailureKind, Option<Duration>) {
+    match code {
         "REQUEST_LIMIT_EXCEEDED" => (FailureKind::RateLimited, plain.after.or(Some(QUOTA_PAUSE))),
         "INVALID_SESSION_ID" => (FailureKind::Unauthorized, None),
         "UNABLE_TO_LOCK_ROW" | "SERVER_UNAVAILABLE" | "QUERY_TIMEOUT" => (FailureKind::Retry, plain.after),
         _ => (plain.kind, plain.after),
-    };
-    let reason = format!("Salesforce answered {}: {message} ({code})", response.status);
-    let details = json!({ "status": response.status, "code": code, "message": message, "fields": fields });
-    Err(Failure::new(kind, reason).after(after).details(details))
+    }
+}
+
+/// Why a record of a collection was refused: the first of the errors of its result, `{"statusCode", "message", "fields"}`.
+pub fn refused(result: &Value) -> Failure {
+    let error = &result["errors"][0];
+    let code = error["statusCode"].as_str().unwrap_or("no code");
+    let message = error["message"].as_str().unwrap_or("no reason");
+    let (kind, after) = judged(code, &Failure::rejected(String::new()));
+    let details = json!({ "code": code, "message": message, "fields": error["fields"] });
+    Failure::new(kind, format!("Salesforce refused the record: {message} ({code})")).after(after).details(details)
 }
 
 #[cfg(test)]

@@ -50,6 +50,8 @@ impl Connector for Salesforce {
         a.action("delete-comment", "Delete a comment", comment::delete_comment).description("Deletes the comment that `add-comment` made.");
         a.action("upsert-account", "Keep an account", account::upsert_account).idempotent();
         a.action("upsert-contact", "Keep a contact", contact::upsert_contact).idempotent();
+        a.batch("upsert-account", upsert::MOST, account::upsert_accounts);
+        a.batch("upsert-contact", upsert::MOST, contact::upsert_contacts);
         a.action("client-context", "Read a client's context", client_context::client_context).idempotent();
     }
 }
@@ -67,4 +69,4 @@ impl Source for Salesforce {
     }
 }
 
-sangam_sdk::export!(Salesforce as duplex);
+sangam_sdk::export!(Salesforce as duplex with batches);

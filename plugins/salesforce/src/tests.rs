@@ -210,6 +210,30 @@ fn upserting_again_after_a_lost_answer_leaves_one_record() {
 }
 
 #[test]
+fn contacts_of_several_runs_are_one_request_and_each_has_its_own_result() {
+    let far_end = FarEnd::start();
+    let contact = |id: &str, name: &str| json!({ "external_id": id, "last_name": name, "account_external_id": "cust-100" });
+    let mut unknown = contact("batch-3", "Odd");
+    unknown["fields"] = json!({ "Nope__c": 1 });
+    let inputs = [contact("batch-1", "One"), contact("batch-2", "Two"), unknown, contact("batch-1", "Uno"), contact("", "None")];
+    let mut step = far_end.step();
+    far_end.fault("PATCH", "/services/data/*/composite/sobjects/Contact/*", FaultAct::LoseAnswer);
+    let lost = step.invoke_batch::<Salesforce>("upsert-contact", &inputs);
+    assert!(lost[..4].iter().all(|result| result.as_ref().is_err_and(|failure| failure.kind == FailureKind::Retry)), "{lost:?}");
+    step.attempt += 1;
+    let results = step.invoke_batch::<Salesforce>("upsert-contact", &inputs);
+    let ids = [0, 1, 3].map(|place: usize| results[place].clone().expect("kept")["id"].clone());
+    let one = far_end.record("Contact", "External_Id__c", "batch-1");
+    assert_eq!((&ids[0], &ids[2], &one["LastName"]), (&one["Id"], &one["Id"], &json!("Uno")));
+    assert_eq!(ids[1], far_end.record("Contact", "External_Id__c", "batch-2")["Id"]);
+    assert_eq!(one["AccountId"], far_end.record("Account", "External_Id__c", "cust-100")["Id"]);
+    let refused = results[2].clone().expect_err("no such field");
+    assert_eq!((refused.kind, &refused.details.expect("details")["code"]), (FailureKind::Rejected, &json!("INVALID_FIELD")));
+    assert_eq!(results[4].clone().expect_err("no id").kind, FailureKind::Rejected);
+    assert_eq!(far_end.records("Contact").iter().filter(|record| record["LastName"] == "One").count(), 0);
+}
+
+#[test]
 fn an_ambiguous_external_id_is_rejected() {
     let far_end = FarEnd::start();
     far_end.stand().set("unique-external-ids", false).expect("a setting");

@@ -79,3 +79,35 @@ fn undoing_leaves_no_time_behind() {
         assert_eq!(books.count("time_activities"), 0, "{effects}");
     }
 }
+
+#[test]
+fn times_of_several_runs_are_one_request_recorded_once_though_the_answer_is_lost() {
+    let books = Books::open();
+    let by_name = json!({ "employee": "tom field", "hours": 1, "date": "2026-11-20", "customer": { "id": "58" } });
+    let vendor = json!({ "employee": "63", "minutes": 30, "date": "2026-11-20" });
+    let nobody = json!({ "employee": "Nobody", "hours": 1, "date": "2026-11-20" });
+    let new = json!({ "employee": "60", "hours": 1, "date": "2026-11-20", "customer": { "display_name": "Somebody new" } });
+    let unpriced = json!({ "employee": "60", "hours": 1, "date": "2026-11-20", "billable": true });
+    let inputs = [shift(), by_name, vendor, nobody, new, unpriced];
+    let mut host = books.host();
+    books.fault("POST", "batch*", FaultAct::LoseAnswer);
+    let lost = host.invoke_batch::<QuickBooks>("record-time", &inputs);
+    assert!(lost.iter().all(Result::is_err), "{lost:?}");
+    host.attempt += 1;
+    let results = host.invoke_batch::<QuickBooks>("record-time", &inputs);
+    let minutes = [0, 1, 2].map(|place: usize| results[place].clone().expect("recorded")["minutes"].clone());
+    assert_eq!((minutes, books.count("time_activities")), ([json!(145), json!(60), json!(30)], 3));
+    assert_eq!(host.sent.iter().filter(|sent| sent.path().ends_with("/batch")).count(), 2);
+    let failures = [3, 4, 5].map(|place: usize| results[place].clone().expect_err("not recorded"));
+    assert_eq!(
+        failures.each_ref().map(|failure| failure.kind),
+        [FailureKind::Rejected, FailureKind::Retry, FailureKind::Rejected],
+        "{failures:?}"
+    );
+    assert_eq!(failures[0].reason, "QuickBooks has no active employee or vendor `Nobody`");
+    // What QuickBooks refuses of one is that run's alone.
+    let gone = json!({ "employee": "60", "hours": 1, "date": "2026-11-20", "customer": { "id": "99999" } });
+    let results = Books::open().host().invoke_batch::<QuickBooks>("record-time", &[shift(), gone]);
+    assert!(results[0].is_ok(), "{results:?}");
+    assert!(results[1].clone().expect_err("no such customer").reason.starts_with("QuickBooks answered"), "{results:?}");
+}
