@@ -7,12 +7,10 @@ use axum::extract::{Query, State};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::Problem;
-use super::access_form::AuditList;
+use super::access_form::{AuditEntry, AuditList};
 use super::cursor::Listing;
-use super::shown::Shown;
 use crate::audit::Action;
 use crate::runtime::Runtime;
 use crate::store::AuditFilter;
@@ -45,7 +43,7 @@ pub(super) struct Asked {
     cursor: Option<String>,
 }
 
-pub(super) async fn list(State(runtime): State<Arc<Runtime>>, Query(asked): Query<Asked>) -> Result<Shown<AuditList>, Problem> {
+pub(super) async fn list(State(runtime): State<Arc<Runtime>>, Query(asked): Query<Asked>) -> Result<Json<AuditList>, Problem> {
     let listing = Listing::new("audit entries", &asked);
     let before = listing.place(asked.cursor.as_deref())?;
     let time = |name: &str, text: Option<String>| {
@@ -62,9 +60,8 @@ pub(super) async fn list(State(runtime): State<Arc<Runtime>>, Query(asked): Quer
         limit: asked.limit.unwrap_or(PAGE).clamp(1, MOST),
     };
     let (records, more) = runtime.store.audit_page(&filter).await?;
-    let next = records.last().filter(|_| more).map(|record| listing.cursor(record.seq));
-    let entries: Vec<Value> = records.iter().map(|record| record.document()).collect();
-    Ok(Shown::as_form(json!({ "entries": entries, "next_cursor": next })))
+    let next_cursor = records.last().filter(|_| more).map(|record| listing.cursor(record.seq));
+    Ok(Json(AuditList { entries: records.into_iter().map(AuditEntry::from).collect(), next_cursor }))
 }
 
 /// What can be on the audit log.

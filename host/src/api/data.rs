@@ -20,11 +20,10 @@ use super::access_form::{ErasureForm, ErasureList};
 use super::document::whole_document;
 use super::events::time;
 use super::order::Order;
-use super::shown::Shown;
 use crate::audit::{Act, Action, By};
 use crate::personal::Mask;
 use crate::runtime::{Member, Runtime, Search, Step, Wanted};
-use crate::store::{Erasure, StoreError};
+use crate::store::StoreError;
 use crate::telemetry;
 
 /// How often a search says how far it has come.
@@ -153,36 +152,15 @@ async fn asked(runtime: &Runtime, wanted: &Wanted, act: Act) -> Result<Response,
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(Begun { erasure: id })).into_response())
 }
 
-pub(super) async fn erasures(State(runtime): State<Arc<Runtime>>) -> Result<Shown<ErasureList>, Problem> {
-    let list: Vec<Value> = runtime.store.erasures().await?.iter().map(shown).collect();
-    Ok(Shown::as_form(json!({ "erasures": list })))
+pub(super) async fn erasures(State(runtime): State<Arc<Runtime>>) -> Result<Json<ErasureList>, Problem> {
+    Ok(Json(ErasureList { erasures: runtime.store.erasures().await?.into_iter().map(ErasureForm::from).collect() }))
 }
 
-pub(super) async fn erasure(State(runtime): State<Arc<Runtime>>, Path(id): Path<String>) -> Result<Shown<ErasureForm>, Problem> {
+pub(super) async fn erasure(State(runtime): State<Arc<Runtime>>, Path(id): Path<String>) -> Result<Json<ErasureForm>, Problem> {
     let erasure = runtime.store.erasure(&id).await?.ok_or_else(|| Problem::not_found(format!("there is no erasure {id}")))?;
-    let mut shown = shown(&erasure);
-    shown["waits_for"] = json!(runtime.store.erasure_waits(&id).await?);
-    Ok(Shown::as_form(shown))
-}
-
-fn shown(erasure: &Erasure) -> Value {
-    let figures = erasure.figures;
-    json!({
-        "id": erasure.id,
-        "subject": erasure.subject,
-        "state": erasure.state,
-        "requested_at": erasure.requested_at.to_string(),
-        "finished_at": erasure.finished_at.map(|time| time.to_string()),
-        "up_to": erasure.place.as_ref().map(|(time, _)| time.to_string()),
-        "scanned": figures.scanned,
-        "events": figures.events,
-        "places": figures.places,
-        "key_values": figures.key_values,
-        "identities": figures.identities,
-        "set_aside": figures.set_aside,
-        "waiting": erasure.waits,
-        "note": erasure.note,
-    })
+    let mut shown = ErasureForm::from(erasure);
+    shown.waits_for = Some(runtime.store.erasure_waits(&id).await?);
+    Ok(Json(shown))
 }
 
 /// What is said of what is found.

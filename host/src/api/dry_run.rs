@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Problem;
+use super::dry_run_form::{DryRunAnswer, DryRunDocument};
 use super::redaction::Redaction;
 use super::replay::{Plan, Replay};
+use super::shown::Stored;
 use crate::run::RunState;
 use crate::runtime::Runtime;
 use crate::store::{ClaimedRun, EventRow, RunRow};
@@ -18,7 +20,7 @@ pub(super) async fn dry_run(
     event: &EventRow,
     chosen: Vec<(&RunRow, Plan)>,
     wish: &Replay,
-) -> Result<Value, Problem> {
+) -> Result<DryRunAnswer, Problem> {
     let reads = wish.reads.unwrap_or_default();
     let mut shown = Vec::with_capacity(chosen.len());
     // What the route hid when the event came, and what it hides now.
@@ -28,10 +30,10 @@ pub(super) async fn dry_run(
         hiding.push(RunRow { revision: plan.number, ..run.clone() });
         shown.push(imagined(event, run, plan, wish).run(runtime).await?);
     }
-    let mut document = json!({ "eid": event.eid, "reads": reads, "runs": shown });
+    let mut runs = Value::Array(shown);
     let body = serde_json::from_str(&event.body).unwrap_or_default();
-    Redaction::of(runtime, &body, &hiding, &wish.sees).await?.hide_in_document(&mut document["runs"]);
-    Ok(json!({ "dry_run": document }))
+    Redaction::of(runtime, &body, &hiding, &wish.sees).await?.hide_in_document(&mut runs);
+    Ok(DryRunAnswer { dry_run: DryRunDocument { eid: event.eid.clone(), reads, runs: Stored::new(runs) } })
 }
 
 /// The run that a replay would add, and that is not added.

@@ -1,16 +1,17 @@
-//! The form of a dry run: the worker makes it as JSON, in which what is hidden from somebody is hidden.
-#![expect(dead_code, reason = "forms: nothing is made of them but the document of the API")]
+//! A replay and a dry run, as they are answered. The worker makes the runs of a dry run as JSON, in which what is hidden from somebody is hidden.
 
 use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::dead_letter_form::AddedRuns;
 use super::event_form::{AttemptFailure, EffectDocument, LogLine};
-use super::shown::Time;
+use super::shown::{Stored, Time};
 use crate::store::EffectState;
+use crate::worker::ReadsFrom;
 
 /// What a replay added, or what a dry run would do.
-#[derive(Debug, JsonSchema)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum Replayed {
     Added(AddedRuns),
@@ -18,22 +19,23 @@ pub(super) enum Replayed {
 }
 
 /// A dry run.
-#[derive(Debug, JsonSchema)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct DryRunAnswer {
-    dry_run: DryRunDocument,
+    pub(super) dry_run: DryRunDocument,
 }
 
 /// What a replay would do.
-#[derive(Debug, JsonSchema)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct DryRunDocument {
-    eid: String,
+    pub(super) eid: String,
     /// How reads were answered.
-    reads: crate::worker::ReadsFrom,
-    runs: Vec<ImaginedRun>,
+    pub(super) reads: ReadsFrom,
+    pub(super) runs: Stored<Vec<ImaginedRun>>,
 }
 
 /// A run that was not added.
 #[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "a form: the worker makes it as JSON")]
 pub(super) struct ImaginedRun {
     replay_of: String,
     route: String,
@@ -44,6 +46,7 @@ pub(super) struct ImaginedRun {
 
 /// A step as far as it came.
 #[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "a form: the worker makes it as JSON")]
 pub(super) struct ImaginedStep {
     name: String,
     uses: String,
@@ -65,6 +68,7 @@ pub(super) struct ImaginedStep {
 
 /// A request that was not sent.
 #[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "a form: the worker makes it as JSON")]
 pub(super) struct WouldSend {
     method: String,
     url: String,
@@ -76,6 +80,7 @@ pub(super) struct WouldSend {
 
 /// What would be sent against what was.
 #[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "a form: the worker makes it as JSON")]
 pub(super) struct Difference {
     against: SentThen,
     changes: Vec<DifferentPart>,
@@ -84,6 +89,7 @@ pub(super) struct Difference {
 
 /// The write that was sent.
 #[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "a form: the worker makes it as JSON")]
 pub(super) struct SentThen {
     run: String,
     attempt: u32,
@@ -95,6 +101,7 @@ pub(super) struct SentThen {
 
 /// A part that is different; a side that has nothing there is left out.
 #[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "a form: the worker makes it as JSON")]
 pub(super) struct DifferentPart {
     /// `method`, `url`, `header` or `body`.
     part: String,
@@ -107,6 +114,7 @@ pub(super) struct DifferentPart {
 
 /// An event that a step would bring in.
 #[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "a form: the worker makes it as JSON")]
 pub(super) struct WouldBringIn {
     event: Value,
     routes: Vec<String>,

@@ -42,12 +42,11 @@ pub(super) struct ShownEvent {
 }
 
 /// Events, newest first.
-#[derive(Debug, JsonSchema)]
-#[expect(dead_code, reason = "a form: what is hidden is hidden in each event's JSON before they become a list")]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct EventList {
-    events: Vec<EventSummary>,
+    pub(super) events: Vec<Stored<EventSummary>>,
     /// For the next page; null: there is none.
-    next_cursor: Option<String>,
+    pub(super) next_cursor: Option<String>,
 }
 
 /// Of all runs that count: `running` while any has not ended, else `waiting`, else `pending`; then `dead`, `cancelled`, `succeeded`.

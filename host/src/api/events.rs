@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use super::cursor::{Listing, TimeAnd};
 use super::document::{event_document, redacted, summary};
 use super::event_form::{EventDocument, EventList};
 use super::redaction::{Redaction, Sees};
-use super::shown::Shown;
+use super::shown::{Shown, Stored};
 use crate::run::Death;
 use crate::runtime::Runtime;
 use crate::store::EventFilter;
@@ -68,7 +68,7 @@ pub(super) async fn list(
     State(runtime): State<Arc<Runtime>>,
     Extension(sees): Extension<Sees>,
     Query(query): Query<List>,
-) -> Result<Shown<EventList>, Problem> {
+) -> Result<Json<EventList>, Problem> {
     const STATUSES: &[&str] = &["unrouted", "running", "waiting", "pending", "dead", "cancelled", "succeeded"];
     let statuses = several(query.status.as_deref());
     if let Some(status) = statuses.iter().find(|status| !STATUSES.contains(&status.as_str())) {
@@ -115,12 +115,12 @@ pub(super) async fn list(
         redacted(&redaction, &mut shown);
         let is_found = |text: &String| *text == event.eid || shown["event"].to_string().contains(text.as_str());
         if seen_text.as_ref().is_none_or(is_found) {
-            events.push(shown);
+            events.push(Stored::new(shown));
         }
     }
     let looked_at_all = !page.more && last.map(|event| &event.eid) == page.events.last().map(|(event, _)| &event.eid);
-    let next = last.filter(|_| !looked_at_all).map(|event| listing.cursor(TimeAnd(event.received_at, &event.eid)));
-    Ok(Shown::as_form(json!({ "events": events, "next_cursor": next })))
+    let next_cursor = last.filter(|_| !looked_at_all).map(|event| listing.cursor(TimeAnd(event.received_at, &event.eid)));
+    Ok(Json(EventList { events, next_cursor }))
 }
 
 /// Values that are separated by commas: any of them.

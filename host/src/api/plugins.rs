@@ -133,6 +133,18 @@ struct PluginLimits {
 #[derive(Debug, Serialize, JsonSchema)]
 struct Canary {
     digest: String,
+    /// As its descriptor says.
+    version: String,
+    /// Version of the contract that it was built for.
+    contract: String,
+    /// Public keys.
+    signed_by: Vec<String>,
+    /// What it may ask for and the present component may not, each to be read after "it may".
+    asks_more: Vec<String>,
+    /// What the present component may ask for and it may not.
+    asks_less: Vec<String>,
+    /// What it asks for, beside what is granted to the plugin, and the present component does not ask for.
+    asked: Vec<AskedPermission>,
     /// Of runs that use it.
     share: f64,
     max_error_rate: f64,
@@ -333,7 +345,10 @@ fn component(runtime: &Runtime, plugin: &LoadedPlugin, present: Option<&PresentP
         concurrency: config.concurrency,
         calls_under_way: present.map(busy),
         instances_ahead: runtime.engine.ahead(&plugin.code),
-        canary: present.and_then(|present| present.canary.as_deref()).map(canary),
+        canary: present
+            .and_then(|present| present.canary.as_deref())
+            .zip(plugin.canary.as_deref())
+            .map(|(trial, tried)| canary(trial, plugin, tried)),
         rate_limit: config.rate_limit.map(|limit| {
             let usage = present.and_then(|present| present.outbound.rate());
             RateLimit {
@@ -390,11 +405,22 @@ fn limits(limits: &config::Limits) -> PluginLimits {
     }
 }
 
-fn canary(trial: &Trial) -> Canary {
+/// `tried`: the component on trial, beside the plugin's present one.
+fn canary(trial: &Trial, plugin: &LoadedPlugin, tried: &LoadedPlugin) -> Canary {
     let figures = trial.figures();
     let calls = |(calls, failures)| CallCount { calls, failures };
+    let of = |loaded: &LoadedPlugin| loaded.component.permissions(Some(&loaded.descriptor));
+    let (present, candidate) = (of(plugin), of(tried));
+    let known = asked(plugin, plugin);
+    let is_new = |one: &AskedPermission| !known.iter().any(|known| (known.option, &known.what) == (one.option, &one.what));
     Canary {
         digest: trial.digest.clone(),
+        version: tried.descriptor.version.clone(),
+        contract: tried.component.inspection.contract.clone(),
+        signed_by: texts(&tried.component.inspection.signed_by),
+        asks_more: candidate.beyond(&present),
+        asks_less: present.beyond(&candidate),
+        asked: asked(plugin, tried).into_iter().filter(is_new).collect(),
         share: trial.config.share,
         max_error_rate: trial.config.max_error_rate,
         least_calls: LEAST_CALLS,
@@ -429,14 +455,14 @@ fn used(used: &Used, space: u64) -> PluginUse {
 /// What the component may ask for, in words and beside what it was granted.
 fn permissions(plugin: &LoadedPlugin) -> PluginPermissions {
     let asks = plugin.component.permissions(Some(&plugin.descriptor));
-    let facts = plugin.component.facts(&plugin.descriptor);
+    PluginPermissions { words: asks.words(), sends: asks.sends(), imports: asks.imports, asked: asked(plugin, plugin) }
+}
+
+/// What a component of a plugin's asks for, with what the plugin's configuration answers.
+fn asked(plugin: &LoadedPlugin, component: &LoadedPlugin) -> Vec<AskedPermission> {
+    let facts = component.component.facts(&component.descriptor);
     let asked = wanted(&plugin.config, &facts).into_iter();
-    PluginPermissions {
-        words: asks.words(),
-        sends: asks.sends(),
-        imports: asks.imports,
-        asked: asked.map(|wanted| AskedPermission { option: wanted.option, what: wanted.what, answer: wanted.answer }).collect(),
-    }
+    asked.map(|wanted| AskedPermission { option: wanted.option, what: wanted.what, answer: wanted.answer }).collect()
 }
 
 /// Milliseconds to a hundredth: a call takes less than one.

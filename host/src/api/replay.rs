@@ -15,7 +15,6 @@ use super::dry_run::dry_run;
 use super::dry_run_form::Replayed;
 use super::order::Order;
 use super::redaction::{Redaction, Sees};
-use super::shown::Shown;
 use crate::audit::{Action, By};
 use crate::config::{OnDoubt, OrderOnDead, Route};
 use crate::crash::Point;
@@ -119,7 +118,7 @@ pub(super) async fn replay(
     Extension(sees): Extension<Sees>,
     Path(eid): Path<String>,
     Order(wish): Order<Replay>,
-) -> Result<Shown<Replayed>, Problem> {
+) -> Result<Json<Replayed>, Problem> {
     let wish = Replay { sees, ..wish };
     if wish.reads.is_some() && !wish.dry_run {
         return Err(Problem::bad_request("\"reads\" goes with \"dry_run\": true; a real run asks for itself"));
@@ -153,7 +152,7 @@ pub(super) async fn replay(
             let act = by.did(Action::EventTried, event.eid.as_str()).with("routes", routes);
             runtime.store.audit(act, runtime.clock.now()).await?;
         }
-        return dry_run(&runtime, &event, planned, &wish).await.map(Shown::as_form);
+        return dry_run(&runtime, &event, planned, &wish).await.map(|dry| Json(Replayed::DryRun(dry)));
     }
     let replays: Vec<NewReplay> = planned.iter().map(|(run, plan)| new_replay(run, plan, &wish)).collect();
     let added = AddedRuns { replays: replays.iter().map(added).collect() };
@@ -165,7 +164,7 @@ pub(super) async fn replay(
     outcome.remove(0).map_err(|refused| Problem::conflict(refused.to_string()))?;
     runtime.store.crash().at(Point::Replayed);
     runtime.due.notify_one();
-    Ok(Shown::as_form(json!(added)))
+    Ok(Json(Replayed::Added(added)))
 }
 
 /// What a replay of a run would be, or why it can't be. `event`: structured JSON.

@@ -32,11 +32,11 @@ impl<T> IntoResponse for Shown<T> {
 
 /// JSON with 202: it is being done.
 #[derive(Debug)]
-pub(super) struct Accepted<T>(pub(super) Shown<T>);
+pub(super) struct Accepted<T>(pub(super) T);
 
-impl<T> IntoResponse for Accepted<T> {
+impl<T: Serialize> IntoResponse for Accepted<T> {
     fn into_response(self) -> Response {
-        (StatusCode::ACCEPTED, self.0).into_response()
+        (StatusCode::ACCEPTED, Json(self.0)).into_response()
     }
 }
 
@@ -80,7 +80,8 @@ impl JsonSchema for Time {
     }
 }
 
-/// JSON that the store keeps in the form of `T`: perhaps written by an earlier version, or with what it held erased.
+/// Part of an answer that is JSON in the form of `T` already: kept by the store, perhaps written by an earlier version or with what it held erased; or made
+/// of a `T`, then with what is hidden from somebody masked.
 #[derive(Debug)]
 pub(super) struct Stored<T> {
     json: Value,

@@ -3,21 +3,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::{Path, Query, State};
+use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Problem;
 use super::cursor::{Listing, Page};
 use super::order::Order;
 use super::redaction::Sees;
-use super::shown::{Accepted, Shown};
-use super::source_form::{BackfillBegun, DiscardedSetAside, RetriedSetAside, SetAsideList, SourceForm, SourceOrdered};
+use super::shown::{Accepted, Time};
+use super::source_form::{
+    BackfillBegun, BackfillForm, DiscardedSetAside, RetriedSetAside, SetAsideForm, SetAsideList, SourceForm, SourceOrdered, SourceStanding,
+};
 use crate::audit::{Action, By};
 use crate::config::{Source, SourceKind};
 use crate::ingress;
@@ -48,65 +50,43 @@ impl States {
     }
 
     /// Adds to a source what is known of it.
-    pub(super) fn add(&self, source: &Source, shown: &mut Value) {
+    pub(super) fn add(&self, source: &Source, shown: &mut SourceForm) {
         let rows = self.rows.get(&source.name).map(Vec::as_slice).unwrap_or_default();
         let lane = |lane| rows.iter().find(|row| row.lane == lane);
         if let Some(live) = lane(Lane::Live) {
-            add_lane(live, shown);
+            shown.turns = live.into();
         }
-        shown["set_aside"] = json!(self.set_aside.get(&source.name).copied().unwrap_or(0));
+        shown.set_aside = self.set_aside.get(&source.name).copied().unwrap_or(0);
         match &source.kind {
             SourceKind::Poll(poll) => {
-                shown["every_ms"] = json!(millis(poll.every));
-                shown["limit"] = json!(poll.limit);
-                shown["set_aside_most"] = json!(poll.set_aside_most);
-                shown["backfill"] = lane(Lane::Backfill).map_or(Value::Null, backfill);
+                shown.every_ms = Some(millis(poll.every));
+                shown.limit = Some(poll.limit);
+                shown.set_aside_most = Some(poll.set_aside_most);
+                shown.backfill = lane(Lane::Backfill).map(backfill);
             }
             SourceKind::Schedule(schedule) => {
                 let upcoming = schedule.calendar.upcoming(self.now, UPCOMING);
-                shown["cron"] = json!(schedule.calendar.line());
-                shown["time_zone"] = json!(schedule.calendar.zone());
-                shown["upcoming"] = upcoming.into_iter().map(|at| at.to_string()).collect();
+                shown.cron = Some(schedule.calendar.line().to_owned());
+                shown.time_zone = Some(schedule.calendar.zone().to_owned());
+                shown.upcoming = Some(upcoming.into_iter().map(Time::from).collect());
             }
             SourceKind::Webhook(_) | SourceKind::Nats(_) => {}
         }
     }
 }
 
-fn add_lane(row: &SourceRow, shown: &mut Value) {
-    let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
-    let members = json!({
-        "state": row.state.as_str(),
-        "reason": row.reason,
-        "next_at": time(row.due_at),
-        "host": row.lease.as_ref().map(|(host, _)| host),
-        "failures": row.failures,
-        "turns": row.turns,
-        "events": row.events,
-        "duplicates": row.duplicates,
-        "reached_at": time(row.reached_at),
-        "last_success_at": time(row.succeeded_at),
-        "last_failure": row.failed.as_ref().map(|(at, failure)| {
-            let failure: Value = serde_json::from_str(failure).unwrap_or(Value::Null);
-            json!({ "at": at.to_string(), "kind": failure["kind"], "reason": failure["reason"] })
-        }),
-    });
-    for (name, value) in members.as_object().into_iter().flatten() {
-        shown[name] = value.clone();
+fn backfill(row: &SourceRow) -> BackfillForm {
+    BackfillForm {
+        from: row.since.map(Time::from),
+        to: row.until.map(Time::from),
+        began_at: row.created_at.into(),
+        finished_at: row.finished_at.map(Time::from),
+        set_aside: row.set_aside,
+        progress: progress(row),
+        turns: row.into(),
+        cursor: None,
+        last: None,
     }
-}
-
-fn backfill(row: &SourceRow) -> Value {
-    let mut shown = json!({
-        "from": row.since.map(|at| at.to_string()),
-        "to": row.until.map(|at| at.to_string()),
-        "began_at": row.created_at.to_string(),
-        "finished_at": row.finished_at.map(|at| at.to_string()),
-        "set_aside": row.set_aside,
-    });
-    add_lane(row, &mut shown);
-    shown["progress"] = json!(progress(row));
-    shown
 }
 
 /// How much of its time a backfill has covered, 0 to 1: as far as the events it brought say.
@@ -142,29 +122,24 @@ pub(super) async fn show(
     State(runtime): State<Arc<Runtime>>,
     Extension(sees): Extension<Sees>,
     Path(name): Path<String>,
-) -> Result<Shown<SourceForm>, Problem> {
+) -> Result<Json<SourceForm>, Problem> {
     let source = source(&runtime, &name)?;
     let mut shown = super::sources::shown(&runtime, &source);
     States::of_all(&runtime).await?.add(&source, &mut shown);
     let sees_all = sees.may_search(&runtime).await?;
     for row in runtime.store.source(&name).await? {
-        let mut last: Value = row.last.as_deref().and_then(|last| serde_json::from_str(last).ok()).unwrap_or(Value::Null);
-        if !sees_all && !last["logs"].is_null() {
-            last["logs"] = json!("[redacted]");
+        let mut last: Option<Map<String, Value>> = row.last.as_deref().and_then(|last| serde_json::from_str(last).ok());
+        if let Some(logs) = last.as_mut().and_then(|last| last.get_mut("logs")).filter(|logs| !sees_all && !logs.is_null()) {
+            *logs = json!("[redacted]");
         }
-        match row.lane {
-            Lane::Live => {
-                shown["cursor"] = json!(row.cursor.filter(|_| sees_all));
-                shown["last"] = last;
-            }
-            Lane::Backfill if shown["backfill"].is_object() => {
-                shown["backfill"]["cursor"] = json!(row.cursor.filter(|_| sees_all));
-                shown["backfill"]["last"] = last;
-            }
-            Lane::Backfill => {}
+        let cursor = row.cursor.filter(|_| sees_all);
+        match (row.lane, &mut shown.backfill) {
+            (Lane::Live, _) => (shown.cursor, shown.last) = (cursor, last),
+            (Lane::Backfill, Some(backfill)) => (backfill.cursor, backfill.last) = (cursor, last),
+            (Lane::Backfill, None) => {}
         }
     }
-    Ok(Shown::as_form(shown))
+    Ok(Json(shown))
 }
 
 /// What a source has set aside, the oldest first. Of what could not be read nobody knows what in it is personal: it is shown to whom everything is.
@@ -173,7 +148,7 @@ pub(super) async fn set_aside(
     Extension(sees): Extension<Sees>,
     Path(name): Path<String>,
     Query(page): Query<Page>,
-) -> Result<Shown<SetAsideList>, Problem> {
+) -> Result<Json<SetAsideList>, Problem> {
     let source = source(&runtime, &name)?;
     let limit = page.limit();
     let listing = Listing::new("what a source has set aside", &source.name);
@@ -181,29 +156,29 @@ pub(super) async fn set_aside(
     let mut rows = runtime.store.set_aside_of(&source.name, after.as_deref(), limit + 1).await?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
-    let next = rows.last().filter(|_| more).map(|row| listing.cursor(&row.id));
+    let next_cursor = rows.last().filter(|_| more).map(|row| listing.cursor(&row.id));
     let sees_all = sees.may_search(&runtime).await?;
-    let shown: Vec<Value> = rows.iter().map(|row| shown_row(row, sees_all)).collect();
-    Ok(Shown::as_form(json!({ "set_aside": shown, "next_cursor": next })))
+    Ok(Json(SetAsideList { set_aside: rows.iter().map(|row| shown_row(row, sees_all)).collect(), next_cursor }))
 }
 
-fn shown_row(row: &SetAsideRow, sees_all: bool) -> Value {
-    let mut shown = json!({
-        "id": row.id,
-        "kind": row.kind.as_str(),
-        "reason": row.reason,
-        "times": row.times,
-        "first_at": row.first_at.to_string(),
-        "last_at": row.last_at.to_string(),
-        "retry": row.retry,
-        "size": row.data.len(),
-    });
-    match std::str::from_utf8(&row.data) {
-        _ if !sees_all => shown["data"] = json!("[redacted]"),
-        Ok(text) => shown["data"] = serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
-        Err(_) => shown["data_base64"] = json!(BASE64.encode(&row.data)),
+fn shown_row(row: &SetAsideRow, sees_all: bool) -> SetAsideForm {
+    let (data, data_base64) = match std::str::from_utf8(&row.data) {
+        _ if !sees_all => (Some(json!("[redacted]")), None),
+        Ok(text) => (Some(serde_json::from_str(text).unwrap_or_else(|_| json!(text))), None),
+        Err(_) => (None, Some(BASE64.encode(&row.data))),
+    };
+    SetAsideForm {
+        id: row.id.clone(),
+        kind: row.kind.into(),
+        reason: row.reason.clone(),
+        times: row.times,
+        first_at: row.first_at.into(),
+        last_at: row.last_at.into(),
+        retry: row.retry,
+        size: row.data.len(),
+        data,
+        data_base64,
     }
-    shown
 }
 
 /// Body of a pause.
@@ -219,19 +194,19 @@ pub(super) async fn pause(
     Extension(by): Extension<By>,
     Path(name): Path<String>,
     Order(Pause { reason }): Order<Pause>,
-) -> Result<Shown<SourceOrdered>, Problem> {
+) -> Result<Json<SourceOrdered>, Problem> {
     let source = with_turns(&runtime, &name)?;
     let reason = reason.map(|reason| reason.chars().take(MAX_REASON).collect::<String>());
     let act = by.did(Action::SourcePaused, source.name.as_str());
     let paused = runtime.store.source_pause(&source.name, reason, act, runtime.clock.now()).await?;
-    Ok(Shown::as_form(json!({ "state": "paused", "was_paused": !paused })))
+    Ok(Json(SourceOrdered { state: SourceStanding::Paused, was_paused: Some(!paused) }))
 }
 
 pub(super) async fn resume(
     State(runtime): State<Arc<Runtime>>,
     Extension(by): Extension<By>,
     Path(name): Path<String>,
-) -> Result<Shown<SourceOrdered>, Problem> {
+) -> Result<Json<SourceOrdered>, Problem> {
     let source = with_turns(&runtime, &name)?;
     let now = runtime.clock.now();
     // What was meant while a schedule was paused does not fire.
@@ -239,7 +214,7 @@ pub(super) async fn resume(
     let act = by.did(Action::SourceResumed, source.name.as_str());
     runtime.store.source_resume(&source.name, cursor, act, now).await?;
     runtime.turning.notify_one();
-    Ok(Shown::as_form(json!({ "state": "active" })))
+    Ok(Json(SourceOrdered { state: SourceStanding::Active, was_paused: None }))
 }
 
 /// Body of a backfill.
@@ -278,20 +253,20 @@ pub(super) async fn backfill_begin(
         return Err(Problem::conflict(why));
     }
     runtime.turning.notify_one();
-    Ok(Accepted(Shown::as_form(json!({ "from": since.to_string(), "to": until.to_string() }))))
+    Ok(Accepted(BackfillBegun { from: since.into(), to: until.into() }))
 }
 
 pub(super) async fn backfill_cancel(
     State(runtime): State<Arc<Runtime>>,
     Extension(by): Extension<By>,
     Path(name): Path<String>,
-) -> Result<Shown<SourceOrdered>, Problem> {
+) -> Result<Json<SourceOrdered>, Problem> {
     let source = source(&runtime, &name)?;
     let act = by.did(Action::BackfillCancelled, source.name.as_str());
     if !runtime.store.backfill_cancel(&source.name, act, runtime.clock.now()).await? {
         return Err(Problem::conflict(format!("no backfill of {name} is under way")));
     }
-    Ok(Shown::as_form(json!({ "state": "cancelled" })))
+    Ok(Json(SourceOrdered { state: SourceStanding::Cancelled, was_paused: None }))
 }
 
 /// Body of `retry` and `discard`: one, or all.
@@ -308,7 +283,7 @@ pub(super) async fn retry(
     Extension(by): Extension<By>,
     Path(name): Path<String>,
     Order(Which { id }): Order<Which>,
-) -> Result<Shown<RetriedSetAside>, Problem> {
+) -> Result<Json<RetriedSetAside>, Problem> {
     let source = source(&runtime, &name)?;
     known(&runtime, &source, id.as_deref()).await?;
     let mut act = by.did(Action::SetAsideRetried, source.name.as_str());
@@ -320,9 +295,12 @@ pub(super) async fn retry(
         runtime.turning.notify_one();
     }
     let tried = ingress::try_again(&runtime, &source, id.as_deref()).await?;
-    Ok(Shown::as_form(
-        json!({ "accepted": tried.accepted, "duplicates": tried.duplicates, "still_set_aside": tried.left, "to_be_read_again": marked }),
-    ))
+    Ok(Json(RetriedSetAside {
+        accepted: tried.accepted,
+        duplicates: tried.duplicates,
+        still_set_aside: tried.left,
+        to_be_read_again: marked,
+    }))
 }
 
 /// Lets go of what was set aside.
@@ -331,7 +309,7 @@ pub(super) async fn discard(
     Extension(by): Extension<By>,
     Path(name): Path<String>,
     Order(Which { id }): Order<Which>,
-) -> Result<Shown<DiscardedSetAside>, Problem> {
+) -> Result<Json<DiscardedSetAside>, Problem> {
     let source = source(&runtime, &name)?;
     known(&runtime, &source, id.as_deref()).await?;
     let mut act = by.did(Action::SetAsideDiscarded, source.name.as_str());
@@ -340,7 +318,7 @@ pub(super) async fn discard(
     }
     let discarded = runtime.store.set_aside_discard(&source.name, id.as_deref(), act, runtime.clock.now()).await?;
     runtime.turning.notify_one();
-    Ok(Shown::as_form(json!({ "discarded": discarded })))
+    Ok(Json(DiscardedSetAside { discarded }))
 }
 
 async fn known(runtime: &Runtime, source: &Source, id: Option<&str>) -> Result<(), Problem> {

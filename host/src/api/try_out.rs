@@ -13,10 +13,12 @@ use serde_json::{Map, Value, json};
 use tokio::sync::SemaphorePermit;
 
 use super::Problem;
+use super::dry_run_form::WouldBringIn;
+use super::event_form::{AttemptFailure, EffectDocument, LogLine};
 use super::mistakes::{self, Mistake, mistakes};
 use super::order::Order;
 use super::redaction::{Redaction, Sees};
-use super::shown::Shown;
+use super::shown::Stored;
 use crate::access::Caller;
 use crate::attempt::Sample;
 use crate::audit::{Action, By};
@@ -24,7 +26,7 @@ use crate::credentials::Permission;
 use crate::event::Event;
 use crate::outbound::Response;
 use crate::router::Pattern;
-use crate::runtime::Runtime;
+use crate::runtime::{IntakeError, Runtime};
 use crate::tryout::{self, Asked, Trouble, Tryout};
 use crate::worker::{Given, ReadsFrom};
 
@@ -191,13 +193,13 @@ fn ok() -> u16 {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct TriedRoutes {
     /// The event that was tried.
-    event: Map<String, Value>,
+    event: Stored<Map<String, Value>>,
     /// Why intake would refuse the event; nothing is tried then.
     refused: Option<Refused>,
     reads: TryReads,
     /// The revision whose plugins ran.
     revision: i64,
-    routes: Vec<TriedRoute>,
+    routes: Stored<Vec<TriedRoute>>,
     /// Of `toml`: what is allowed but probably not meant.
     warnings: Vec<Mistake>,
 }
@@ -210,8 +212,20 @@ struct Refused {
     pointer: Option<String>,
 }
 
+impl From<IntakeError> for Refused {
+    fn from(refused: IntakeError) -> Refused {
+        let reason = refused.to_string();
+        let pointer = match refused {
+            IntakeError::Unfit { pointer, .. } => Some(pointer),
+            IntakeError::TooManyHops => None,
+        };
+        Refused { reason, pointer }
+    }
+}
+
 /// A route as it was tried.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "a form: the try-out makes it as JSON, in which what is hidden from somebody is hidden")]
 struct TriedRoute {
     name: String,
     wanted: bool,
@@ -223,16 +237,17 @@ struct TriedRoute {
 }
 
 /// Why a run would be dead at once.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "a form, as that of the route")]
 struct DeadAtOnce {
     reason: String,
 }
 
 /// Why a route does not want the event.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "a form, as that of the route")]
 struct WhyNot {
-    /// `type`, `source` or `when`.
-    kind: String,
+    kind: Unwanted,
     /// The patterns that it wants.
     wants: Vec<String>,
     /// The `when`.
@@ -241,57 +256,87 @@ struct WhyNot {
     gave: Option<Value>,
 }
 
+/// What of a route does not want an event.
+#[derive(Debug, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "a form, as that of the route")]
+enum Unwanted {
+    Type,
+    Source,
+    When,
+}
+
 /// A step as it was tried.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "a form, as that of the route")]
 struct TriedStep {
     name: String,
+    /// `plugin.action`.
     uses: String,
     needs: Vec<String>,
     when: Option<String>,
-    /// `succeeded`, `skipped` (its `when` said no), `failed`, `stopped` (at something that is not sent or asked), `assumed` (stopped, and others go on with
-    /// an output that was given or is the action's example), `not-reached`.
-    status: String,
-    /// Of one that is assumed: `given` or `example`.
-    output_from: Option<String>,
-    input: Option<Value>,
-    output: Option<Value>,
-    error: Option<StepTrouble>,
+    status: TriedStatus,
+    /// Of one that is assumed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_from: Option<OutputFrom>,
+    input: Value,
+    output: Value,
+    error: Option<AttemptFailure>,
     /// Writes that were not sent, in order. The last may have no answer: there the step ended.
     writes: Vec<UnsentWrite>,
     /// All effects, as the timeline of an attempt has them.
-    effects: Vec<Map<String, Value>>,
+    effects: Vec<EffectDocument>,
     /// Events that it would bring in, with the routes that want them.
-    events: Vec<Map<String, Value>>,
-    logs: Vec<Map<String, Value>>,
+    events: Vec<WouldBringIn>,
+    logs: Vec<LogLine>,
 }
 
-/// Why a step ended.
-#[derive(Debug, Serialize, JsonSchema)]
-struct StepTrouble {
-    kind: String,
-    reason: String,
-    details: Option<Value>,
+/// How far a step came that was tried.
+#[derive(Debug, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(dead_code, reason = "a form, as that of the route")]
+enum TriedStatus {
+    Succeeded,
+    /// Its `when` said no.
+    Skipped,
+    Failed,
+    /// At something that is not sent or asked.
+    Stopped,
+    /// It was stopped, and others go on with an output that was given or is the action's example.
+    Assumed,
+    NotReached,
+}
+
+/// Where the output of a step comes from that did not end.
+#[derive(Debug, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "a form, as that of the route")]
+enum OutputFrom {
+    Given,
+    Example,
 }
 
 /// A write as it would be sent, without credentials.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "a form, as that of the route")]
 struct UnsentWrite {
     method: String,
     url: String,
     /// Names and values.
     headers: Vec<(String, String)>,
     /// JSON, text, or size and digest.
-    body: Option<Value>,
+    body: Value,
     name: Option<String>,
     key: Option<String>,
     answer: Option<WriteAnswer>,
 }
 
 /// What a write was answered.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "a form, as that of the route")]
 struct WriteAnswer {
     status: u16,
-    body: Option<Value>,
+    body: Value,
 }
 
 pub(super) async fn route(
@@ -300,7 +345,7 @@ pub(super) async fn route(
     Extension(sees): Extension<Sees>,
     Extension(caller): Extension<Caller>,
     Order(order): Order<TryRoute>,
-) -> Result<Shown<TriedRoutes>, Problem> {
+) -> Result<Json<TriedRoutes>, Problem> {
     let _room = room(&runtime)?;
     may(&order, &caller, &sees)?;
     let revision = runtime.present().revision.clone();
@@ -372,14 +417,14 @@ pub(super) async fn route(
     let mut shown = Value::Array(routes);
     redaction.hide_in_document(&mut shown);
     redaction.hide_in_event(&mut event);
-    Ok(Shown::as_form(json!({
-        "event": event,
-        "refused": refused,
-        "reads": order.reads,
-        "revision": revision.number,
-        "routes": shown,
-        "warnings": mistakes(&warnings),
-    })))
+    Ok(Json(TriedRoutes {
+        event: Stored::new(event),
+        refused: refused.map(Refused::from),
+        reads: order.reads,
+        revision: revision.number,
+        routes: Stored::new(shown),
+        warnings: mistakes(&warnings),
+    }))
 }
 
 /// A place among the try-outs of the host.

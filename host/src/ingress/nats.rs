@@ -14,13 +14,13 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer};
 use async_nats::jetstream::{AckKind, ErrorCode, Message};
 use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::shape;
 use crate::config::{Nats, NatsDeliver, Source, SourceKind};
 use crate::crash::Point;
-use crate::nats::{Link, REQUEST_TIMEOUT};
+use crate::nats::{Link, REQUEST_TIMEOUT, Receives, Reception};
 use crate::runtime::{Intake, IntakeError, Pressed, Runtime, came_with};
 use crate::store::{Accepted, NewEvent, NewSetAside, SetAsideKind, SetAsideRow};
 use crate::telemetry::{self, TraceContext};
@@ -54,7 +54,7 @@ pub(super) async fn work(runtime: Arc<Runtime>, source: Arc<Source>, stop: Cance
             tracing::warn!(source = source.name, reason = why, "the source is interrupted; this host goes on trying");
         }
         worker.failures += 1;
-        worker.note("interrupted", Some(&why), None);
+        worker.note(Receives::Interrupted, Some(&why), (None, None));
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(pause) => {}
@@ -83,7 +83,7 @@ enum Made {
 impl Worker<'_> {
     /// Works on one connection until it is told to stop, or until something is in the way.
     async fn session(&mut self) -> Result<(), String> {
-        self.note("connecting", None, None);
+        self.note(Receives::Connecting, None, (None, None));
         let name = format!("sangam {}", self.runtime.identity.name);
         let link = self.runtime.nats.link(&self.runtime.broker, &self.nats.server, &name).await;
         let link = link.map_err(|error| error.to_string())?;
@@ -93,14 +93,14 @@ impl Worker<'_> {
         };
         let info = consumer.cached_info();
         let ack_wait = Some(info.config.ack_wait).filter(|wait| !wait.is_zero()).unwrap_or(USUAL_ACK_WAIT);
-        self.note("receiving", None, Some(json!({ "pending": info.num_pending, "redelivered": info.num_redelivered })));
+        self.note(Receives::Receiving, None, (Some(info.num_pending), Some(info.num_redelivered as u64)));
         tracing::info!(source = self.source.name, stream = self.nats.stream, consumer = self.nats.consumer, "the source receives");
         loop {
             if link.is_lost() {
                 return Err("the connection to the NATS server is lost".to_owned());
             }
             if let Some(why) = link.away() {
-                self.note("connecting", Some(&why), None);
+                self.note(Receives::Connecting, Some(&why), (None, None));
                 let mut state = link.state();
                 tokio::select! {
                     () = self.stop.cancelled() => return Ok(()),
@@ -118,7 +118,7 @@ impl Worker<'_> {
                 }
                 continue;
             }
-            self.note("receiving", None, None);
+            self.note(Receives::Receiving, None, (None, None));
             if !self.pull(&link, &consumer, ack_wait).await? {
                 return Ok(());
             }
@@ -140,7 +140,7 @@ impl Worker<'_> {
                         // The server knows of this request no more.
                         Ok(()) if state.connected && state.number != number => return Ok(true),
                         Ok(()) if !state.connected => {
-                            self.note("connecting", state.why.as_deref(), None);
+                            self.note(Receives::Connecting, state.why.as_deref(), (None, None));
                             if state.refused {
                                 return Err(state.why.unwrap_or_else(|| "the server refuses the login".to_owned()));
                             }
@@ -195,7 +195,7 @@ impl Worker<'_> {
                     Pressed::TooMuch(_) => AGAIN,
                     Pressed::Unavailable(_, after) => AGAIN.max(*after),
                 };
-                self.note("waiting", Some(&said(&pressed)), None);
+                self.note(Receives::Waiting, Some(&said(&pressed)), (None, None));
                 (group.iter().map(|_| AckKind::Nak(Some(after))).collect(), false)
             }
         };
@@ -206,8 +206,8 @@ impl Worker<'_> {
             tracing::debug!(source = self.source.name, lost, "acknowledgements got no answer: those messages come again, and are known");
         }
         if kept {
-            let pending = group.last().and_then(|message| message.info().ok()).map(|info| json!({ "pending": info.pending }));
-            self.note("receiving", None, pending);
+            let pending = group.last().and_then(|message| message.info().ok()).map(|info| info.pending);
+            self.note(Receives::Receiving, None, (pending, None));
         }
         kept
     }
@@ -308,7 +308,7 @@ impl Worker<'_> {
 
     /// Waits until events can be taken in again.
     async fn hold(&mut self, pressed: &Pressed) {
-        self.note("waiting", Some(&said(pressed)), None);
+        self.note(Receives::Waiting, Some(&said(pressed)), (None, None));
         tokio::select! {
             () = self.stop.cancelled() => {}
             () = tokio::time::sleep(AGAIN) => {}
@@ -359,15 +359,19 @@ impl Worker<'_> {
         }
     }
 
-    fn note(&self, state: &str, reason: Option<&str>, more: Option<Value>) {
-        let before = self.runtime.nats.source(&self.source.name).unwrap_or_default();
-        let now = self.runtime.clock.now();
-        let mut noted = json!({ "state": state, "reason": reason, "last_message_at": self.last_message_at.map(|at| at.to_string()) });
-        let since = if before["state"] == state { before["since"].clone() } else { json!(now.to_string()) };
-        noted["since"] = since;
-        for member in ["pending", "redelivered"] {
-            noted[member] = more.as_ref().and_then(|more| more.get(member)).unwrap_or(&before[member]).clone();
-        }
+    /// `counts`: messages that the server has for it, and that it has sent more than once; what is not said stays as it was.
+    fn note(&self, state: Receives, reason: Option<&str>, counts: (Option<u64>, Option<u64>)) {
+        let before = self.runtime.nats.source(&self.source.name);
+        let before = before.as_ref();
+        let (pending, redelivered) = counts;
+        let noted = Reception {
+            state,
+            since: before.filter(|before| before.state == state).map_or_else(|| self.runtime.clock.now(), |before| before.since),
+            reason: reason.map(str::to_owned),
+            last_message_at: self.last_message_at,
+            pending: pending.or(before.and_then(|before| before.pending)),
+            redelivered: redelivered.or(before.and_then(|before| before.redelivered)),
+        };
         self.runtime.nats.note(&self.source.name, noted);
     }
 }

@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_nats::{Client, ClientError, ConnectErrorKind, ConnectOptions, Event, ServerError};
+use jiff::Timestamp;
 use rustls::client::ResolvesClientCert;
-use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::config::{Config, NatsLogin, NatsServer, Reference, SourceKind};
@@ -127,11 +127,41 @@ impl Link {
     }
 }
 
+/// How a source is doing on this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reception {
+    /// What it does now.
+    pub state: Receives,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why, where it does not receive.
+    pub reason: Option<String>,
+    /// When a message came last.
+    pub last_message_at: Option<Timestamp>,
+    /// Messages that the server has for the consumer, as it last said.
+    pub pending: Option<u64>,
+    /// Messages that it had sent more than once when this host began.
+    pub redelivered: Option<u64>,
+}
+
+/// Whether a source receives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Receives {
+    /// Messages come as they are there.
+    Receiving,
+    /// There is no connection yet, or none any more.
+    Connecting,
+    /// The host has no room; what is not asked for stays with the server.
+    Waiting,
+    /// Something is in the way; the host goes on trying.
+    Interrupted,
+}
+
 /// All connections of a host, and how its NATS sources are doing.
 #[derive(Debug, Default)]
 pub struct Connections {
     links: Mutex<Vec<Arc<Link>>>,
-    sources: Mutex<BTreeMap<String, Value>>,
+    sources: Mutex<BTreeMap<String, Reception>>,
 }
 
 impl Connections {
@@ -174,20 +204,20 @@ impl Connections {
     }
 
     /// How a source is doing, for people. `None`: it has not begun, or is no NATS source.
-    pub fn source(&self, name: &str) -> Option<Value> {
+    pub fn source(&self, name: &str) -> Option<Reception> {
         self.states().get(name).cloned()
     }
 
     /// Notes how a source is doing.
-    pub fn note(&self, source: &str, state: Value) {
-        self.states().insert(source.to_owned(), state);
+    pub fn note(&self, source: &str, reception: Reception) {
+        self.states().insert(source.to_owned(), reception);
     }
 
     fn links(&self) -> MutexGuard<'_, Vec<Arc<Link>>> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn states(&self) -> MutexGuard<'_, BTreeMap<String, Value>> {
+    fn states(&self) -> MutexGuard<'_, BTreeMap<String, Reception>> {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -24,20 +24,27 @@ pub enum Arrival {
     Refused(&'static str),
 }
 
-/// Counts by source. Only sources that are configured are counted, so that nobody outside can make it grow.
+/// Arrived by source. Only sources that are configured are counted, so that nobody outside can make it grow.
 #[derive(Debug, Default)]
-pub struct Arrivals(Mutex<BTreeMap<String, Counts>>);
+pub struct Arrivals(Mutex<BTreeMap<String, Arrived>>);
 
-/// Of one source.
+/// What has come in at one source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Counts {
-    last_taken_at: Option<Timestamp>,
-    last_refused_at: Option<Timestamp>,
-    deliveries: u64,
-    events: u64,
-    duplicates: u64,
-    set_aside: u64,
-    refused: BTreeMap<&'static str, u64>,
+pub struct Arrived {
+    /// When a delivery was taken last.
+    pub last_taken_at: Option<Timestamp>,
+    /// When one was refused last.
+    pub last_refused_at: Option<Timestamp>,
+    /// Deliveries that were taken.
+    pub deliveries: u64,
+    /// Events in them that were new.
+    pub events: u64,
+    /// Events that were known.
+    pub duplicates: u64,
+    /// Events and bodies that were set aside.
+    pub set_aside: u64,
+    /// Deliveries that were refused, by reason.
+    pub refused: BTreeMap<&'static str, u64>,
     /// Refused since that was put on record.
     unrecorded: BTreeMap<&'static str, u64>,
 }
@@ -68,18 +75,9 @@ impl Arrivals {
         }
     }
 
-    /// The counts of a source, as they are shown.
-    pub fn of(&self, source: &str) -> Value {
-        let counts = self.lock().get(source).cloned().unwrap_or_default();
-        json!({
-            "deliveries": counts.deliveries,
-            "events": counts.events,
-            "duplicates": counts.duplicates,
-            "set_aside": counts.set_aside,
-            "refused": counts.refused,
-            "last_delivery_at": counts.last_taken_at.map(|at| at.to_string()),
-            "last_refused_at": counts.last_refused_at.map(|at| at.to_string()),
-        })
+    /// The counts of a source.
+    pub fn of(&self, source: &str) -> Arrived {
+        self.lock().get(source).cloned().unwrap_or_default()
     }
 
     /// What was refused since the last time, by source.
@@ -92,7 +90,7 @@ impl Arrivals {
         taken.collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Counts>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arrived>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -26,7 +26,7 @@ mod source_secrets;
 mod subscribers;
 mod traced;
 
-pub use arrivals::{Arrival, Arrivals};
+pub use arrivals::{Arrival, Arrivals, Arrived};
 pub use canary::{Trial, TrialFigures};
 pub use credential_events::tell;
 pub use credential_health::{KnownCredential, MetBy};

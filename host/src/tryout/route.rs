@@ -56,14 +56,9 @@ enum Judged {
 }
 
 impl Tryout {
-    /// Whether intake would refuse the event: `{reason, pointer}`.
-    pub async fn refused(&self, runtime: &Runtime) -> Option<Value> {
-        let refused = Intake::new(runtime).check(&self.event).await.err()?;
-        let pointer = match &refused {
-            IntakeError::Unfit { pointer, .. } => Some(pointer.clone()),
-            IntakeError::TooManyHops => None,
-        };
-        Some(json!({ "reason": refused.to_string(), "pointer": pointer }))
+    /// Why intake would refuse the event; `None`: it would take it.
+    pub async fn refused(&self, runtime: &Runtime) -> Option<IntakeError> {
+        Intake::new(runtime).check(&self.event).await.err()
     }
 
     /// Tries the routes one after another.
