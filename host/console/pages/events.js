@@ -29,18 +29,28 @@ function columnsOf(absolute) {
   ];
 }
 
-/** Arrows move between the rows' links, as in a list of a mail program. */
+/** Arrows move between the rows' links, as in a list of a mail program; Home and End go to the first and the last event that is here. */
 function arrows(event) {
   if (!["ArrowDown", "ArrowUp", "Home", "End"].includes(event.key) || event.altKey || event.ctrlKey || event.metaKey) return;
+  const frame = event.currentTarget.querySelector(".table-frame");
+  const links = () => [...frame.querySelectorAll("tbody td:first-child a[href]")];
   const link = event.target.closest?.("tbody a[href]");
-  if (!link) return;
-  const links = [...event.currentTarget.querySelectorAll("tbody td:first-child a[href]")];
-  const at = links.indexOf(link);
-  const next = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: links.length - 1 }[event.key];
-  if (!links[next]) return;
+  if (!link && event.target !== frame) return;
+  const go = (link) => {
+    link?.focus({ preventScroll: true });
+    link?.scrollIntoView({ block: "nearest" });
+  };
   event.preventDefault();
-  links[next].focus();
-  links[next].scrollIntoView({ block: "nearest" });
+  if (event.key === "Home" || event.key === "End") {
+    frame.scrollTop = event.key === "Home" ? 0 : frame.scrollHeight;
+    // Drawn when the table has heard of it.
+    requestAnimationFrame(() => requestAnimationFrame(() => go(links().at(event.key === "Home" ? 0 : -1))));
+    return;
+  }
+  // From the table itself, into it where it stands.
+  const top = frame.getBoundingClientRect().top;
+  const at = link ? links().indexOf(link) + (event.key === "ArrowDown" ? 1 : -1) : links().findIndex((one) => one.getBoundingClientRect().top > top + 30);
+  if (at >= 0) go(links()[at]);
 }
 
 export default function Events({ query }) {
@@ -57,19 +67,23 @@ export default function Events({ query }) {
   useEffect(() => {
     const element = frame.current;
     if (!element) return;
+    let asked = 0;
     const look = () => {
+      asked = 0;
       const inside = element.matches(":hover") || element.querySelector("tbody :focus-visible") !== null;
       const down = (element.querySelector(".table-frame")?.scrollTop ?? 0) > 0 || element.getBoundingClientRect().top < 0;
       tail.pause(inside || down);
     };
+    // Once a frame at most, before it is drawn: scrolling asks more often, and each look would lay the page out.
+    const later = () => (asked ||= requestAnimationFrame(look));
     const events = ["pointerenter", "pointerleave", "focusin", "focusout"];
-    const later = () => requestAnimationFrame(look);
     for (const name of events) element.addEventListener(name, later);
-    addEventListener("scroll", look, { capture: true, passive: true });
+    addEventListener("scroll", later, { capture: true, passive: true });
     look();
     return () => {
       for (const name of events) element.removeEventListener(name, later);
-      removeEventListener("scroll", look, { capture: true });
+      removeEventListener("scroll", later, { capture: true });
+      cancelAnimationFrame(asked);
     };
   }, [tail.pause]);
 
@@ -87,7 +101,7 @@ export default function Events({ query }) {
     ${tail.problem && html`<${Problem} problem=${tail.problem} retry=${tail.reload} />`}
     <div ref=${frame} onKeyDown=${arrows} class="events-table">
       ${tail.loading && tail.items.length === 0 ? html`<${Loading} />` : !tail.problem || tail.items.length > 0
-        ? html`<${Table} caption=${t("events.caption")} columns=${columns} rows=${tail.items} rowKey=${(row) => row.eid} href=${(row) => `/events/${row.eid}`} rowTone=${(row) => (row.status === "dead" ? "bad" : undefined)}
+        ? html`<${Table} caption=${t("events.caption")} columns=${columns} rows=${tail.items} long more=${tail.more} rowKey=${(row) => row.eid} href=${(row) => `/events/${row.eid}`} rowTone=${(row) => (row.status === "dead" ? "bad" : undefined)}
             onEnd=${tail.more && !tail.loading ? tail.loadMore : undefined} empty=${filtered ? html`<${NothingFits} looked=${tail.more} loadMore=${tail.loadMore} />` : html`<${Empty} title=${t("events.none")} icon="events"><${HowToSend} /><//>`} />` : null}
     </div>
     ${tail.items.length > 0 && html`<div class="load-more"><span>${t("events.shown", { n: tail.items.length })}</span>

@@ -69,12 +69,7 @@ function Permissions({ of }) {
   return html`<${Section} title=${t("plugins.permissions")}>
     ${of.permissions?.words?.length > 0 && html`<div class="stack tight"><h3>${t("plugins.may")}</h3>
       <ul lang="en">${of.permissions.words.map((word) => html`<li key=${word}><${Text} value=${word} /></li>`)}</ul></div>`}
-    ${asked.length > 0 && html`<${Table} caption=${t("plugins.asked")} showCaption rows=${asked} rowKey=${(row) => `${row.option} ${row.what}`} columns=${[
-      { key: "what", title: t("plugins.what"), render: (row) => html`<code>${plain(row.what)}</code>` },
-      { key: "option", title: t("plugins.option"), render: (row) => html`<code>${plain(row.option)}</code>` },
-      { key: "answer", title: t("plugins.answer"), render: (row) => html`<${Status} state=${ANSWERS[row.answer]}
-        label=${row.answer in ANSWERS ? t(`plugins.answer-${row.answer}`) : plain(row.answer)} />` },
-    ]} />`}
+    ${asked.length > 0 && html`<${Asked} title=${t("plugins.asked")} asked=${asked} />`}
     <h3>${t("plugins.granted")}</h3>
     <${Facts} facts=${[
       [t("plugins.hosts"), html`<${Names} values=${grants.allow_hosts} none=${t("plugins.no-hosts")} />`],
@@ -123,6 +118,26 @@ function Systems({ of }) {
   <//>`;
 }
 
+/** What one component asks for: each thing with the answer of the configuration. */
+function Asked({ title, asked }) {
+  return html`<${Table} caption=${title} showCaption rows=${asked} rowKey=${(row) => `${row.option} ${row.what}`} columns=${[
+    { key: "what", title: t("plugins.what"), render: (row) => html`<code>${plain(row.what)}</code>` },
+    { key: "option", title: t("plugins.option"), render: (row) => html`<code>${plain(row.option)}</code>` },
+    { key: "answer", title: t("plugins.answer"), render: (row) => html`<${Status} state=${ANSWERS[row.answer]}
+      label=${row.answer in ANSWERS ? t(`plugins.answer-${row.answer}`) : plain(row.answer)} />` },
+  ]} />`;
+}
+
+/** What the version on trial may ask for that the one in use may not, and the other way round. */
+function Beyond({ canary }) {
+  const { asks_more: more = [], asks_less: less = [], asked = [] } = canary;
+  if (more.length === 0 && less.length === 0 && asked.length === 0) return html`<p class="calm"><${Icon} name="ok" /> ${t("plugins.asks-same")}</p>`;
+  const words = (list) => html`<ul lang="en">${list.map((word) => html`<li key=${word}><${Text} value=${word} /></li>`)}</ul>`;
+  return html`${more.length > 0 ? html`<div class="notice stack tight" data-tone="warn"><h3>${t("plugins.asks-more")}</h3>${words(more)}</div>` : html`<p class="calm"><${Icon} name="ok" /> ${t("plugins.asks-no-more")}</p>`}
+    ${asked.length > 0 && html`<${Asked} title=${t("plugins.asked-anew")} asked=${asked} />`}
+    ${less.length > 0 && html`<div class="stack tight"><h3>${t("plugins.asks-less")}</h3>${words(less)}</div>`}`;
+}
+
 function Canary({ canary }) {
   if (!canary) return html`<${Section} title=${t("plugins.canary")}><p class="faint">${t("plugins.no-canary")}</p><//>`;
   const rows = [{ name: "canary", ...canary.canary }, { name: "stable", ...canary.stable }];
@@ -136,8 +151,12 @@ function Canary({ canary }) {
     ]} />
     <p class="small">${t("plugins.canary-rule", { share: percent(canary.share),
       rate: percent(canary.max_error_rate), n: canary.least_calls })}</p>
+    <${Beyond} canary=${canary} />
     <${Facts} facts=${[
+      [t("plugins.version"), canary.version && plain(canary.version)],
+      [t("plugins.contract"), canary.contract && plain(canary.contract)],
       [t("plugins.digest"), html`<code class="digest">${plain(canary.digest)}</code>`],
+      [t("plugins.signed-by"), canary.signed_by && html`<${Names} values=${canary.signed_by} none=${t("plugins.nobody-signed")} />`],
       [t("plugins.rolled-back"), canary.rolled_back_at && html`<${RelativeTime} at=${canary.rolled_back_at} full />`],
       [t("plugins.reason"), canary.reason && html`<${Text} value=${canary.reason} />`],
     ]} />

@@ -1,5 +1,5 @@
 // Tables: headings that are read and sort where that makes sense, rows that lead somewhere, and thousands of rows of which only the seen ones are drawn.
-import { html, useEffect, useMemo, useState } from "../preact.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../preact.js";
 import { t } from "../i18n.js";
 import { go } from "../router.js";
 import { Icon } from "./icon.js";
@@ -7,10 +7,26 @@ import { useScrollable } from "./scrollable.js";
 
 /** From so many rows on, only those in sight are drawn. */
 const WHOLE = 150;
-/** Their height, which the style sheet holds them to. */
+/** Their height, which the style sheet holds them to; on a narrow screen there are two lines in a row. */
 const ROW = 37;
+const NARROW_ROW = 56;
 /** Rows beyond the edge, so that scrolling shows no gap. */
-const SPARE = 15;
+const SPARE = 16;
+/** What is drawn changes by so many rows at a time: in between, scrolling costs nothing. */
+const STRIDE = 8;
+
+const narrowly = matchMedia("(max-width: 40rem)");
+
+/** The height of a row on this screen. */
+function useRowHeight() {
+  const [narrow, set] = useState(narrowly.matches);
+  useEffect(() => {
+    const change = () => set(narrowly.matches);
+    narrowly.addEventListener("change", change);
+    return () => narrowly.removeEventListener("change", change);
+  }, []);
+  return narrow ? NARROW_ROW : ROW;
+}
 
 const compare = (one, other) => {
   if (one === other) return 0;
@@ -19,16 +35,33 @@ const compare = (one, other) => {
   return typeof one === "number" && typeof other === "number" ? one - other : String(one).localeCompare(String(other));
 };
 
+const kind = (column) => [column.align === "end" ? "end" : "", column.narrow === false ? "not-narrow" : ""].join(" ").trim() || undefined;
+
+/** One row. It is drawn anew only when what it shows has changed, not when the table scrolls. */
+function Row({ row, columns, index, href, selected, tone }) {
+  return useMemo(() => {
+    const follow = (event) => {
+      if (event.target.closest("a, button, input, label, select, summary") || getSelection()?.toString()) return;
+      go(href);
+    };
+    return html`<tr aria-rowindex=${index} class=${href ? "leads" : undefined} data-tone=${tone} aria-current=${selected ? "true" : undefined} onClick=${href ? follow : undefined}>
+      ${columns.map((column) => html`<td key=${column.key} class=${kind(column)}>${column.render ? column.render(row) : row[column.key]}</td>`)}</tr>`;
+  }, [row, columns, index, href, selected, tone]);
+}
+
 /**
  * `caption` is read, and shown where `showCaption`. `columns`: `[{ key, title, render, sort, align, narrow, width }]`: `render(row)` gives the cell (else
  * `row[key]`), `sort(row)` the value to sort by (none: not sortable), `align: "end"` for numbers, `narrow: false` drops it on narrow screens.
  * `rowKey(row)`; `href(row)`: where a click on the row leads (the first cell holds a link of its own for the keyboard); `selected`: a row's key;
- * `empty`: shown where there are no rows; `sorted`: `{ key, down }` at the start; `onEnd`: called when the end of the rows comes into sight.
+ * `empty`: shown where there are no rows; `sorted`: `{ key, down }` at the start; `onEnd`: called when the end of the rows comes into sight; `long`: there may
+ * come to be thousands of rows, and the table looks the same with few (otherwise it is drawn whole up to 150 rows); `more`: there are rows that are not here yet.
+ * Of a long table's columns, pass the same array every time: rows are drawn anew when it changes.
  */
-export function Table({ caption, showCaption = false, columns, rows, rowKey = (row) => row.id ?? row.name, href, selected, empty, sorted = null, onEnd, rowTone }) {
+export function Table({ caption, showCaption = false, columns, rows, rowKey = (row) => row.id ?? row.name, href, selected, empty, sorted = null, onEnd, rowTone, long = false, more = false }) {
   const [order, setOrder] = useState(sorted);
-  const [top, setTop] = useState(0);
+  const [first, setFirst] = useState(0);
   const [height, setHeight] = useState(600);
+  const size = useRowHeight();
   const frame = useScrollable();
   const ordered = useMemo(() => {
     const by = order && columns.find((column) => column.key === order.key)?.sort;
@@ -37,33 +70,42 @@ export function Table({ caption, showCaption = false, columns, rows, rowKey = (r
     return order.down ? result.reverse() : result;
   }, [rows, order, columns]);
 
-  const windowed = ordered.length > WHOLE;
+  const windowed = long || ordered.length > WHOLE;
+  const there = rows.length > 0;
   useEffect(() => {
     const element = frame.current;
     if (!element || !windowed) return;
-    const measure = () => setHeight(element.clientHeight || 600);
-    measure();
-    const watcher = new ResizeObserver(measure);
+    const watcher = new ResizeObserver(() => setHeight(element.clientHeight || 600));
     watcher.observe(element);
     return () => watcher.disconnect();
-  }, [windowed]);
-  const first = windowed ? Math.max(0, Math.floor(top / ROW) - SPARE) : 0;
-  const last = windowed ? Math.min(ordered.length, Math.ceil((top + height) / ROW) + SPARE) : ordered.length;
+  }, [windowed, there]);
+  const from = windowed ? Math.max(0, Math.min(first, ordered.length - 1) - SPARE) : 0;
+  const to = windowed ? Math.min(ordered.length, first + Math.ceil(height / size) + STRIDE + SPARE) : ordered.length;
   const scroll = (event) => {
     const element = event.currentTarget;
-    if (windowed) setTop(element.scrollTop);
-    if (onEnd && element.scrollTop + element.clientHeight > element.scrollHeight - 10 * ROW) onEnd();
+    const { scrollTop } = element;
+    if (windowed) setFirst(Math.floor(scrollTop / size / STRIDE) * STRIDE);
+    if (onEnd && scrollTop + height > ordered.length * size - 10 * size) onEnd();
   };
 
-  if (rows.length === 0 && empty !== undefined) return empty;
+  // Who was on a row that is not drawn any more stays in the table: the focus would be lost, and with it the place of who uses the keyboard.
+  const focused = useRef(null);
+  useLayoutEffect(() => {
+    if (!windowed || !focused.current || focused.current.isConnected) return;
+    focused.current = null;
+    if (document.activeElement === document.body) frame.current?.focus({ preventScroll: true });
+  });
+  const left = ({ target }) => queueMicrotask(() => {
+    // What goes with its row is no longer there by now; whoever went elsewhere has left the table.
+    if (target.isConnected && focused.current === target) focused.current = null;
+  });
+
+  if (!there && empty !== undefined) return empty;
   const turn = (column) => setOrder((old) => (old?.key === column.key ? { key: column.key, down: !old.down } : { key: column.key, down: false }));
-  const kind = (column) => [column.align === "end" ? "end" : "", column.narrow === false ? "not-narrow" : ""].join(" ").trim() || undefined;
-  const follow = (event, row) => {
-    if (event.target.closest("a, button, input, label, select, summary") || getSelection()?.toString()) return;
-    go(href(row));
-  };
-  return html`<div class=${windowed ? "table-frame windowed" : "table-frame"} ref=${frame} role="group" aria-label=${caption} onScroll=${scroll}>
-    <table aria-rowcount=${windowed ? ordered.length + 1 : undefined}>
+  const spacer = (key, count) => count > 0 && html`<tr class="spacer" aria-hidden="true" key=${key}><td colspan=${columns.length} style=${{ blockSize: `${count * size}px` }}></td></tr>`;
+  return html`<div class=${windowed ? "table-frame windowed" : "table-frame"} ref=${frame} role="group" aria-label=${caption} onScroll=${windowed || onEnd ? scroll : undefined}
+    onfocusin=${windowed ? ({ target }) => (focused.current = target) : undefined} onfocusout=${windowed ? left : undefined}>
+    <table aria-rowcount=${windowed ? (more ? -1 : ordered.length + 1) : undefined}>
       <caption class=${showCaption ? "" : "unseen"}>${caption}</caption>
       <thead><tr aria-rowindex=${windowed ? 1 : undefined}>${columns.map((column) => html`<th scope="col" key=${column.key} class=${kind(column)}
         style=${column.width ? { inlineSize: column.width } : undefined}
@@ -71,14 +113,13 @@ export function Table({ caption, showCaption = false, columns, rows, rowKey = (r
         ${column.sort ? html`<button type="button" class="sort" onClick=${() => turn(column)} title=${t("common.sort-by", { column: column.title })}>${column.title}
           <${Icon} name=${order?.key === column.key ? (order.down ? "down" : "up") : "sort"} size="12" /></button>` : column.title}</th>`)}</tr></thead>
       <tbody>
-        ${first > 0 && html`<tr class="spacer" aria-hidden="true" key="above"><td colspan=${columns.length} style=${{ blockSize: `${first * ROW}px` }}></td></tr>`}
-        ${ordered.slice(first, last).map((row, index) => {
+        ${spacer("above", from)}
+        ${ordered.slice(from, to).map((row, at) => {
           const key = rowKey(row);
-          return html`<tr key=${key} aria-rowindex=${windowed ? first + index + 2 : undefined} class=${href ? "leads" : undefined} data-tone=${rowTone?.(row)}
-            aria-current=${selected !== undefined && selected === key ? "true" : undefined} onClick=${href ? (event) => follow(event, row) : undefined}>
-            ${columns.map((column) => html`<td key=${column.key} class=${kind(column)}>${column.render ? column.render(row) : row[column.key]}</td>`)}</tr>`;
+          return html`<${Row} key=${key} row=${row} columns=${columns} index=${windowed ? from + at + 2 : undefined} href=${href?.(row)} tone=${rowTone?.(row)}
+            selected=${selected !== undefined && selected === key} />`;
         })}
-        ${last < ordered.length && html`<tr class="spacer" aria-hidden="true" key="below"><td colspan=${columns.length} style=${{ blockSize: `${(ordered.length - last) * ROW}px` }}></td></tr>`}
+        ${spacer("below", ordered.length - to)}
       </tbody>
     </table>
   </div>`;

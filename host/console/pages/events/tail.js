@@ -6,8 +6,10 @@ import { t } from "../../i18n.js";
 import { useLive } from "../../live.js";
 import { announce } from "../../parts/index.js";
 
-/** Rows of a page. */
+/** Rows of the first page, which comes fast … */
 const PAGE = 100;
+/** … and of the others, so that whoever goes through thousands seldom waits. */
+const FURTHER = 250;
 /** Pages that are read to reach what is known already; beyond them the list begins anew. */
 const REACH = 3;
 /** Most rows that are kept: older ones are read again when they are wanted. */
@@ -53,7 +55,7 @@ export function useTail(params, follows) {
   now.current = { state, follows, paused };
   const reading = useRef(null);
 
-  const page = useCallback((cursor, signal) => get("/v1/events", { ...JSON.parse(key), limit: PAGE, cursor }, { signal }), [key]);
+  const page = useCallback((cursor, signal) => get("/v1/events", { ...JSON.parse(key), limit: cursor ? FURTHER : PAGE, cursor }, { signal }), [key]);
   /** Changes the list that is shown now; what belongs to a former filter comes too late. */
   const change = useCallback((turn) => set((old) => turn(old.key === key ? old : empty(key))), [key]);
 

@@ -5,6 +5,8 @@ const { SANGAM_DEAD: DEAD, SANGAM_DONE: DONE, SANGAM_HELD: HELD, SANGAM_BULK: BU
 const rows = (page) => page.locator(".events-table tbody tr:not(.spacer)");
 const row = (page, id) => page.getByRole("row").filter({ has: page.getByRole("link", { name: id, exact: true }) });
 
+const number = (text) => new Intl.NumberFormat("en-GB").format(Number(text));
+
 /** What a sender does. */
 async function send(request, id, lines = []) {
   const answer = await request.post("/v1/events", {
@@ -76,21 +78,68 @@ test("new events announce themselves, and come by themselves to who follows", as
   await expect(row(page, `held-${last}`)).toBeVisible();
 });
 
-test("of thousands of events only those in sight are drawn, and scrolling reads the others", async ({ page }) => {
+test("of thousands of events only those in sight are drawn, each once, and scrolling reads the others", async ({ page }) => {
+  // Every text of an event goes through this when it is drawn.
+  await page.addInitScript(() => {
+    const matchAll = String.prototype.matchAll;
+    globalThis.drawn = 0;
+    String.prototype.matchAll = function (pattern) {
+      globalThis.drawn += 1;
+      return matchAll.call(this, pattern);
+    };
+  });
   await signIn(page);
   await open(page, "/events?type=bulk");
-  await expect(rows(page)).toHaveCount(100);
-  await page.getByRole("button", { name: "Load more" }).click();
   const frame = page.locator(".events-table .table-frame");
+  const table = frame.locator("table");
+  // The frame stands from the beginning: more rows move nothing on the page.
   await expect(frame).toHaveClass(/windowed/);
+  const height = (await frame.boundingBox()).height;
+  await expect(table).toHaveAttribute("aria-rowcount", "-1");
   await expect(async () => {
     await frame.evaluate((element) => element.scrollTo(0, element.scrollHeight));
-    await expect(page.getByText(`${BULK} events shown`)).toBeVisible({ timeout: 500 });
+    await expect(page.getByText(`${number(BULK)} events shown`)).toBeVisible({ timeout: 500 });
   }).toPass();
   await expect(page.getByText("There are no older ones")).toBeVisible();
+  expect((await frame.boundingBox()).height).toBe(height);
+  await expect(table).toHaveAttribute("aria-rowcount", String(Number(BULK) + 1));
   expect(await rows(page).count()).toBeLessThan(100);
-  await expect(page.locator(".events-table table")).toHaveAttribute("aria-rowcount", String(Number(BULK) + 1));
   await accessible(page);
+
+  // Back to the newest, three rows at a time: a row that stays in sight is neither made anew nor drawn again.
+  const { size, passed, made, drawn } = await frame.evaluate(async (element) => {
+    const frames = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    const row = element.querySelector("tbody tr:not(.spacer)").offsetHeight;
+    await frames();
+    const from = element.scrollTop;
+    let made = 0;
+    const watcher = new MutationObserver((changes) => changes.forEach((change) => change.addedNodes.forEach((node) => (made += node.nodeName === "TR"))));
+    watcher.observe(element.querySelector("tbody"), { childList: true });
+    globalThis.drawn = 0;
+    for (let step = 0; step < 100; step += 1) {
+      element.scrollTop -= 3 * row;
+      await frames();
+    }
+    watcher.disconnect();
+    return { size: element.querySelectorAll("*").length, passed: Math.round((from - element.scrollTop) / row), made, drawn: globalThis.drawn };
+  });
+  expect(passed).toBeGreaterThanOrEqual(290);
+  expect(size, "elements of the table").toBeLessThan(2_500);
+  expect(made, `rows that were made for ${passed} that went by`).toBeLessThan(1.3 * passed);
+  // A row has five texts; its source and routes count as one each.
+  expect(drawn, `texts that were drawn for ${passed} rows that went by`).toBeLessThan(10 * passed);
+
+  // The keyboard reaches both ends, and whoever scrolls away from their row stays in the table.
+  const links = frame.locator("tbody td:first-child a");
+  await links.first().focus();
+  await page.keyboard.press("End");
+  await expect(links.last()).toBeFocused();
+  await expect(frame.locator("tbody tr:not(.spacer)").last()).toHaveAttribute("aria-rowindex", String(Number(BULK) + 1));
+  await frame.evaluate((element) => element.scrollTo(0, 0));
+  await expect(frame).toBeFocused();
+  await page.keyboard.press("ArrowDown");
+  await expect(links.first()).toBeFocused();
+
   const download = page.waitForEvent("download");
   await page.getByRole("button", { name: "CSV" }).click();
   const stream = await (await download).createReadStream();

@@ -19,10 +19,20 @@ test("the graph leads from a route to its steps, plugins and dead letters", asyn
   await expect(page).toHaveURL(/\/dead-letters\?route=script$/);
 });
 
+test("what waits by design is told from what runs and what failed, in the graph and in words", async ({ page }) => {
+  await signIn(page);
+  await open(page, "/flow?q=waits");
+  await expect(picture(page).getByRole("link", { name: "Route waits: 1 accepted, 0 succeeded, 0 running, 1 waiting, 0 dead letters" })).toBeVisible();
+  const step = picture(page).getByRole("link", { name: /^Step pause, sangam\.wait: .*1 waiting, 0 failed/ });
+  await expect(step.locator(".flow-count[data-tone=wait] text")).toHaveText("1");
+  await page.getByRole("tab", { name: "List" }).click();
+  await expect(page.getByRole("region", { name: "waits", exact: true }).getByText("1 waiting", { exact: true })).toBeVisible();
+});
+
 test("thirty routes are filtered, opened and closed, and the graph is moved by keyboard", async ({ page }) => {
   await signIn(page);
   await open(page, "/flow");
-  await expect(page.getByText("31 of 31 routes")).toBeVisible();
+  await expect(page.getByText("32 of 32 routes")).toBeVisible();
   await expect(picture(page).getByRole("link", { name: /^Step/ })).toHaveCount(0);
   await picture(page).focus();
   const before = await view(page);
@@ -34,7 +44,7 @@ test("thirty routes are filtered, opened and closed, and the graph is moved by k
   await page.keyboard.press("0");
   await expect.poll(() => view(page)).toBe(before);
   await page.getByRole("searchbox", { name: "Route, type, step or plugin" }).fill("many-2");
-  await expect(page.getByText("11 of 31 routes")).toBeVisible();
+  await expect(page.getByText("11 of 32 routes")).toBeVisible();
   await page.getByRole("button", { name: "Show all steps" }).click();
   await expect(picture(page).getByRole("link", { name: /^Step/ })).toHaveCount(22);
   await page.getByLabel("Only where something failed").check();

@@ -59,6 +59,10 @@ test("what was set aside is looked at, taken in once it is mended, or discarded"
   await expect(question).toBeHidden();
   await expect(record("other.kind")).toHaveCount(0);
   await expect(aside).toContainText("Nothing is set aside.");
+  // What is set aside while somebody looks comes to the list by itself.
+  const late = await request.post(`${FEED}/__stand/settings`, { data: { add: { type: "fed.item", id: "late", bad: "it came while somebody looked", data: {} } } });
+  expect(late.status()).toBe(204);
+  await expect(record("it came while somebody looked").first()).toBeVisible();
   await open(page, "/events?source=/sources/in&type=fed.item");
   await expect(page.getByRole("link", { name: "mended", exact: true })).toBeVisible();
 });
