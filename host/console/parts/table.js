@@ -11,9 +11,9 @@ const WHOLE = 150;
 const ROW = 37;
 const NARROW_ROW = 56;
 /** Rows beyond the edge, so that scrolling shows no gap. */
-const SPARE = 16;
+const SPARE = 12;
 /** What is drawn changes by so many rows at a time: in between, scrolling costs nothing. */
-const STRIDE = 8;
+const STRIDE = 4;
 
 const narrowly = matchMedia("(max-width: 40rem)");
 
@@ -37,16 +37,32 @@ const compare = (one, other) => {
 
 const kind = (column) => [column.align === "end" ? "end" : "", column.narrow === false ? "not-narrow" : ""].join(" ").trim() || undefined;
 
-/** One row. It is drawn anew only when what it shows has changed, not when the table scrolls. */
-function Row({ row, columns, index, href, selected, tone }) {
-  return useMemo(() => {
-    const follow = (event) => {
-      if (event.target.closest("a, button, input, label, select, summary") || getSelection()?.toString()) return;
-      go(href);
-    };
-    return html`<tr aria-rowindex=${index} class=${href ? "leads" : undefined} data-tone=${tone} aria-current=${selected ? "true" : undefined} onClick=${href ? follow : undefined}>
-      ${columns.map((column) => html`<td key=${column.key} class=${kind(column)}>${column.render ? column.render(row) : row[column.key]}</td>`)}</tr>`;
-  }, [row, columns, index, href, selected, tone]);
+function draw({ key, row, columns, index, href, selected, tone }) {
+  const follow = (event) => {
+    if (event.target.closest("a, button, input, label, select, summary") || getSelection()?.toString()) return;
+    go(href);
+  };
+  return html`<tr key=${key} aria-rowindex=${index} class=${href ? "leads" : undefined} data-tone=${tone} aria-current=${selected ? "true" : undefined} onClick=${href ? follow : undefined}>
+    ${columns.map((column) => html`<td key=${column.key} class=${kind(column)}>${column.render ? column.render(row) : row[column.key]}</td>`)}</tr>`;
+}
+
+/**
+ * Rows of a long table as they were drawn: what is given again as it was, Preact does not look into. They are elements rather than components, which Preact
+ * would take out of the page and put back at every change of their list.
+ */
+function useDrawn() {
+  const last = useRef(new Map());
+  const next = new Map();
+  useEffect(() => {
+    last.current = next;
+  });
+  return (wanted) => {
+    const known = last.current.get(wanted.key);
+    const same = known && Object.keys(wanted).every((name) => known.wanted[name] === wanted[name]);
+    const drawn = same ? known : { wanted, element: draw(wanted) };
+    next.set(wanted.key, drawn);
+    return drawn.element;
+  };
 }
 
 /**
@@ -63,6 +79,7 @@ export function Table({ caption, showCaption = false, columns, rows, rowKey = (r
   const [height, setHeight] = useState(600);
   const size = useRowHeight();
   const frame = useScrollable();
+  const drawn = useDrawn();
   const ordered = useMemo(() => {
     const by = order && columns.find((column) => column.key === order.key)?.sort;
     if (!by) return rows;
@@ -116,8 +133,9 @@ export function Table({ caption, showCaption = false, columns, rows, rowKey = (r
         ${spacer("above", from)}
         ${ordered.slice(from, to).map((row, at) => {
           const key = rowKey(row);
-          return html`<${Row} key=${key} row=${row} columns=${columns} index=${windowed ? from + at + 2 : undefined} href=${href?.(row)} tone=${rowTone?.(row)}
-            selected=${selected !== undefined && selected === key} />`;
+          const index = windowed ? from + at + 2 : undefined;
+          const wanted = { key, row, columns, index, href: href?.(row), tone: rowTone?.(row), selected: selected !== undefined && selected === key };
+          return long ? drawn(wanted) : draw(wanted);
         })}
         ${spacer("below", ordered.length - to)}
       </tbody>
