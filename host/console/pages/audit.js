@@ -59,7 +59,8 @@ function Filters({ query }) {
 
 function Actor({ actor }) {
   const kind = knows(`audit.kind-${actor.kind}`) ? t(`audit.kind-${actor.kind}`) : plain(actor.kind);
-  return html`<a href=${`/audit?actor=${encodeURIComponent(actor.name || actor.id)}`}>${plain(actor.name || actor.id || "–")}</a><div class="faint small">${kind}</div>`;
+  const name = actor.name || actor.id;
+  return html`${name ? html`<a href=${`/audit?actor=${encodeURIComponent(name)}`}>${plain(name)}</a>` : html`<span class="faint">–</span>`}<div class="faint small">${kind}</div>`;
 }
 
 function Details({ details }) {

@@ -25,6 +25,12 @@ function resolved(element, name) {
   return colour;
 }
 
+/** Values without a neighbour: no line leads to them, so that they are drawn as points. */
+function lone(plot, series) {
+  const values = plot.data[series];
+  return [...values.keys()].filter((index) => (values[index] ?? null) !== null && (values[index - 1] ?? null) === null && (values[index + 1] ?? null) === null);
+}
+
 /**
  * `title`; `at`: times in ms; `series`: `[{ label, colour: "ok", values, dash, fill }]` with one value (or null) a time; `format(value)` writes one;
  * `summary`: a sentence that says what is to be seen.
@@ -55,7 +61,7 @@ export function Plot({ title, at, series, format = number, summary, height = 150
           { ...axis, space: 70, size: 24, values: (_, splits) => splits.map(minute) },
           { ...axis, size: 52, gap: 4, space: 30, values: (_, splits) => splits.map((split) => latest.current.format(split)) },
         ],
-        series: [{}, ...series.map((one) => ({ label: one.label, stroke: resolved(element, one.colour), width: 2, dash: one.dash, points: { show: false },
+        series: [{}, ...series.map((one) => ({ label: one.label, stroke: resolved(element, one.colour), width: 2, dash: one.dash, points: { show: true, size: 5, filter: lone },
           fill: one.fill ? resolved(element, `${one.colour}-soft`) : undefined }))],
         hooks: { setCursor: [(u) => setUnder(u.cursor.idx ?? null)] },
       },
