@@ -88,6 +88,8 @@ pub struct Certificate {
     pub contract: String,
     /// Bytes.
     pub size: usize,
+    /// Actions that take several runs at once, each with how many. Their single form is what was played.
+    pub batches: Vec<(String, u32)>,
     /// Digests of the cases that it was played with, by name.
     pub cases: Vec<(String, String)>,
     /// All checks.
@@ -115,6 +117,7 @@ impl Certificate {
             version: project.descriptor.version.clone(),
             contract: project.component.inspection.contract.clone(),
             size: project.component.inspection.size,
+            batches: project.descriptor.actions.iter().filter_map(|action| Some((action.name.clone(), action.batch?))).collect(),
             cases: cases.iter().map(|case| (case.name.clone(), digest(case))).collect(),
             checks,
             played,
@@ -129,8 +132,10 @@ impl Certificate {
     /// For programs.
     pub fn json(&self) -> Value {
         let cases: Vec<Value> = self.cases.iter().map(|(name, digest)| json!({ "name": name, "digest": digest })).collect();
+        let batches: Vec<Value> = self.batches.iter().map(|(action, most)| json!({ "action": action, "most": most })).collect();
         json!({
             "certificate": FORM,
+            "batches": batches,
             "granted": self.is_granted(),
             "component": { "name": self.name, "version": self.version, "digest": self.component, "contract": self.contract, "size": self.size },
             "host": { "version": env!("CARGO_PKG_VERSION"), "contract": CONTRACT },
@@ -173,6 +178,9 @@ impl Certificate {
             if check.more > 0 {
                 text.push_str(&format!("           and {} more\n", check.more));
             }
+        }
+        for (action, most) in &self.batches {
+            text.push_str(&format!("noted      {action} takes up to {most} runs at once; one at a time is what was played\n"));
         }
         text.push_str(if self.is_granted() { "\ncertified\n" } else { "\nnot certified\n" });
         text

@@ -1,5 +1,6 @@
 //! The rows of the table, one file each, in the order of `quality.md`.
 
+mod batches;
 mod beside;
 mod build;
 mod call;
@@ -87,6 +88,7 @@ pub(crate) const ALL: &[&dyn Row] = &[
     &peers::NodeRed,
     &journal::Journal,
     &cost::Cost,
+    &batches::Batches,
     &latency::Latency,
     &under_load::UnderLoad,
     &beside::Beside,

@@ -46,6 +46,8 @@ struct Record {
     /// The largest event of each order key, and how often a smaller one came after it.
     order: HashMap<(String, usize), u64>,
     disordered: u64,
+    /// All that came to each sink.
+    requests: HashMap<usize, u64>,
     /// Requests that make no sense here.
     strange: u64,
     /// Hashes the keys: a million of them are held as numbers.
@@ -100,9 +102,20 @@ impl std::fmt::Display for Count {
 
 #[derive(Deserialize)]
 struct Body {
+    #[serde(default)]
     event: String,
+    /// Of a request for several events, in place of `event`.
+    #[serde(default)]
+    ids: Vec<u64>,
     #[serde(default)]
     order: Option<String>,
+}
+
+impl Body {
+    /// The events that it is for; none: it makes no sense.
+    fn events(&self) -> Vec<u64> {
+        if self.ids.is_empty() { self.event.parse().into_iter().collect() } else { self.ids.clone() }
+    }
 }
 
 impl Sinks {
@@ -134,6 +147,11 @@ impl Sinks {
     /// Pairs of event and sink that have arrived.
     pub fn arrived(&self) -> usize {
         self.record().arrived.len()
+    }
+
+    /// Requests that came to a sink.
+    pub fn requests(&self, sink: usize) -> u64 {
+        self.record().requests.get(&sink).copied().unwrap_or(0)
     }
 
     /// Compares what arrived with the events that were accepted: each once at each sink.
@@ -186,27 +204,30 @@ async fn arrive(State((sink, manner, record)): State<Sink>, headers: HeaderMap, 
 
 fn write_down(sink: usize, record: &Mutex<Record>, headers: &HeaderMap, body: &[u8], now: Instant) -> (StatusCode, serde_json::Value) {
     let body = serde_json::from_slice::<Body>(body).ok();
-    let read = body.and_then(|body| Some((body.event.parse::<u64>().ok()?, body.order)));
+    let (events, order) = body.map(|body| (body.events(), body.order)).unwrap_or_default();
     let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
-    let (Some((event, order)), Some(key)) = (read, headers.get("idempotency-key")) else {
+    *record.requests.entry(sink).or_default() += 1;
+    let (Some(&first), Some(key)) = (events.first(), headers.get("idempotency-key")) else {
         record.strange += 1;
         return (StatusCode::BAD_REQUEST, json!({ "error": "no event or no key" }));
     };
     let key = record.hash.hash_one(key.as_bytes());
-    let arrived = record.arrived.entry((event, sink)).or_insert(Arrived { key, ..Arrived::default() });
-    arrived.requests += 1;
-    arrived.others += u32::from(arrived.key != key);
-    if let Some(order) = order {
-        let last = record.order.entry((order, sink)).or_insert(event);
-        let late = event < *last;
-        *last = event.max(*last);
-        record.disordered += u64::from(late);
+    for event in events {
+        let arrived = record.arrived.entry((event, sink)).or_insert(Arrived { key, ..Arrived::default() });
+        arrived.requests += 1;
+        arrived.others += u32::from(arrived.key != key);
+        if let Some(order) = &order {
+            let last = record.order.entry((order.clone(), sink)).or_insert(event);
+            let late = event < *last;
+            *last = event.max(*last);
+            record.disordered += u64::from(late);
+        }
+        if let Some(waiting) = record.waiting.remove(&(event, sink)) {
+            // Whoever waited may have given up.
+            let _ = waiting.send(now);
+        }
     }
-    if let Some(waiting) = record.waiting.remove(&(event, sink)) {
-        // Whoever waited may have given up.
-        let _ = waiting.send(now);
-    }
-    (StatusCode::OK, json!({ "id": format!("{sink}-{event}") }))
+    (StatusCode::OK, json!({ "id": format!("{sink}-{first}") }))
 }
 
 #[cfg(test)]
