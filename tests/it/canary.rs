@@ -70,6 +70,7 @@ async fn a_share_of_runs_uses_the_canary_and_each_run_stays_on_its_component() -
     assert_eq!(calls("canary") + calls("stable"), 40, "tries that are followed by another say nothing: {plugin:#}");
     assert!(calls("canary") >= 8 && calls("stable") >= 8, "{}", plugin["canary"]);
     assert_eq!(plugin["canary"]["state"], "on-trial");
+    assert_eq!([&plugin["canary"]["asks_more"], &plugin["canary"]["asks_less"]], [&json!([]), &json!([])], "its sibling asks for the same");
     Ok(())
 }
 
@@ -90,6 +91,8 @@ async fn a_canary_that_fails_too_often_is_rolled_back_for_good() -> anyhow::Resu
     }
     let shown = scene.plugin().await?["canary"].clone();
     assert_eq!(shown["state"], "rolled-back");
+    let asks_less = shown["asks_less"].as_array().into_iter().flatten().filter_map(Value::as_str).any(|what| what.contains("stream feed"));
+    assert!(asks_less, "it has no streams: {shown:#}");
     assert!(shown["canary"]["failures"].as_u64().is_some_and(|failures| failures >= 20), "{shown:#}");
     assert!(shown["reason"].as_str().is_some_and(|reason| reason.contains("max-error-rate")), "{shown:#}");
     assert!(scene.client().get("/metrics").await?.text.contains("sangam_canary_rollbacks_total{plugin=\"s\"} 1"));

@@ -18,6 +18,9 @@ test("a version on trial is compared with the one in use, and taken back when it
   await expect(canary.getByText("on trial", { exact: true })).toBeVisible();
   await expect(canary).toContainText("50%");
   await expect(canary).toContainText("20%");
+  // It asks for other things than the one in use.
+  await expect(canary.getByRole("heading", { name: "What it asks for no more" })).toBeVisible();
+  await expect(canary).toContainText("stream feed");
   await send(request, "first");
   const cells = (name) => canary.getByRole("row").filter({ hasText: name }).getByRole("cell");
   // As it happens: both have had calls, of which only those on trial have failed.
