@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::meter::{STACK, Stop, metered};
 use super::value::Val;
-use super::{EvalError, Expr, Limits, Scope, Template, Written};
+use super::{EvalError, Expr, Limits, Scope, Template, Written, plain};
 use crate::clock;
 
 /// Evaluates expressions on threads of its own, with stacks large enough for what the limits allow. A thread serves one call at a
@@ -48,12 +48,27 @@ impl Evaluator {
 
     /// The value of an expression.
     pub async fn expr(&self, expr: Arc<Expr>, scope: Arc<Scope>) -> Result<Value, EvalError> {
-        self.run(move |session| session.expr(&expr, &scope)).await
+        let plain = Plain::of(&scope).and(expr.terms());
+        self.run_as(plain, move |session| session.expr(&expr, &scope)).await
     }
 
     /// The value of a template.
     pub async fn template(&self, template: Arc<Template>, scope: Arc<Scope>) -> Result<Value, EvalError> {
-        self.run(move |session| session.template(&template, &scope)).await
+        let plain = Plain::of(&scope).and(template.terms());
+        self.run_as(plain, move |session| session.template(&template, &scope)).await
+    }
+
+    /// Several evaluations together: here, where all that is evaluated is plain, or else as [`Evaluator::run`] does it.
+    pub async fn run_as<T, F>(&self, plain: Plain, work: F) -> Result<T, EvalError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Session) -> Result<T, EvalError> + Send + 'static,
+    {
+        if plain.is_plain() {
+            // It ends by itself long before any time: nobody needs to be able to stop it.
+            return work(&Session { limits: self.limits, stop: Arc::default(), until: Duration::MAX });
+        }
+        self.run(work).await
     }
 
     /// Several evaluations on one thread, under one limit of time: that for which the thread has a processor, so that a machine which is busy with other
@@ -128,7 +143,36 @@ impl Drop for StopOnDrop {
     }
 }
 
-/// Proof that the current thread can evaluate: its stack is large enough for what the limits allow.
+/// Whether expressions are plain enough, all together, to be evaluated where they are asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain(Option<usize>);
+
+impl Plain {
+    /// Nothing yet, of what such a scope allows.
+    pub fn of(scope: &Scope) -> Plain {
+        Plain(scope.is_light().then_some(0))
+    }
+
+    /// And this expression.
+    pub fn expr(self, expr: Option<&Arc<Expr>>) -> Plain {
+        expr.map_or(self, |expr| self.and(expr.terms()))
+    }
+
+    /// And this template.
+    pub fn template(self, template: Option<&Arc<Template>>) -> Plain {
+        template.map_or(self, |template| self.and(template.terms()))
+    }
+
+    fn and(self, terms: Option<usize>) -> Plain {
+        Plain(self.0.zip(terms).map(|(before, terms)| before + terms))
+    }
+
+    fn is_plain(self) -> bool {
+        self.0.is_some_and(|terms| terms <= plain::MOST_TOGETHER)
+    }
+}
+
+/// Proof that the current thread can evaluate: its stack is large enough for what the limits allow, or for what is evaluated.
 #[derive(Debug)]
 pub struct Session {
     limits: Limits,

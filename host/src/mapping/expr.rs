@@ -9,7 +9,7 @@ use jaq_core::{Compiler, Ctx, Filter, Vars};
 use super::natives::{Metered, Sandbox, definitions, functions};
 use super::text::{Room, write_json};
 use super::value::Val;
-use super::{EvalError, Limits, Scope, access, diagnosis, evaluator};
+use super::{EvalError, Limits, Scope, access, diagnosis, evaluator, plain};
 
 /// Longest expression, in bytes. It bounds the recursion of jq's parser.
 pub const MAX_SOURCE: usize = 16 << 10;
@@ -27,6 +27,8 @@ pub struct CompileError {
 /// A jq expression that compiles.
 pub struct Expr {
     source: String,
+    /// Terms of a plain expression ([`plain`]).
+    terms: Option<usize>,
     filter: Filter<Sandbox>,
 }
 
@@ -57,6 +59,11 @@ impl Expr {
         &self.source
     }
 
+    /// Its terms, if it is plain.
+    pub(super) fn terms(&self) -> Option<usize> {
+        self.terms
+    }
+
     /// Evaluates it on a thread of its own while this one waits, without a limit of time. For commands and tests; the
     /// host has an [`Evaluator`](super::Evaluator).
     pub fn eval(&self, scope: &Scope, limits: &Limits) -> Result<serde_json::Value, EvalError> {
@@ -75,7 +82,7 @@ impl Expr {
         // The loader refuses modules of code by itself, and those of data are refused here.
         import(&modules, |_| Err(String::new())).map_err(|errors| diagnosis::load(source, errors))?;
         let filter = Compiler::default().with_funs(functions()).compile(modules).map_err(|errors| diagnosis::compile(source, errors))?;
-        Ok(Self { source: source.to_owned(), filter })
+        Ok(Self { source: source.to_owned(), terms: plain::terms(source), filter })
     }
 
     /// Its one value, on this thread, within a meter.

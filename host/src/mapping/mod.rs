@@ -1,7 +1,7 @@
 //! jq expressions: `when`, `with`, `order-by`.
 //!
 //! [`Expr`] and [`Template`] are compiled once, when the configuration is read. A [`Scope`] is what they see. They are
-//! evaluated by an [`Evaluator`], off the async threads, and have no way to spin, grow or crash the host: every step
+//! evaluated by an [`Evaluator`], off the async threads (but for the plainest), and have no way to spin, grow or crash the host: every step
 //! and every value is paid for from a budget ([`Limits`]), by a meter that they cannot catch.
 
 mod access;
@@ -12,6 +12,7 @@ mod expr;
 mod meter;
 mod natives;
 mod order;
+mod plain;
 mod reads;
 mod regex;
 mod scope;
@@ -22,7 +23,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use evaluator::{Evaluator, Session, evaluate};
+pub use evaluator::{Evaluator, Plain, Session, evaluate};
 pub use expr::{CompileError, Expr, MAX_SOURCE};
 pub use reads::{Read, expressions, reads, reads_of_template};
 pub use scope::{Scope, TooDeep};

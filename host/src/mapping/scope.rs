@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::Limits;
 use super::value::{Obj, Val};
+use super::{Limits, plain};
 
 /// A value for expressions is nested too deeply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +49,11 @@ impl Scope {
             set(Arc::make_mut(&mut self.root), path, value);
         }
         Ok(())
+    }
+
+    /// Whether there is little in it.
+    pub(super) fn is_light(&self) -> bool {
+        self.input().weight() <= plain::MOST_WEIGHT
     }
 
     pub(super) fn input(&self) -> Val {

@@ -32,6 +32,8 @@ pub struct TemplateError {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Template {
     root: Node,
+    /// Terms of all expressions, where every one is plain.
+    terms: Option<usize>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -56,7 +58,13 @@ impl Template {
         let compiled = evaluator::on_large_stack(|| {
             let mut errors = Vec::new();
             let root = compile(value, "", Limits::DEPTH, &mut errors);
-            if errors.is_empty() { Ok(Self { root }) } else { Err(errors) }
+            if !errors.is_empty() {
+                return Err(errors);
+            }
+            let mut found = Vec::new();
+            collect(&root, &mut found);
+            let terms = found.iter().map(|expr| expr.terms()).sum();
+            Ok(Self { root, terms })
         });
         compiled.unwrap_or_else(|error| Err(vec![whole("", error.to_string())]))
     }
@@ -66,6 +74,11 @@ impl Template {
         let mut found = Vec::new();
         collect(&self.root, &mut found);
         found
+    }
+
+    /// Terms of all expressions, where every one is plain.
+    pub(super) fn terms(&self) -> Option<usize> {
+        self.terms
     }
 
     pub(super) fn eval(&self, session: &Session, scope: &Scope) -> Result<Value, EvalError> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Revision, Runtime, trace_of_event};
 use crate::config::{OrderOnDead, Route};
 use crate::event::{Data, Event};
-use crate::mapping::{EvalError, Scope};
+use crate::mapping::{EvalError, Plain, Scope};
 use crate::router;
 use crate::store::{NewEvent, NewRun};
 use crate::telemetry::{self, TraceContext};
@@ -110,7 +110,8 @@ impl<'a> Intake<'a> {
         let wanting: Vec<&Arc<Route>> =
             self.revision.config.routes.iter().filter(|route| router::wants(route, &event.event_type, &event.source)).collect();
         let scope = if wanting.iter().any(|route| route.when.is_some() || route.order_by.is_some()) {
-            Some(Scope::from_json(&json!({ "event": structured })).map(Arc::new))
+            let mut scope = Scope::new();
+            Some(scope.set(&["event"], &structured).map(|()| Arc::new(scope)))
         } else {
             None
         };
@@ -176,10 +177,11 @@ async fn judge(runtime: &Runtime, route: &Arc<Route>, scope: &Arc<Scope>) -> Res
     if route.when.is_none() && route.order_by.is_none() {
         return Ok(Some(None));
     }
+    let plain = Plain::of(scope).expr(route.when.as_ref()).expr(route.order_by.as_ref());
     let (route, scope) = (route.clone(), scope.clone());
     let judged = runtime
         .evaluator
-        .run(move |session| {
+        .run_as(plain, move |session| {
             let what = |name: &'static str| move |error: EvalError| Ok::<_, EvalError>((name, telemetry::chain(&error)));
             if let Some(when) = &route.when {
                 match session.truth(when, &scope) {

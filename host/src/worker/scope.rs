@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::step::StepInputs;
-use crate::mapping::{EvalError, Evaluator, Expr, Overrun, Scope, TooDeep};
+use crate::mapping::{EvalError, Evaluator, Expr, Overrun, Plain, Scope, TooDeep};
 use crate::run::StepState;
 
 /// How often an expression is asked again that ran out of time.
@@ -64,7 +64,8 @@ pub(super) async fn truth(evaluator: &Evaluator, expression: &Arc<Expr>, scope: 
     let mut times = 0;
     loop {
         let (expression, scope) = (expression.clone(), scope.clone());
-        match evaluator.run(move |session| session.truth(&expression, &scope)).await {
+        let plain = Plain::of(&scope).expr(Some(&expression));
+        match evaluator.run_as(plain, move |session| session.truth(&expression, &scope)).await {
             Err(EvalError::Overrun(Overrun::Time) | EvalError::Thread(_)) if times < AGAIN => {
                 times += 1;
                 tokio::time::sleep(AGAIN_AFTER).await;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use opentelemetry::context::FutureExt as _;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::SemaphorePermit;
 
@@ -16,7 +17,7 @@ use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord
 use crate::builtin;
 use crate::config::{self, OnDoubt, Step};
 use crate::engine::{Call, CallEnd};
-use crate::mapping::Scope;
+use crate::mapping::{Plain, Scope};
 use crate::run::{FailureKind, Outcome, StepFailure, StepState, Wait, WaitFor};
 use crate::runtime::{Coming, LoadedPlugin, PresentPlugin, Revision, Runtime};
 use crate::schema::Schema;
@@ -255,10 +256,11 @@ impl StepCall {
         let when = self.step.when.clone().filter(|_| self.round == 0);
         let with = self.step.with.clone();
         let event = self.inputs.event.clone();
+        let plain = Plain::of(&scope).expr(when.as_ref()).template(with.as_ref());
         let computed = self
             .runtime
             .evaluator
-            .run(move |session| {
+            .run_as(plain, move |session| {
                 if let Some(when) = &when {
                     match session.truth(when, &scope) {
                         Ok(true) => {}
@@ -305,13 +307,16 @@ impl StepCall {
 
     /// Holds an input against the schema of its action.
     pub(super) async fn fits(&self, schema: &Arc<Schema>, input: &str) -> Result<(), StepFailure> {
-        let schema = schema.clone();
-        let text = input.to_owned();
-        let check = move || match serde_json::from_str(&text) {
+        let check = |schema: &Schema, text: &str| match serde_json::from_str(text) {
             Ok(value) => schema.check(&value),
             Err(error) => vec![crate::schema::Violation { pointer: String::new(), message: error.to_string() }],
         };
-        let violations = if input.len() <= SMALL_INPUT { check() } else { tokio::task::spawn_blocking(check).await.unwrap_or_default() };
+        let violations = if input.len() <= SMALL_INPUT {
+            check(schema, input)
+        } else {
+            let (schema, text) = (schema.clone(), input.to_owned());
+            tokio::task::spawn_blocking(move || check(&schema, &text)).await.unwrap_or_default()
+        };
         let Some(first) = violations.first() else { return Ok(()) };
         let place = if first.pointer.is_empty() { "the input" } else { first.pointer.as_str() };
         let mut failure = StepFailure::new(
@@ -405,17 +410,18 @@ impl StepCall {
     }
 
     pub(super) fn context(&self, deadline: Timestamp, step_key: &str, plugin: &LoadedPlugin, trace: &TraceContext) -> String {
-        json!({
-            "event": *self.inputs.event,
-            "run": { "id": self.run.id, "root": self.run.root, "route": self.run.route },
-            "step": { "name": self.step.name, "uses": format!("{}.{}", self.step.plugin, self.step.action), "round": self.round },
-            "attempt": self.number,
-            "idempotency_key": step_key,
-            "deadline": deadline.to_string(),
-            "traceparent": trace.traceparent(),
-            "configuration": plugin.config.config,
-        })
-        .to_string()
+        let uses = format!("{}.{}", self.step.plugin, self.step.action);
+        let context = CallContext {
+            attempt: self.number,
+            configuration: &plugin.config.config,
+            deadline: deadline.to_string(),
+            event: &self.inputs.event,
+            idempotency_key: step_key,
+            run: ContextRun { id: &self.run.id, root: &self.run.root, route: &self.run.route },
+            step: ContextStep { name: &self.step.name, round: self.round, uses },
+            traceparent: trace.traceparent(),
+        };
+        serde_json::to_string(&context).expect("a context is plain data")
     }
 
     pub(super) async fn judged(
@@ -523,6 +529,33 @@ impl StepCall {
         }
         serde_json::from_str(data).map_err(|error| format!("its output is not JSON: {error}"))
     }
+}
+
+/// What a plugin is told beside its input: see `context.schema.json`. Written as it stands: the event may be large, and is not copied for it.
+#[derive(Serialize)]
+struct CallContext<'a, C> {
+    attempt: u32,
+    configuration: &'a C,
+    deadline: String,
+    event: &'a Value,
+    idempotency_key: &'a str,
+    run: ContextRun<'a>,
+    step: ContextStep<'a>,
+    traceparent: String,
+}
+
+#[derive(Serialize)]
+struct ContextRun<'a> {
+    id: &'a str,
+    root: &'a str,
+    route: &'a str,
+}
+
+#[derive(Serialize)]
+struct ContextStep<'a> {
+    name: &'a str,
+    round: u32,
+    uses: String,
 }
 
 fn millis(duration: Duration) -> i64 {
