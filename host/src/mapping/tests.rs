@@ -352,6 +352,36 @@ async fn the_evaluator_bounds_the_time_of_a_call() {
 }
 
 #[tokio::test]
+async fn plain_expressions_wait_for_no_thread_and_all_others_do() {
+    let evaluator = Evaluator::new(Limits::default(), 1);
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let (begun, started) = tokio::sync::oneshot::channel();
+    let work = async {
+        let held = evaluator.run(move |_| {
+            _ = begun.send(());
+            // Ends when the other end is dropped.
+            _ = held.recv();
+            Ok(())
+        });
+        held.await
+    };
+    let others = async {
+        started.await.expect("the only thread is taken");
+        let (plain, loops) = (Arc::new(Expr::compile(".event.data.name").expect("jq")), Arc::new(Expr::compile("[range(9)]").expect("jq")));
+        assert_eq!(evaluator.expr(plain.clone(), Arc::new(scope())).await, Ok(json!("Ada")));
+        let waits = tokio::time::timeout(Duration::from_millis(20), evaluator.expr(loops, Arc::new(scope()))).await;
+        assert!(waits.is_err(), "a loop is evaluated on a thread of its own");
+        let mut heavy = scope();
+        heavy.set(&["event", "data", "notes"], &json!("x".repeat(super::plain::MOST_WEIGHT))).expect("it is not deep");
+        let waits = tokio::time::timeout(Duration::from_millis(20), evaluator.expr(plain, Arc::new(heavy))).await;
+        assert!(waits.is_err(), "so is whatever looks at much data");
+        drop(release);
+    };
+    let (done, ()) = tokio::join!(work, others);
+    assert_eq!(done, Ok(()));
+}
+
+#[tokio::test]
 async fn a_call_that_had_no_processor_meanwhile_is_not_stopped_for_it() {
     let limits = Limits { time: Duration::from_millis(50), ..Limits::default() };
     let count = Expr::compile("[range(2000)] | length").expect("jq");
