@@ -6,15 +6,17 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::claim::ClaimedRun;
-use super::sql::{Connection, Value, sql};
+use super::sql::{Connection, Script, Statement, Value, sql};
 use super::{Store, StoreError, millis, order, wait};
 use crate::live::{self, News, RunChanged};
 use crate::run::FailureKind;
 
 /// The fence of a run's first lease.
 const FIRST_FENCE: i64 = 1;
-/// Rows of one insert. 200 rows of 16 columns stay far below the limit on bound values.
-const ROWS: usize = 200;
+/// Most rows of one insert: 16 columns of each stay far below the limit on bound values.
+const ROWS: usize = 128;
+/// So few events go to the database with their runs at once.
+const FEW: usize = 8;
 
 /// An event ready to be stored.
 #[derive(Debug, Clone)]
@@ -152,7 +154,7 @@ pub(super) async fn insert(connection: &mut Connection, groups: &[&[NewEvent]]) 
     // In one order on all hosts, so that two that get the same events at once don't wait for each other in a circle.
     let mut sorted = all.clone();
     sorted.sort_by_key(|event| (&event.source, &event.id));
-    for rows in sorted.chunks(ROWS) {
+    for rows in pieces(&sorted) {
         let mut query = sql("insert into seen (source, id, eid, digest, until) ");
         query.push_rows(rows, |event| {
             let until = millis(event.seen_until);
@@ -165,28 +167,7 @@ pub(super) async fn insert(connection: &mut Connection, groups: &[&[NewEvent]]) 
         }
     }
     let fresh: Vec<&NewEvent> = all.iter().copied().filter(|event| new.contains(&event.eid)).collect();
-    for rows in fresh.chunks(ROWS) {
-        let mut query = sql("insert into event (eid, source, id, type, received_at, hops, cause, trace, body) ");
-        query.push_rows(rows, |event| {
-            [
-                Value::from(&event.eid),
-                (&event.source).into(),
-                (&event.id).into(),
-                (&event.kind).into(),
-                millis(event.received_at).into(),
-                event.hops.into(),
-                (&event.cause).into(),
-                (&event.trace).into(),
-                (&event.body).into(),
-            ]
-        });
-        query.execute(&mut *connection).await.map_err(StoreError::doing("take in events"))?;
-    }
-    let first = insert_runs(connection, &fresh).await?;
-    for rows in fresh.chunks(ROWS) {
-        let eids: Vec<&String> = rows.iter().map(|event| &event.eid).collect();
-        wait::arrive(connection, &eids).await?;
-    }
+    let first = insert_fresh(connection, &fresh).await?;
     fresh.iter().for_each(|event| tell(connection, event, &first));
     let mut outcomes = Vec::with_capacity(groups.len());
     for group in groups {
@@ -240,44 +221,33 @@ fn tell(connection: &mut Connection, event: &NewEvent, first: &HashSet<String>) 
     }
 }
 
-/// Gives those that are leased and first in the line of their order key.
-async fn insert_runs(connection: &mut Connection, events: &[&NewEvent]) -> Result<HashSet<String>, StoreError> {
+/// Pieces of few sizes, so that their statements are few, and stay prepared.
+fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let size = match rows.len() {
+            0 => return None,
+            few @ ..=FEW => few,
+            many => ROWS.min(1 << many.ilog2()),
+        };
+        let (piece, rest) = rows.split_at(size);
+        rows = rest;
+        Some(piece)
+    })
+}
+
+/// Events that were not known, with their runs. Gives those that are leased and first in the line of their order key.
+async fn insert_fresh(connection: &mut Connection, events: &[&NewEvent]) -> Result<HashSet<String>, StoreError> {
     let runs: Vec<(&NewEvent, &NewRun)> = events.iter().flat_map(|event| event.runs.iter().map(move |run| (*event, run))).collect();
-    for rows in runs.chunks(ROWS) {
-        let mut query = sql(
-            "insert into run (id, eid, route, revision, root, status, status_reason, order_key, order_hold, due_at, created_at, deadline_at, ended_at, failure, \
-             lease_owner, fence) ",
-        );
-        query.push_rows(rows, |(event, run)| {
-            let received = millis(event.received_at);
-            let dead = run.dead.is_some();
-            let status = match (dead, &run.lease) {
-                (true, _) => "dead",
-                (false, Some(_)) => "running",
-                (false, None) => "pending",
-            };
-            let due = run.lease.as_ref().map_or(received, |lease| millis(lease.until));
-            [
-                Value::from(&run.id),
-                (&event.eid).into(),
-                (&run.route).into(),
-                run.revision.into(),
-                (&run.id).into(),
-                status.into(),
-                (&run.dead).into(),
-                (&run.order_key).into(),
-                run.order_hold.into(),
-                (!dead).then_some(due).into(),
-                received.into(),
-                millis(run.deadline_at).into(),
-                dead.then_some(received).into(),
-                // Only an expression of the route can fail so early.
-                dead.then_some(FailureKind::Expression.as_str()).into(),
-                run.lease.as_ref().map(|lease| &lease.owner).into(),
-                if run.lease.is_some() { FIRST_FENCE } else { 0 }.into(),
-            ]
-        });
-        query.execute(&mut *connection).await.map_err(StoreError::doing("take in runs"))?;
+    let statements = pieces(events).map(event_rows).chain(pieces(&runs).map(run_rows));
+    let statements = statements.chain(pieces(events).map(|rows| wait::arrive(rows.iter().map(|event| &event.eid))));
+    if events.len() <= FEW && runs.len() <= FEW {
+        let mut script = Script::default();
+        statements.for_each(|statement| script.add(statement));
+        script.run(connection).await.map_err(StoreError::doing("take in events"))?;
+    } else {
+        for statement in statements {
+            statement.execute(&mut *connection).await.map_err(StoreError::doing("take in events"))?;
+        }
     }
     // A run behind another of the same key is not due: whoever ends the one before makes it so.
     let mut first = HashSet::new();
@@ -287,4 +257,59 @@ async fn insert_runs(connection: &mut Connection, events: &[&NewEvent]) -> Resul
         }
     }
     Ok(first)
+}
+
+fn event_rows(rows: &[&NewEvent]) -> Statement {
+    let mut query = sql("insert into event (eid, source, id, type, received_at, hops, cause, trace, body) ");
+    query.push_rows(rows, |event| {
+        [
+            Value::from(&event.eid),
+            (&event.source).into(),
+            (&event.id).into(),
+            (&event.kind).into(),
+            millis(event.received_at).into(),
+            event.hops.into(),
+            (&event.cause).into(),
+            (&event.trace).into(),
+            (&event.body).into(),
+        ]
+    });
+    query
+}
+
+fn run_rows(rows: &[(&NewEvent, &NewRun)]) -> Statement {
+    let mut query = sql(
+        "insert into run (id, eid, route, revision, root, status, status_reason, order_key, order_hold, due_at, created_at, deadline_at, ended_at, failure, \
+         lease_owner, fence) ",
+    );
+    query.push_rows(rows, |(event, run)| {
+        let received = millis(event.received_at);
+        let dead = run.dead.is_some();
+        let status = match (dead, &run.lease) {
+            (true, _) => "dead",
+            (false, Some(_)) => "running",
+            (false, None) => "pending",
+        };
+        let due = run.lease.as_ref().map_or(received, |lease| millis(lease.until));
+        [
+            Value::from(&run.id),
+            (&event.eid).into(),
+            (&run.route).into(),
+            run.revision.into(),
+            (&run.id).into(),
+            status.into(),
+            (&run.dead).into(),
+            (&run.order_key).into(),
+            run.order_hold.into(),
+            (!dead).then_some(due).into(),
+            received.into(),
+            millis(run.deadline_at).into(),
+            dead.then_some(received).into(),
+            // Only an expression of the route can fail so early.
+            dead.then_some(FailureKind::Expression.as_str()).into(),
+            run.lease.as_ref().map(|lease| &lease.owner).into(),
+            if run.lease.is_some() { FIRST_FENCE } else { 0 }.into(),
+        ]
+    });
+    query
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::batch;
 use super::key_value::{self, Claim, SeenValue};
-use super::sql::{Connection, Dialect, Row, sql};
+use super::sql::{Connection, Dialect, Row, Script, sql};
 use super::terms::Terms;
 use super::writer::Pending;
 use super::{Store, StoreError, millis, timestamp};
@@ -287,47 +287,47 @@ impl Store {
 /// Checks everything before it writes anything: a refusal must leave the shared transaction clean.
 pub(super) async fn insert_intent(connection: &mut Connection, intent: &Intent) -> Result<(), StoreError> {
     let effect = &intent.effect;
-    fenced(connection, &effect.run, intent.fence).await?;
+    let doing = || StoreError::doing("journal a write");
+    let claims = intent.opening.as_ref().is_some_and(|opening| !opening.reads.is_empty());
+    if claims || connection.dialect() == Dialect::Postgres {
+        fenced(connection, &effect.run, intent.fence).await?;
+    }
+    let mut script = Script::default();
     if let Some(opening) = &intent.opening {
         key_value::check(connection, &opening.plugin, &effect.id.root, &effect.id.step, &opening.reads).await?;
         key_value::claim(connection, &opening.plugin, &effect.id.root, &effect.id.step, &effect.run, &opening.reads).await?;
-        sql("insert into line_step (root, step, round, clock_start) values (?, ?, ?, ?) on conflict (root, step, round) do update set \
-             clock_start = case when line_step.fresh = 1 then excluded.clock_start else line_step.clock_start end, fresh = 0")
-        .bind(&effect.id.root)
-        .bind(&effect.id.step)
-        .bind(effect.id.round)
-        .bind(millis(opening.clock_start))
-        .execute(&mut *connection)
-        .await
-        .map_err(StoreError::doing("open an attempt"))?;
-        sql(
-            "insert into step (run, name, input, round) values (?, ?, ?, ?) on conflict (run, name) do update set input = excluded.input, \
-             round = excluded.round",
-        )
-        .bind(&effect.run)
-        .bind(&effect.id.step)
-        .bind(&opening.input)
-        .bind(effect.id.round)
-        .execute(&mut *connection)
-        .await
-        .map_err(StoreError::doing("open an attempt"))?;
-        sql("insert into attempt (run, step, number, started_at, digest) values (?, ?, ?, ?, ?) on conflict do nothing")
+        let mut line = sql("insert into line_step (root, step, round, clock_start) select ?, ?, ?, ? where ")
+            .bind(&effect.id.root)
+            .bind(&effect.id.step)
+            .bind(effect.id.round)
+            .bind(millis(opening.clock_start));
+        line.push_held(&effect.run, intent.fence);
+        line.push(
+            " on conflict (root, step, round) do update set \
+             clock_start = case when line_step.fresh = 1 then excluded.clock_start else line_step.clock_start end, fresh = 0",
+        );
+        script.add(line);
+        let mut step = sql("insert into step (run, name, input, round) select ?, ?, ?, ? where ")
+            .bind(&effect.run)
+            .bind(&effect.id.step)
+            .bind(&opening.input)
+            .bind(effect.id.round);
+        step.push_held(&effect.run, intent.fence);
+        step.push(" on conflict (run, name) do update set input = excluded.input, round = excluded.round");
+        script.add(step);
+        let mut attempt = sql("insert into attempt (run, step, number, started_at, digest) select ?, ?, ?, ?, ? where ")
             .bind(&effect.run)
             .bind(&effect.id.step)
             .bind(effect.attempt)
             .bind(millis(opening.started_at))
-            .bind(&opening.digest)
-            .execute(&mut *connection)
-            .await
-            .map_err(StoreError::doing("open an attempt"))?;
+            .bind(&opening.digest);
+        attempt.push_held(&effect.run, intent.fence);
+        attempt.push(" on conflict do nothing");
+        script.add(attempt);
     }
     let id = &effect.id;
-    sql("insert into effect (root, step, round, undos, identity, generation, kind, name, key, method, url, request_headers, request_body, \
-         request_digest, state, doubted, run, attempt, seq, started_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-         on conflict (root, step, round, undos, identity, generation) do update set state = excluded.state, doubted = excluded.doubted, \
-         url = excluded.url, request_headers = excluded.request_headers, request_body = excluded.request_body, \
-         request_digest = excluded.request_digest, run = excluded.run, attempt = excluded.attempt, seq = excluded.seq, \
-         started_at = excluded.started_at, duration_ms = null")
+    let mut write = sql("insert into effect (root, step, round, undos, identity, generation, kind, name, key, method, url, request_headers, request_body, \
+         request_digest, state, doubted, run, attempt, seq, started_at) select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? where ")
     .bind(&id.root)
     .bind(&id.step)
     .bind(id.round)
@@ -347,11 +347,19 @@ pub(super) async fn insert_intent(connection: &mut Connection, intent: &Intent) 
     .bind(&effect.run)
     .bind(effect.attempt)
     .bind(effect.seq)
-    .bind(millis(effect.started_at))
-    .execute(&mut *connection)
-    .await
-    .map_err(StoreError::doing("journal a write"))?;
-    Ok(())
+    .bind(millis(effect.started_at));
+    write.push_held(&effect.run, intent.fence);
+    write.push(
+        " on conflict (root, step, round, undos, identity, generation) do update set state = excluded.state, doubted = excluded.doubted, \
+         url = excluded.url, request_headers = excluded.request_headers, request_body = excluded.request_body, \
+         request_digest = excluded.request_digest, run = excluded.run, attempt = excluded.attempt, seq = excluded.seq, \
+         started_at = excluded.started_at, duration_ms = null",
+    );
+    script.add(write);
+    match script.run(connection).await.map_err(doing())? {
+        0 => Err(StoreError::Fenced),
+        _ => Ok(()),
+    }
 }
 
 /// A refusal is an answer: nothing was written for it, and the others of the shared transaction go on. Any other error may have left half of a

@@ -219,6 +219,14 @@ impl StoreError {
         }
     }
 
+    /// Another process has the file: a transaction did not begin, which it does with its first statement.
+    fn is_busy(&self) -> bool {
+        let StoreError::Database { source: sqlx::Error::Database(error), .. } = self else { return false };
+        // The lower eight bits of an extended result code are the code (sqlite.org/rescode.html); 5 is SQLITE_BUSY.
+        let is_five = |code: &str| code.parse::<u32>().is_ok_and(|code| code & 0xff == 5);
+        error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() && error.code().is_some_and(|code| is_five(&code))
+    }
+
     /// Somebody held a lock for too long.
     fn is_lock_timeout(&self) -> bool {
         matches!(self, StoreError::Database { source: sqlx::Error::Database(error), .. } if error.code().as_deref() == Some("55P03"))

@@ -9,7 +9,7 @@ use super::key_value::{self, KeySettlement};
 use super::order;
 use super::recorded::{self, RecordedRead};
 use super::source;
-use super::sql::{Connection, sql};
+use super::sql::{Connection, Dialect, Script, Statement, sql};
 use super::terms::{Signal, Terms};
 use super::undo;
 use super::wait::{self, NewWait};
@@ -274,22 +274,75 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
         tell(connection, settlement);
         return Ok(());
     }
-    fenced(connection, run, settlement.fence).await?;
-    if let Some(keys) = &settlement.keys {
-        key_value::check(connection, &keys.plugin, &keys.root, &keys.step, &keys.unclaimed).await?;
+    let is_plain = is_plain(settlement);
+    if !is_plain || connection.dialect() == Dialect::Postgres {
+        fenced(connection, run, settlement.fence).await?;
     }
     let space = match &settlement.keys {
-        Some(keys) => key_value::room(connection, keys).await?,
+        Some(keys) => {
+            key_value::check(connection, &keys.plugin, &keys.root, &keys.step, &keys.unclaimed).await?;
+            key_value::room(connection, keys).await?
+        }
         None => None,
     };
     if settlement.turns_back {
         undo::begin(connection, run).await?;
     }
+    let mut script = Script::default();
+    let writes_keys = settlement.keys.as_ref().is_some_and(|keys| !keys.writes.is_empty());
     for step in &settlement.steps {
-        settle_step(connection, run, step, settlement.keys.as_ref().is_some_and(|keys| !keys.writes.is_empty())).await?;
+        settle_step(&mut script, settlement, step, writes_keys);
     }
     for attempt in &settlement.attempts {
-        upsert_attempt(connection, run, attempt).await?;
+        upsert_attempt(&mut script, settlement, attempt);
+    }
+    if !is_plain {
+        std::mem::take(&mut script).run(connection).await.map_err(StoreError::doing("settle a step"))?;
+        particular(connection, settlement, space).await?;
+    }
+    if let Some(step) = &settlement.waits_over {
+        let mut over = sql("delete from wait where run = ? and step = ? and ").bind(run).bind(step);
+        over.push_held(run, settlement.fence);
+        script.add(over);
+    }
+    if settlement.ended_at.is_some() {
+        for held in ["delete from key_claim where run = ? and ", "delete from wait where run = ? and "] {
+            let mut over = sql(held).bind(run);
+            over.push_held(run, settlement.fence);
+            script.add(over);
+        }
+    }
+    script.add(settled(settlement));
+    if script.run(connection).await.map_err(StoreError::doing("settle a run"))? == 0 {
+        return Err(StoreError::Fenced);
+    }
+    if let Some(now) = settlement.ended_at.filter(|_| settlement.order_key.is_some()) {
+        order::wake_next(connection, run, now).await?;
+    }
+    if let Some((now, asleep)) = &settlement.left {
+        if settlement.away {
+            order::wake_next(connection, run, *now).await?;
+        }
+        wait::left(connection, run, asleep, *now).await?;
+    }
+    tell(connection, settlement);
+    Ok(())
+}
+
+/// Whether it writes nothing but the run's own rows, each of which says itself that the worker still has the run.
+fn is_plain(settlement: &RunSettlement) -> bool {
+    settlement.keys.as_ref().is_none_or(|keys| keys.unclaimed.is_empty() && keys.writes.is_empty())
+        && settlement.emitted.is_empty()
+        && settlement.waits.is_empty()
+        && settlement.attempts.iter().all(|attempt| attempt.reads.is_none())
+        && settlement.step_undone.is_none()
+        && !settlement.turns_back
+}
+
+/// What few settlements have.
+async fn particular(connection: &mut Connection, settlement: &RunSettlement, space: Option<u64>) -> Result<(), StoreError> {
+    let run = &settlement.run;
+    for attempt in &settlement.attempts {
         if let Some((reads, until)) = &attempt.reads {
             recorded::keep(connection, run, attempt, reads, *until).await?;
         }
@@ -303,47 +356,33 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
     if let Some(step) = &settlement.step_undone {
         undo::done(connection, run, step).await?;
     }
-    wait::begin(connection, run, &settlement.waits).await?;
-    if let Some(step) = &settlement.waits_over {
-        wait::end(connection, run, Some(step)).await?;
-    }
-    let released = settlement.status != "running";
-    sql("update run set status = ?1, status_reason = ?2, state = ?3, due_at = case when ?4 = 1 then ?5 else due_at end, \
-         ended_at = ?6, waits_for = ?9, deadline_at = ?10, undone = ?11, failure = ?12, failed_plugin = ?13, settlement = ?14, order_away = ?15, \
-         failed_step = ?16, failed_action = ?17, cause = ?18 where id = ?7 and fence = ?8")
+    wait::begin(connection, run, &settlement.waits).await
+}
+
+/// The run as it is now.
+fn settled(settlement: &RunSettlement) -> Statement {
+    let death = settlement.death.as_ref();
+    sql("update run set status = ?, status_reason = ?, state = ?, due_at = case when ? = 1 then ? else due_at end, \
+         ended_at = ?, waits_for = ?, deadline_at = ?, undone = ?, failure = ?, failed_plugin = ?, settlement = ?, order_away = ?, \
+         failed_step = ?, failed_action = ?, cause = ? where id = ? and fence = ? and ended_at is null")
     .bind(settlement.status)
     .bind(&settlement.status_reason)
     .bind(&settlement.state)
-    .bind(released)
+    .bind(settlement.status != "running")
     .bind(settlement.due_at.map(millis))
     .bind(settlement.ended_at.map(millis))
-    .bind(run)
-    .bind(settlement.fence)
     .bind(settlement.waits_for)
     .bind(millis(settlement.deadline_at))
     .bind(settlement.undone)
-    .bind(settlement.death.as_ref().map(|death| death.kind))
-    .bind(settlement.death.as_ref().and_then(|death| death.plugin.as_ref()))
+    .bind(death.map(|death| death.kind))
+    .bind(death.and_then(|death| death.plugin.as_ref()))
     .bind(&settlement.id)
     .bind(settlement.away)
-    .bind(settlement.death.as_ref().and_then(|death| death.step.as_ref()))
-    .bind(settlement.death.as_ref().and_then(|death| death.action.as_ref()))
+    .bind(death.and_then(|death| death.step.as_ref()))
+    .bind(death.and_then(|death| death.action.as_ref()))
     .bind(&settlement.cause)
-    .execute(&mut *connection)
-    .await
-    .map_err(StoreError::doing("settle a run"))?;
-    if let Some(now) = settlement.ended_at {
-        over(connection, run).await?;
-        order::wake_next(connection, run, now).await?;
-    }
-    if let Some((now, asleep)) = &settlement.left {
-        if settlement.away {
-            order::wake_next(connection, run, *now).await?;
-        }
-        wait::left(connection, run, asleep, *now).await?;
-    }
-    tell(connection, settlement);
-    Ok(())
+    .bind(&settlement.run)
+    .bind(settlement.fence)
 }
 
 /// The attempts that ended, and the state that the run is in after them.
@@ -398,50 +437,41 @@ async fn is_settled(connection: &mut Connection, settlement: &RunSettlement) -> 
     Ok(settled.is_some())
 }
 
-async fn settle_step(connection: &mut Connection, run: &str, step: &StepValue, writes_keys: bool) -> Result<(), StoreError> {
-    let doing = || StoreError::doing("settle a step");
-    sql("insert into step (run, name, input, output, round) values (?, ?, ?, ?, ?) \
-         on conflict (run, name) do update set input = case when excluded.round = step.round then coalesce(excluded.input, step.input) \
-         else excluded.input end, round = excluded.round, output = case when excluded.round > 0 then coalesce(excluded.output, step.output) else excluded.output end")
-    .bind(run)
-    .bind(&step.name)
-    .bind(&step.input)
-    .bind(&step.output)
+fn settle_step(script: &mut Script, settlement: &RunSettlement, step: &StepValue, writes_keys: bool) {
+    let (run, fence) = (&settlement.run, settlement.fence);
+    let mut value = sql("insert into step (run, name, input, output, round) select ?, ?, ?, ?, ? where ")
+        .bind(run)
+        .bind(&step.name)
+        .bind(&step.input)
+        .bind(&step.output)
+        .bind(step.round);
+    value.push_held(run, fence);
     // Until a further round has succeeded, the last one's output counts.
-    .bind(step.round)
-    .execute(&mut *connection)
-    .await
-    .map_err(doing())?;
+    value.push(
+        " on conflict (run, name) do update set input = case when excluded.round = step.round then coalesce(excluded.input, step.input) \
+         else excluded.input end, round = excluded.round, output = case when excluded.round > 0 then coalesce(excluded.output, step.output) else excluded.output end",
+    );
+    script.add(value);
     if let Some(start) = step.clock_start {
-        sql(
-            "insert into line_step (root, step, round, clock_start, applied, wrote_keys) select root, ?, ?, ?, ?, ? from run where id = ? \
+        let line = "insert into line_step (root, step, round, clock_start, applied, wrote_keys) select root, ?, ?, ?, ?, ? from run where id = ? \
+             and fence = ? and ended_at is null \
              on conflict (root, step, round) do update set applied = case when excluded.applied = 1 then 1 else line_step.applied end, \
              wrote_keys = case when excluded.wrote_keys = 1 then 1 else line_step.wrote_keys end, \
-             clock_start = case when line_step.fresh = 1 then excluded.clock_start else line_step.clock_start end, fresh = 0",
-        )
-        .bind(&step.name)
-        .bind(step.round)
-        .bind(millis(start))
-        .bind(step.output.is_some())
-        .bind(writes_keys)
-        .bind(run)
-        .execute(&mut *connection)
-        .await
-        .map_err(doing())?;
+             clock_start = case when line_step.fresh = 1 then excluded.clock_start else line_step.clock_start end, fresh = 0";
+        let line = sql(line).bind(&step.name).bind(step.round).bind(millis(start)).bind(step.output.is_some()).bind(writes_keys);
+        script.add(line.bind(run).bind(fence));
     }
     if step.ended {
-        key_value::release(connection, run, Some(&step.name)).await?;
+        let mut release = sql("delete from key_claim where run = ? and step = ? and ").bind(run).bind(&step.name);
+        release.push_held(run, fence);
+        script.add(release);
     }
-    Ok(())
 }
 
-async fn upsert_attempt(connection: &mut Connection, run: &str, attempt: &AttemptEnd) -> Result<(), StoreError> {
-    sql(
-        "insert into attempt (run, step, number, started_at, duration_ms, outcome, error, logs, effects, digest) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-         on conflict (run, step, number) do update set duration_ms = excluded.duration_ms, outcome = excluded.outcome, \
-         error = excluded.error, logs = excluded.logs, effects = excluded.effects, digest = coalesce(excluded.digest, attempt.digest)",
-    )
-    .bind(run)
+fn upsert_attempt(script: &mut Script, settlement: &RunSettlement, attempt: &AttemptEnd) {
+    let mut row = sql("insert into attempt (run, step, number, started_at, duration_ms, outcome, error, logs, effects, digest) \
+         select ?, ?, ?, ?, ?, ?, ?, ?, ?, ? where ")
+    .bind(&settlement.run)
     .bind(&attempt.step)
     .bind(attempt.number)
     .bind(millis(attempt.started_at))
@@ -450,9 +480,11 @@ async fn upsert_attempt(connection: &mut Connection, run: &str, attempt: &Attemp
     .bind(&attempt.error)
     .bind(&attempt.logs)
     .bind(&attempt.effects)
-    .bind(&attempt.digest)
-    .execute(connection)
-    .await
-    .map_err(StoreError::doing("record an attempt"))?;
-    Ok(())
+    .bind(&attempt.digest);
+    row.push_held(&settlement.run, settlement.fence);
+    row.push(
+        " on conflict (run, step, number) do update set duration_ms = excluded.duration_ms, outcome = excluded.outcome, \
+         error = excluded.error, logs = excluded.logs, effects = excluded.effects, digest = coalesce(excluded.digest, attempt.digest)",
+    );
+    script.add(row);
 }

@@ -7,15 +7,23 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use futures::TryStreamExt as _;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, ColumnIndex, ConnectOptions as _, Connection as _, Postgres, Row as _, Sqlite};
+use sqlx::{AssertSqlSafe, ColumnIndex, ConnectOptions as _, Connection as _, Either, Executor as _, Postgres, Row as _, Sqlite};
 use tokio::time::timeout;
 
 use crate::live::News;
 
 /// Longest read: a whole table of a large store, for those who look after it.
 const READ: Duration = Duration::from_secs(60);
+
+/// Holds if a worker still has a run: its id, and the fence of its lease.
+const HELD: &str = "exists (select 1 from run where run.id = ? and run.fence = ? and run.ended_at is null)";
+/// Takes the lock now rather than with the first write, where it could no longer wait for it.
+const BEGIN: &str = "begin immediate; ";
+/// Statements of a connection to a file that stay prepared.
+const PREPARED: usize = 256;
 
 /// Which language a database speaks where the two differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +48,8 @@ pub(super) enum Pool {
 pub(super) struct Connection {
     wire: Wire,
     news: Vec<News>,
+    /// A transaction begins with the next statement.
+    begins: bool,
 }
 
 /// What it leads to.
@@ -155,6 +165,13 @@ impl Statement {
         self.push("?")
     }
 
+    /// Adds the condition that a worker still has a run.
+    pub(super) fn push_held(&mut self, run: &str, fence: i64) -> &mut Statement {
+        self.push(HELD);
+        self.values.extend([run.into(), fence.into()]);
+        self
+    }
+
     /// Adds values in parentheses, separated by commas.
     pub(super) fn push_list<V: Into<Value>>(&mut self, values: impl IntoIterator<Item = V>) -> &mut Statement {
         self.push("(");
@@ -182,9 +199,7 @@ impl Statement {
     /// Runs it; gives the number of rows it changed.
     pub(super) async fn execute(self, on: impl Into<On<'_>>) -> Result<u64, sqlx::Error> {
         match on.into() {
-            On::Connection(Connection { wire: Wire::Sqlite(connection), .. }) => {
-                Ok(self.sqlite().execute(&mut **connection).await?.rows_affected())
-            }
+            On::Connection(Connection { wire: Wire::Sqlite(connection), begins, .. }) => changed(self.first(begins), connection).await,
             On::Connection(Connection { wire: Wire::Postgres(connection), .. }) => {
                 Ok(self.postgres().execute(&mut **connection).await?.rows_affected())
             }
@@ -198,8 +213,8 @@ impl Statement {
         let sqlite = |rows: Vec<SqliteRow>| rows.into_iter().map(Row::Sqlite).collect();
         let postgres = |rows: Vec<PgRow>| rows.into_iter().map(Row::Postgres).collect();
         match on.into() {
-            On::Connection(Connection { wire: Wire::Sqlite(connection), .. }) => {
-                self.sqlite().fetch_all(&mut **connection).await.map(sqlite)
+            On::Connection(Connection { wire: Wire::Sqlite(connection), begins, .. }) => {
+                self.first(begins).sqlite().fetch_all(&mut **connection).await.map(sqlite)
             }
             On::Connection(Connection { wire: Wire::Postgres(connection), .. }) => {
                 self.postgres().fetch_all(&mut **connection).await.map(postgres)
@@ -212,8 +227,8 @@ impl Statement {
     /// Its first row, if it has one.
     pub(super) async fn fetch_optional(self, on: impl Into<On<'_>>) -> Result<Option<Row>, sqlx::Error> {
         match on.into() {
-            On::Connection(Connection { wire: Wire::Sqlite(connection), .. }) => {
-                self.sqlite().fetch_optional(&mut **connection).await.map(|row| row.map(Row::Sqlite))
+            On::Connection(Connection { wire: Wire::Sqlite(connection), begins, .. }) => {
+                self.first(begins).sqlite().fetch_optional(&mut **connection).await.map(|row| row.map(Row::Sqlite))
             }
             On::Connection(Connection { wire: Wire::Postgres(connection), .. }) => {
                 self.postgres().fetch_optional(&mut **connection).await.map(|row| row.map(Row::Postgres))
@@ -243,6 +258,14 @@ impl Statement {
         Ok(self.fetch_all(on).await?.iter().map(|row| row.get(0)).collect())
     }
 
+    /// Where a transaction is to begin, it begins with this statement.
+    fn first(mut self, begins: &mut bool) -> Statement {
+        if std::mem::take(begins) {
+            self.text.to_mut().insert_str(0, BEGIN);
+        }
+        self
+    }
+
     fn sqlite(self) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
         let query = match self.text {
             Cow::Borrowed(text) => sqlx::query::<Sqlite>(text),
@@ -264,6 +287,53 @@ impl Statement {
             Value::Blob(value) => query.bind(value),
         })
     }
+}
+
+/// Statements that a database is handed together: one wakes its thread as often as ten do. Those that follow one that fails don't run.
+#[derive(Debug, Default)]
+pub(super) struct Script {
+    statements: Vec<Statement>,
+}
+
+impl Script {
+    /// Adds a statement. Its values have no numbers (`?`, not `?1`), and rows that it gives are not looked at.
+    pub(super) fn add(&mut self, statement: Statement) {
+        debug_assert!(!statement.text.contains("?1"), "values of a script have no numbers: {}", statement.text);
+        self.statements.push(statement);
+    }
+
+    /// Runs them in their order; gives the number of rows that the last one changed.
+    pub(super) async fn run(self, connection: &mut Connection) -> Result<u64, sqlx::Error> {
+        let Connection { wire: Wire::Sqlite(wire), begins, .. } = connection else {
+            let mut changed = 0;
+            for statement in self.statements {
+                changed = statement.execute(&mut *connection).await?;
+            }
+            return Ok(changed);
+        };
+        let mut together = Statement { text: Cow::Borrowed(""), values: Vec::new() };
+        for (index, statement) in self.statements.into_iter().enumerate() {
+            let text = together.text.to_mut();
+            if index > 0 {
+                text.push_str("; ");
+            }
+            text.push_str(&statement.text);
+            together.values.extend(statement.values);
+        }
+        changed(together.first(begins), wire).await
+    }
+}
+
+/// Rows that the last statement of a text changed. What SQLite says after one that changes nothing, such as a `begin`, is about the one before.
+async fn changed(text: Statement, connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    let mut answers = connection.fetch_many(text.sqlite());
+    let mut changed = 0;
+    while let Some(answer) = answers.try_next().await? {
+        if let Either::Left(done) = answer {
+            changed = done.rows_affected();
+        }
+    }
+    Ok(changed)
 }
 
 /// A server that went away without a word never answers, and the connection says nothing of it.
@@ -393,12 +463,13 @@ as_sqlx_does!(String, Option<String>, Vec<u8>, Option<Vec<u8>>);
 impl Connection {
     /// To a file.
     pub(super) async fn to_file(options: &SqliteConnectOptions) -> Result<Connection, sqlx::Error> {
-        Ok(Connection { wire: Wire::Sqlite(Box::new(options.connect().await?)), news: Vec::new() })
+        let connection = options.clone().statement_cache_capacity(PREPARED).connect().await?;
+        Ok(Connection { wire: Wire::Sqlite(Box::new(connection)), news: Vec::new(), begins: false })
     }
 
     /// To a server.
     pub(super) async fn to_server(options: &PgConnectOptions) -> Result<Connection, sqlx::Error> {
-        Ok(Connection { wire: Wire::Postgres(Box::new(options.connect().await?)), news: Vec::new() })
+        Ok(Connection { wire: Wire::Postgres(Box::new(options.connect().await?)), news: Vec::new(), begins: false })
     }
 
     /// Its dialect.
@@ -419,25 +490,33 @@ impl Connection {
         std::mem::take(&mut self.news)
     }
 
-    /// Begins a transaction that will write.
+    /// Begins a transaction that will write; on a file with its first statement, which saves handing the database one more.
     pub(super) async fn begin(&mut self) -> Result<(), sqlx::Error> {
         // Of one that was given up.
         self.news.clear();
-        let begin = match self.wire {
-            // Takes the lock now rather than with the first write, where it could no longer wait for it.
-            Wire::Sqlite(_) => sql("begin immediate"),
-            Wire::Postgres(_) => sql("begin"),
-        };
-        begin.execute(self).await.map(drop)
+        match self.wire {
+            Wire::Sqlite(_) => {
+                self.begins = true;
+                Ok(())
+            }
+            Wire::Postgres(_) => sql("begin").execute(self).await.map(drop),
+        }
     }
 
     /// Makes it durable.
     pub(super) async fn commit(&mut self) -> Result<(), sqlx::Error> {
+        // Nothing was written.
+        if std::mem::take(&mut self.begins) {
+            return Ok(());
+        }
         sql("commit").execute(self).await.map(drop)
     }
 
     /// Undoes it. What can't be undone is undone by the database when the connection goes.
     pub(super) async fn rollback(&mut self) -> Result<(), sqlx::Error> {
+        if std::mem::take(&mut self.begins) {
+            return Ok(());
+        }
         sql("rollback").execute(self).await.map(drop)
     }
 

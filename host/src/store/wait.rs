@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 
-use super::sql::{Connection, Dialect, sql};
+use super::sql::{Connection, Dialect, Statement, sql};
 use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis};
 use crate::crash::Point;
@@ -446,11 +446,10 @@ pub(super) async fn end(connection: &mut Connection, run: &str, step: Option<&st
 }
 
 /// Events that were just taken in: those of types that somebody waits for have arrived.
-pub(super) async fn arrive(connection: &mut Connection, eids: &[&String]) -> Result<(), StoreError> {
+pub(super) fn arrive<'e>(eids: impl Iterator<Item = &'e String>) -> Statement {
     let mut arrive =
         sql("insert into arrival (eid, type, due_at) select event.eid, event.type, event.received_at from event where event.eid in ");
-    arrive.push_list(eids.iter().copied());
+    arrive.push_list(eids);
     arrive.push(" and exists (select 1 from wait where wait.type = event.type and wait.matched is null) order by event.eid on conflict (eid) do nothing");
-    arrive.execute(connection).await.map_err(StoreError::doing("take in events that somebody waits for"))?;
-    Ok(())
+    arrive
 }

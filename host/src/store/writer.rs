@@ -306,8 +306,12 @@ async fn together(link: &mut Link, jobs: &mut [Job]) -> Result<Done, Failed> {
     });
     let usable = match &done {
         Ok(_) => true,
-        // Another process has the file; the connection is as good as before.
-        Err(Failed::Begin(_)) => connection.dialect() == Dialect::Sqlite,
+        // Another process has the file; the connection is as good as before. There is nothing to undo, unless SQLite can be busy later than we think.
+        Err(Failed::Begin(_)) if connection.dialect() == Dialect::Sqlite => {
+            let _ = connection.rollback().await;
+            true
+        }
+        Err(Failed::Begin(_)) => false,
         // One that can't even roll back is of no use, and one that was broken off in the middle of an answer neither.
         Err(Failed::Write(error)) => {
             !error.is_lost() && tokio::time::timeout(CONNECT, connection.rollback()).await.is_ok_and(|undone| undone.is_ok())
@@ -336,7 +340,8 @@ async fn transaction(connection: &mut Connection, jobs: &mut [Job], crash: &Cras
     if shared {
         Terms::take_locks(connection, &terms).await.map_err(failed("lock"))?;
     }
-    let accepted = apply(connection, jobs, crash).await.map_err(Failed::Write)?;
+    let accepted =
+        apply(connection, jobs, crash).await.map_err(|error| if error.is_busy() { Failed::Begin(error) } else { Failed::Write(error) })?;
     if shared {
         Terms::give_signals(connection, &terms).await.map_err(failed("notify the other hosts"))?;
     }
