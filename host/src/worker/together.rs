@@ -98,7 +98,7 @@ impl StepCall {
     /// Takes the step's turn: its result where the journal has it, its batch where that is in doubt, a batch with others, or that it goes alone.
     pub(super) async fn gathered<'a>(&'a self, way: &Way<'a, '_>, input: &str, coming: Option<Coming<'_>>) -> Turn<'a> {
         match BatchWrite::latest(&way.snapshot.effects) {
-            Some(row) if row.state == EffectState::Done => return ended(self.from_journal(way, row, input).await),
+            Some(row) if row.state == EffectState::Done => return ended(self.as_journalled(way, row, input).await),
             Some(row) if matches!(row.state, EffectState::Intent | EffectState::InDoubt) => {
                 return ended(self.resumed(way, row, input).await);
             }
@@ -389,7 +389,7 @@ impl StepCall {
     }
 
     /// Its result, as a batch before has left it.
-    async fn from_journal(&self, way: &Way<'_, '_>, row: &EffectRow, input: &str) -> StepEnd {
+    async fn as_journalled(&self, way: &Way<'_, '_>, row: &EffectRow, input: &str) -> StepEnd {
         let shown = BatchWrite::shown(row, row.state, None, true);
         let record = AttemptRecord::of_member(row, &self.opening(way, input), shown);
         let limits = self.limits(&way.present.config, way.started_at);

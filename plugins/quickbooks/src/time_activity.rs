@@ -130,7 +130,7 @@ pub fn record_times(items: &[Item<RecordTime, Config>]) -> Result<Vec<Result<Rec
     let requests: Vec<Value> = bodies.iter().enumerate().filter_map(asked).collect();
     let answer = if requests.is_empty() { Value::Null } else { send(cx, requests)? };
     let answers: Vec<&Value> = answer["BatchItemResponse"].as_array().into_iter().flatten().collect();
-    let result = |(place, (item, body)): (usize, (&Item<RecordTime, Config>, Result<Value, Failure>))| {
+    let result = |place: usize, item: &Item<RecordTime, Config>, body: Result<Value, Failure>| {
         // What QuickBooks says counts first: it answers a repetition with what it did the first time.
         let answer = answers.iter().find(|answer| answer["bId"] == place.to_string().as_str());
         let Some(answer) = answer else {
@@ -140,7 +140,7 @@ pub fn record_times(items: &[Item<RecordTime, Config>]) -> Result<Vec<Result<Rec
         let Some(id) = answer[ENTITY]["Id"].as_str() else { return Err(refused(&answer["Fault"])) };
         Ok(RecordedTime { time_activity_id: id.to_owned(), minutes: item.input.minutes()? })
     };
-    Ok(items.iter().zip(bodies).enumerate().map(result).collect())
+    Ok(items.iter().zip(bodies).enumerate().map(|(place, (item, body))| result(place, item, body)).collect())
 }
 
 /// The batch. One that is refused as a whole is tried one by one, where it shows which of them it is.

@@ -343,7 +343,7 @@ impl Gather {
         if self.emit.is_empty() {
             return Ok(output);
         }
-        Ok(output.emit(NewEvent::new(&self.emit, &json!({ "id": self.id }))?))
+        Ok(output.emit(NewEvent::new(&self.emit, json!({ "id": self.id }))?))
     }
 }
 
