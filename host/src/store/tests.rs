@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::audit::{Act, Action, AuditKey, By};
 
 use super::{
-    AttemptEnd, Claim, ClaimedRun, FirstLease, KeyRow, KeySettlement, NewEvent, NewRun, NewWait, RunSettlement, SeenValue, StepValue,
-    Store, StoreError, Taker, key_size,
+    AttemptEnd, Claim, ClaimedRun, EffectId, EffectRow, EffectState, FirstLease, Intent, KeyRow, KeySettlement, NewEvent, NewRun, NewWait,
+    Opening, RunSettlement, SeenValue, StepValue, Store, StoreError, Taker, key_size,
 };
 
 /// A store in a folder of its own.
@@ -201,6 +201,75 @@ async fn a_worker_whose_lease_went_to_another_writes_nothing() {
     // It can't keep the run from the other either.
     store.renew(vec![(stale.id.clone(), stale.fence)], later + SignedDuration::from_secs(600)).await.expect("the store works");
     assert_eq!(claim(&store, "c", later + SignedDuration::from_secs(16), 1).await.len(), 1);
+}
+
+/// Settlements without key-value writes, and intents without reads, go to the database in one piece: nobody asks for the fence before.
+#[tokio::test]
+async fn a_worker_whose_lease_went_to_another_writes_nothing_in_one_piece_either() {
+    let House { store, _folder } = house().await;
+    store.accept(vec![event(1, None, start())]).await.expect("the store works");
+    let stale = claim(&store, "a", start(), 1).await.remove(0);
+    let later = start() + SignedDuration::from_secs(16);
+    let run = claim(&store, "b", later, 1).await.remove(0);
+    let plain = |run: &ClaimedRun, id: &str| RunSettlement { keys: None, ..counted(run, SeenValue::Absent, later, id) };
+    assert!(matches!(store.settle(plain(&stale, "stale")).await, Err(StoreError::Fenced)));
+    assert!(matches!(store.intend(intent(&stale, later)).await, Err(StoreError::Fenced)));
+    for table in
+        ["select count(*) from step", "select count(*) from line_step", "select count(*) from attempt", "select count(*) from effect"]
+    {
+        let rows: i64 = super::sql::sql(table).scalar(&store.readers).await.expect("the store works");
+        assert_eq!(rows, 0, "{table}");
+    }
+    store.intend(intent(&run, later)).await.expect("who has the lease may intend");
+    store.settle(plain(&run, "own")).await.expect("…and settle");
+    assert!(matches!(store.intend(intent(&run, later)).await, Err(StoreError::Fenced)), "a run that has ended intends nothing");
+    assert_eq!(store.attempts(&run.id).await.expect("the store works").len(), 1);
+}
+
+/// The first write of a run's step.
+fn intent(run: &ClaimedRun, now: Timestamp) -> Intent {
+    let effect = EffectRow {
+        id: EffectId { root: run.root.clone(), step: "s".to_owned(), round: 0, undos: 0, identity: "n:w".to_owned(), generation: 0 },
+        kind: "http".to_owned(),
+        name: Some("w".to_owned()),
+        key: "k".to_owned(),
+        method: "POST".to_owned(),
+        url: "http://sink/".to_owned(),
+        request_headers: "[]".to_owned(),
+        request_body: None,
+        request_digest: Vec::new(),
+        state: EffectState::Intent,
+        doubted: false,
+        status: None,
+        response_headers: None,
+        response_body: None,
+        run: run.id.clone(),
+        attempt: 1,
+        seq: 1,
+        started_at: now,
+        duration_ms: None,
+        decided: None,
+    };
+    let (input, plugin) = ("{}".to_owned(), "p".to_owned());
+    Intent {
+        fence: run.fence,
+        effect,
+        opening: Some(Opening { started_at: now, clock_start: now, input, plugin, reads: Vec::new(), digest: None }),
+    }
+}
+
+/// A transaction begins with its first statement: that it can't begin is known by what that statement is answered.
+#[tokio::test]
+async fn a_file_that_another_process_holds_refuses_writes_and_takes_them_afterwards() {
+    let House { store, _folder } = house().await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(_folder.path().join("s.db"));
+    let mut other = super::sql::Connection::to_file(&options).await.expect("another process opens it");
+    super::sql::sql("begin immediate").execute(&mut other).await.expect("it holds the file");
+    let refused = store.accept(vec![event(1, None, start())]).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    other.rollback().await.expect("it lets go");
+    store.accept(vec![event(2, None, start())]).await.expect("the store works again");
+    assert_eq!(store.verify().await.expect("the store works"), Vec::new());
 }
 
 /// Whom runs are handed to.

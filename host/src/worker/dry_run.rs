@@ -15,7 +15,7 @@ use super::own::OwnCall;
 use super::step::{SLOT_WAIT, StepCall, StepInputs};
 use super::{drive, outputs, own, together};
 use crate::attempt::{
-    Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, BatchWrite, Break, Conduct, DryStop, NewAttempt, Reads, Sample, WouldSend,
+    Abilities, Attempt, AttemptLimits, AttemptRecord, BatchWrite, Break, Conduct, DryStop, NewAttempt, Reads, Sample, WouldSend,
 };
 use crate::builtin::{self, Pause, Stop};
 use crate::config::{Instances, Route, Step};
@@ -268,16 +268,7 @@ impl StepCall {
     async fn call_dry(&self, plugin: &LoadedPlugin, present: &PresentPlugin, input: String, manner: &Manner) -> Result<Tried, StoreError> {
         let store = &self.runtime.store;
         let started_at = self.runtime.clock.now();
-        let id = AttemptId {
-            run: self.run.id.clone(),
-            root: self.run.root.clone(),
-            fence: self.run.fence,
-            step: self.step.name.clone(),
-            round: self.round,
-            number: self.number,
-            plugin: self.step.plugin.clone(),
-            component: plugin.component.digest.clone(),
-        };
+        let id = self.attempt_id(plugin);
         // The claims of runs that have ended are over: a replay, and so this, reads present values.
         let line = &manner.line;
         let then = store.journal(line, &id.run, &id.step, id.round, &id.plugin).await?;

@@ -248,7 +248,7 @@ impl StepCall {
         effect.doubted = true;
         effect.run.clone_from(&self.run.id);
         effect.attempt = self.number;
-        effect.started_at = Timestamp::now();
+        effect.started_at = self.runtime.clock.now();
         let intent = Intent { fence: self.run.fence, effect, opening: Some(self.opening(way, input)) };
         let open = match self.runtime.store.resume_batch(&batch, intent.clone(), self.runtime.clock.now()).await {
             Ok(Resumed::Yours(open)) => open,
