@@ -14,7 +14,7 @@ use super::shown::Time;
 use crate::builtin;
 use crate::config::{Route, Step};
 use crate::live::{Key, Tally};
-use crate::runtime::{Counts, PresentPlugin, Revision, Runtime, WaitingSteps};
+use crate::runtime::{OpenRuns, PresentPlugin, Revision, Runtime};
 
 /// Sources that are not configured (whoever sends to the API says what it is), the busiest first.
 const MOST_SENDERS: usize = 50;
@@ -120,7 +120,7 @@ struct FarEnd {
 /// The way of events through the host.
 pub(super) async fn flow(State(runtime): State<Arc<Runtime>>, Query(asked): Query<Asked>) -> Result<Json<Flow>, Problem> {
     let window = asked.window()?;
-    let (counts, waiting) = (runtime.counts().await?, runtime.waiting_steps().await?);
+    let open = runtime.open_runs().await?;
     let states: BTreeMap<String, String> =
         runtime.store.sources().await?.into_iter().rev().map(|row| (row.name, row.state.as_str().to_owned())).collect();
     let now = runtime.clock.now();
@@ -135,7 +135,7 @@ pub(super) async fn flow(State(runtime): State<Arc<Runtime>>, Query(asked): Quer
         since: runtime.series.since().unwrap_or(runtime.started_at).into(),
         revision: revision.number,
         sources: sources(revision, &tallies, &states),
-        routes: revision.config.routes.iter().map(|route| shown_route(route, &tallies, &counts, &waiting)).collect(),
+        routes: revision.config.routes.iter().map(|route| shown_route(route, &tallies, &open)).collect(),
         plugins: plugins(revision, &present.plugins, &tallies),
     }))
 }
@@ -184,9 +184,9 @@ fn sources(revision: &Revision, tallies: &Tallies, states: &BTreeMap<String, Str
     sources
 }
 
-fn shown_route(route: &Route, tallies: &Tallies, counts: &Counts, waits: &WaitingSteps) -> FlowRoute {
+fn shown_route(route: &Route, tallies: &Tallies, open: &OpenRuns) -> FlowRoute {
     let tally = tallies.get(&Key::Route(route.name.clone())).cloned().unwrap_or_default();
-    let now = |status| counts.of(Some(&route.name), status);
+    let now = |status| open.of(&route.name, status);
     FlowRoute {
         name: route.name.clone(),
         types: route.types.iter().map(ToString::to_string).collect(),
@@ -198,11 +198,11 @@ fn shown_route(route: &Route, tallies: &Tallies, counts: &Counts, waits: &Waitin
         waiting: now("waiting"),
         succeeded: tally.succeeded,
         dead: tally.dead,
-        steps: route.steps.iter().map(|step| shown_step(route, step, tallies, waits)).collect(),
+        steps: route.steps.iter().map(|step| shown_step(route, step, tallies, open)).collect(),
     }
 }
 
-fn shown_step(route: &Route, step: &Step, tallies: &Tallies, waits: &WaitingSteps) -> FlowStep {
+fn shown_step(route: &Route, step: &Step, tallies: &Tallies, open: &OpenRuns) -> FlowStep {
     let key = Key::Step { route: route.name.clone(), step: step.name.clone() };
     let tally = tallies.get(&key).cloned().unwrap_or_default();
     let quantile = |share| tally.took.as_ref().and_then(|took| took.quantile(share));
@@ -212,7 +212,7 @@ fn shown_step(route: &Route, step: &Step, tallies: &Tallies, waits: &WaitingStep
         plugin: step.plugin.clone(),
         action: step.action.clone(),
         needs: step.needs.iter().map(|&need| route.steps[need].name.clone()).collect(),
-        waiting: waits.at(&route.name, &step.name),
+        waiting: open.at(&route.name, &step.name),
         attempts: tally.count,
         failures: tally.failed,
         dead: tally.dead,

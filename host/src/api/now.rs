@@ -197,9 +197,9 @@ pub(super) async fn overview(State(runtime): State<Arc<Runtime>>, Query(asked): 
         hosts: system::hosts(&runtime).await?,
         events: Events { accepted: totals.accepted, duplicates: totals.duplicates },
         runs: Runs {
-            pending: counts.of(None, "pending"),
-            running: counts.of(None, "running"),
-            waiting: counts.of(None, "waiting"),
+            pending: counts.of("pending"),
+            running: counts.of("running"),
+            waiting: counts.of("waiting"),
             succeeded: totals.succeeded,
             dead: totals.dead,
             cancelled: totals.cancelled,

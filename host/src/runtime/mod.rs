@@ -36,7 +36,7 @@ pub use gathering::{AtWork, Coming, Gathering, Joined, Kind as GatheringKind, Pa
 pub use identity::Identity;
 pub use intake::{Cause, Intake, IntakeError, MAX_HOPS, judge_again, order_key};
 pub use measured::{Measured, Pruned};
-pub use now::{Counted, Counts, WaitingSteps, count};
+pub use now::{Counted, Counts, OpenRuns, count};
 pub use peers::{SILENT, Unservable, hear};
 pub use personal::{How, Member, Search, Step};
 pub use plugin_use::{PluginUse, Used};

@@ -36,21 +36,25 @@ impl Counts {
         self.open.iter().map(|(.., count)| count).sum()
     }
 
-    /// How many have that status, of one route or of all.
-    pub fn of(&self, route: Option<&str>, status: &str) -> u64 {
-        let wanted = self.open.iter().filter(|(of, is, _)| is == status && route.is_none_or(|route| route == of));
-        wanted.map(|(.., count)| count).sum()
+    /// How many have that status.
+    pub fn of(&self, status: &str) -> u64 {
+        self.open.iter().filter(|(_, is, _)| is == status).map(|(.., count)| count).sum()
     }
 }
 
-/// How many runs wait at which step: route, step, number.
+/// Runs that have not ended and the steps at which they wait, of one moment, so that a route has as many as its steps.
 #[derive(Debug)]
-pub struct WaitingSteps(Vec<(String, String, u64)>);
+pub struct OpenRuns(Vec<(String, String, Option<String>, u64)>);
 
-impl WaitingSteps {
+impl OpenRuns {
+    /// How many of a route have that status.
+    pub fn of(&self, route: &str, status: &str) -> u64 {
+        self.0.iter().filter(|(of, is, step, _)| of == route && is == status && step.is_none()).map(|(.., count)| count).sum()
+    }
+
     /// How many wait at that step.
     pub fn at(&self, route: &str, step: &str) -> u64 {
-        self.0.iter().find(|(of, name, _)| of == route && name == step).map_or(0, |(.., count)| *count)
+        self.0.iter().find(|(of, _, name, _)| of == route && name.as_deref() == Some(step)).map_or(0, |(.., count)| *count)
     }
 }
 
@@ -63,7 +67,7 @@ pub struct Counted {
     counts: tokio::sync::Mutex<Option<Last<Counts>>>,
     /// By how many seconds were looked back.
     dead: tokio::sync::Mutex<BTreeMap<i64, Last<Vec<DeadOfAction>>>>,
-    waiting: tokio::sync::Mutex<Option<Last<WaitingSteps>>>,
+    open: tokio::sync::Mutex<Option<Last<OpenRuns>>>,
 }
 
 /// What was counted, if that is still to be believed.
@@ -91,16 +95,16 @@ impl Runtime {
         Ok(counts)
     }
 
-    /// Which steps runs wait at, as it was a moment ago.
-    pub async fn waiting_steps(&self) -> Result<Arc<WaitingSteps>, StoreError> {
-        let mut last = self.counted.waiting.lock().await;
-        if let Some(waiting) = last.as_ref().and_then(believed) {
-            return Ok(waiting);
+    /// Runs that have not ended and the steps at which they wait, as it was a moment ago.
+    pub async fn open_runs(&self) -> Result<Arc<OpenRuns>, StoreError> {
+        let mut last = self.counted.open.lock().await;
+        if let Some(open) = last.as_ref().and_then(believed) {
+            return Ok(open);
         }
         let begun = Instant::now();
-        let waiting = Arc::new(WaitingSteps(self.store.waiting_steps().await?));
-        *last = Some((Instant::now(), begun.elapsed(), waiting.clone()));
-        Ok(waiting)
+        let open = Arc::new(OpenRuns(self.store.open_runs_and_steps().await?));
+        *last = Some((Instant::now(), begun.elapsed(), open.clone()));
+        Ok(open)
     }
 
     /// Dead letters of the last so many seconds by the action that failed, as it was a moment ago.

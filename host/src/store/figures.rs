@@ -41,23 +41,27 @@ impl Store {
         Ok(rows.iter().map(|row| (row.get(0), row.get(1), u64::try_from(row.get::<i64>(2)).unwrap_or(0))).collect())
     }
 
-    /// Runs that wait, by the step that they wait at: route, step, number. Where the undo of a step waits, it is that step. The work grows with their
-    /// number.
-    pub async fn waiting_steps(&self) -> Result<Vec<(String, String, u64)>, StoreError> {
+    /// Runs that have not ended, and the steps at which some of them wait, of one moment: route, status, step, number. Where the undo of a step waits,
+    /// it is that step; the whole number of a status has no step. The work grows with their number.
+    pub async fn open_runs_and_steps(&self) -> Result<Vec<(String, String, Option<String>, u64)>, StoreError> {
+        // One statement sees one state of the store.
         let query = match self.dialect() {
             Dialect::Sqlite => {
-                "select run.route, json_extract(step.value, '$.name'), count(*) from run, json_each(run.state, '$.steps') step \
+                "select route, status, null, count(*) from run where ended_at is null group by route, status union all \
+                 select run.route, run.status, json_extract(step.value, '$.name'), count(*) from run, json_each(run.state, '$.steps') step \
                  where run.ended_at is null and run.status = 'waiting' and run.state is not null \
-                 and 'waiting' in (json_extract(step.value, '$.status'), json_extract(step.value, '$.undo.status')) group by 1, 2"
+                 and 'waiting' in (json_extract(step.value, '$.status'), json_extract(step.value, '$.undo.status')) group by 1, 2, 3"
             }
             Dialect::Postgres => {
-                "select run.route, step.value ->> 'name', count(*) from run, json_array_elements(cast(run.state as json) -> 'steps') step (value) \
+                "select route, status, cast(null as text), count(*) from run where ended_at is null group by route, status union all \
+                 select run.route, run.status, step.value ->> 'name', count(*) \
+                 from run, json_array_elements(cast(run.state as json) -> 'steps') step (value) \
                  where run.ended_at is null and run.status = 'waiting' and run.state is not null \
-                 and 'waiting' in (step.value ->> 'status', step.value -> 'undo' ->> 'status') group by 1, 2"
+                 and 'waiting' in (step.value ->> 'status', step.value -> 'undo' ->> 'status') group by 1, 2, 3"
             }
         };
-        let rows = sql(query).fetch_all(&self.readers).await.map_err(StoreError::doing("count the steps that wait"))?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get(1), u64::try_from(row.get::<i64>(2)).unwrap_or(0))).collect())
+        let rows = sql(query).fetch_all(&self.readers).await.map_err(StoreError::doing("count the runs and the steps that wait"))?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1), row.get(2), u64::try_from(row.get::<i64>(3)).unwrap_or(0))).collect())
     }
 
     /// Dead letters since a time by the action that failed, the most first, with the latest of each.
