@@ -9,7 +9,6 @@ use crate::clock::Clock;
 use crate::crash::Crash;
 use crate::engine::Engine;
 use crate::outbound::{FarEnd, Outbound};
-use crate::telemetry;
 
 /// What a host otherwise draws at random, or keeps beside its store.
 #[derive(Debug, Clone)]
@@ -37,15 +36,15 @@ impl Runtime {
         let present = self.present();
         let mut plugins = BTreeMap::new();
         for (name, plugin) in &present.plugins {
-            let outbound = Outbound::new(&plugin.config, self.broker.clone(), self.tls.clone(), &self.store, None)
-                .map_err(|error| ApplyError::Start(telemetry::chain(&error)))?;
+            let outbound =
+                Outbound::new(&plugin.config, self.broker.clone(), self.tls.clone(), &self.store, None).map_err(ApplyError::start)?;
             let outbound = Arc::new(outbound.to(far_end.clone()));
             let (config, slots) = (plugin.config.clone(), plugin.slots.clone());
             plugins.insert(name.clone(), Arc::new(PresentPlugin { config, outbound, slots, canary: None, used: Arc::default() }));
         }
         // Nothing of a rehearsal reaches the network: no endpoint is there to post to.
         let present = Present { revision: present.revision.clone(), plugins, relays: present.relays.clone(), subscribers: BTreeMap::new() };
-        *self.present.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(present);
+        self.set_present(present);
         Ok(())
     }
 }
