@@ -6,10 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Abilities, Attempt, AttemptId, AttemptRecord, KeyError, ShownEffect};
 use crate::outbound::Request;
-use crate::store::{BATCH, EffectId, EffectRow, EffectState, KeySettlement, Opening};
+use crate::store::{BATCH, BATCH_IDENTITY, EffectId, EffectRow, EffectState, KeySettlement, Opening};
 
-/// What the write that a batch is to its member is known by: a member is in one batch at a time, and each further one is the next generation.
-const IDENTITY: &str = "b:batch";
 /// Field of a line of the log that belongs to one invocation: its position.
 const INVOCATION: &str = "invocation";
 
@@ -41,7 +39,7 @@ impl BatchWrite {
                 step: id.step.clone(),
                 round: id.round,
                 undos,
-                identity: IDENTITY.to_owned(),
+                identity: BATCH_IDENTITY.to_owned(),
                 generation: BatchWrite::latest(rows).map_or(0, |row| row.id.generation + 1),
             },
             kind: BATCH.to_owned(),

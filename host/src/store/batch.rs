@@ -9,7 +9,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::effect::{EffectId, EffectRow, EffectState, Intent, fenced, insert_intent, refusal};
+use super::effect::{EffectId, EffectRow, EffectState, IS_WRITE, Intent, fenced, insert_intent, refusal};
 use super::key_value::{self, KeySettlement};
 use super::sql::{Connection, Dialect, sql};
 use super::terms::Terms;
@@ -18,6 +18,8 @@ use crate::crash::Point;
 
 /// Kind of the write that a batch is to each of its members.
 pub const KIND: &str = "batch";
+/// What that write is known by: a member is in one batch at a time, and each further one is the next generation.
+pub const IDENTITY: &str = "b:batch";
 /// What of a batch still asks for its result.
 const OPEN: &str = "kind = 'batch' and state in ('intent', 'in-doubt')";
 
@@ -120,9 +122,16 @@ impl BatchMember {
         }
     }
 
-    /// Whether that write is the member's.
-    pub fn is_of(&self, id: &EffectId) -> bool {
-        (&self.root, &self.step, self.round, self.undos, self.generation) == (&id.root, &id.step, id.round, id.undos, id.generation)
+    /// The write that the batch is to it.
+    pub fn write(&self) -> EffectId {
+        EffectId {
+            root: self.root.clone(),
+            step: self.step.clone(),
+            round: self.round,
+            undos: self.undos,
+            identity: IDENTITY.to_owned(),
+            generation: self.generation,
+        }
     }
 }
 
@@ -213,24 +222,15 @@ async fn begin(connection: &mut Connection, batch: &NewBatch) -> Result<Vec<bool
 
 async fn resume(connection: &mut Connection, id: &str, intent: &Intent, now: Timestamp) -> Result<Resumed, StoreError> {
     let doing = || StoreError::doing("take up a batch");
-    let own = &intent.effect.id;
     fenced(connection, &intent.effect.run, intent.fence).await?;
     let mut look = sql("select action, run, fence, calls, created_at, members from batch where id = ?").bind(id);
     if connection.dialect() == Dialect::Postgres {
         look.push(" for update");
     }
     let row = look.fetch_optional(&mut *connection).await.map_err(doing())?;
-    let state: Option<String> =
-        sql("select state from effect where root = ? and step = ? and round = ? and undos = ? and identity = ? and generation = ?")
-            .bind(&own.root)
-            .bind(&own.step)
-            .bind(own.round)
-            .bind(own.undos)
-            .bind(&own.identity)
-            .bind(own.generation)
-            .scalar_optional(&mut *connection)
-            .await
-            .map_err(doing())?;
+    let mut own = sql("select state from effect where ");
+    own.push(IS_WRITE);
+    let state: Option<String> = intent.effect.id.bind(own).scalar_optional(&mut *connection).await.map_err(doing())?;
     if !matches!(state.as_deref(), Some("intent" | "in-doubt")) {
         return Ok(Resumed::Ended);
     }
@@ -281,22 +281,13 @@ async fn finish(connection: &mut Connection, batch: &OpenBatch, run: &str, fence
     for end in &end.members {
         let Some(member) = batch.members.get(end.place) else { continue };
         // A member that has its result keeps it, whatever a repetition says; so does one of which a person has decided.
-        sql("update effect set state = ?, doubted = ?, response_headers = ?, response_body = ? \
-             where root = ? and step = ? and round = ? and undos = ? and generation = ? and name = ? and decided is null \
-             and kind = 'batch' and state in ('intent', 'in-doubt')")
-        .bind(end.state.as_str())
-        .bind(end.state == EffectState::InDoubt)
-        .bind(&end.headers)
-        .bind(&end.body)
-        .bind(&member.root)
-        .bind(&member.step)
-        .bind(member.round)
-        .bind(member.undos)
-        .bind(member.generation)
-        .bind(&batch.id)
-        .execute(&mut *connection)
-        .await
-        .map_err(doing())?;
+        let mut update = sql("update effect set state = ?, doubted = ?, response_headers = ?, response_body = ? where ")
+            .bind(end.state.as_str())
+            .bind(end.state == EffectState::InDoubt)
+            .bind(&end.headers)
+            .bind(&end.body);
+        update.push(IS_WRITE).push(" and name = ? and decided is null and ").push(OPEN);
+        member.write().bind(update).bind(&batch.id).execute(&mut *connection).await.map_err(doing())?;
     }
     let mut left = sql("select 1 from effect where name = ?").bind(&batch.id);
     left.push(" and ").push(OPEN).push(" limit 1");

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::effect::{EffectRow, EffectState, effect_row};
+use super::effect::{EffectRow, EffectState, IS_WRITE, effect_row};
 use super::sql::{Connection, sql};
 use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis};
@@ -186,23 +186,16 @@ async fn decide(
     };
     // Of a write that was not done nothing is in doubt: its next generation is a new write.
     let doubted = effect.doubted && *decision != Decision::NotDone;
-    sql("update effect set state = ?, doubted = ?, decided = ?, status = ?, response_headers = ?, response_body = ? \
-         where root = ? and step = ? and round = ? and undos = ? and identity = ? and generation = ?")
-    .bind(state.as_str())
-    .bind(doubted)
-    .bind(decided)
-    .bind(status)
-    .bind(&headers)
-    .bind(&body)
-    .bind(&effect.id.root)
-    .bind(&effect.id.step)
-    .bind(effect.id.round)
-    .bind(effect.id.undos)
-    .bind(&effect.id.identity)
-    .bind(effect.id.generation)
-    .execute(&mut *connection)
-    .await
-    .map_err(StoreError::doing("decide on a write"))?;
+    let mut update =
+        sql("update effect set state = ?, doubted = ?, decided = ?, status = ?, response_headers = ?, response_body = ? where ")
+            .bind(state.as_str())
+            .bind(doubted)
+            .bind(decided)
+            .bind(status)
+            .bind(&headers)
+            .bind(&body);
+    update.push(IS_WRITE);
+    effect.id.bind(update).execute(&mut *connection).await.map_err(StoreError::doing("decide on a write"))?;
     let effect = effect.clone();
     wake(connection, &id.run, now).await?;
     Ok(Ok(effect))

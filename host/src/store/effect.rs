@@ -4,11 +4,16 @@ use jiff::Timestamp;
 
 use super::batch;
 use super::key_value::{self, Claim, SeenValue};
-use super::sql::{Connection, Dialect, Row, Script, sql};
+use super::sql::{Connection, Dialect, Row, Script, Statement, sql};
 use super::terms::Terms;
 use super::writer::Pending;
 use super::{Store, StoreError, millis, timestamp};
 use crate::crash::Point;
+
+/// The columns that a write is known by, in the order in which [`EffectId::bind`] gives their values.
+const KEY: &str = "root, step, round, undos, identity, generation";
+/// Holds for the row of one write; its values are those of [`EffectId::bind`].
+pub(super) const IS_WRITE: &str = "root = ? and step = ? and round = ? and undos = ? and identity = ? and generation = ?";
 
 /// What identifies a write in the line of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -25,6 +30,13 @@ pub struct EffectId {
     pub identity: String,
     /// Raised when the vendor refused the write and a new one is due.
     pub generation: u32,
+}
+
+impl EffectId {
+    /// The values of [`KEY`] and of [`IS_WRITE`].
+    pub(super) fn bind(&self, statement: Statement) -> Statement {
+        statement.bind(&self.root).bind(&self.step).bind(self.round).bind(self.undos).bind(&self.identity).bind(self.generation)
+    }
 }
 
 /// Where a write is.
@@ -212,27 +224,19 @@ impl Store {
             .queue(Terms::none().point(Point::Recording), move |connection| {
                 let effect = effect.clone();
                 Box::pin(async move {
-                    let id = &effect.id;
-                    sql("update effect set state = ?, doubted = ?, status = ?, response_headers = ?, response_body = ?, duration_ms = ? \
-                         where root = ? and step = ? and round = ? and undos = ? and identity = ? and generation = ? \
-                         and exists (select 1 from run where run.id = effect.run and run.id = ? and run.fence = ?)")
+                    let mut update = sql("update effect set \
+                         state = ?, doubted = ?, status = ?, response_headers = ?, response_body = ?, duration_ms = ? where ")
                     .bind(effect.state.as_str())
                     .bind(effect.doubted)
                     .bind(effect.status)
                     .bind(&effect.response_headers)
                     .bind(&effect.response_body)
-                    .bind(effect.duration_ms)
-                    .bind(&id.root)
-                    .bind(&id.step)
-                    .bind(id.round)
-                    .bind(id.undos)
-                    .bind(&id.identity)
-                    .bind(id.generation)
-                    .bind(&effect.run)
-                    .bind(fence)
-                    .execute(connection)
-                    .await
-                    .map_err(StoreError::doing("record the outcome of a write"))?;
+                    .bind(effect.duration_ms);
+                    update
+                        .push(IS_WRITE)
+                        .push(" and exists (select 1 from run where run.id = effect.run and run.id = ? and run.fence = ?)");
+                    let update = effect.id.bind(update).bind(&effect.run).bind(fence);
+                    update.execute(connection).await.map_err(StoreError::doing("record the outcome of a write"))?;
                     Ok(())
                 })
             })
@@ -325,32 +329,31 @@ pub(super) async fn insert_intent(connection: &mut Connection, intent: &Intent) 
         attempt.push(" on conflict do nothing");
         script.add(attempt);
     }
-    let id = &effect.id;
-    let mut write = sql("insert into effect (root, step, round, undos, identity, generation, kind, name, key, method, url, request_headers, request_body, \
-         request_digest, state, doubted, run, attempt, seq, started_at) select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? where ")
-    .bind(&id.root)
-    .bind(&id.step)
-    .bind(id.round)
-    .bind(id.undos)
-    .bind(&id.identity)
-    .bind(id.generation)
-    .bind(&effect.kind)
-    .bind(&effect.name)
-    .bind(&effect.key)
-    .bind(&effect.method)
-    .bind(&effect.url)
-    .bind(&effect.request_headers)
-    .bind(&effect.request_body)
-    .bind(&effect.request_digest)
-    .bind(effect.state.as_str())
-    .bind(effect.doubted)
-    .bind(&effect.run)
-    .bind(effect.attempt)
-    .bind(effect.seq)
-    .bind(millis(effect.started_at));
+    let mut write = sql("insert into effect (");
+    write.push(KEY).push(
+        ", kind, name, key, method, url, request_headers, request_body, request_digest, state, doubted, run, attempt, seq, started_at) \
+         select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? where ",
+    );
+    let mut write = effect
+        .id
+        .bind(write)
+        .bind(&effect.kind)
+        .bind(&effect.name)
+        .bind(&effect.key)
+        .bind(&effect.method)
+        .bind(&effect.url)
+        .bind(&effect.request_headers)
+        .bind(&effect.request_body)
+        .bind(&effect.request_digest)
+        .bind(effect.state.as_str())
+        .bind(effect.doubted)
+        .bind(&effect.run)
+        .bind(effect.attempt)
+        .bind(effect.seq)
+        .bind(millis(effect.started_at));
     write.push_held(&effect.run, intent.fence);
-    write.push(
-        " on conflict (root, step, round, undos, identity, generation) do update set state = excluded.state, doubted = excluded.doubted, \
+    write.push(" on conflict (").push(KEY).push(
+        ") do update set state = excluded.state, doubted = excluded.doubted, \
          url = excluded.url, request_headers = excluded.request_headers, request_body = excluded.request_body, \
          request_digest = excluded.request_digest, run = excluded.run, attempt = excluded.attempt, seq = excluded.seq, \
          started_at = excluded.started_at, duration_ms = null",

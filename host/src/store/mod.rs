@@ -56,7 +56,7 @@ mod writer;
 pub use accept::{Accepted, FirstLease, NewEvent, NewRun, Taker};
 pub use audit::AuditFilter;
 pub use backup::BackupError;
-pub use batch::{BatchEnd, BatchMember, KIND as BATCH, MemberEnd, NewBatch, OpenBatch, Resumed};
+pub use batch::{BatchEnd, BatchMember, IDENTITY as BATCH_IDENTITY, KIND as BATCH, MemberEnd, NewBatch, OpenBatch, Resumed};
 pub use canary::CanaryRollback;
 pub use cause::{CauseRow, DeadRun, NewCause};
 pub use claim::{ClaimedRun, OpenRuns};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::effect::effect_row;
+use super::effect::{IS_WRITE, effect_row};
 use super::recorded::RecordedRead;
 use super::sql::{Connection, Dialect, Row, Statement, sql};
 use super::terms::Terms;
@@ -323,25 +323,19 @@ async fn rewrite(connection: &mut Connection, before: &Group, after: &Group, now
     }
     for (old, new) in before.effects.iter().zip(&after.effects) {
         batch::forget(connection, old).await?;
-        sql("update effect set identity = ?, name = ?, url = ?, request_headers = ?, request_body = ?, request_digest = ?, response_headers = ?, \
-             response_body = ? where root = ? and step = ? and round = ? and undos = ? and identity = ? and generation = ?")
-        .bind(&new.id.identity)
-        .bind(&new.name)
-        .bind(&new.url)
-        .bind(&new.request_headers)
-        .bind(&new.request_body)
-        .bind(&new.request_digest)
-        .bind(&new.response_headers)
-        .bind(&new.response_body)
-        .bind(&old.id.root)
-        .bind(&old.id.step)
-        .bind(old.id.round)
-        .bind(old.id.undos)
-        .bind(&old.id.identity)
-        .bind(old.id.generation)
-        .execute(&mut *connection)
-        .await
-        .map_err(doing())?;
+        let mut update =
+            sql("update effect set identity = ?, name = ?, url = ?, request_headers = ?, request_body = ?, request_digest = ?, \
+             response_headers = ?, response_body = ? where ")
+            .bind(&new.id.identity)
+            .bind(&new.name)
+            .bind(&new.url)
+            .bind(&new.request_headers)
+            .bind(&new.request_body)
+            .bind(&new.request_digest)
+            .bind(&new.response_headers)
+            .bind(&new.response_body);
+        update.push(IS_WRITE);
+        old.id.bind(update).execute(&mut *connection).await.map_err(doing())?;
     }
     for read in &before.reads {
         let same = |kept: &&ReadRow| {

@@ -269,7 +269,7 @@ impl StepCall {
             Ok(snapshot) => snapshot,
             Err(error) => return StepEnd::failed(FailureKind::Busy, telemetry::chain(&error)),
         };
-        let Some(place) = open.members.iter().position(|member| member.is_of(&row.id)) else {
+        let Some(place) = open.members.iter().position(|member| member.write() == row.id) else {
             return StepEnd::failed(FailureKind::Diverged, "its batch does not know it");
         };
         let limits = self.limits(&way.present.config, way.started_at);
