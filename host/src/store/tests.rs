@@ -226,30 +226,37 @@ async fn a_worker_whose_lease_went_to_another_writes_nothing_in_one_piece_either
     assert_eq!(store.attempts(&run.id).await.expect("the store works").len(), 1);
 }
 
+impl EffectRow {
+    /// The write `w` of a run's step `s`, about to leave.
+    pub(crate) fn of_a_run(root: &str, run: &str, now: Timestamp) -> EffectRow {
+        EffectRow {
+            id: EffectId { root: root.to_owned(), step: "s".to_owned(), round: 0, undos: 0, identity: "n:w".to_owned(), generation: 0 },
+            kind: "http".to_owned(),
+            name: Some("w".to_owned()),
+            key: "k".to_owned(),
+            method: "POST".to_owned(),
+            url: "http://sink/".to_owned(),
+            request_headers: "[]".to_owned(),
+            request_body: None,
+            request_digest: Vec::new(),
+            state: EffectState::Intent,
+            doubted: false,
+            status: None,
+            response_headers: None,
+            response_body: None,
+            run: run.to_owned(),
+            attempt: 1,
+            seq: 1,
+            started_at: now,
+            duration_ms: None,
+            decided: None,
+        }
+    }
+}
+
 /// The first write of a run's step.
 fn intent(run: &ClaimedRun, now: Timestamp) -> Intent {
-    let effect = EffectRow {
-        id: EffectId { root: run.root.clone(), step: "s".to_owned(), round: 0, undos: 0, identity: "n:w".to_owned(), generation: 0 },
-        kind: "http".to_owned(),
-        name: Some("w".to_owned()),
-        key: "k".to_owned(),
-        method: "POST".to_owned(),
-        url: "http://sink/".to_owned(),
-        request_headers: "[]".to_owned(),
-        request_body: None,
-        request_digest: Vec::new(),
-        state: EffectState::Intent,
-        doubted: false,
-        status: None,
-        response_headers: None,
-        response_body: None,
-        run: run.id.clone(),
-        attempt: 1,
-        seq: 1,
-        started_at: now,
-        duration_ms: None,
-        decided: None,
-    };
+    let effect = EffectRow::of_a_run(&run.root, &run.id, now);
     let (input, plugin) = ("{}".to_owned(), "p".to_owned());
     Intent {
         fence: run.fence,

@@ -150,35 +150,17 @@ mod tests {
     use crate::store::{EffectId, EffectState};
 
     fn sent(name: Option<&str>, url: &str, headers: &str, body: &str) -> EffectRow {
-        let id = EffectId {
-            root: "root".to_owned(),
-            step: "step".to_owned(),
-            round: 0,
-            undos: 0,
-            identity: name.map_or("u:1".to_owned(), |name| format!("n:{name}")),
-            generation: 0,
-        };
+        let row = EffectRow::of_a_run("root", "run", jiff::Timestamp::UNIX_EPOCH);
         EffectRow {
-            kind: "http".to_owned(),
-            id,
+            id: EffectId { identity: name.map_or("u:1".to_owned(), |name| format!("n:{name}")), ..row.id },
             name: name.map(str::to_owned),
-            key: "key".to_owned(),
-            method: "POST".to_owned(),
             url: url.to_owned(),
             request_headers: headers.to_owned(),
             request_body: Some(body.as_bytes().to_vec()),
             request_digest: Sha256::digest(body.as_bytes()).to_vec(),
             state: EffectState::Done,
-            doubted: false,
-            decided: None,
             status: Some(200),
-            response_headers: None,
-            response_body: None,
-            run: "run".to_owned(),
-            attempt: 1,
-            seq: 1,
-            started_at: jiff::Timestamp::UNIX_EPOCH,
-            duration_ms: None,
+            ..row
         }
     }
 

@@ -2,7 +2,7 @@ use std::future::Future;
 use std::task::{Context, Poll, Waker};
 
 use super::*;
-use crate::store::{EffectId, EffectRow, EffectState};
+use crate::store::EffectRow;
 
 fn kind(action: &str) -> Kind {
     Kind {
@@ -16,28 +16,7 @@ fn kind(action: &str) -> Kind {
 }
 
 fn part(run: &str) -> Part {
-    let effect = EffectRow {
-        id: EffectId { root: run.to_owned(), step: "s".to_owned(), round: 0, undos: 0, identity: String::new(), generation: 0 },
-        kind: "batch".to_owned(),
-        name: None,
-        key: String::new(),
-        method: String::new(),
-        url: String::new(),
-        request_headers: String::new(),
-        request_body: None,
-        request_digest: Vec::new(),
-        state: EffectState::Intent,
-        doubted: false,
-        status: None,
-        response_headers: None,
-        response_body: None,
-        run: run.to_owned(),
-        attempt: 1,
-        seq: 1,
-        started_at: jiff::Timestamp::UNIX_EPOCH,
-        duration_ms: None,
-        decided: None,
-    };
+    let effect = EffectRow::of_a_run(run, run, jiff::Timestamp::UNIX_EPOCH);
     Part { intent: Intent { fence: 1, effect, opening: None }, context: "0123456789".to_owned(), answer: None }
 }
 
