@@ -32,6 +32,7 @@ pub mod credentials;
 pub mod registry;
 pub mod tls;
 
+pub mod amount;
 pub mod api;
 pub mod cli;
 pub mod clock;

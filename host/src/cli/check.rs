@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{ConfigArg, Failure, one_line};
+use crate::amount;
 use crate::config::{self, ComponentSource, Loaded, Problem, Problems, Severity, SourceKind};
 use crate::doctor::{self, Compared};
 use crate::registry::{Component, Descriptor, Supply};
@@ -66,9 +67,8 @@ fn with_components(problems: Problems) -> Problems {
 fn summed(text: &str, list: &[Problem]) -> String {
     let count = |severity| list.iter().filter(|problem| problem.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    let plural = |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
-    let warnings = if warnings > 0 { format!(", {}", plural(warnings, "warning")) } else { String::new() };
-    format!("{}\n{}{warnings}", text.trim_end(), plural(errors, "error"))
+    let warnings = if warnings > 0 { format!(", {}", amount::count(warnings as u64, "warning", "warnings")) } else { String::new() };
+    format!("{}\n{}{warnings}", text.trim_end(), amount::count(errors as u64, "error", "errors"))
 }
 
 fn report(loaded: &Loaded, plugins: &[(String, Component, Descriptor, bool)]) {
@@ -104,11 +104,10 @@ fn report(loaded: &Loaded, plugins: &[(String, Component, Descriptor, bool)]) {
             (kind, None) => anstream::println!("source {}: {}", source.name, kind.word()),
         }
     }
-    let count = |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
     anstream::println!(
         "{}: {}, {}, no mistakes",
         loaded.file,
-        count(loaded.config.plugins.len(), "plugin"),
-        count(loaded.config.routes.len(), "route")
+        amount::count(loaded.config.plugins.len() as u64, "plugin", "plugins"),
+        amount::count(loaded.config.routes.len() as u64, "route", "routes")
     );
 }

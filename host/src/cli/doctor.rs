@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::events::print_json;
 use super::{ConfigArg, Failure, up};
+use crate::amount;
 use crate::config;
 use crate::doctor::{self, Area, Asked, Finding, Report, Severity};
 
@@ -138,10 +139,13 @@ fn print(report: &Report, quiet: bool) {
         }
         show(finding, columns);
     }
-    let plural = |number: usize, one: &str| if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") };
     let (ok, warnings, errors) = (report.count(Severity::Ok), report.count(Severity::Warning), report.count(Severity::Error));
     let gap = if area.is_some() { "\n" } else { "" };
-    anstream::println!("{gap}{ok} ok, {}, {}", plural(warnings, "warning"), plural(errors, "error"));
+    anstream::println!(
+        "{gap}{ok} ok, {}, {}",
+        amount::count(warnings as u64, "warning", "warnings"),
+        amount::count(errors as u64, "error", "errors")
+    );
 }
 
 fn show(finding: &Finding, columns: usize) {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{ConfigArg, Failure};
+use crate::amount;
 use crate::clock::Clock;
 use crate::config::{self, Loaded};
 use crate::credentials::Vault;
@@ -68,7 +69,7 @@ impl Store {
                     Err(error) => return Err(Failure::error(&error)),
                 };
                 store.close().await;
-                anstream::println!("wrote {} ({})", file.display(), size_text(bytes));
+                anstream::println!("wrote {} ({})", file.display(), amount::size(bytes));
                 if let config::Secrets::File(key) = &loaded.config.secrets {
                     anstream::eprintln!("its secrets open only with the key in {}: keep a copy of that elsewhere", key.display());
                 }
@@ -141,24 +142,12 @@ fn size_json(size: &StoreSize) -> serde_json::Value {
 }
 
 fn print_size(size: &StoreSize) {
-    let free = size.free_bytes.map_or(String::new(), |free| format!(", of which {} free for new rows", size_text(free)));
-    anstream::println!("{}{free}", size_text(size.bytes));
+    let free = size.free_bytes.map_or(String::new(), |free| format!(", of which {} free for new rows", amount::size(free)));
+    anstream::println!("{}{free}", amount::size(size.bytes));
     let oldest = size.oldest_event.map_or("none".to_owned(), |time| time.to_string());
     anstream::println!("runs that have not ended: {}; dead letters: {}; oldest event: {oldest}\n", size.open_runs, size.dead_letters);
     anstream::println!("{:12} {:>12} {:>12}", "table", "rows", "size");
     for (name, rows, bytes) in &size.tables {
-        anstream::println!("{name:12} {rows:>12} {:>12}", size_text(*bytes));
+        anstream::println!("{name:12} {rows:>12} {:>12}", amount::size(*bytes));
     }
-}
-
-/// Bytes for people.
-fn size_text(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut size = bytes as f64;
-    let mut unit = 0;
-    while size >= 1024.0 && unit + 1 < UNITS.len() {
-        size /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{bytes} B") } else { format!("{size:.1} {}", UNITS[unit]) }
 }

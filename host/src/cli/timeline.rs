@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::plain;
+use crate::amount;
 
 /// Width of the part that holds names.
 const NAMES: usize = 44;
@@ -92,7 +93,7 @@ fn draw_run(text: &mut String, run: &Value) {
 /// Who waits behind a run that holds its order key.
 fn draw_queue(text: &mut String, run: &Value) {
     let behind = run["waiting_behind"].as_u64().unwrap_or(0);
-    let waiting = if behind == 1 { "1 run waits".to_owned() } else { format!("{behind} runs wait") };
+    let waiting = amount::count(behind, "run waits", "runs wait");
     if run["keeps_key"] == true {
         let _ = writeln!(text, "  keeps its order key, {waiting} behind it: a replay goes on in its place, cancel gives the key up");
     } else if behind > 0 {
@@ -179,7 +180,7 @@ fn draw_rounds(text: &mut String, step: &Value, rail: &str) {
     let stopped = step["stopped_by"]["type"].as_str().map(|kind| format!(", ended by an event {}", plain(kind)));
     let exhausted = (step["exhausted"] == true).then(|| ", and what it was repeated for did not come".to_owned());
     if let Some(end) = stopped.or(exhausted).or_else(|| (rounds > 1).then(String::new)) {
-        let rounds = if rounds == 1 { "1 round".to_owned() } else { format!("{rounds} rounds") };
+        let rounds = amount::count(rounds, "round", "rounds");
         let _ = writeln!(text, "  {rail}            {rounds}{end}");
     }
 }

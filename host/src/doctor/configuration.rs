@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::Patient;
 use super::components::{Compared, compare};
-use super::finding::{Check, Finding, count, shown};
+use super::finding::{Check, Finding, shown};
+use crate::amount::count;
 use crate::config::{ComponentSource, Loaded, Problem, Problems};
 use crate::registry::{Component, Sources, Supply};
 use crate::telemetry;

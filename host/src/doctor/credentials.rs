@@ -4,8 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::Patient;
-use super::finding::{Check, Finding, count, span};
+use super::finding::{Check, Finding};
 use super::host::Seen;
+use crate::amount::{count, span};
 use crate::config::{Access, Credential};
 use crate::credentials::{Inspected, Vault, inspect, kind};
 use crate::store::Store;

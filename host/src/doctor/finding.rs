@@ -231,34 +231,6 @@ pub(super) fn shown(path: &Path, base: &Path) -> String {
     path.strip_prefix(base).unwrap_or(path).display().to_string()
 }
 
-/// Bytes for people.
-pub(super) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut size = bytes as f64;
-    let mut unit = 0;
-    while size >= 1024.0 && unit + 1 < UNITS.len() {
-        size /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{bytes} B") } else { format!("{size:.1} {}", UNITS[unit]) }
-}
-
-/// A span of time for people: its largest unit.
-pub(super) fn span(seconds: i64) -> String {
-    let (number, unit) = match seconds.unsigned_abs() {
-        seconds @ 0..120 => (seconds, "second"),
-        seconds @ 120..7200 => (seconds / 60, "minute"),
-        seconds @ 7200..172_800 => (seconds / 3600, "hour"),
-        seconds => (seconds / 86_400, "day"),
-    };
-    if number == 1 { format!("1 {unit}") } else { format!("{number} {unit}s") }
-}
-
-/// A number of things.
-pub(super) fn count(number: u64, one: &str, many: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,15 +241,6 @@ mod tests {
         for check in Check::ALL {
             assert!(manual.contains(&format!("`{}`", check.as_str())), "{} is not in docs/operations.md", check.as_str());
         }
-    }
-
-    #[test]
-    fn a_span_is_told_in_its_largest_unit() {
-        let told = [0, 1, 119, 120, 7199, 7200, 172_799, 172_800, -3600].map(span);
-        assert_eq!(
-            told,
-            ["0 seconds", "1 second", "119 seconds", "2 minutes", "119 minutes", "2 hours", "47 hours", "2 days", "60 minutes"]
-        );
     }
 
     #[test]

@@ -11,9 +11,10 @@ use tokio::net::TcpSocket;
 use url::Url;
 
 use super::credentials::SOON;
-use super::finding::{Check, Finding, count, shown, span};
+use super::finding::{Check, Finding, shown};
 use super::round::{Round, all};
 use super::{Asked, Patient, configuration, machine};
+use crate::amount::{count, span};
 use crate::config::{Access, Config, Loaded};
 use crate::credentials::{Vault, resolve};
 use crate::outbound::{HttpError, Probe};

@@ -7,7 +7,8 @@ use rustix::fs::statvfs;
 use rustix::process::{Resource, getrlimit};
 
 use super::Patient;
-use super::finding::{Check, Finding, count, shown, size, span};
+use super::finding::{Check, Finding, shown};
+use crate::amount::{count, size, span};
 use crate::clock;
 use crate::config::Config;
 use crate::crash;

@@ -13,10 +13,11 @@ use url::{Host, Url};
 
 use super::Patient;
 use super::credentials::SOON;
-use super::finding::{Check, Finding, count, span};
+use super::finding::{Check, Finding};
 use super::machine::Dates;
 use super::round::{Look, Round};
 use crate::access;
+use crate::amount::{count, span};
 use crate::builtin::mail;
 use crate::config::{ComponentSource, Config, CredentialKind, HostPattern, NatsServer, OAuth2Client, Registry, SourceKind};
 use crate::nats;

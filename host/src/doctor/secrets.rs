@@ -1,7 +1,8 @@
 //! The sealing key, what it seals, and the secrets that the configuration names.
 
 use super::Patient;
-use super::finding::{Check, Finding, count, shown};
+use super::finding::{Check, Finding, shown};
+use crate::amount::count;
 use crate::config::{self, Secrets};
 use crate::credentials::{KeyError, Missing, Vault, VaultError, load_key};
 use crate::store::Store;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
 
 use super::Patient;
-use super::finding::{Check, Finding, count, shown, size};
+use super::finding::{Check, Finding, shown};
+use crate::amount::{count, size};
 use crate::config::Secrets;
 use crate::store::{Store, StoreError, is_server};
 use crate::telemetry;

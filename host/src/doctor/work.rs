@@ -3,8 +3,9 @@
 use jiff::SignedDuration;
 
 use super::Patient;
-use super::finding::{Check, Finding, count, span};
+use super::finding::{Check, Finding};
 use super::host::{Seen, alive};
+use crate::amount::{count, span};
 use crate::clock::later;
 use crate::store::{Lane, SourceRow, SourceState, Store, StoreError};
 use crate::telemetry;

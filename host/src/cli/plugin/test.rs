@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use super::{record, rehearsed};
+use crate::amount;
 use crate::cli::{Failure, one_line};
 use crate::rehearsal::{Case, Descriptions, Fault, FoundCases, Project, Stage, trial};
 use crate::telemetry::{self, plain_lines};
@@ -70,11 +71,10 @@ impl Test {
                 anstream::println!("{error}");
             }
             show(&verdicts);
-            let count = |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
             let faults = verdicts.iter().filter(|verdict| verdict.fault.is_some() && !verdict.is_of_description()).count();
-            let with = if faults > 0 { format!(", {}", count(faults, "fault")) } else { String::new() };
+            let with = if faults > 0 { format!(", {}", amount::count(faults as u64, "fault", "faults")) } else { String::new() };
             let cases = verdicts.iter().filter(|verdict| verdict.fault.is_none()).count();
-            anstream::println!("{}{with}, {failed} failed", count(cases + errors.len(), "case"));
+            anstream::println!("{}{with}, {failed} failed", amount::count((cases + errors.len()) as u64, "case", "cases"));
         }
         if failed > 0 { Err(Failure::Failed("the connector does not do what its cases say".to_owned())) } else { Ok(()) }
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::super::timeline::{items, string};
 use super::seen::Seen;
+use crate::amount;
 
 /// How it looks.
 #[derive(Debug, Clone, Copy)]
@@ -141,7 +142,7 @@ fn figures(seen: &Seen, width: usize, look: Look) -> Vec<Line<'static>> {
         ),
     ];
     let style = if dead > 0 { look.of(Color::Red) } else { Style::new() };
-    lines.push(fitted(format!("dead       {dead} dead {}", if dead == 1 { "letter" } else { "letters" }), width, style));
+    lines.push(fitted(format!("dead       {}", amount::count(dead, "dead letter", "dead letters")), width, style));
     lines.push(chart("accepted", "events", Color::Green));
     lines.push(chart("failed_attempts", "failures", Color::Red));
     lines

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::client::Client;
 use super::super::{Failure, plain};
+use crate::amount;
 
 /// Failing actions of which the reason is fetched.
 const REASONS: usize = 10;
@@ -84,7 +85,7 @@ impl Seen {
     pub(super) async fn replay(&self, eid: &str) -> Result<String, Failure> {
         let answer = self.client.post(&format!("/v1/events/{eid}/replay"), json!({})).await?;
         let replays = answer["replays"].as_array().map_or(0, Vec::len);
-        Ok(format!("{replays} {} of {eid} began", if replays == 1 { "replay" } else { "replays" }))
+        Ok(format!("{} of {eid} began", amount::count(replays as u64, "replay", "replays")))
     }
 
     /// The last failed attempt's own words.
