@@ -53,26 +53,29 @@ pub(super) struct Reply {
     pub(super) body: BytesMut,
 }
 
+/// A client for places where somebody logs in. No request takes longer than `time`, connecting and reading included.
+pub fn login_client(tls: ClientConfig, time: Duration) -> Result<reqwest::Client, reqwest::Error> {
+    // Port 0 stands for the port of the URL. Whoever answers for DNS must not decide where `http://localhost` is.
+    let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].map(|ip| SocketAddr::new(ip, 0));
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        // A code or a refresh token may be good for one request only.
+        .retry(reqwest::retry::never())
+        // Plain HTTP to loopback would go through a proxy in the clear.
+        .no_proxy()
+        .resolve_to_addrs("localhost", &loopback)
+        .timeout(time)
+        // Requests are minutes apart: a kept connection would mostly be a dead one.
+        .pool_max_idle_per_host(0)
+        .user_agent(concat!("sangam/", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
 impl TokenClient {
     /// A client with this TLS configuration.
     pub fn new(tls: ClientConfig) -> Result<Self, EndpointError> {
-        // Port 0 stands for the port of the URL. Whoever answers for DNS must not decide where `http://localhost` is.
-        let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].map(|ip| SocketAddr::new(ip, 0));
-        reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            // A refresh token may be good for one request only.
-            .retry(reqwest::retry::never())
-            // Plain HTTP to loopback would go through a proxy in the clear.
-            .no_proxy()
-            .resolve_to_addrs("localhost", &loopback)
-            .timeout(REQUEST_TIME)
-            // Requests are minutes apart: a kept connection would mostly be a dead one.
-            .pool_max_idle_per_host(0)
-            .user_agent(concat!("sangam/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map(Self)
-            .map_err(EndpointError::Setup)
+        login_client(tls, REQUEST_TIME).map(Self).map_err(EndpointError::Setup)
     }
 
     /// Posts the form. Every status but a redirect is a reply.

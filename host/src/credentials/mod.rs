@@ -40,7 +40,7 @@ mod vault;
 pub use api_token::{Permission, Role, allows};
 pub use broker::{Attached, Broker};
 pub use connect::{Answer, Asked, ConnectError, Connected, Ended};
-pub use endpoint::{EndpointError, MOST_ANSWER, REQUEST_TIME, TokenClient};
+pub use endpoint::{EndpointError, MOST_ANSWER, REQUEST_TIME, TokenClient, login_client};
 pub use error::{CredentialError, Held, Remedy, Unreadable, VendorAnswer};
 pub use inspection::{Inspected, inspect, kind};
 pub use jwt::JwtError;

@@ -3,7 +3,6 @@
 //! Sockets go to the configured issuer and to the endpoints that it names, over TLS (or plain to loopback, where the issuer itself is there). No
 //! redirect is followed, no answer read that is longer than it may be.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::keys::Keys;
 use super::{UnderWay, endpoint, shown};
-use crate::credentials::Secret;
+use crate::credentials::{Secret, login_client};
 
 /// For one request, connecting and reading included.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
@@ -114,20 +113,7 @@ struct Known {
 
 impl Provider {
     pub(super) fn new(issuer: &str, tls: rustls::ClientConfig) -> Result<Provider, ProviderError> {
-        // Port 0 stands for the port of the URL. Whoever answers for DNS must not decide where `http://localhost` is.
-        let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].map(|ip| SocketAddr::new(ip, 0));
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            // A code is good for one request only.
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .resolve_to_addrs("localhost", &loopback)
-            .timeout(REQUEST_TIME)
-            .pool_max_idle_per_host(0)
-            .user_agent(concat!("sangam/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| ProviderError::Setup(Arc::new(error)))?;
+        let http = login_client(tls, REQUEST_TIME).map_err(|error| ProviderError::Setup(Arc::new(error)))?;
         Ok(Provider { http, issuer: issuer.to_owned(), known: Mutex::default() })
     }
 
