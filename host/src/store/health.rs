@@ -85,18 +85,17 @@ impl Store {
 
     /// The event of that turn is in the store.
     pub async fn credential_told(&self, name: &str, number: i64) -> Result<(), StoreError> {
+        self.told("update credential_health set told = ?1 where name = ?2 and told < ?1", name, number).await
+    }
+
+    /// Notes that the event of a turn, of whatever has turned, is in the store: the statement gets its number and the name.
+    pub(super) async fn told(&self, statement: &'static str, name: &str, number: i64) -> Result<(), StoreError> {
         let name = name.to_owned();
         self.writer
             .write(Terms::none(), move |connection| {
                 let name = name.clone();
                 Box::pin(async move {
-                    sql("update credential_health set told = ? where name = ? and told < ?")
-                        .bind(number)
-                        .bind(name)
-                        .bind(number)
-                        .execute(connection)
-                        .await
-                        .map_err(StoreError::doing("note that it was told"))?;
+                    sql(statement).bind(number).bind(name).execute(connection).await.map_err(StoreError::doing("note that it was told"))?;
                     Ok(())
                 })
             })

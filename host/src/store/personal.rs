@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::effect::{IS_WRITE, effect_row};
-use super::recorded::RecordedRead;
+use super::recorded::{RecordedRead, recorded_read};
 use super::sql::{Connection, Dialect, Row, Statement, sql};
 use super::terms::Terms;
 use super::{Store, StoreError, batch, key_value, millis, timestamp};
@@ -259,15 +259,7 @@ impl Store {
 }
 
 fn read_row(row: &Row) -> ReadRow {
-    let read = RecordedRead {
-        identity: row.get("identity"),
-        method: row.get("method"),
-        url: row.get("url"),
-        status: row.get("status"),
-        headers: row.get("response_headers"),
-        body: row.get("response_body"),
-    };
-    ReadRow { run: row.get("run"), step: row.get("step"), attempt: row.get("attempt"), read }
+    ReadRow { run: row.get("run"), step: row.get("step"), attempt: row.get("attempt"), read: recorded_read(row) }
 }
 
 async fn rewrite(connection: &mut Connection, before: &Group, after: &Group, now: Timestamp) -> Result<bool, StoreError> {

@@ -39,15 +39,7 @@ impl Store {
         .fetch_all(&self.readers)
         .await
         .map_err(StoreError::doing("read recorded answers"))?;
-        let read = |row: &Row| RecordedRead {
-            identity: row.get("identity"),
-            method: row.get("method"),
-            url: row.get("url"),
-            status: row.get("status"),
-            headers: row.get("response_headers"),
-            body: row.get("response_body"),
-        };
-        Ok(rows.iter().map(read).map(|read| (read.identity.clone(), read)).collect())
+        Ok(rows.iter().map(recorded_read).map(|read| (read.identity.clone(), read)).collect())
     }
 
     /// Removes one portion of the answers that are too old. Says whether there is more.
@@ -95,4 +87,16 @@ pub(super) async fn keep(
         .map_err(StoreError::doing("keep answers to reads"))?;
     }
     Ok(())
+}
+
+/// From a row of `recorded_read`.
+pub(super) fn recorded_read(row: &Row) -> RecordedRead {
+    RecordedRead {
+        identity: row.get("identity"),
+        method: row.get("method"),
+        url: row.get("url"),
+        status: row.get("status"),
+        headers: row.get("response_headers"),
+        body: row.get("response_body"),
+    }
 }

@@ -154,22 +154,7 @@ impl Store {
 
     /// The event of that turn is in the store.
     pub async fn subscriber_told(&self, name: &str, number: i64) -> Result<(), StoreError> {
-        let name = name.to_owned();
-        self.writer
-            .write(Terms::none(), move |connection| {
-                let name = name.clone();
-                Box::pin(async move {
-                    sql("update subscriber set told = ? where name = ? and told < ?")
-                        .bind(number)
-                        .bind(name)
-                        .bind(number)
-                        .execute(connection)
-                        .await
-                        .map_err(StoreError::doing("note that it was told"))?;
-                    Ok(())
-                })
-            })
-            .await
+        self.told("update subscriber set told = ?1 where name = ?2 and told < ?1", name, number).await
     }
 }
 
