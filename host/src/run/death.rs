@@ -115,51 +115,13 @@ impl RunState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{JournalPolicy, OnDoubt, OrderOnDead, Retry, Step};
+    use crate::run::tests::{NOW, route, step};
     use crate::run::{Outcome, StepFailure, Task, UndoFacts};
     use jiff::Timestamp;
-    use std::time::Duration;
-
-    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
-
-    fn step(name: &str, on_failure: OnFailure) -> Step {
-        Step {
-            name: name.to_owned(),
-            plugin: "crm".to_owned(),
-            action: "act".to_owned(),
-            with: None,
-            needs: Vec::new(),
-            when: None,
-            timeout: Duration::from_secs(30),
-            retry: Retry { max_attempts: 3, initial: Duration::from_secs(1), factor: 2.0, max: Duration::from_secs(3), jitter: 0.5 },
-            on_failure,
-            on_doubt: OnDoubt::Resend,
-            quiet: None,
-            journal: JournalPolicy::default(),
-            repeat: None,
-        }
-    }
-
-    fn route(steps: Vec<Step>) -> Route {
-        Route {
-            name: "route".to_owned(),
-            types: Vec::new(),
-            sources: Vec::new(),
-            when: None,
-            order_by: None,
-            order_on_dead: OrderOnDead::Release,
-            order_while_waiting: false,
-            deadline: Duration::from_secs(3600),
-            redact: Vec::new(),
-            retention: None,
-            dead_letter_retention: None,
-            steps,
-        }
-    }
 
     #[test]
     fn a_death_has_a_kind_and_a_plugin() {
-        let route = route(vec![step("may", OnFailure::Continue), step("must", OnFailure::DeadLetter)]);
+        let route = route(vec![step("may", &[], OnFailure::Continue), step("must", &[], OnFailure::DeadLetter)]);
         let died = |failures: &[(usize, FailureKind)]| {
             let mut state = RunState::new(&route, Timestamp::MAX);
             for (index, kind) in failures {
@@ -185,7 +147,8 @@ mod tests {
     fn an_undo_does_not_hide_what_a_run_died_of() {
         use FailureKind::{Rejected, Retry};
         // Side by side, the first two having something to undo.
-        let steps = vec![step("may", OnFailure::Continue), step("slow", OnFailure::DeadLetter), step("must", OnFailure::Undo)];
+        let steps =
+            vec![step("may", &[], OnFailure::Continue), step("slow", &[], OnFailure::DeadLetter), step("must", &[], OnFailure::Undo)];
         let route = route(steps);
         let mut state = RunState::new(&route, Timestamp::MAX);
         for (index, kind) in [(0, Rejected), (1, Retry), (2, Rejected)] {
@@ -209,7 +172,7 @@ mod tests {
 
     #[test]
     fn what_died_of_the_same_has_one_cause() {
-        let route = route(vec![step("must", OnFailure::DeadLetter), step("too", OnFailure::DeadLetter)]);
+        let route = route(vec![step("must", &[], OnFailure::DeadLetter), step("too", &[], OnFailure::DeadLetter)]);
         let died = |index: usize, kind: FailureKind, reason: &str| {
             let mut state = RunState::new(&route, Timestamp::MAX);
             state.start(&route, Task::Step(index), NOW).expect("it is its turn");

@@ -10,7 +10,7 @@ mod undo;
 use super::*;
 use crate::config::{JournalPolicy, OnDoubt, OrderOnDead, Repeat, Retry, Step};
 
-fn step(name: &str, needs: &[usize], on_failure: OnFailure) -> Step {
+pub(super) fn step(name: &str, needs: &[usize], on_failure: OnFailure) -> Step {
     Step {
         name: name.to_owned(),
         plugin: "crm".to_owned(),
@@ -28,7 +28,7 @@ fn step(name: &str, needs: &[usize], on_failure: OnFailure) -> Step {
     }
 }
 
-fn route(steps: Vec<Step>) -> Route {
+pub(super) fn route(steps: Vec<Step>) -> Route {
     Route {
         name: "route".to_owned(),
         types: Vec::new(),
@@ -45,7 +45,7 @@ fn route(steps: Vec<Step>) -> Route {
     }
 }
 
-const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+pub(super) const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
 fn after(seconds: i64) -> Timestamp {
     NOW + SignedDuration::from_secs(seconds)
