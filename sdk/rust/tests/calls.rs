@@ -132,6 +132,64 @@ fn an_undo_sees_what_was_written() {
 }
 
 #[test]
+fn a_host_insists_and_undoes_what_came_of_it() {
+    let mut answers = [200, 503, 429, 200, 204, 204].into_iter();
+    let mut host = host(move |_| testing::text(answers.next().expect("six requests"), ""));
+    let input = json!({ "ticket": "1", "notes": ["a", "b"] });
+    let (output, attempts) = host.insist::<Desk>("add-notes", &input);
+    assert_eq!((&output, attempts), (&json!({ "total": 1 }), 3));
+    assert_eq!(host.undo::<Desk>("remove-notes", &input, &output), Ok(json!(null)));
+    let removed: Vec<_> = host.sent[4..].iter().map(|sent| (sent.method.as_str(), sent.name.as_deref())).collect();
+    assert_eq!(removed, [("DELETE", Some("note/a")), ("DELETE", Some("note/b"))]);
+}
+
+#[test]
+#[should_panic(expected = "answered 400")]
+fn a_host_does_not_insist_where_that_is_no_use() {
+    host(|_| testing::text(400, "")).insist::<Desk>("add-notes", &json!({ "ticket": "1", "notes": ["a"] }));
+}
+
+/// Says of its undo's writes what it was told.
+struct Told;
+
+impl Plugin for Told {
+    type Config = Value;
+    const NAME: &'static str = "told";
+    const TITLE: &'static str = "Told";
+}
+
+impl Connector for Told {
+    fn actions(a: &mut Actions<Self>) {
+        a.action("write", "Write", |_: Value, cx: &Context<Value>| {
+            cx.post("https://a.example").name("w").send().map(|answer| answer.status)
+        });
+        a.action("tell", "Tell", |undo: Undo<Value, Value>, _: &Context<Value>| {
+            Ok(json!(undo.effects.iter().map(|effect| format!("{:?}", effect.state)).collect::<Vec<_>>()))
+        });
+    }
+}
+
+#[test]
+fn an_undo_is_told_what_is_known_of_each_write() {
+    let told = |answers: &[u16]| {
+        let mut left = answers.to_vec().into_iter();
+        let mut host = Host::new(move |_| {
+            left.next().filter(|status| *status > 0).map(|status| testing::text(status, "")).ok_or(NoAnswer::Timeout("late".into()))
+        });
+        for attempt in 1..=answers.len() {
+            host.attempt = attempt as u32;
+            let _ = host.invoke::<Told>("write", json!({}));
+        }
+        host.undo::<Told>("tell", &json!({}), &Value::Null).expect("told")
+    };
+    let cases: [(&[u16], &str); 6] =
+        [(&[200], "Done"), (&[503], "InDoubt"), (&[0], "InDoubt"), (&[422], "Failed"), (&[503, 422], "InDoubt"), (&[503, 200], "Done")];
+    for (answers, state) in cases {
+        assert_eq!(told(answers), json!([state]), "{answers:?}");
+    }
+}
+
+#[test]
 fn a_stream_gives_events_and_a_cursor_and_may_not_write() {
     let mut host = host(|_| testing::json(200, json!({ "ticket": 7 })));
     let page = host.poll::<Desk>("tickets", Some(json!(3)), 10).expect("a page");

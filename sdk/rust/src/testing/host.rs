@@ -1,13 +1,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
+    fmt, mem,
 };
 
 use serde_json::{Value, json};
 
 use super::{Answer, Line, NoAnswer, Sent, imports};
 use crate::{
-    Connector, Failure, Inbound, NewEvent, Page, Received, Response, Source,
+    Connector, Failure, FailureKind, Inbound, NewEvent, Page, Received, Response, Source,
     bindings::{http, key_value},
     connector::{invoke, invoke_batch},
     source::{poll, receive},
@@ -38,6 +38,7 @@ pub struct Host {
     /// The key-value space.
     pub store: BTreeMap<String, Vec<u8>>,
     journal: BTreeMap<String, Response>,
+    effects: Vec<Value>,
     done_now: BTreeSet<String>,
     may_write: bool,
     system: System,
@@ -63,6 +64,7 @@ impl Host {
             events: Vec::new(),
             store: BTreeMap::new(),
             journal: BTreeMap::new(),
+            effects: Vec::new(),
             done_now: BTreeSet::new(),
             may_write: true,
             system: Box::new(move |request| system(request).answer()),
@@ -87,6 +89,34 @@ impl Host {
         let outcome = self.call(|| invoke::<P>(action.to_owned(), input.to_string(), context.to_string()))?;
         self.events.extend(outcome.events.iter().map(|event| parse(event)));
         Ok(parse(&outcome.data))
+    }
+
+    /// Does an action until it succeeds, as the host does; says how many attempts that took.
+    ///
+    /// # Panics
+    /// Where the action says that trying again can't help, and after eight attempts.
+    pub fn insist<P: Connector>(&mut self, action: &str, input: &Value) -> (Value, u32) {
+        for attempt in 1..=8 {
+            self.attempt = attempt;
+            match self.invoke::<P>(action, input.clone()) {
+                Ok(output) => return (output, attempt),
+                Err(failure) => assert_ne!(failure.kind, FailureKind::Rejected, "{failure}"),
+            }
+        }
+        panic!("{action} does not come to an end");
+    }
+
+    /// Does an action that undoes another, which was given `input` and gave `output` (null where it failed). It is told of the writes of this host so
+    /// far: as a step of its own, it has a journal of its own.
+    ///
+    /// # Errors
+    /// Those of the action.
+    pub fn undo<P: Connector>(&mut self, action: &str, input: &Value, output: &Value) -> Result<Value, Failure> {
+        let undo = json!({ "input": input, "output": output, "effects": self.effects });
+        let step = (mem::take(&mut self.journal), mem::take(&mut self.effects), mem::replace(&mut self.attempt, 1));
+        let outcome = self.invoke::<P>(action, undo);
+        (self.journal, self.effects, self.attempt) = step;
+        outcome
     }
 
     /// Does one action for several runs at once: each has an id, a key and a line of its own. The journal is the batch's.
@@ -189,6 +219,13 @@ impl Host {
             }
         }
         let answer = (self.system)(&sent);
+        if sent.writes() {
+            // A write that goes again is the same effect.
+            let known = self.effects.iter().position(|effect| name.is_some() && effect["name"].as_str() == name.as_deref());
+            let known = known.map(|known| self.effects.remove(known));
+            let doubted = known.is_some_and(|known| known["state"] == "in-doubt");
+            self.effects.push(effect(&sent, answer.as_ref().ok(), doubted));
+        }
         self.sent.push(sent);
         let response = answer?;
         if let Some(name) = name.filter(|_| response.is_success()) {
@@ -214,6 +251,25 @@ impl Host {
         keys.truncate(limit);
         key_value::Keys { next_cursor: keys.last().filter(|_| more).cloned(), keys }
     }
+}
+
+/// What the undo of a step is told of one of its writes.
+fn effect(sent: &Sent, answer: Option<&Response>, doubted: bool) -> Value {
+    let state = match answer.map(|answer| answer.status) {
+        None | Some(408 | 500..) => "in-doubt",
+        // After a doubt no refusal proves anything.
+        Some(400..500) if doubted => "in-doubt",
+        Some(400..500) => "failed",
+        Some(_) => "done",
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    json!({
+        "name": sent.name,
+        "key": sent.key,
+        "state": state,
+        "request": { "method": sent.method, "url": sent.url, "headers": {}, "body": sent.text() },
+        "response": answer.map(|answer| json!({ "status": answer.status, "headers": {}, "body": text(&answer.body) })),
+    })
 }
 
 fn wire(response: Response) -> http::Response {
