@@ -4,7 +4,7 @@ mod far_end;
 mod streams;
 
 use far_end::FarEnd;
-use reqwest::Method;
+use sangam_far_end::reqwest::Method;
 use sangam_saas::FaultAct;
 use sangam_sdk::{prelude::*, testing::Host};
 

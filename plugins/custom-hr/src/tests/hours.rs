@@ -1,7 +1,7 @@
 use sangam_saas::FaultAct;
 use sangam_sdk::{prelude::*, testing};
 
-use super::hr::{Hr, insist, other, plain, status};
+use super::hr::{Hr, other, plain, status};
 use crate::CustomHr;
 
 fn shift(id: &str, date: &str, minutes: u32) -> Value {
@@ -15,7 +15,7 @@ fn split(output: &Value) -> [u64; 3] {
 
 #[test]
 fn hours_are_split_by_what_was_logged_before() {
-    let hr = Hr::open();
+    let hr = Hr::start();
     let mut host = hr.host(plain());
     // Monday to Saturday of one ISO week, then Monday.
     for (id, date, minutes, expected) in [
@@ -36,7 +36,7 @@ fn hours_are_split_by_what_was_logged_before() {
         assert_eq!(split(&output), expected, "{id}");
         host = step;
     }
-    let state = hr.state();
+    let state = hr.stand().state();
     let entry = &state["time_entries"]["2"];
     assert_eq!(
         (&entry["regular_minutes"], &entry["overtime_minutes"], &entry["work_date"]),
@@ -51,7 +51,7 @@ fn hours_are_split_by_what_was_logged_before() {
 fn whatever_is_lost_hours_are_logged_once() {
     for config in [plain(), other()] {
         for act in [FaultAct::LoseAnswer, FaultAct::Reset, FaultAct::Truncate { bytes: 3 }, status(503), status(429), status(401)] {
-            let hr = Hr::open();
+            let hr = Hr::start();
             hr.fault("PUT", "/v1/time-entries/*", act.clone());
             hr.fault("POST", "/hr/api/hours", act.clone());
             let mut host = hr.host(config.clone());
@@ -59,10 +59,10 @@ fn whatever_is_lost_hours_are_logged_once() {
                 "employee_ref": "emp-1", "date": "2026-11-20",
                 "start": "2026-11-20T07:00:00Z", "end": "2026-11-20T20:30:00Z", "break_minutes": 30,
             });
-            let (output, attempts) = insist(&mut host, "log-hours", &input);
+            let (output, attempts) = host.insist::<CustomHr>("log-hours", &input);
             assert_eq!((attempts, split(&output)), (2, [480, 240, 60]), "{act:?}");
             assert_eq!(output["external_id"], testing::key("entry"));
-            let state = hr.state();
+            let state = hr.stand().state();
             let entries = state["time_entries"].as_object().map_or(0, |entries| entries.len());
             let hours = state["hours"].as_array().map_or(0, Vec::len);
             assert_eq!(entries + hours, 1, "{act:?}");
@@ -73,13 +73,13 @@ fn whatever_is_lost_hours_are_logged_once() {
 
 #[test]
 fn the_other_shape_gets_its_own_names_and_units() {
-    let hr = Hr::open();
+    let hr = Hr::start();
     let mut host = hr.host(other());
     let output = host.invoke::<CustomHr>("log-hours", shift("job 4711/1", "2026-11-20", 800)).expect("logged");
     assert_eq!((&output["entry_id"], split(&output)), (&json!("1"), [480, 240, 80]));
     // It has no doubletime: those minutes count as overtime there.
     assert_eq!(
-        hr.state()["hours"].to_string(),
+        hr.stand().state()["hours"].to_string(),
         r#"[{"day":"2026-11-20","emp":"emp-1","hrs":8.00,"id":1,"memo":"Pump","ot":5.33,"ref":"job 4711/1"}]"#
     );
     assert_eq!(host.sent[0].header("x-tenant"), Some("acme"));
@@ -93,7 +93,7 @@ fn the_other_shape_gets_its_own_names_and_units() {
 
 #[test]
 fn logging_again_under_the_same_name_corrects() {
-    let hr = Hr::open();
+    let hr = Hr::start();
     let mut host = hr.host(plain());
     host.invoke::<CustomHr>("log-hours", shift("a", "2026-11-20", 600)).expect("logged");
     for (minutes, expected) in [(540, [480, 60, 0]), (60, [60, 0, 0])] {
@@ -103,14 +103,14 @@ fn logging_again_under_the_same_name_corrects() {
         assert_eq!(split(&output), expected);
         host = step;
     }
-    assert_eq!(hr.state()["time_entries"]["a"]["regular_minutes"], 60);
+    assert_eq!(hr.stand().state()["time_entries"]["a"]["regular_minutes"], 60);
 }
 
 #[test]
 fn undoing_deletes_the_entry_and_gives_the_minutes_back() {
     for (config, path) in [(plain(), "/v1/time-entries/*"), (other(), "/hr/api/hours/*")] {
         for act in [None, Some(FaultAct::LoseAnswer), Some(status(503))] {
-            let hr = Hr::open();
+            let hr = Hr::start();
             let mut host = hr.host(config.clone());
             host.invoke::<CustomHr>("log-hours", shift("a", "2026-11-20", 480)).expect("logged");
             let mut step = hr.host(config.clone());
@@ -123,24 +123,24 @@ fn undoing_deletes_the_entry_and_gives_the_minutes_back() {
             let undo = json!({ "input": shift("b", "2026-11-20", 60), "output": output, "effects": [] });
             let mut undoing = hr.host(config.clone());
             undoing.store = step.store;
-            insist(&mut undoing, "delete-entry", &undo);
-            let state = hr.state();
+            undoing.insist::<CustomHr>("delete-entry", &undo);
+            let state = hr.stand().state();
             let entries = state["time_entries"].as_object().map_or(0, |entries| entries.len());
             assert_eq!(entries + state["hours"].as_array().map_or(0, Vec::len), 1);
             let undo = json!({ "input": shift("a", "2026-11-20", 480), "output": null, "effects": [{ "name": "entry", "key": "k", "state": "in-doubt" }] });
             let mut undoing_other = hr.host(config.clone());
             undoing_other.store = undoing.store;
-            insist(&mut undoing_other, "delete-entry", &undo);
-            insist(&mut undoing_other, "delete-entry", &undo);
+            undoing_other.insist::<CustomHr>("delete-entry", &undo);
+            undoing_other.insist::<CustomHr>("delete-entry", &undo);
             assert_eq!(undoing_other.store.len(), 0);
-            assert_eq!((hr.state()["time_entries"].clone(), hr.state()["hours"].clone()), (json!({}), json!([])));
+            assert_eq!((hr.stand().state()["time_entries"].clone(), hr.stand().state()["hours"].clone()), (json!({}), json!([])));
         }
     }
 }
 
 #[test]
 fn what_was_never_written_needs_no_undoing() {
-    let hr = Hr::open();
+    let hr = Hr::start();
     for effects in [json!([]), json!([{ "name": "entry", "key": "k", "state": "failed" }])] {
         let undo = json!({ "input": shift("a", "2026-11-20", 480), "output": null, "effects": effects });
         hr.host(plain()).invoke::<CustomHr>("delete-entry", undo).expect("nothing to do");
@@ -155,7 +155,7 @@ fn what_was_never_written_needs_no_undoing() {
 
 #[test]
 fn refusals_say_why_and_log_nothing() {
-    let hr = Hr::open();
+    let hr = Hr::start();
     hr.set("closed-through", "2026-10-31");
     for (input, reason) in [
         (shift("a", "2026-10-30", 60), "answered 409: Period closed: pay periods up to 2026-10-31 are closed"),

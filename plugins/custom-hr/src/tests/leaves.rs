@@ -26,7 +26,7 @@ fn ids(host: &Host) -> Vec<&str> {
 
 #[test]
 fn each_leave_comes_in_once_by_its_last_change() {
-    let hr = Hr::open();
+    let hr = Hr::start();
     for (size, limit, polls) in [(50, 100, 1), (2, 100, 3), (50, 2, 3), (2, 1, 5)] {
         hr.set("leave-page", size);
         let mut host = hr.host(json!({}));
@@ -49,7 +49,7 @@ fn each_leave_comes_in_once_by_its_last_change() {
 
 #[test]
 fn changes_at_the_very_moment_of_the_last_are_seen() {
-    let hr = Hr::open();
+    let hr = Hr::start();
     let mut host = hr.host(json!({}));
     host.since = Some("2026-11-19T00:00:00Z".into());
     let (cursor, _) = sweep(&mut host, None, 100);
@@ -76,7 +76,7 @@ fn changes_at_the_very_moment_of_the_last_are_seen() {
 
 #[test]
 fn records_that_can_not_be_read_are_set_aside_and_stop_nothing() {
-    let hr = Hr::open();
+    let hr = Hr::start();
     let good = json!({ "id": 7, "employee_ref": "emp-1", "kind": "parental", "status": "approved", "start": "2026-12-01", "end": "2026-12-02", "updated_at": "2026-11-20T08:00:00+01:00" });
     let broken = |field: &str, value: Value| {
         let mut record = good.clone();
@@ -118,7 +118,7 @@ fn records_that_can_not_be_read_are_set_aside_and_stop_nothing() {
 
 #[test]
 fn other_shapes_are_a_matter_of_configuration() {
-    let hr = Hr::open();
+    let hr = Hr::start();
     let body = json!({ "data": { "absences": [{
         "absence": { "no": "A1", "reason": "SICK_LEAVE", "state": "CONFIRMED" }, "person": "p1",
         "from": "2026-12-01", "till": "2026-12-03", "half": true, "changed": "2026-11-20T08:00:00Z",
@@ -141,7 +141,7 @@ fn other_shapes_are_a_matter_of_configuration() {
 
 #[test]
 fn a_stale_page_begins_the_sweep_again() {
-    let hr = Hr::open();
+    let hr = Hr::start();
     hr.set("leave-page", 2);
     let mut host = hr.host(json!({}));
     let page = host.poll::<CustomHr>("leave", None, 100).expect("a page");
@@ -156,7 +156,7 @@ fn a_stale_page_begins_the_sweep_again() {
 
 #[test]
 fn failures_leave_the_cursor_where_it_was() {
-    let hr = Hr::open();
+    let hr = Hr::start();
     for (act, kind) in [
         (FaultAct::LoseAnswer, FailureKind::Retry),
         (status(503), FailureKind::Retry),
@@ -178,11 +178,12 @@ fn hook(body: &Value) -> Inbound {
 
 #[test]
 fn a_webhook_is_the_same_event_as_the_poll() {
-    let hr = Hr::open();
+    let hr = Hr::start();
     let mut host = hr.host(json!({}));
     sweep(&mut host, None, 100);
     let polled = host.events.pop().expect("sick leave");
-    let record = hr.state()["leaves"].as_array().and_then(|all| all.iter().find(|leave| leave["id"] == "lv-2")).cloned().expect("lv-2");
+    let record =
+        hr.stand().state()["leaves"].as_array().and_then(|all| all.iter().find(|leave| leave["id"] == "lv-2")).cloned().expect("lv-2");
     for body in [record.clone(), json!([record])] {
         host.events.clear();
         host.receive::<CustomHr>("leave", hook(&body)).expect("received");
@@ -193,7 +194,7 @@ fn a_webhook_is_the_same_event_as_the_poll() {
 #[test]
 fn a_webhook_may_be_wrapped_or_tell_only_an_id() {
     let leave = json!({ "id": 7, "employee_ref": "emp-1", "kind": "sick", "status": "requested", "start": "2026-12-01", "end": "2026-12-02", "updated_at": "2026-11-20T08:00:00Z" });
-    let hr = Hr::open();
+    let hr = Hr::start();
     let mut host = hr.host(json!({ "leaves": { "hook": { "list": "data.leaves" } } }));
     host.receive::<CustomHr>("leave", hook(&json!({ "data": { "leaves": [leave] } }))).expect("received");
     hr.fault(
@@ -209,7 +210,7 @@ fn a_webhook_may_be_wrapped_or_tell_only_an_id() {
 
 #[test]
 fn a_webhook_that_can_not_be_read_is_refused_with_the_reason() {
-    let hr = Hr::open();
+    let hr = Hr::start();
     let mut host = hr.host(json!({}));
     for (body, reason) in
         [(json!(7), "The webhook has no leave at ``"), (json!({ "id": "lv-9" }), "The webhook's leave can't be read: `updated_at`")]

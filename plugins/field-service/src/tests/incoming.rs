@@ -1,6 +1,6 @@
 use sangam_sdk::{prelude::*, testing::Host};
 
-use super::far_end::{FarEnd, insist};
+use super::far_end::FarEnd;
 use crate::FieldService;
 
 /// Polls until there is no more.
@@ -73,14 +73,14 @@ fn what_our_own_actions_write_does_not_come_back() {
     let far_end = FarEnd::start();
     let mut host = far_end.host(json!({}));
     let input = json!({ "title": "Boiler", "scheduled_start": "2026-12-01T09:00:00Z", "technician_id": "emp-1", "external_id": "case-7" });
-    let (job, _) = insist(&mut host, "create-job", &input);
+    let (job, _) = host.insist::<FieldService>("create-job", &input);
     let cursor = sweep(&mut host, Some(json!({ "since": null, "page": null, "newest": null, "first": false, "begun": false })), 100);
     assert_eq!(types(&host), Vec::<&str>::new());
     // One space of key-value, as at a real host: only the step is another.
     let store = host.store.clone();
     host = far_end.host(json!({}));
     host.store = store;
-    insist(&mut host, "update-job", &json!({ "job_id": job["job_id"], "status": "cancelled" }));
+    host.insist::<FieldService>("update-job", &json!({ "job_id": job["job_id"], "status": "cancelled" }));
     let cursor = sweep(&mut host, cursor, 100);
     assert_eq!(types(&host), Vec::<&str>::new());
     far_end.edit(json!(1001), json!({ "status": "scheduled" }));

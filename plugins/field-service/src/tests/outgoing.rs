@@ -1,7 +1,7 @@
 use sangam_saas::FaultAct;
 use sangam_sdk::prelude::*;
 
-use super::far_end::{FarEnd, insist, undo};
+use super::far_end::FarEnd;
 use crate::FieldService;
 
 fn job() -> Value {
@@ -17,13 +17,13 @@ fn a_job_is_created_once_whatever_happens_to_the_answers() {
         let far_end = FarEnd::start();
         far_end.fault("POST", "/v1/jobs", act.clone());
         let mut host = far_end.host(json!({}));
-        let (output, took) = insist(&mut host, "create-job", &job());
+        let (output, took) = host.insist::<FieldService>("create-job", &job());
         assert_eq!(took, attempts, "{act:?}");
         let [made] = far_end.list("jobs").try_into().expect("one job");
         assert_eq!((output["job_id"].as_str().map(str::to_owned), &made["status"]), (Some(made["id"].to_string()), &json!("scheduled")));
         assert_eq!((&made["technician"]["name"], &made["address"]["street"]), (&json!("Tom Field"), &json!("1 Boiler Way")));
 
-        undo(&far_end, &host, "cancel-job", &job(), output);
+        host.undo::<FieldService>("cancel-job", &job(), &output).expect("undone");
         assert_eq!(far_end.list("jobs")[0]["status"], "cancelled");
     }
 }
@@ -33,12 +33,12 @@ fn a_job_that_is_there_under_our_id_is_not_made_again() {
     let far_end = FarEnd::start();
     let mut input = job();
     input["external_id"] = "case-7".into();
-    let (first, _) = insist(&mut far_end.host(json!({})), "create-job", &input);
-    let (second, _) = insist(&mut far_end.host(json!({})), "create-job", &input);
+    let (first, _) = far_end.host(json!({})).insist::<FieldService>("create-job", &input);
+    let (second, _) = far_end.host(json!({})).insist::<FieldService>("create-job", &input);
     assert_eq!((&first["created"], &second["created"]), (&json!(true), &json!(false)));
     assert_eq!((&first["job_id"], far_end.list("jobs").len()), (&second["job_id"], 1));
     let changed = json!({ "external_id": "case-7", "status": "cancelled", "notes": "The client has called it off" });
-    insist(&mut far_end.host(json!({})), "update-job", &changed);
+    far_end.host(json!({})).insist::<FieldService>("update-job", &changed);
     assert_eq!(far_end.list("jobs")[0]["notes"], "The client has called it off");
     let unknown = json!({ "external_id": "case-8", "status": "cancelled" });
     let failure = far_end.host(json!({})).invoke::<FieldService>("update-job", unknown).expect_err("no such job");
@@ -48,15 +48,15 @@ fn a_job_that_is_there_under_our_id_is_not_made_again() {
 #[test]
 fn a_note_is_added_once_and_can_be_taken_back() {
     let far_end = FarEnd::start();
-    let (job, _) = insist(&mut far_end.host(json!({})), "create-job", &job());
+    let (job, _) = far_end.host(json!({})).insist::<FieldService>("create-job", &job());
     let input = json!({ "job_id": job["job_id"], "note": "Gold contract; the dog bites" });
     far_end.fault("POST", "/v1/jobs/*/notes", FaultAct::LoseAnswer);
     let mut host = far_end.host(json!({}));
-    let (output, took) = insist(&mut host, "add-note", &input);
+    let (output, took) = host.insist::<FieldService>("add-note", &input);
     let [note] = far_end.list("notes").try_into().expect("one note");
     assert_eq!((took, output["note_id"].as_str().map(str::to_owned)), (2, Some(note["id"].to_string())));
     assert!(note["text"].as_str().expect("text").starts_with("Gold contract; the dog bites\n\n[sangam:"), "{note}");
-    undo(&far_end, &host, "delete-note", &input, output);
+    host.undo::<FieldService>("delete-note", &input, &output).expect("undone");
     assert_eq!(far_end.list("notes"), Vec::<Value>::new());
 }
 
@@ -67,16 +67,16 @@ fn leave_blocks_the_schedule_and_its_end_frees_it() {
     let input = json!({ "technician_id": "e1", "start": "2026-12-21", "end": "2026-12-24", "reason": "Leave", "external_id": "lv-1" });
     far_end.fault("PUT", "/v1/technicians/*", FaultAct::LoseAnswer);
     let mut host = far_end.host(config.clone());
-    insist(&mut host, "set-absence", &input);
+    host.insist::<FieldService>("set-absence", &input);
     let mut longer = input.clone();
     longer["end"] = "2026-12-31".into();
-    let (output, _) = insist(&mut far_end.host(config.clone()), "set-absence", &longer);
+    let (output, _) = far_end.host(config.clone()).insist::<FieldService>("set-absence", &longer);
     let [absence] = far_end.list("absences").try_into().expect("one absence");
     assert_eq!((&absence["technician_id"], &absence["end"]), (&json!("emp-1"), &json!("2026-12-31")));
-    undo(&far_end, &host, "remove-absence", &input, output);
+    host.undo::<FieldService>("remove-absence", &input, &output).expect("undone");
     assert_eq!(far_end.list("absences").len(), 0);
     // Taking back what is not there is as good.
-    insist(&mut far_end.host(config.clone()), "clear-absence", &json!({ "technician_id": "e1", "external_id": "lv-1" }));
+    far_end.host(config.clone()).insist::<FieldService>("clear-absence", &json!({ "technician_id": "e1", "external_id": "lv-1" }));
 
     for (field, value, reason) in [
         ("end", "2026-12-01", "`end` (2026-12-01) is before `start` (2026-12-21)"),
@@ -93,13 +93,13 @@ fn leave_blocks_the_schedule_and_its_end_frees_it() {
 fn a_customer_is_kept_like_a_contact() {
     let far_end = FarEnd::start();
     let contact = |email: &str| json!({ "external_id": "003A", "name": "Ada Stone", "email": email });
-    let (made, _) = insist(&mut far_end.host(json!({})), "update-customer", &contact("ada@acme.example"));
-    let (kept, _) = insist(&mut far_end.host(json!({})), "update-customer", &contact("ada@new.example"));
+    let (made, _) = far_end.host(json!({})).insist::<FieldService>("update-customer", &contact("ada@acme.example"));
+    let (kept, _) = far_end.host(json!({})).insist::<FieldService>("update-customer", &contact("ada@new.example"));
     assert_eq!((&made["created"], &kept["created"], &made["customer_id"]), (&json!(true), &json!(false), &kept["customer_id"]));
     let [customer] = far_end.list("customers").try_into().expect("one customer");
     assert_eq!(customer["email"], "ada@new.example");
     let nobody = json!({ "external_id": "003B", "name": "B", "create": false });
-    let (none, _) = insist(&mut far_end.host(json!({})), "update-customer", &nobody);
+    let (none, _) = far_end.host(json!({})).insist::<FieldService>("update-customer", &nobody);
     assert_eq!(none, json!({ "customer_id": null, "created": false }));
 }
 

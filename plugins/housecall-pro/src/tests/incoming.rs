@@ -1,7 +1,7 @@
 use sangam_saas::housecall::COMPANY_ID;
 use sangam_sdk::{prelude::*, testing::Host};
 
-use super::far_end::{FarEnd, insist};
+use super::far_end::FarEnd;
 use crate::HousecallPro;
 
 /// Polls until there is no more.
@@ -77,7 +77,7 @@ fn a_poll_brings_each_job_once_and_none_of_our_own() {
     let ours = json!({ "title": "Ours", "customer": { "name": "Acme Heating" }, "scheduled_start": "2026-12-01T09:00:00Z", "scheduled_end": "2026-12-01T10:00:00Z" });
     let mut step = far_end.host(json!({}));
     step.store = host.store.clone();
-    let (made, _) = insist(&mut step, "create-job", &ours);
+    let (made, _) = step.insist::<HousecallPro>("create-job", &ours);
     host.store = step.store.clone();
     cursor = sweep(&mut host, cursor, 100);
     assert_eq!(types(&host), Vec::<&str>::new());

@@ -1,5 +1,6 @@
 //! The streams against the stand-in: what a person changes comes in once, what we change not at all.
 
+use sangam_far_end::reqwest::Method;
 use sangam_saas::hubspot::{APP_ID, PORTAL_ID};
 use sangam_sdk::{prelude::*, testing::Host};
 
@@ -130,7 +131,7 @@ fn a_ticket_is_opened_and_closed_with_its_contact() {
         ticket["id"].as_str().expect("id"),
         contact["id"].as_str().expect("id")
     );
-    far_end.send(reqwest::Method::PUT, &path, json!({}));
+    far_end.send(Method::PUT, &path, json!({}));
     cursor = sweep(&mut host, "tickets", cursor, 100);
     assert_eq!(types(&host), ["case.opened"]);
     assert_eq!(host.events[0]["data"]["contact"]["email"], contact["properties"]["email"]);

@@ -1,7 +1,7 @@
 use sangam_saas::jobber::ACCOUNT_ID;
 use sangam_sdk::{prelude::*, testing::Host};
 
-use super::far_end::{FarEnd, insist};
+use super::far_end::FarEnd;
 use crate::Jobber;
 
 /// Polls until there is no more.
@@ -88,7 +88,7 @@ fn a_poll_brings_each_job_once_and_none_of_our_own() {
         let mut step = far_end.host(json!({}));
         step.store = host.store.clone();
         let ours = json!({ "title": "Ours", "customer": { "name": "Acme Heating" }, "scheduled_start": "2026-12-01T09:00:00Z" });
-        let (made, _) = insist(&mut step, "create-job", &ours);
+        let (made, _) = step.insist::<Jobber>("create-job", &ours);
         host.store = step.store.clone();
         assert_eq!(far_end.list("jobs").len(), before + 1);
         cursor = sweep(&mut host, cursor, limit);

@@ -1,7 +1,7 @@
 use sangam_saas::FaultAct;
 use sangam_sdk::prelude::*;
 
-use super::far_end::{FarEnd, insist, undo};
+use super::far_end::FarEnd;
 use crate::Jobber;
 
 fn job() -> Value {
@@ -18,7 +18,7 @@ fn a_job_is_created_once_for_the_client_that_is_there() {
         let far_end = FarEnd::start();
         far_end.fault_after("POST", "/api/graphql", lost, FaultAct::LoseAnswer);
         let mut host = far_end.host(json!({}));
-        let (output, _) = insist(&mut host, "create-job", &job());
+        let (output, _) = host.insist::<Jobber>("create-job", &job());
         let [made] = far_end.list("jobs").try_into().unwrap_or_else(|jobs| panic!("one job, whatever answer was lost ({lost}): {jobs:?}"));
         assert_eq!((&output["job_id"], far_end.list("visits").len(), far_end.list("clients").len()), (&made["id"], 1, 1), "{lost}");
         assert_eq!(
@@ -27,7 +27,7 @@ fn a_job_is_created_once_for_the_client_that_is_there() {
         );
         assert!(made["instructions"].as_str().expect("text").starts_with("Since Monday\n\nCase 500A\n\n[sangam:"), "{made}");
 
-        undo(&far_end, &host, "cancel-job", &job(), output);
+        host.undo::<Jobber>("cancel-job", &job(), &output).expect("undone");
         let closed = &far_end.list("jobs")[0];
         assert_eq!((&closed["jobStatus"], far_end.list("visits").len()), (&json!("archived"), 0));
     }
@@ -37,7 +37,7 @@ fn a_job_is_created_once_for_the_client_that_is_there() {
 fn a_new_client_comes_with_the_place_of_the_work() {
     let far_end = FarEnd::start();
     let input = json!({ "title": "Leak", "customer": { "name": "Nora New", "phone": "+1 555 7", "address": { "street": "2 Way", "city": "Springfield" } } });
-    insist(&mut far_end.host(json!({})), "create-job", &input);
+    far_end.host(json!({})).insist::<Jobber>("create-job", &input);
     assert_eq!((far_end.list("clients").len(), far_end.list("properties").len(), far_end.list("jobs").len()), (2, 2, 1));
     let nowhere = json!({ "title": "Leak", "customer": { "name": "Someone Else" } });
     let failure = far_end.host(json!({})).invoke::<Jobber>("create-job", nowhere).expect_err("no place");
@@ -48,7 +48,7 @@ fn a_new_client_comes_with_the_place_of_the_work() {
 fn a_job_is_moved_handed_on_and_closed() {
     let far_end = FarEnd::start();
     let mut host = far_end.host(json!({}));
-    insist(&mut host, "create-job", &job());
+    host.insist::<Jobber>("create-job", &job());
     let store = host.store.clone();
     let step = || {
         let mut host = far_end.host(json!({}));
@@ -56,13 +56,13 @@ fn a_job_is_moved_handed_on_and_closed() {
         host
     };
     let moved = json!({ "external_id": "case-7", "scheduled_start": "2026-12-02T10:00:00Z", "scheduled_end": "2026-12-02T12:00:00Z", "technician_id": "emp-2", "title": "Boiler" });
-    insist(&mut step(), "update-job", &moved);
+    step().insist::<Jobber>("update-job", &moved);
     let made = &far_end.list("jobs")[0];
     assert_eq!(
         (&made["title"], &made["startAt"], &made["visits"]["nodes"][0]["assignedUsers"]["nodes"][0]["id"]),
         (&json!("Boiler"), &json!("2026-12-02T10:00:00Z"), &json!("VTI="))
     );
-    insist(&mut step(), "update-job", &json!({ "external_id": "case-7", "status": "cancelled" }));
+    step().insist::<Jobber>("update-job", &json!({ "external_id": "case-7", "status": "cancelled" }));
     assert_eq!(far_end.list("jobs")[0]["jobStatus"], "archived");
     let failure =
         far_end.host(json!({})).invoke::<Jobber>("update-job", json!({ "external_id": "case-8", "title": "x" })).expect_err("nobody's");
@@ -72,13 +72,13 @@ fn a_job_is_moved_handed_on_and_closed() {
 #[test]
 fn a_note_is_added_once_and_can_be_taken_back() {
     let far_end = FarEnd::start();
-    let (job, _) = insist(&mut far_end.host(json!({})), "create-job", &job());
+    let (job, _) = far_end.host(json!({})).insist::<Jobber>("create-job", &job());
     let input = json!({ "job_id": job["job_id"], "note": "Gold contract; the dog bites" });
     far_end.fault_after("POST", "/api/graphql", 0, FaultAct::LoseAnswer);
     let mut host = far_end.host(json!({}));
-    let (output, took) = insist(&mut host, "add-note", &input);
+    let (output, took) = host.insist::<Jobber>("add-note", &input);
     assert_eq!((took, far_end.list("notes").len(), &output["note_id"]), (2, 1, &far_end.list("notes")[0]["id"]));
-    undo(&far_end, &host, "delete-note", &input, output);
+    host.undo::<Jobber>("delete-note", &input, &output).expect("undone");
     assert_eq!(far_end.list("notes").len(), 0);
 }
 
@@ -88,7 +88,7 @@ fn leave_blocks_the_calendar_and_its_end_frees_it() {
     let input = json!({ "technician_id": "emp-1", "start": "2026-12-21", "end": "2026-12-24", "reason": "Leave", "external_id": "lv-1" });
     far_end.fault_after("POST", "/api/graphql", 0, FaultAct::LoseAnswer);
     let mut host = far_end.host(json!({}));
-    insist(&mut host, "set-absence", &input);
+    host.insist::<Jobber>("set-absence", &input);
     let [task] = far_end.list("tasks").try_into().expect("one task");
     assert_eq!(
         (&task["assignedTo"], &task["startAt"], &task["endAt"]),
@@ -96,9 +96,9 @@ fn leave_blocks_the_calendar_and_its_end_frees_it() {
     );
     let mut clear = far_end.host(json!({}));
     clear.store = host.store.clone();
-    insist(&mut clear, "clear-absence", &json!({ "technician_id": "emp-1", "external_id": "lv-1" }));
+    clear.insist::<Jobber>("clear-absence", &json!({ "technician_id": "emp-1", "external_id": "lv-1" }));
     assert_eq!(far_end.list("tasks").len(), 0);
-    insist(&mut clear, "clear-absence", &json!({ "technician_id": "emp-1", "external_id": "lv-1" }));
+    clear.insist::<Jobber>("clear-absence", &json!({ "technician_id": "emp-1", "external_id": "lv-1" }));
 }
 
 #[test]
@@ -106,10 +106,10 @@ fn a_client_is_kept_like_a_contact() {
     let far_end = FarEnd::start();
     let mut host = far_end.host(json!({}));
     let contact = |email: &str| json!({ "external_id": "003A", "first_name": "Ada", "last_name": "Stone", "email": email });
-    let (made, _) = insist(&mut host, "update-customer", &contact("ada@x.example"));
+    let (made, _) = host.insist::<Jobber>("update-customer", &contact("ada@x.example"));
     let mut again = far_end.host(json!({}));
     again.store = host.store.clone();
-    let (kept, _) = insist(&mut again, "update-customer", &contact("ada@y.example"));
+    let (kept, _) = again.insist::<Jobber>("update-customer", &contact("ada@y.example"));
     assert_eq!((&made["created"], &kept["created"], &made["customer_id"]), (&json!(true), &json!(false), &kept["customer_id"]));
     let clients = far_end.list("clients");
     let client = clients.iter().find(|client| client["id"] == made["customer_id"]).expect("made");

@@ -1,7 +1,7 @@
 use sangam_saas::FaultAct;
 use sangam_sdk::prelude::*;
 
-use super::books::{Books, insist, status};
+use super::books::{Books, status};
 use crate::QuickBooks;
 
 const ACTION: &str = "find-or-create-customer";
@@ -31,7 +31,7 @@ fn a_customer_is_created_once_though_answers_are_lost() {
         books.fault("POST", "customer", act.clone());
         let mut host = books.host();
         let input = json!({ "display_name": "O'Neil & Co", "email": "ann@oneil.example", "phone": "+1 555 0100" });
-        let (found, took) = insist(&mut host, ACTION, &input);
+        let (found, took) = host.insist::<QuickBooks>(ACTION, &input);
         assert_eq!((took, &found["display_name"]), (attempts, &json!("O'Neil & Co")), "{act:?}");
         assert_eq!(books.count("customers"), 3, "{act:?}");
         let created = &books.state()["customers"][2];

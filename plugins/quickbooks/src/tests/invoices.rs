@@ -1,7 +1,7 @@
 use sangam_saas::FaultAct;
 use sangam_sdk::{prelude::*, testing};
 
-use super::books::{Books, insist, status};
+use super::books::{Books, status};
 use crate::QuickBooks;
 
 fn job() -> Value {
@@ -46,7 +46,7 @@ fn whatever_is_lost_there_is_one_customer_one_invoice_and_one_email() {
             let books = Books::open();
             books.fault("POST", path, act.clone());
             let mut host = books.host();
-            let (output, attempts) = insist(&mut host, "create-invoice", &job());
+            let (output, attempts) = host.insist::<QuickBooks>("create-invoice", &job());
             assert_eq!((attempts, &output["sent"]), (2, &json!(true)), "{path} {act:?}");
             let counts = ["customers", "invoices", "emails_sent"].map(|list| books.count(list));
             assert_eq!(counts, [3, 1, 1], "{path} {act:?}");
@@ -60,7 +60,7 @@ fn reads_that_fail_cost_an_attempt_and_nothing_else() {
     let books = Books::open();
     books.fault("GET", "query", FaultAct::LoseAnswer);
     books.fault("GET", "invoice/*", status(500));
-    let (_, attempts) = insist(&mut books.host(), "create-invoice", &job());
+    let (_, attempts) = books.host().insist::<QuickBooks>("create-invoice", &job());
     assert_eq!(attempts, 3);
     assert_eq!(["customers", "invoices", "emails_sent"].map(|list| books.count(list)), [3, 1, 1]);
 }
@@ -74,7 +74,7 @@ fn an_invoice_need_not_be_sent_and_can_be_sent_later() {
     assert_eq!((&output["sent"], books.count("emails_sent")), (&json!(false), 0));
     books.fault("POST", "invoice/*/send", FaultAct::LoseAnswer);
     let send = json!({ "invoice_id": output["invoice_id"], "email": "boss+1@berg.example" });
-    let (sent, attempts) = insist(&mut books.host(), "send-invoice", &send);
+    let (sent, attempts) = books.host().insist::<QuickBooks>("send-invoice", &send);
     assert_eq!((attempts, sent), (2, json!({ "invoice_id": "130", "doc_number": "1038", "sent": true })));
     assert_eq!(books.state()["emails_sent"], json!([{ "invoice": "130", "to": "boss+1@berg.example" }]));
     let missing = books.host().invoke::<QuickBooks>("send-invoice", json!({ "invoice_id": "9" }));
@@ -113,7 +113,7 @@ fn a_job_has_one_living_invoice_where_it_gives_the_number() {
         host
     };
     books.fault("POST", "invoice", FaultAct::LoseAnswer);
-    let (output, attempts) = insist(&mut host(), "create-invoice", &job());
+    let (output, attempts) = host().insist::<QuickBooks>("create-invoice", &job());
     assert_eq!((attempts, &output["doc_number"]), (2, &json!("J-4711")));
     // Not ours: without our mark.
     books.post(
@@ -140,8 +140,8 @@ fn undoing_voids_the_invoice_once() {
         }
         let undo = json!({ "input": job(), "output": output, "effects": [] });
         let mut host = books.host();
-        insist(&mut host, "void-invoice", &undo);
-        insist(&mut books.host(), "void-invoice", &undo);
+        host.insist::<QuickBooks>("void-invoice", &undo);
+        books.host().insist::<QuickBooks>("void-invoice", &undo);
         let invoice = &books.state()["invoices"][0];
         assert_eq!((&invoice["TotalAmt"], &invoice["SyncToken"]), (&json!(0), &json!("2")));
     }
@@ -163,7 +163,7 @@ fn a_step_that_failed_half_way_is_undone_by_what_it_wrote() {
         let books = Books::open();
         books.host().invoke::<QuickBooks>("create-invoice", job()).expect("an invoice");
         let undo = json!({ "input": job(), "output": null, "effects": effects });
-        insist(&mut books.host(), "void-invoice", &undo);
+        books.host().insist::<QuickBooks>("void-invoice", &undo);
         assert_eq!(books.state()["invoices"][0]["TotalAmt"] == json!(0), voided, "{effects}");
     }
 }
@@ -175,6 +175,6 @@ fn a_stale_version_is_read_again() {
     let body = json!({ "Fault": { "Error": [{ "Message": "Stale Object Error", "code": "5010" }] } }).to_string();
     books.fault("POST", "invoice", FaultAct::Status { status: 400, headers: Default::default(), body });
     let undo = json!({ "input": job(), "output": output, "effects": [] });
-    let (_, attempts) = insist(&mut books.host(), "void-invoice", &undo);
+    let (_, attempts) = books.host().insist::<QuickBooks>("void-invoice", &undo);
     assert_eq!((attempts, &books.state()["invoices"][0]["TotalAmt"]), (2, &json!(0)));
 }

@@ -1,7 +1,7 @@
 use sangam_saas::FaultAct;
 use sangam_sdk::{prelude::*, testing};
 
-use super::books::{Books, insist, status};
+use super::books::{Books, status};
 use crate::QuickBooks;
 
 fn shift() -> Value {
@@ -16,7 +16,7 @@ fn time_is_recorded_once_though_answers_are_lost() {
     for act in [FaultAct::LoseAnswer, FaultAct::Reset, FaultAct::Truncate { bytes: 5 }, status(500)] {
         let books = Books::open();
         books.fault("POST", "timeactivity", act);
-        let (output, attempts) = insist(&mut books.host(), "record-time", &shift());
+        let (output, attempts) = books.host().insist::<QuickBooks>("record-time", &shift());
         assert_eq!((attempts, &output["minutes"]), (2, &json!(145)));
         let state = books.state();
         let times = state["time_activities"].as_array().expect("a list");
@@ -57,7 +57,7 @@ fn billed_time_counts_as_billed_until_the_invoice_is_void() {
     assert_eq!(output["total"].to_string(), "205.42");
     let status = || books.state()["time_activities"][0]["BillableStatus"].clone();
     assert_eq!(status(), "HasBeenBilled");
-    insist(&mut books.host(), "void-invoice", &json!({ "input": input, "output": output, "effects": [] }));
+    books.host().insist::<QuickBooks>("void-invoice", &json!({ "input": input, "output": output, "effects": [] }));
     assert_eq!(status(), "Billable");
 }
 
@@ -74,8 +74,8 @@ fn undoing_leaves_no_time_behind() {
         }
         books.fault("POST", "timeactivity?operation=delete*", FaultAct::LoseAnswer);
         let undo = json!({ "input": shift(), "output": if known { output } else { Value::Null }, "effects": effects });
-        insist(&mut books.host(), "delete-time-activity", &undo);
-        insist(&mut books.host(), "delete-time-activity", &undo);
+        books.host().insist::<QuickBooks>("delete-time-activity", &undo);
+        books.host().insist::<QuickBooks>("delete-time-activity", &undo);
         assert_eq!(books.count("time_activities"), 0, "{effects}");
     }
 }

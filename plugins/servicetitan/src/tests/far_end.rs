@@ -1,105 +1,35 @@
-//! The stand-in, and the host's part of a request: the bearer token.
+//! ServiceTitan at the far end.
 
-use sangam_saas::{Fault, FaultAct, Saas, servicetitan};
-use sangam_sdk::{
-    prelude::*,
-    testing::{self, Host, NoAnswer, Sent},
-};
-use tokio::runtime::{Handle, Runtime};
+use sangam_far_end::System;
+use sangam_far_end::reqwest::{Client, RequestBuilder};
+use sangam_saas::{Saas, Stand, servicetitan};
+use sangam_sdk::{prelude::*, testing::Sent};
 
 use crate::ServiceTitan;
 
-/// ServiceTitan at the far end.
-pub struct FarEnd {
-    saas: Saas,
-    runtime: Runtime,
-}
+pub type FarEnd = sangam_far_end::FarEnd<ServiceTitan>;
 
-impl FarEnd {
-    pub fn start() -> Self {
-        // An error says that there is one already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let runtime = Runtime::new().expect("a runtime");
-        let saas = runtime.block_on(Saas::start()).expect("free loopback ports");
-        Self { saas, runtime }
+impl System for ServiceTitan {
+    fn stand(saas: &Saas) -> &Stand {
+        &saas.servicetitan
     }
 
-    /// A step's or a source's host, with that configuration beside the base URL.
-    pub fn host(&self, config: Value) -> Host {
-        let handle = self.runtime.handle().clone();
-        let client = reqwest::Client::new();
-        let mut host = Host::new(move |sent: &Sent| forward(&handle, &client, sent));
-        host.config = config;
-        host.config["technicians"] = json!({ "emp-1": "1017", "emp-2": "1018" });
-        for (name, value) in [
-            ("tenant", json!(servicetitan::TENANT)),
-            ("application-guid", json!("6b7f7a5e-0000-4000-8000-000000000000")),
-            ("business-unit-id", json!(1)),
-            ("job-type-id", json!(2)),
-            ("cancel-reason-id", json!(3)),
-        ] {
-            host.config[name] = value;
-        }
-        host.config["base-url"] = self.saas.servicetitan.url().into();
-        host
+    async fn log_in(_: &Client, _: &Stand) -> String {
+        servicetitan::TOKEN.to_owned()
     }
 
-    /// A request of that kind fails so, after some that don't.
-    pub fn fault_after(&self, method: &str, path: &str, skip: u32, act: FaultAct) {
-        self.saas.servicetitan.fault(Fault { method: Some(method.to_owned()), skip, ..Fault::once(path, act) });
+    fn attach(request: RequestBuilder, _: &Sent, token: &str) -> RequestBuilder {
+        request.bearer_auth(token).header("ST-App-Key", servicetitan::APP_KEY)
     }
 
-    pub fn list(&self, name: &str) -> Vec<Value> {
-        self.saas.servicetitan.state()[name].as_array().cloned().unwrap_or_default()
+    fn configuration() -> Value {
+        json!({
+            "technicians": { "emp-1": "1017", "emp-2": "1018" },
+            "tenant": servicetitan::TENANT,
+            "application-guid": "6b7f7a5e-0000-4000-8000-000000000000",
+            "business-unit-id": 1,
+            "job-type-id": 2,
+            "cancel-reason-id": 3,
+        })
     }
-
-    pub fn set(&self, setting: &str, value: Value) {
-        self.saas.servicetitan.set(setting, value).expect("a setting");
-    }
-
-    /// Somebody in the office writes a job.
-    pub fn edit(&self, job: Value, fields: Value) {
-        self.set("edit", json!({ "job": job, "fields": fields }));
-    }
-}
-
-/// Does an action until it succeeds, as the host does, and says how many attempts it took.
-pub fn insist(host: &mut Host, action: &str, input: &Value) -> (Value, u32) {
-    for attempt in 1..=8 {
-        host.attempt = attempt;
-        match host.invoke::<ServiceTitan>(action, input.clone()) {
-            Ok(output) => return (output, attempt),
-            Err(failure) => assert_ne!(failure.kind, FailureKind::Rejected, "{failure}"),
-        }
-    }
-    panic!("{action} does not come to an end");
-}
-
-/// The undo step of a step.
-pub fn undo(far_end: &FarEnd, step: &Host, action: &str, input: &Value, output: Value) {
-    let writes = step.sent.iter().filter(|sent| sent.method != "GET");
-    let effects: Vec<Value> = writes.map(|sent| json!({ "name": sent.name, "key": sent.key, "state": "done" })).collect();
-    let undo = json!({ "input": input, "output": output, "effects": effects });
-    far_end.host(step.config.clone()).invoke::<ServiceTitan>(action, undo).expect("undone");
-}
-
-fn forward(handle: &Handle, client: &reqwest::Client, sent: &Sent) -> Result<Response, NoAnswer> {
-    let method = sent.method.parse().expect("a method");
-    let mut request = client
-        .request(method, &sent.url)
-        .bearer_auth(servicetitan::TOKEN)
-        .header("ST-App-Key", servicetitan::APP_KEY)
-        .body(sent.body.clone());
-    for (name, value) in &sent.headers {
-        request = request.header(name, value.as_slice());
-    }
-    let answer = handle.block_on(async {
-        let answer = request.send().await?;
-        let status = answer.status().as_u16();
-        let headers = answer.headers().clone();
-        Ok((status, headers, answer.bytes().await?))
-    });
-    let (status, headers, body) = answer.map_err(|error: reqwest::Error| NoAnswer::Connection(error.to_string()))?;
-    let headers: Vec<_> = headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect();
-    Ok(testing::response(status, &headers, body.to_vec()))
 }

@@ -1,6 +1,6 @@
 use sangam_sdk::{prelude::*, testing::Host};
 
-use super::far_end::{FarEnd, insist};
+use super::far_end::FarEnd;
 use crate::ServiceTitan;
 
 /// Polls until there is no more.
@@ -27,7 +27,7 @@ fn the_feed_brings_each_job_once_in_pages_of_any_size() {
         far_end.edit(Value::Null, json!({ "summary": format!("Job {number}") }));
     }
     for (page, limit) in [(500, 100), (500, 2), (2, 100), (2, 1)] {
-        far_end.set("export-page", page.into());
+        far_end.set("export-page", page);
         let mut host = far_end.host(json!({}));
         let cursor = sweep(&mut host, None, limit);
         assert_eq!(host.events.len(), 5, "pages of {page}, {limit} wanted");
@@ -42,7 +42,7 @@ fn what_happens_to_a_job_comes_in_and_what_we_do_does_not() {
     let mut host = far_end.host(json!({}));
     let cursor = sweep(&mut host, None, 100);
     let input = json!({ "title": "Boiler", "customer": { "name": "Acme Heating" }, "scheduled_start": "2026-12-01T09:00:00Z", "scheduled_end": "2026-12-01T11:00:00Z", "technician_id": "emp-1" });
-    let (made, _) = insist(&mut host, "create-job", &input);
+    let (made, _) = host.insist::<ServiceTitan>("create-job", &input);
     let mut cursor = sweep(&mut host, cursor, 100);
     assert_eq!(types(&host), Vec::<&str>::new());
     let id: u64 = made["job_id"].as_str().and_then(|id| id.parse().ok()).expect("a number");
@@ -51,7 +51,7 @@ fn what_happens_to_a_job_comes_in_and_what_we_do_does_not() {
         json!({ "jobStatus": "InProgress" }),
         json!({ "jobStatus": "Completed", "total": 189.9 }),
     ] {
-        far_end.edit(id.into(), fields);
+        far_end.edit(id, fields);
         cursor = sweep(&mut host, cursor, 100);
     }
     assert_eq!(types(&host), ["job.rescheduled", "job.started", "job.completed"]);
@@ -60,7 +60,7 @@ fn what_happens_to_a_job_comes_in_and_what_we_do_does_not() {
         (&done["customer"]["name"], &done["technician"], &done["address"]["street"]),
         (&json!("Acme Heating"), &json!({ "id": "emp-1", "name": "Tom Field" }), &json!("1 Boiler Way"))
     );
-    far_end.edit(id.into(), json!({ "jobStatus": "Odd" }));
+    far_end.edit(id, json!({ "jobStatus": "Odd" }));
     let page = host.poll::<ServiceTitan>("jobs", cursor, 100).expect("a page");
     assert_eq!(page.set_aside[0].reason, "the status `Odd` of a job is not known");
 }
