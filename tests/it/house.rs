@@ -250,6 +250,24 @@ fn there_are_no_process_wide_statics() {
     none(&statics, "state belongs to somebody");
 }
 
+/// Its own words: where the page and the code differ, one of the two has a bug.
+#[test]
+fn the_architecture_is_that_of_the_house() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let text = read("ARCHITECTURE.md");
+    let words: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
+    let library = read("host/src/lib.rs");
+    let modules = library.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let unsaid: Vec<String> = modules.filter(|module| !words.contains(module)).map(str::to_owned).collect();
+    none(&unsaid, "every module has its line in ARCHITECTURE.md");
+    let mut files = words.into_iter().filter(|word| word.ends_with(".rs") || word.starts_with("tests/")).peekable();
+    assert!(files.peek().is_some(), "it names no file: the rule looks for the wrong word");
+    let is_there = |file: &str| ["", "host/src", "tests/it"].iter().any(|place| root.join(place).join(file).exists());
+    let gone: Vec<String> = files.filter(|file| !is_there(file)).map(str::to_owned).collect();
+    none(&gone, "ARCHITECTURE.md names files that are there");
+}
+
 /// Lines outside of `places` in which the text stands.
 fn mentions(text: &str, places: &[&str]) -> Vec<String> {
     let house = house();
