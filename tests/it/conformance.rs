@@ -2,13 +2,14 @@
 //!
 //! Each language has one host, since compiling an interpreter takes a while; what did not come out right is reported together.
 
+mod batches;
 mod streams;
 
 use std::future::Future;
 
 use anyhow::{Context as _, ensure};
 use sangam_saas::FaultAct;
-use sangam_tests::{HostFolder, built_guest};
+use sangam_tests::{HostFolder, built_guest, built_plugin};
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, effects, event, outcomes, results, script, sink, step};
@@ -52,6 +53,9 @@ uses = "s.greet"
 with = { name = "${ .event.data.name }" }
 "#;
 
+/// Guests whose languages take one run at a time so far.
+const ALONE: [&str; 3] = ["scripted-python", "scripted-go", "scripted-c"];
+
 /// What did not come out right.
 struct Suite<'a> {
     scene: &'a Scene,
@@ -83,15 +87,38 @@ languages! {
     c: "scripted-c",
 }
 
+/// One in each language whose actions take one run at a time.
+const CONNECTORS: [&str; 4] = ["slack", "overtime", "warehouse", "payroll"];
+
+#[test]
+fn only_a_plugin_that_takes_several_runs_at_once_has_the_export_for_it() -> anyhow::Result<()> {
+    let exports = |component: &std::path::Path| -> anyhow::Result<bool> {
+        let name = b"sangam:connector/batches@0.1.0";
+        Ok(std::fs::read(component)?.windows(name.len()).any(|bytes| bytes == name))
+    };
+    for connector in CONNECTORS {
+        let Some(component) = built_plugin(connector)? else { continue };
+        ensure!(!exports(&component)?, "{connector} exports batches");
+    }
+    for guest in ["scripted", "scripted-javascript", "scripted-python", "scripted-go", "scripted-c"] {
+        let Some(component) = built_guest(guest)? else { continue };
+        ensure!(exports(&component)? != ALONE.contains(&guest), "{guest}");
+    }
+    Ok(())
+}
+
 async fn conforms(guest: &str) -> anyhow::Result<()> {
     let Some(component) = built_guest(guest)? else { return Ok(()) };
     let sink = sink().await?;
     let feed = streams::feed(&sink.url()).await?;
+    let alone = ALONE.contains(&guest);
+    let routes = if alone { ROUTES.to_owned() } else { format!("{}\n{ROUTES}{}", batches::GRANTS, batches::ROUTE) };
     let configuration = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\naccess = \"open\"\n\n[plugins.s]\ncomponent = {component:?}\nallow-hosts = [\"{}\", \"{feed}\"]\n\
          allow-private-addresses = [\"127.0.0.0/8\"]\nemits = [\"brought.in\", \"fed.*\"]\n\
-         config = {{ greeting = \"Grüß Gott\", feed = \"{feed}\" }}\n{ROUTES}{}",
+         config = {{ greeting = \"Grüß Gott\", feed = \"{feed}\" }}\n{}{}",
         sink.url(),
+        routes,
         streams::sources(),
         feed = feed.url(),
     );
@@ -119,7 +146,11 @@ async fn conforms(guest: &str) -> anyhow::Result<()> {
     suite.check("a host that is not granted", denied(scene)).await;
     suite.check("a stream is polled", streams::poll(scene.client(), &feed, &scene.sink)).await;
     suite.check("a webhook is received", streams::receive(scene.client())).await;
-    ensure!(suite.wrong.is_empty(), "{guest}: {} of 19 behaviours differ\n  {}", suite.wrong.len(), suite.wrong.join("\n  "));
+    if !alone {
+        suite.check("runs that wait together are one call, and each has its own result", batches::together(scene)).await;
+        suite.check("what ends a call for several ends each the same way", batches::refused(scene)).await;
+    }
+    ensure!(suite.wrong.is_empty(), "{guest}: {} of 21 behaviours differ\n  {}", suite.wrong.len(), suite.wrong.join("\n  "));
     Ok(())
 }
 

@@ -16,7 +16,13 @@ export const SDK = fileURLToPath(new URL("..", import.meta.url));
 const PROGRAM = "componentize-qjs:user.js";
 
 /** What a component of each world exports. */
-const EXPORTS = { connector: ["plugin", "actions"], source: ["plugin", "events"], duplex: ["plugin", "actions", "events"] };
+const EXPORTS = {
+  connector: ["plugin", "actions"],
+  source: ["plugin", "events"],
+  duplex: ["plugin", "actions", "events"],
+  batching: ["plugin", "actions", "batches"],
+  "batching-duplex": ["plugin", "actions", "batches", "events"],
+};
 
 /** Ends the program with words for the author. */
 export class Stop extends Error {
@@ -91,8 +97,9 @@ async function bundle(root, entry, { name, version }, world) {
   const contents = `
     import { component } from ${from("component.ts")};
     import defined from ${JSON.stringify(`./${entry}`)};
+    ${EXPORTS[world].includes("batches") ? `import { batches as together } from ${from("batches.ts")};` : ""}
     const exported = component(defined, { ...${about}, lines: () => globalThis.__sangam_lines, file: ${JSON.stringify(PROGRAM)} });
-    ${EXPORTS[world].map((name) => `export const ${name} = exported.${name};`).join("\n    ")}
+    ${EXPORTS[world].map((name) => `export const ${name} = ${name === "batches" ? "together(defined)" : `exported.${name}`};`).join("\n    ")}
   `;
   const { outputFiles } = await run({
     stdin: { contents, resolveDir: root, sourcefile: "component" },

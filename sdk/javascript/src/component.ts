@@ -45,25 +45,31 @@ export function component(plugin: AnyPlugin, { name, version, lines, file = "" }
   };
 
   function call<T>(run: () => Promise<T>): T {
-    useHost(imports);
-    resetLoop();
-    resetRandom();
-    resetClock();
-    resetConsole();
     try {
-      const outcome = runUntil(run());
-      for (const reason of unhandledReasons()) {
-        log.warn("a promise was rejected and nobody looked: is an `await` missing?", { reason: String(reason) });
-      }
-      return outcome;
+      return within(run);
     } catch (error) {
       throw wireFailure(Failure.from(error));
     }
   }
+
+}
+
+/** Does what the host has called for, to the end of all its promises. */
+export function within<T>(run: () => Promise<T>): T {
+  useHost(imports);
+  resetLoop();
+  resetRandom();
+  resetClock();
+  resetConsole();
+  const outcome = runUntil(run());
+  for (const reason of unhandledReasons()) {
+    log.warn("a promise was rejected and nobody looked: is an `await` missing?", { reason: String(reason) });
+  }
+  return outcome;
 }
 
 /** A failure as the contract has it; what is thrown at the boundary is its error. */
-function wireFailure({ kind, reason, after, details }: Failure): object {
+export function wireFailure({ kind, reason, after, details }: Failure): object {
   return {
     tag: kind,
     val: { reason: reason.toWellFormed(), afterMs: after, details: details === undefined ? undefined : stringify(details) },

@@ -6,10 +6,11 @@
  */
 
 export { definePlugin, Plugin } from "./plugin.ts";
-export type { Action, ActionOptions, PluginOptions, StreamOptions, UndoOptions } from "./plugin.ts";
+export type { Action, ActionOptions, BatchOptions, PluginOptions, StreamOptions, UndoOptions } from "./plugin.ts";
 export { s } from "./schema.ts";
 export type { AnySchema, Infer, InferInput, JsonSchema, Schema, StandardSchema } from "./schema.ts";
 export type { Context, SourceContext } from "./context.ts";
+export type { BatchContext, Item, ItemContext } from "./batch.ts";
 export type { CloudEvent, NewEvent } from "./event.ts";
 export type { Effect, Undo } from "./undo.ts";
 export type { Inbound, Page, Poll, Received } from "./stream.ts";

@@ -1,5 +1,6 @@
 /** A plugin: what it is, its actions and its streams. */
 
+import type { BatchContext, BatchEntry, Item } from "./batch.ts";
 import { check } from "./check.ts";
 import { type Context, type SourceContext, actionContext, sourceContext } from "./context.ts";
 import { parse, stringify } from "./exact.ts";
@@ -48,6 +49,14 @@ export interface UndoOptions<I extends AnySchema, O extends AnySchema> {
   idempotent?: boolean;
 }
 
+/** What the form of an action that takes several runs at once says of itself. */
+export interface BatchOptions<I extends AnySchema, O extends AnySchema> {
+  /** The action. Where a run goes alone it is done as it was declared. */
+  of: Action<I, O>;
+  /** Most runs that one call takes, 2 to 1000. */
+  most: number;
+}
+
 /** What a stream says of itself, and how it is read. */
 export interface StreamOptions<C, K extends AnySchema> {
   title: string;
@@ -71,6 +80,9 @@ export interface Action<I extends AnySchema = AnySchema, O extends AnySchema = A
 /** What an action gives: of no output schema nothing. */
 type Given<O extends AnySchema> = InferInput<O> extends null ? null | void : InferInput<O>;
 
+/** What a batch gives: a result for each of its items. */
+type Results<O extends AnySchema> = readonly (Given<O> | Failure | Promise<Given<O> | Failure>)[];
+
 interface ActionEntry {
   title: string;
   description: string | undefined;
@@ -78,6 +90,7 @@ interface ActionEntry {
   output: JsonSchema;
   idempotent: boolean;
   undo: string | undefined;
+  batch?: BatchEntry;
   run(input: unknown, cx: Context<unknown>): Promise<unknown>;
 }
 
@@ -88,7 +101,7 @@ export interface WireOutput {
 }
 
 /** The worlds of the contract. */
-export type World = "connector" | "source" | "duplex";
+export type World = "connector" | "source" | "duplex" | "batching" | "batching-duplex";
 
 /** A plugin; make one with {@link definePlugin}. */
 export class Plugin<C> {
@@ -163,6 +176,37 @@ export class Plugin<C> {
     });
   }
 
+  /**
+   * Declares that an action takes several runs at once. The function is given the items whose input fits, and gives one result for each, in their order:
+   * an output, a {@link Failure} of that run alone, or a promise of either. What it throws is the failure of all.
+   *
+   * Requests belong to the batch: name them as ever. The same batch comes again after a crash and while a write is in doubt, so what is sent must follow
+   * from the items alone.
+   */
+  batch<I extends AnySchema, O extends AnySchema>(
+    options: BatchOptions<I, O>,
+    run: (items: readonly Item<Infer<I>, C>[], batch: BatchContext<C>) => Results<O> | Promise<Results<O>>,
+  ): void {
+    const { of, most } = options;
+    const action = this.#actions.get(of.name);
+    if (action === undefined) {
+      throw new TypeError(`a batch is of \`${of.name}\`, which is no action of this plugin`);
+    }
+    if (action.batch !== undefined) {
+      throw new TypeError(`the batch of \`${of.name}\` is declared twice`);
+    }
+    if (!Number.isInteger(most) || most < 2 || most > 1000) {
+      throw new TypeError(`the batch of \`${of.name}\` takes 2 to 1000 runs at most, not ${most}`);
+    }
+    action.batch = {
+      most,
+      config: this.#config,
+      input: of.input,
+      output: of.output,
+      run: async (items, batch) => run(items as readonly Item<Infer<I>, C>[], batch as BatchContext<C>),
+    };
+  }
+
   /** Declares a stream of events, and how it is read. */
   stream<K extends AnySchema = Schema<unknown, false>>(name: string, options: StreamOptions<C, K>): void {
     named("stream", name, this.#streams);
@@ -179,7 +223,11 @@ export class Plugin<C> {
 
   /** Which world of the contract the plugin is for. */
   world(): World {
-    return this.#streams.size === 0 ? "connector" : this.#actions.size === 0 ? "source" : "duplex";
+    const batching = [...this.#actions.values()].some(({ batch }) => batch !== undefined);
+    if (this.#streams.size === 0) {
+      return batching ? "batching" : "connector";
+    }
+    return this.#actions.size === 0 ? "source" : batching ? "batching-duplex" : "duplex";
   }
 
   /** The descriptor: JSON text under the published schema `descriptor.schema.json`. */
@@ -189,7 +237,12 @@ export class Plugin<C> {
     if (this.#actions.size + this.#streams.size === 0) {
       throw new TypeError("the plugin has no action and no stream: declare one with `plugin.action(…)` before the module ends");
     }
-    const actions = [...this.#actions].map(([action, { run: _, ...entry }]) => ({ name: action, ...entry, idempotent: entry.idempotent || undefined }));
+    const actions = [...this.#actions].map(([action, { run: _, batch, ...entry }]) => ({
+      name: action,
+      ...entry,
+      idempotent: entry.idempotent || undefined,
+      batch: batch?.most,
+    }));
     const streams = [...this.#streams].map(([stream, entry]) => ({
       name: stream,
       title: entry.title,
@@ -223,6 +276,11 @@ export class Plugin<C> {
     return { data, events };
   }
 
+  /** How an action takes several runs at once, where it does. */
+  batchOf(action: string): BatchEntry | undefined {
+    return this.#actions.get(action)?.batch;
+  }
+
   /** Reads the next page of a stream. */
   async poll(stream: string, cursor: string | undefined, limit: number, context: string): Promise<WirePage> {
     const entry = this.#streams.get(stream);
@@ -246,7 +304,7 @@ export class Plugin<C> {
 }
 
 /** A plugin of any configuration, as those see it who call it. */
-export type AnyPlugin = Pick<Plugin<unknown>, "descriptor" | "world" | "invoke" | "poll" | "receive">;
+export type AnyPlugin = Pick<Plugin<unknown>, "descriptor" | "world" | "invoke" | "batchOf" | "poll" | "receive">;
 
 function named(what: string, name: string, taken: Map<string, unknown>): void {
   if (!/^[a-z][a-z0-9-]{0,63}$/.test(name)) {

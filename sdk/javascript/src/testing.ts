@@ -8,6 +8,7 @@
  * ```
  */
 
+import { invokeTogether } from "./batch.ts";
 import { parse, plain, stringify } from "./exact.ts";
 import { Failure } from "./failure.ts";
 import { type Host as Imports, type Level, type WireRequest, type WireResponse, useHost } from "./host.ts";
@@ -166,18 +167,25 @@ export class Host {
 
   /** Does an action and gives its output. Throws its {@link Failure}. */
   async invoke(plugin: AnyPlugin, action: string, input: unknown): Promise<Any> {
-    const context = {
-      event: this.event,
-      run: { id: "run-1", root: "run-1", route: "test" },
-      step: { name: "test", uses: `test.${action}`, round: 0 },
-      attempt: this.attempt,
-      idempotency_key: key(""),
-      deadline: "2100-01-01T00:00:00Z",
-      configuration: this.config,
-    };
-    const output = await this.#call(true, () => plugin.invoke(action, stringify(input), stringify(context)));
+    const output = await this.#call(true, () => plugin.invoke(action, stringify(input), this.#context(action, "run-1", key(""))));
     this.#bring(output.events);
     return parse(output.data);
+  }
+
+  /**
+   * Does an action for several runs at once, each with an id and a key of its own; the journal is the batch's. Gives what became of each: its output, or
+   * its {@link Failure}.
+   */
+  async invokeBatch(plugin: AnyPlugin, action: string, inputs: readonly unknown[]): Promise<Any[]> {
+    const invocations = inputs.map((input, place) => ({ input: stringify(input), context: this.#context(action, `run-${place + 1}`, key(`run-${place + 1}`)) }));
+    const outcomes = await this.#call(true, () => invokeTogether(plugin, action, invocations));
+    return outcomes.map((outcome) => {
+      if (outcome instanceof Failure) {
+        return outcome;
+      }
+      this.#bring(outcome.events);
+      return parse(outcome.data);
+    });
   }
 
   /** Reads the next page of a stream; its events go to `events` too. */
@@ -217,6 +225,18 @@ export class Host {
     const brought = events.map((event) => parse(event));
     this.events.push(...brought);
     return brought;
+  }
+
+  #context(action: string, run: string, idempotencyKey: string): string {
+    return stringify({
+      event: this.event,
+      run: { id: run, root: run, route: "test" },
+      step: { name: "test", uses: `test.${action}`, round: 0 },
+      attempt: this.attempt,
+      idempotency_key: idempotencyKey,
+      deadline: "2100-01-01T00:00:00Z",
+      configuration: this.config,
+    });
   }
 
   #sourceContext(): string {

@@ -2,6 +2,7 @@
 
 import { type Context, type Effect, Failure, type Infer, definePlugin, s, sleep } from "@sangam/sdk";
 
+import { addGather } from "./gather.ts";
 import { outside } from "./outside.ts";
 import { addStreams } from "./streams.ts";
 
@@ -216,6 +217,7 @@ function failure({ kind, key, amount }: Line, results: unknown[]): Failure {
   }
 }
 
+addGather(plugin);
 addStreams(plugin);
 
 export default plugin;
