@@ -138,7 +138,7 @@ if len(plugins) != 1:
     sys.exit(f"error: {module.__file__} has {len(plugins) or 'no'} sangam_sdk.Plugin; a connector is one")
 plugins[0].descriptor()
 files = {name: getattr(found, "__file__", None) for name, found in list(sys.modules.items()) if name not in before}
-print(json.dumps({"world": plugins[0].world, "http": "http.client" in sys.modules, "files": files}))
+print(json.dumps({"world": plugins[0].world, "exports": plugins[0].exports, "http": "http.client" in sys.modules, "files": files}))
 """
 
 
@@ -202,10 +202,7 @@ def write_entry(folder: Path, settings: dict[str, Any], found: dict[str, Any]) -
     if found["http"]:
         lines += ["stdlib_http.install_urllib3()"]
     lines += ["_component.finish()", "Plugin = _component.Plugin"]
-    if found["world"] != "source":
-        lines += ["Actions = _component.Actions"]
-    if found["world"] != "connector":
-        lines += ["Events = _component.Events"]
+    lines += [f"{name} = _component.{name}" for name in map(str.capitalize, found["exports"])]
     (folder / "sangam_entry.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
 

@@ -7,6 +7,7 @@ comes again with the same input, and writes that succeeded are answered from the
 """
 
 from . import http, kv, log
+from .batch import Batch, Item
 from .context import Context, Run, SourceContext, Step
 from .encode import to_json
 from .event import Event, NewEvent
@@ -20,6 +21,7 @@ from .undo import Effect, EffectState, Undo
 __all__ = [
     "READ_ONLY",
     "UNNAMED",
+    "Batch",
     "Context",
     "Effect",
     "EffectState",
@@ -27,6 +29,7 @@ __all__ = [
     "Failure",
     "Field",
     "Inbound",
+    "Item",
     "NewEvent",
     "NoConfig",
     "Page",

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Any, NoReturn, cast
 
-from componentize_py_types import Err
+from componentize_py_types import Err, Ok
 from wit_world.imports import http, key_value, log, types
 
 from . import host
@@ -134,7 +134,7 @@ def load(module: str, version: str) -> None:
     _plugin = found[0]  # the build has looked that there is one
     _plugin.version = version
     _descriptor = _plugin.descriptor()
-    for export in ("actions", "events") if _plugin.world == "duplex" else ("events" if _plugin.world == "source" else "actions",):
+    for export in _plugin.exports:
         importlib.import_module(f"wit_world.exports.{export}")
     _keep_sources(module)
 
@@ -168,17 +168,20 @@ def _start() -> None:
 
 
 def _fail(error: BaseException) -> NoReturn:
-    failure = failure_of(error)
+    raise _err(failure_of(error)) from None
+
+
+def _err(failure: Failure) -> Err[Any]:
     problem = types.Problem(failure.reason, _milliseconds(failure), _details(failure))
     match failure.kind:
         case "retry":
-            raise Err(types.Failure_Retry(problem)) from None
+            return Err(types.Failure_Retry(problem))
         case "rate-limited":
-            raise Err(types.Failure_RateLimited(problem)) from None
+            return Err(types.Failure_RateLimited(problem))
         case "unauthorized":
-            raise Err(types.Failure_Unauthorized(problem)) from None
+            return Err(types.Failure_Unauthorized(problem))
         case "rejected":
-            raise Err(types.Failure_Rejected(problem)) from None
+            return Err(types.Failure_Rejected(problem))
 
 
 def _milliseconds(failure: Failure) -> int | None:
@@ -223,6 +226,23 @@ class Actions:
         finally:
             _flush()
         return actions.Output(outcome.data, outcome.events)
+
+
+class Batches:
+    """The export `batches`."""
+
+    def invoke_batch(self, action: str, invocations: list[Any]) -> list[Any]:
+        from wit_world.exports import batches
+
+        _start()
+        try:
+            outcomes = _plugin.invoke_batch(action, [(one.input, one.context) for one in invocations])
+        except BaseException as error:
+            failure = failure_of(error)
+            outcomes = [failure for _ in invocations]
+        finally:
+            _flush()
+        return [_err(one) if isinstance(one, Failure) else Ok(batches.Output(one.data, one.events)) for one in outcomes]
 
 
 class Events:

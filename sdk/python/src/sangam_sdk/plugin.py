@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, NoReturn, TypeVar, cast, get_args, get_origin, get_type_hints, overload
 
+from .batch import Batch, Item, Together
 from .context import Context, Run, SourceContext, Step
 from .encode import to_json
 from .event import Event, NewEvent
@@ -15,6 +16,7 @@ from .failure import Failure, Rejected
 from .reader import Reader, parse, read, schema_of
 from .shape import Noted, Record, Shape
 from .source import Inbound, Page, Poll, Received
+from .uncaught import failure_of
 from .undo import Undo
 
 C = TypeVar("C")
@@ -56,6 +58,7 @@ class _Action:
     run: Callable[[Any, Any], Any]
     input: Shape
     output: Shape
+    batch: Together | None = None
 
 
 @dataclass
@@ -170,6 +173,36 @@ class Plugin(Generic[C]):
 
         return declare
 
+    def batch(
+        self, of: Callable[[I, Context[C]], R], *, most: int
+    ) -> Callable[[Callable[[list[Item[I, C]], Batch[C]], Sequence[R | Failure]]], Callable[[list[Item[I, C]], Batch[C]], Sequence[R | Failure]]]:
+        """Declares that an action, declared before, takes several runs at once: `most` of them at most, 2 to 1000. Where a run
+        goes alone the host calls the action itself.
+
+            @plugin.batch(keep_contact, most=100)
+            def keep_contacts(items: list[Item[Contact, Config]], cx: Batch[Config]) -> list[Kept | Failure]: ...
+
+        The function is given the items whose input fits, and gives one result for each, in their order: what the action
+        returns, or a Failure of that run alone. What it raises is the failure of all. Requests belong to the batch: name
+        them as ever. The same batch comes again after a crash and while a write is in doubt, so what is sent must follow from
+        the items alone.
+        """
+        action = next((action for action in self._actions.values() if action.run is of), None)
+        if action is None:
+            raise ValueError(f"a batch is of an action of this plugin, and `{getattr(of, '__name__', of)}` is none")
+        if action.batch is not None:
+            raise ValueError(f"the batch of `{action.name}` is declared twice")
+        if not 2 <= most <= 1000:
+            raise ValueError(f"the batch of `{action.name}` takes 2 to 1000 runs at most, not {most}")
+
+        def declare(
+            run: Callable[[list[Item[I, C]], Batch[C]], Sequence[R | Failure]],
+        ) -> Callable[[list[Item[I, C]], Batch[C]], Sequence[R | Failure]]:
+            action.batch = Together(most, run)
+            return run
+
+        return declare
+
     def poll(
         self, name: str, title: str, *, types: Sequence[str] = ()
     ) -> Callable[[Callable[[Poll[K], SourceContext[C]], Page[K]]], Callable[[Poll[K], SourceContext[C]], Page[K]]]:
@@ -204,10 +237,24 @@ class Plugin(Generic[C]):
 
     @property
     def world(self) -> str:
-        """The world of the contract that the plugin belongs to: `connector`, `source` or `duplex`."""
+        """The world of the contract that the plugin belongs to: `connector`, `source` or `duplex`; with a batch `batching` or
+        `batching-duplex`."""
+        batching = any(action.batch for action in self._actions.values())
         if self._actions and self._streams:
-            return "duplex"
-        return "source" if self._streams else "connector"
+            return "batching-duplex" if batching else "duplex"
+        return "source" if self._streams else "batching" if batching else "connector"
+
+    @property
+    def exports(self) -> list[str]:
+        """The interfaces of that world, but for `plugin`."""
+        worlds = {
+            "connector": ["actions"],
+            "source": ["events"],
+            "duplex": ["actions", "events"],
+            "batching": ["actions", "batches"],
+            "batching-duplex": ["actions", "batches", "events"],
+        }
+        return worlds[self.world]
 
     def descriptor(self) -> str:
         """JSON text under the published schema `descriptor.schema.json`."""
@@ -246,6 +293,8 @@ class Plugin(Generic[C]):
             if action.undo not in self._actions:
                 raise ValueError(f"`{action.name}` is undone by `{action.undo}`, which is not declared")
             told["undo"] = action.undo
+        if action.batch is not None:
+            told["batch"] = action.batch.most
         return told
 
     def invoke(self, action: str, input: str, context: str) -> Outcome:
@@ -253,11 +302,31 @@ class Plugin(Generic[C]):
         found = self._actions.get(action) or _missing(self, "action", action)
         cx = self._context(parse(context, "context"))
         given = read(found.input, parse(input, "input"), "input")
-        output = found.run(given, cx)
-        try:
-            return Outcome(to_json(output), [event.to_text() for event in cx.emitted])
-        except (TypeError, ValueError) as error:
-            raise Rejected(f"what `{action}` returned can't be told as JSON: {error}") from error
+        return _outcome(action, found.run(given, cx), cx)
+
+    def invoke_batch(self, action: str, invocations: Sequence[tuple[str, str]]) -> list[Outcome | Failure]:
+        """Does an action for several runs, of which each is the texts of an input and a context; gives what became of each, in
+        their order."""
+        found = self._actions.get(action)
+        batch = found and found.batch
+        if found is None or batch is None:
+            raise Rejected(f"{self.name} takes one run of `{action}` at a time")
+        outcomes: dict[int, Outcome | Failure] = {}
+        items: list[Item[Any, C]] = []
+        for place, (input, context) in enumerate(invocations):
+            try:
+                cx = self._context(parse(context, "context"))
+                items.append(Item(read(found.input, parse(input, "input"), "input"), cx, place))
+            except Failure as failure:
+                outcomes[place] = failure
+        for item, result in zip(items, _shared(batch, items), strict=True):
+            try:
+                if isinstance(result, Exception):
+                    raise result
+                outcomes[item.place] = _outcome(action, result, item.cx)
+            except Exception as error:
+                outcomes[item.place] = failure_of(error)
+        return [outcomes[place] for place in range(len(invocations))]
 
     def poll_page(self, stream: str, cursor: str | None, limit: int, context: str) -> PageText:
         """Reads a page of a stream, as in the contract."""
@@ -306,6 +375,27 @@ class Plugin(Generic[C]):
             deadline=_moment(wire["deadline"]),
             traceparent=wire.get("traceparent"),
         )
+
+
+def _outcome(action: str, output: Any, cx: Context[Any]) -> Outcome:
+    try:
+        return Outcome(to_json(output), [event.to_text() for event in cx.emitted])
+    except (TypeError, ValueError) as error:
+        raise Rejected(f"what `{action}` returned can't be told as JSON: {error}") from error
+
+
+def _shared(batch: Together, items: list[Item[Any, Any]]) -> list[Any]:
+    """A result for each of the items; what ends all of them at once is the result of each."""
+    if not items:
+        return []
+    try:
+        results = list(batch.run(items, Batch(items[0].cx.config, items[0].cx.deadline)))
+        if len(results) != len(items):
+            raise TypeError(f"a batch gives one result for each item, but of {len(items)} items it gave {len(results)}")
+    except Exception as error:
+        failure = failure_of(error)
+        return [failure for _ in items]
+    return results
 
 
 def _moment(text: str) -> datetime:

@@ -17,7 +17,7 @@ The host keeps between calls what the journal keeps. It checks neither schemas n
 from __future__ import annotations
 
 import json as _json
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -27,6 +27,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from . import host as _host
 from .encode import plain, to_json
+from .failure import Failure
 from .host import NoAnswer
 from .http import Response
 from .plugin import Plugin
@@ -155,6 +156,22 @@ class Host:
         self._last = (given, output)
         return output
 
+    def invoke_batch(self, plugin: Plugin[Any], action: str, inputs: Sequence[object]) -> list[Any]:
+        """Does an action for several runs at once, each with an id and a key of its own; the journal is the batch's. Gives what
+        became of each: its output, or its Failure."""
+        runs = [f"run-{place + 1}" for place in range(len(inputs))]
+        invocations = [(to_json(plain(given)), self._context(plugin, action, run, key(run))) for given, run in zip(inputs, runs, strict=True)]
+        with self._call(may_write=True):
+            outcomes = plugin.invoke_batch(action, invocations)
+        results: list[Any] = []
+        for outcome in outcomes:
+            if isinstance(outcome, Failure):
+                results.append(outcome)
+                continue
+            self.events += [_json.loads(event, parse_float=Decimal) for event in outcome.events]
+            results.append(_json.loads(outcome.data, parse_float=Decimal))
+        return results
+
     def undo(self, plugin: Plugin[Any], action: str) -> Any:
         """Does an action that undoes what `invoke` did last, with the input, output and effects that the host would
         give it."""
@@ -192,19 +209,23 @@ class Host:
         return received
 
     def _invoke(self, plugin: Plugin[Any], action: str, input: object) -> Any:
-        context = {
-            "event": self.event,
-            "run": {"id": "run-1", "root": "run-1", "route": "test"},
-            "step": {"name": "test", "uses": f"{plugin.name}.{action}", "round": 0},
-            "attempt": self.attempt,
-            "idempotency_key": key(""),
-            "deadline": "2100-01-01T00:00:00Z",
-            "configuration": self.config,
-        }
         with self._call(may_write=True):
-            outcome = plugin.invoke(action, to_json(input), to_json(context))
+            outcome = plugin.invoke(action, to_json(input), self._context(plugin, action, "run-1", key("")))
         self.events += [_json.loads(event, parse_float=Decimal) for event in outcome.events]
         return _json.loads(outcome.data, parse_float=Decimal)
+
+    def _context(self, plugin: Plugin[Any], action: str, run: str, idempotency_key: str) -> str:
+        return to_json(
+            {
+                "event": self.event,
+                "run": {"id": run, "root": run, "route": "test"},
+                "step": {"name": "test", "uses": f"{plugin.name}.{action}", "round": 0},
+                "attempt": self.attempt,
+                "idempotency_key": idempotency_key,
+                "deadline": "2100-01-01T00:00:00Z",
+                "configuration": self.config,
+            }
+        )
 
     def _source_context(self) -> str:
         told = {"source": "test", "since": self.since, "deadline": "2100-01-01T00:00:00Z", "configuration": self.config}

@@ -29,6 +29,7 @@ from sangam_sdk import (
     to_json,
 )
 
+import gather
 import streams
 from config import Config
 
@@ -268,4 +269,5 @@ def greet(person: Person, cx: Context[Config]) -> Any:
     return {"greeting": f"{cx.config.greeting} {person.name}", "age": person.age}
 
 
+gather.add(plugin)
 streams.add(plugin)

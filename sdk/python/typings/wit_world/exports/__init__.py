@@ -8,7 +8,9 @@ from abc import abstractmethod
 import weakref
 
 from componentize_py_types import Result, Ok, Err, Some
+from ..imports import types
 from ..exports import actions
+from ..exports import batches
 from ..exports import events
 
 class Plugin(Protocol):
@@ -18,9 +20,11 @@ class Plugin(Protocol):
         """
         The plugin's descriptor: JSON text under the published schema `descriptor.schema.json`, at most 1 MiB.
         
-        Pure: it may call no import (each one traps) and must return the same text every time. The build tools call
-        it once and embed the text as the custom section `sangam:descriptor`, so that hosts can show and check a
-        plugin without running it. A component whose section and `describe` disagree is refused.
+        Pure: it may call no import of this package (each one traps) and must return the same text every time. WASI answers
+        everybody the same: clocks start at 1970, random bytes are a fixed stream, output goes nowhere. A host may call it in an
+        instance that then serves a call, if it has asked for neither clock nor random bytes. The build tools call it once
+        and embed the text as the custom section `sangam:descriptor`, so that hosts can show and check a plugin without
+        running it. A component whose section and `describe` disagree is refused.
         """
         raise NotImplementedError
 
@@ -45,6 +49,28 @@ class Actions(Protocol):
         A trap counts as `failure.retry`.
         
         Raises: `componentize_py_types.Err(wit_world.imports.types.Failure)`
+        """
+        raise NotImplementedError
+
+
+class Batches(Protocol):
+
+    @abstractmethod
+    def invoke_batch(self, action: str, invocations: List[batches.Invocation]) -> List[Result[batches.Output, types.Failure]]:
+        """
+        Does one action for several runs. Gives one result for each invocation, in their order; any other number of results is a failure of all.
+        
+        - Requests belong to the batch as a whole: name each write as ever, and its key is the batch's own. After a crash, or where a write was left in
+          doubt, the same batch comes again: the same action, the same invocations in the same order, writes that succeeded answered from the journal. So
+          what is sent must follow from the invocations alone.
+        - A result that is a failure is that of its run alone. While a write of the batch is in doubt, runs that failed stay in the batch and come again
+          with it; otherwise each goes on by itself: after `retry` alone, after `rate-limited` or `unauthorized` alone or in another batch. So where a
+          system refuses all for one of them, answer `retry`. A run whose result was a success is never sent again.
+        - A trap, a time-out or a limit is a failure of every run. Limits (time, memory, requests) are those of one call.
+        - `key-value` takes `set` and `delete`, which take effect together with the results. All that reads is closed (`invalid`): a key that was read
+          would have to be held for each of the runs alone.
+        - A line of the log with the field `invocation` (the position, from 0) is kept with that run alone, any other with all of them: say nothing there
+          of one run that another's readers must not see.
         """
         raise NotImplementedError
 
