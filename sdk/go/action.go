@@ -43,6 +43,7 @@ func Action[C, In, Out any](name, title string, run func(*Context[C], In) (Out, 
 			}
 			return output, nil
 		},
+		In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](),
 	}}
 }
 
@@ -68,23 +69,32 @@ func (a *ActionPart[C]) Describe(text string) *ActionPart[C] {
 func (a *ActionPart[C]) Entry() core.Entry[C] { return core.Entry[C]{Action: &a.action} }
 
 func invoke[C, In, Out any](host core.Host, text, around string, run func(*Context[C], In) (Out, error)) (core.Output, error) {
-	ctx, err := newContext[C](host, around)
+	ctx, in, err := ReadInvocation[C, In](host, text, around)
 	if err != nil {
-		return core.Output{}, err
-	}
-	var in In
-	if err := parse([]byte(text), "input", &in); err != nil {
 		return core.Output{}, err
 	}
 	out, err := run(ctx, in)
 	if err != nil {
 		return core.Output{}, err
 	}
+	return ctx.WireOutput(out)
+}
+
+// ReadInvocation is for the other packages of the SDK.
+func ReadInvocation[C, In any](host core.Host, text, around string) (ctx *Context[C], in In, err error) {
+	if ctx, err = newContext[C](host, around); err != nil {
+		return nil, in, err
+	}
+	return ctx, in, parse([]byte(text), "input", &in)
+}
+
+// WireOutput is for the other packages of the SDK.
+func (c *Context[C]) WireOutput(out any) (core.Output, error) {
 	data, err := encode(out)
 	if err != nil {
 		return core.Output{}, Rejectf("the output can't be made into JSON: %w", err)
 	}
-	events, err := EventTexts(ctx.emitted)
+	events, err := EventTexts(c.emitted)
 	return core.Output{Data: string(data), Events: events}, err
 }
 

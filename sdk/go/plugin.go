@@ -31,7 +31,8 @@ type About struct {
 	Emits []string
 }
 
-// Part is something that a plugin does, with C as its configuration: an [Action], or a stream of the package source.
+// Part is something that a plugin does, with C as its configuration: an [Action], one of several runs at once (package batch), or a stream
+// (package source).
 type Part[C any] interface{ Entry() core.Entry[C] }
 
 // Plugin is what [New] makes: the plugin of a component, and what a test calls.
@@ -56,6 +57,9 @@ func New[C any](about About, parts ...Part[C]) *Plugin {
 		entry := part.Entry()
 		if entry.Action != nil {
 			plugin.Actions = append(plugin.Actions, *entry.Action)
+		}
+		if entry.Batch != nil {
+			plugin.Batches = append(plugin.Batches, *entry.Batch)
 		}
 		if entry.Stream != nil {
 			plugin.Streams = add(plugin.Streams, *entry.Stream)
@@ -105,6 +109,7 @@ type actionEntry struct {
 	Output      map[string]any `json:"output"`
 	Idempotent  bool           `json:"idempotent,omitempty"`
 	Undo        string         `json:"undo,omitempty"`
+	Batch       int            `json:"batch,omitempty"`
 }
 
 type streamEntry struct {
@@ -148,6 +153,9 @@ func describe(about About, plugin *core.Plugin, config reflect.Type) string {
 			panic(mistake("`%s` is undone by `%s`, which is not declared", action.Name, action.Undo))
 		}
 	}
+	for i := range plugin.Batches {
+		describeBatch(d.Actions, plugin.Actions, &plugin.Batches[i])
+	}
 	for _, stream := range plugin.Streams {
 		d.Streams = append(d.Streams, streamEntry{Name: stream.Name, Title: stream.Title,
 			Poll: stream.Poll != nil, Receive: stream.Receive != nil, Types: stream.Types})
@@ -155,6 +163,23 @@ func describe(about About, plugin *core.Plugin, config reflect.Type) string {
 	text, err := json.Marshal(d)
 	mustMake("the descriptor", err)
 	return string(text)
+}
+
+func describeBatch(entries []actionEntry, actions []core.Action, batch *core.Batch) {
+	at := slices.IndexFunc(actions, func(action core.Action) bool { return action.Name == batch.Action })
+	if at < 0 {
+		panic(mistake("a batch is of `%s`, which is not declared", batch.Action))
+	}
+	if action := &actions[at]; action.In != batch.In || action.Out != batch.Out {
+		panic(mistake("the batch of `%s` is of %v and %v, the action of %v and %v", batch.Action, batch.In, batch.Out, action.In, action.Out))
+	}
+	if entries[at].Batch != 0 {
+		panic(mistake("the batch of `%s` is declared twice", batch.Action))
+	}
+	if batch.Most < 2 || batch.Most > 1000 {
+		panic(mistake("the batch of `%s` takes 2 to 1000 runs at most, not %d", batch.Action, batch.Most))
+	}
+	entries[at].Batch = batch.Most
 }
 
 func mustMake(what string, err error) {

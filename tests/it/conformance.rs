@@ -54,7 +54,7 @@ with = { name = "${ .event.data.name }" }
 "#;
 
 /// Guests whose languages take one run at a time so far.
-const ALONE: [&str; 2] = ["scripted-go", "scripted-c"];
+const ALONE: [&str; 1] = ["scripted-c"];
 
 /// What did not come out right.
 struct Suite<'a> {

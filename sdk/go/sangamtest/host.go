@@ -85,23 +85,10 @@ func describable(t testing.TB, plugin *core.Plugin) {
 // [*sangam.Failure].
 func (h *Host) Invoke(action string, input, out any) error {
 	h.t.Helper()
-	found := slices.IndexFunc(h.plugin.Actions, func(one core.Action) bool { return one.Name == action })
-	if found < 0 {
-		h.t.Fatalf("%s has no action `%s`", h.plugin.Name, action)
-	}
-	in, output, _, err := h.plugin.Actions[found].Schemas()
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	in, output := h.schemas(action)
 	text := h.json(input)
 	h.check(in, text, "input")
-	context := map[string]any{
-		"event":           h.Event,
-		"run":             map[string]any{"id": "run-1", "root": "run-1", "route": "test"},
-		"step":            map[string]any{"name": "test", "uses": h.plugin.Name + "." + action, "round": 0},
-		"attempt":         h.Attempt,
-		"idempotency_key": Key(""),
-	}
+	context := h.around(action, "run-1", Key(""))
 	h.reads = false
 	var made core.Output
 	if err := h.call(func() (failure *core.Failure) {
@@ -114,6 +101,40 @@ func (h *Host) Invoke(action string, input, out any) error {
 	h.bring(made.Events)
 	h.read(made.Data, out)
 	return nil
+}
+
+// Result is what became of one run of a batch.
+type Result struct {
+	// Output is JSON; empty where the run failed.
+	Output json.RawMessage
+	// Err is the failure of that run, a [*sangam.Failure].
+	Err error
+}
+
+// InvokeBatch does an action for several runs at once, each with an id and a key of its own; the journal is the batch's. Inputs become JSON.
+func (h *Host) InvokeBatch(action string, inputs ...any) []Result {
+	h.t.Helper()
+	in, output := h.schemas(action)
+	invocations := make([]core.Invocation, len(inputs))
+	for place, input := range inputs {
+		text := h.json(input)
+		h.check(in, text, "input")
+		run := fmt.Sprintf("run-%d", place+1)
+		invocations[place] = core.Invocation{Input: string(text), Context: h.context(h.around(action, run, Key(run)))}
+	}
+	h.reads, h.doneNow = false, map[string]bool{}
+	made := h.plugin.InvokeBatch((*imports)(h), action, invocations)
+	results := make([]Result, len(made))
+	for place, one := range made {
+		if one.Failure != nil {
+			results[place].Err = failureOf(one.Failure)
+			continue
+		}
+		h.check(output, []byte(one.Output.Data), "output")
+		h.bring(one.Output.Events)
+		results[place].Output = json.RawMessage(one.Output.Data)
+	}
+	return results
 }
 
 // Undo does the action that undoes another, which was given input and returned output (nil where it failed), with the writes that
@@ -178,6 +199,30 @@ func (h *Host) Receive(stream, method, path string, headers map[string]string, b
 	}
 	h.bring(received.Events)
 	return int(received.Reply.Status), received.Reply.Body, nil
+}
+
+// schemas are those of an action's input and output.
+func (h *Host) schemas(action string) (in, out map[string]any) {
+	h.t.Helper()
+	found := slices.IndexFunc(h.plugin.Actions, func(one core.Action) bool { return one.Name == action })
+	if found < 0 {
+		h.t.Fatalf("%s has no action `%s`", h.plugin.Name, action)
+	}
+	in, out, _, err := h.plugin.Actions[found].Schemas()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return in, out
+}
+
+func (h *Host) around(action, run, key string) map[string]any {
+	return map[string]any{
+		"event":           h.Event,
+		"run":             map[string]any{"id": run, "root": run, "route": "test"},
+		"step":            map[string]any{"name": "test", "uses": h.plugin.Name + "." + action, "round": 0},
+		"attempt":         h.Attempt,
+		"idempotency_key": key,
+	}
 }
 
 func (h *Host) since() any {

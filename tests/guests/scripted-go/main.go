@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	sangam "sangam/sdk"
+	"sangam/sdk/batch"
 	"sangam/sdk/source"
 )
 
@@ -22,6 +23,8 @@ var plugin = sangam.New(sangam.About{Name: "scripted", Title: "Scripted"},
 	sangam.Action("act", "Do what the input says, and undo what it says", run).UndoneBy("undo"),
 	sangam.Action("undo", "Do the undo lines of what is undone", undo),
 	sangam.Action("greet", "Greet by name", greet),
+	sangam.Action("gather", "Send an id, alone or with others", gather),
+	batch.Action("gather", 10, gatherAll),
 	source.Poll("feed", "What the feed says", poll).Types("fed.*"),
 	source.Webhook("hook", "What a body says", receive).Types("fed.*"),
 )

@@ -14,6 +14,14 @@ func NewArea() *Area {
 	return area
 }
 
+// HoldAreas gives the address of a list of results, which stay there until Taken.
+func HoldAreas(areas []Area) uint32 {
+	if len(areas) == 0 {
+		return 0
+	}
+	return Hold(unsafe.Pointer(unsafe.SliceData(areas)))
+}
+
 // Pointer is the area's address.
 func (a *Area) Pointer() unsafe.Pointer { return unsafe.Pointer(a) }
 

@@ -51,6 +51,11 @@ func invoke(action, actionLength, input, inputLength, context, contextLength uin
 	if failure != nil {
 		return Fail(result, failure)
 	}
+	return Succeed(result, output)
+}
+
+// Succeed is the result of an action that succeeded, once canon.Leave has been called.
+func Succeed(result *canon.Area, output core.Output) unsafe.Pointer {
 	result.SetText(8, output.Data)
 	result.SetWords(16, canon.HoldTexts(output.Events), uint32(len(output.Events)))
 	return result.Pointer()

@@ -1,7 +1,8 @@
 //go:build wasip1
 
 // Package component joins a plugin to the contract: it imports `http`, `key-value` and `log`, and exports `plugin` and
-// `actions`. The exports of `events` are in a package of their own, so that a component has them only if it has streams.
+// `actions`. The exports of `events` and `batches` are in packages of their own, so that a component has them only if it has streams, or
+// takes several runs at once.
 package component
 
 import (

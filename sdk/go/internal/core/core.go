@@ -3,6 +3,8 @@
 // Both sides exist twice, in a component and in a native test, so they are an interface and plain values.
 package core
 
+import "reflect"
+
 // Host is what the contract lets a plugin import.
 type Host interface {
 	Send(Request) (Response, *SendError)
@@ -134,6 +136,16 @@ type Output struct {
 	Events []string
 }
 
+// Invocation is one run's part of a batch, as JSON texts.
+type Invocation struct{ Input, Context string }
+
+// Result is what becomes of one run of a batch.
+type Result struct {
+	Output Output
+	// Failure is nil where it succeeded.
+	Failure *Failure
+}
+
 // SetAside is a record that can't be made into an event, as JSON text.
 type SetAside struct{ Data, Reason string }
 
@@ -165,12 +177,14 @@ type Plugin struct {
 	Name     string
 	Describe func() string
 	Actions  []Action
+	Batches  []Batch
 	Streams  []Stream
 }
 
-// Entry is a part of a plugin with the configuration C: an action or a stream.
+// Entry is a part of a plugin with the configuration C: an action, what takes several runs of one at once, or a stream.
 type Entry[C any] struct {
 	Action *Action
+	Batch  *Batch
 	Stream *Stream
 }
 
@@ -182,6 +196,18 @@ type Action struct {
 	// Schemas are made only to describe the plugin: an instance lives for one call.
 	Schemas func() (input, output map[string]any, description string, err error)
 	Invoke  func(host Host, input, context string) (Output, *Failure)
+	// In and Out are the types that the schemas are made of.
+	In, Out reflect.Type
+}
+
+// Batch is the form of an action that takes several runs at once.
+type Batch struct {
+	// Action is its name.
+	Action  string
+	Most    int
+	In, Out reflect.Type
+	// Invoke gives a result for each.
+	Invoke func(host Host, invocations []Invocation) []Result
 }
 
 // Stream brings events in.
@@ -201,6 +227,21 @@ func (p *Plugin) Invoke(host Host, action, input, context string) (Output, *Fail
 		}
 	}
 	return Output{}, &Failure{Case: Rejected, Reason: p.Name + " has no action `" + action + "`"}
+}
+
+// InvokeBatch does the action of that name for several runs.
+func (p *Plugin) InvokeBatch(host Host, action string, invocations []Invocation) []Result {
+	for i := range p.Batches {
+		if p.Batches[i].Action == action {
+			return p.Batches[i].Invoke(host, invocations)
+		}
+	}
+	failure := &Failure{Case: Rejected, Reason: p.Name + " takes one run of `" + action + "` at a time"}
+	results := make([]Result, len(invocations))
+	for i := range results {
+		results[i].Failure = failure
+	}
+	return results
 }
 
 // Poll reads the next page of the stream of that name.

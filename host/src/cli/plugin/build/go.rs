@@ -26,6 +26,7 @@ const ADAPTER: &str = "wasi/adapter.wasm";
 /// Exports by which a module shows its world.
 const DESCRIBE: &[u8] = b"sangam:connector/plugin@0.1.0#describe";
 const POLL: &[u8] = b"sangam:connector/events@0.1.0#poll";
+const BATCH: &[u8] = b"sangam:connector/batches@0.1.0#invoke-batch";
 
 /// What there is to build with.
 pub(super) async fn tools(folder: &Path, workshop: Workshop) -> Result<String, Failure> {
@@ -52,7 +53,12 @@ pub(super) async fn component(folder: &Path, workshop: Workshop) -> Result<Vec<u
     if !exports(DESCRIBE) {
         return Err(Failure::Failed(format!("{} makes no plugin: package main does not import {SDK}", folder.display())));
     }
-    let world = if exports(POLL) { "duplex" } else { "connector" };
+    let world = match (exports(POLL), exports(BATCH)) {
+        (false, false) => "connector",
+        (false, true) => "batching",
+        (true, false) => "duplex",
+        (true, true) => "batching-duplex",
+    };
     let module = registry::with_world(module, &sdk.join("wit"), world).map_err(|error| about(&output, &error))?;
     registry::wrap(&module, Some(&read(&sdk.join(ADAPTER))?)).map_err(|error| about(&output, &error))
 }
