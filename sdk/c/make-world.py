@@ -47,7 +47,7 @@ def section(module):
 def bytes_of(wit, world):
     with tempfile.TemporaryDirectory() as out:
         subprocess.run(["wit-bindgen", "c", str(wit), "--world", world, "--out-dir", out], check=True, stdout=subprocess.DEVNULL)
-        return section(pathlib.Path(out, f"{world}_component_type.o").read_bytes())
+        return section(pathlib.Path(out, f"{world.replace('-', '_')}_component_type.o").read_bytes())
 
 
 def macro(name, world, content):
@@ -76,8 +76,8 @@ def main():
 #ifndef SANGAM_WORLD_H
 #define SANGAM_WORLD_H
 """]
-    for world in ("connector", "source", "duplex"):
-        parts.append(macro(f"SANGAM__WORLD_{world.upper()}", world, bytes_of(CONTRACT, world)))
+    for world in ("connector", "source", "duplex", "batching", "batching-duplex"):
+        parts.append(macro(f"SANGAM__WORLD_{world.upper().replace('-', '_')}", world, bytes_of(CONTRACT, world)))
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         folder.joinpath("fetch.wit").write_text(FETCH)

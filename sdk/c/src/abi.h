@@ -46,6 +46,12 @@ typedef struct abi_invoked {
     } value;
 } abi_invoked;
 
+/* batches.invocation; its results are a list of abi_invoked */
+typedef struct abi_invocation {
+    sangam_text input;
+    sangam_text context;
+} abi_invocation;
+
 /* events.rejected-record */
 typedef struct abi_rejected_record {
     sangam_text data;
@@ -163,6 +169,7 @@ typedef struct abi_pair {
 _Static_assert(sizeof(sangam_text) == 8 && sizeof(sangam_header) == 16, "a list or string is pointer and length");
 _Static_assert(sizeof(abi_failure) == 48 && offsetof(abi_failure, problem.after_ms) == 16, "types.failure");
 _Static_assert(sizeof(abi_invoked) == 56 && offsetof(abi_invoked, value) == 8, "actions.invoke");
+_Static_assert(sizeof(abi_invocation) == 16 && sizeof(abi_list) == 8, "batches.invoke-batch");
 _Static_assert(sizeof(abi_polled) == 56 && sizeof(abi_received) == 56, "events");
 _Static_assert(sizeof(abi_sent) == 32 && offsetof(abi_sent, value.error.value) == 16, "http.send");
 _Static_assert(sizeof(abi_got) == 16 && sizeof(abi_set) == 16 && sizeof(abi_sum) == 24, "key-value");

@@ -5,6 +5,8 @@
 #include "abi.h"
 
 sangam_parcel sangam__emitted;
+/* The action is being done for several runs. */
+static bool together;
 
 bool sangam_first_attempt(const sangam_call *call) {
     bool first_of_line = call->run_root.len == 0 || sangam_text_equal(call->run_root, call->run_id);
@@ -50,11 +52,16 @@ static sangam_failure *call_of(const sangam_plugin *plugin, sangam_text text, sa
     return config_of(plugin, context, &call->config);
 }
 
-static sangam_failure *act(const sangam_plugin *plugin, sangam_text name, sangam_text input, sangam_text context, sangam_text *data) {
+static const sangam_action *action_of(const sangam_plugin *plugin, sangam_text name) {
     const sangam_action *action = NULL;
     for (size_t i = 0; i < plugin->action_count; i++) {
         if (sangam_text_is(name, plugin->actions[i].name)) action = &plugin->actions[i];
     }
+    return action;
+}
+
+static sangam_failure *act(const sangam_plugin *plugin, sangam_text name, sangam_text input, sangam_text context, sangam_text *data) {
+    const sangam_action *action = action_of(plugin, name);
     if (!action) return sangam_reject("%s has no action `%s`", plugin->name, sangam_shown(name).ptr);
     sangam_call call;
     void *given;
@@ -66,17 +73,73 @@ static sangam_failure *act(const sangam_plugin *plugin, sangam_text name, sangam
     return SANGAM_OK;
 }
 
-void *sangam__invoke(const sangam_plugin *plugin, sangam_text action, sangam_text input, sangam_text context) {
-    abi_invoked *area = sangam_alloc(sizeof *area);
-    memset(&sangam__emitted, 0, sizeof sangam__emitted);
-    sangam_text data = {NULL, 0};
-    sangam_failure *failure = act(plugin, action, input, context, &data);
+static void lower(abi_invoked *area, const sangam_failure *failure, sangam_text data, const sangam_parcel *parcel) {
     if (failure) {
         area->failed = 1;
         sangam__lower_failure(failure, &area->value.failure);
     } else {
         area->value.output.data = data;
-        area->value.output.events = (abi_list){sangam__emitted.events, sangam__emitted.event_count};
+        area->value.output.events = (abi_list){parcel->events, parcel->event_count};
+    }
+}
+
+void *sangam__invoke(const sangam_plugin *plugin, sangam_text action, sangam_text input, sangam_text context) {
+    abi_invoked *area = sangam_alloc(sizeof *area);
+    memset(&sangam__emitted, 0, sizeof sangam__emitted);
+    sangam_text data = {NULL, 0};
+    sangam_failure *failure = act(plugin, action, input, context, &data);
+    lower(area, failure, data, &sangam__emitted);
+    return area;
+}
+
+/* Several runs at once. */
+
+static sangam_failure *item_of(const sangam_plugin *plugin, const sangam_action *action, const abi_invocation *invocation, sangam_item *item) {
+    sangam_call *call = sangam_alloc(sizeof *call);
+    void *input;
+    SANGAM_TRY(call_of(plugin, invocation->context, call));
+    SANGAM_TRY(sangam_decode(action->input(), invocation->input, "input", &input));
+    call->parcel = sangam_alloc(sizeof *call->parcel);
+    item->call = call;
+    item->input = input;
+    item->output = sangam_alloc(action->output()->size);
+    return SANGAM_OK;
+}
+
+static void act_together(const sangam_plugin *plugin, const sangam_action *action, const abi_invocation *invocations, size_t count, abi_invoked *areas) {
+    sangam_item *items = sangam_alloc_array(count, sizeof *items);
+    size_t fitting = 0;
+    for (size_t i = 0; i < count; i++) {
+        items[fitting].place = i;
+        sangam_failure *misfit = item_of(plugin, action, &invocations[i], &items[fitting]);
+        if (misfit) {
+            lower(&areas[i], misfit, (sangam_text){NULL, 0}, NULL);
+        } else {
+            fitting++;
+        }
+    }
+    if (!fitting) return;
+    together = true;
+    sangam_failure *failure = action->batch.run(items, fitting);
+    together = false;
+    for (size_t i = 0; i < fitting; i++) {
+        sangam_failure *own = failure ? failure : items[i].failure;
+        sangam_text data = {NULL, 0};
+        if (!own) data = sangam_json_write(sangam_to_json(action->output(), items[i].output));
+        lower(&areas[items[i].place], own, data, items[i].call->parcel);
+    }
+}
+
+void *sangam__invoke_batch(const sangam_plugin *plugin, sangam_text name, const void *invocations, size_t count) {
+    abi_list *area = sangam_alloc(sizeof *area);
+    abi_invoked *areas = sangam_alloc_array(count, sizeof *areas);
+    *area = (abi_list){areas, count};
+    const sangam_action *action = action_of(plugin, name);
+    if (action && action->batch.run) {
+        act_together(plugin, action, invocations, count, areas);
+    } else {
+        sangam_failure *failure = sangam_reject("%s takes one run of `%s` at a time", plugin->name, sangam_shown(name).ptr);
+        for (size_t i = 0; i < count; i++) lower(&areas[i], failure, (sangam_text){NULL, 0}, NULL);
     }
     return area;
 }
@@ -106,7 +169,12 @@ void sangam__parcel_add(sangam_parcel *parcel, sangam_new_event event) {
     parcel->events[parcel->event_count++] = sangam_json_write(made);
 }
 
-void sangam_emit(sangam_new_event event) { sangam__parcel_add(&sangam__emitted, event); }
+void sangam_emit(sangam_new_event event) {
+    if (together) sangam__broken("sangam_emit does not say which of several runs the event is of: use sangam_emit_for");
+    sangam__parcel_add(&sangam__emitted, event);
+}
+
+void sangam_emit_for(const sangam_item *item, sangam_new_event event) { sangam__parcel_add(item->call->parcel, event); }
 
 const sangam_effect *sangam_effect_named(const sangam_effect_list *effects, const char *name) {
     for (size_t i = effects->count; i > 0; i--) {

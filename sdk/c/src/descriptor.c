@@ -38,6 +38,7 @@ static sangam_json *action(const sangam_action *action) {
     sangam_json_set(object, "output", sangam_schema(action->output()));
     if (action->idempotent) sangam_json_set(object, "idempotent", sangam_json_boolean(true));
     set_words(object, "undo", action->undo);
+    if (action->batch.run) sangam_json_set(object, "batch", sangam_json_integer(action->batch.most));
     return object;
 }
 

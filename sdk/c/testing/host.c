@@ -289,11 +289,15 @@ static void brought_in(abi_list events) {
     }
 }
 
-const sangam_outcome *sangam_invoke(const char *action, const char *input) {
-    sangam_text context = sangam_format("{\"event\":{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/test\",\"type\":\"test\",\"data\":%s},"
-                                        "\"run\":{\"id\":\"run-1\",\"root\":\"run-1\",\"route\":\"test\"},\"step\":{\"name\":\"test\",\"uses\":\"%s.%s\",\"round\":0},"
+static sangam_text context_of(const char *action, const char *run, const char *key) {
+    return sangam_format("{\"event\":{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/test\",\"type\":\"test\",\"data\":%s},"
+                                        "\"run\":{\"id\":\"%s\",\"root\":\"%s\",\"route\":\"test\"},\"step\":{\"name\":\"test\",\"uses\":\"%s.%s\",\"round\":0},"
                                         "\"attempt\":%lld,\"idempotency_key\":\"%s\",\"deadline\":\"2100-01-01T00:00:00Z\",\"configuration\":%s}",
-        sangam_host.data, sangam_exported.name, action, (long long)sangam_host.attempt, sangam_test_key("").ptr, sangam_host.config);
+        sangam_host.data, run, run, sangam_exported.name, action, (long long)sangam_host.attempt, key, sangam_host.config);
+}
+
+const sangam_outcome *sangam_invoke(const char *action, const char *input) {
+    sangam_text context = context_of(action, "run-1", sangam_test_key("").ptr);
     kept before = begin(true);
     const abi_invoked *area = sangam__invoke(&sangam_exported, sangam_text_of(action), sangam_text_of(input), context);
     sangam_outcome *outcome = sangam_alloc(sizeof *outcome);
@@ -304,6 +308,31 @@ const sangam_outcome *sangam_invoke(const char *action, const char *input) {
     outcome->data = area->value.output.data;
     brought_in(area->value.output.events);
     return outcome;
+}
+
+const sangam_outcome *sangam_invoke_batch(const char *action, const char *const *inputs, size_t count) {
+    abi_invocation *invocations = sangam_alloc_array(count, sizeof *invocations);
+    for (size_t i = 0; i < count; i++) {
+        sangam_text run = sangam_format("run-%zu", i + 1);
+        invocations[i] = (abi_invocation){sangam_text_of(inputs[i]), context_of(action, run.ptr, sangam_test_key(run.ptr).ptr)};
+    }
+    kept before = begin(true);
+    const abi_list *area = sangam__invoke_batch(&sangam_exported, sangam_text_of(action), invocations, count);
+    const abi_invoked *areas = area->ptr;
+    sangam_outcome *outcomes = sangam_alloc_array(count, sizeof *outcomes);
+    kept after = {own.store, own.store_count};
+    for (size_t i = 0; i < count; i++) {
+        if (areas[i].failed) {
+            failed(&outcomes[i], &areas[i].value.failure, before);
+        } else {
+            outcomes[i].data = areas[i].value.output.data;
+            brought_in(areas[i].value.output.events);
+        }
+    }
+    /* What a batch has set takes effect with its results, of whatever kind they are. */
+    own.store = after.store;
+    own.store_count = after.count;
+    return outcomes;
 }
 
 static sangam_text source_context(void) {

@@ -92,6 +92,9 @@ typedef struct sangam_host_state {
 extern sangam_host_state sangam_host;
 
 const sangam_outcome *sangam_invoke(const char *action, const char *input);
+/* Does an action for so many runs at once, each with an id and a key of its own (sangam_test_key("run-1"), …); gives an outcome for each. The journal is
+ * the batch's. */
+const sangam_outcome *sangam_invoke_batch(const char *action, const char *const *inputs, size_t count);
 /* `cursor` is NULL the first time. The events go to sangam_host.events. */
 const sangam_outcome *sangam_poll(const char *stream, const char *cursor, uint32_t limit);
 const sangam_outcome *sangam_receive(const char *stream, const char *path, const char *body);

@@ -31,6 +31,7 @@ typedef struct sangam_call {
     sangam_text idempotency_key; /* of the step; those of single writes: sangam_key */
     sangam_text deadline;        /* RFC 3339, on the clock that the plugin sees */
     sangam_text traceparent;     /* W3C Trace Context; none where there is none */
+    struct sangam_parcel *parcel; /* the SDK's own */
 } sangam_call;
 
 /* Whether nothing of this step can have been written before: a replay counts attempts from 1 again, but shares the journal, and the
@@ -49,6 +50,25 @@ typedef struct sangam_new_event {
 
 /* Brings in an event together with the success of the action, or not at all. */
 void sangam_emit(sangam_new_event event);
+
+/* One run's part of a call for several runs at once. */
+typedef struct sangam_item {
+    const sangam_call *call; /* what the action knows of the run. Its `attempt` is above 1 where the batch, or the run, was tried before; its
+                              * `idempotency_key` is the same in every batch, and so the marker of the run's record */
+    const void *input;       /* what the action is given: const contact *input = items[i].input; */
+    void *output;            /* what it makes, zeroed: kept *output = items[i].output; */
+    sangam_failure *failure; /* set it, and this run fails alone */
+    size_t place;            /* its position among the runs of the call: the value of the field `invocation` of a line of the log that is
+                              * this run's alone */
+} sangam_item;
+
+/* Does an action for several runs at once; `count` is never 0. Its failure is that of all. Requests belong to the batch: name them as ever. The same
+ * batch comes again after a crash and while a write is in doubt, so what is sent must follow from the items alone. Of key-value it may use
+ * sangam_kv_set and sangam_kv_delete, and nothing that reads. */
+typedef sangam_failure *sangam_batch_function(sangam_item *items, size_t count);
+
+/* Brings in an event together with the success of that run. In a call for several runs sangam_emit could not say whose it is, and ends the call. */
+void sangam_emit_for(const sangam_item *item, sangam_new_event event);
 
 /* One write of a step that is undone. */
 #define SANGAM__EFFECT(FIELD)                                                                                    \

@@ -10,6 +10,9 @@
  *     static sangam_failure *take(const sangam_call *call, const take_parts *input, taken *output);
  *
  * `output` is zeroed. An action without an output makes a sangam_any and leaves it, which is null.
+ *
+ * An action that takes several runs at once, 100 at most, has `.batch = {100, keep_contacts}` besides, where keep_contacts is a
+ * sangam_batch_function; the plugin is exported with SANGAM_BATCHING or SANGAM_BATCHING_DUPLEX. A run that goes alone is done by its single form.
  */
 #ifndef SANGAM_PLUGIN_H
 #define SANGAM_PLUGIN_H
@@ -28,6 +31,10 @@ typedef struct sangam_action {
     const char *about; /* what it does, in place of the description of its input */
     const char *undo;  /* the action that undoes this one; it takes a SANGAM_UNDO */
     bool idempotent;   /* doing it twice is the same as doing it once, by the nature of the system */
+    struct {
+        uint32_t most; /* runs that one call takes, 2 to 1000 */
+        sangam_batch_function *run;
+    } batch; /* does several runs at once; none: it takes one at a time */
 } sangam_action;
 
 typedef struct sangam_stream {
@@ -69,6 +76,15 @@ extern const sangam_plugin sangam_exported;
     SANGAM__EXPORT(SANGAM__WORLD_CONNECTOR)                                                                     \
     SANGAM__EXPORT_ACTIONS
 
+/* The same, and some of its actions take several runs at once. */
+#define SANGAM_BATCHING(ACTIONS, ...)                                                                           \
+    SANGAM__ACTIONS(ACTIONS)                                                                                    \
+    const sangam_plugin sangam_exported = {.actions = sangam__actions,                                          \
+        .action_count = sizeof sangam__actions / sizeof sangam__actions[0], __VA_ARGS__};                       \
+    SANGAM__EXPORT(SANGAM__WORLD_BATCHING)                                                                      \
+    SANGAM__EXPORT_ACTIONS                                                                                      \
+    SANGAM__EXPORT_BATCHES
+
 /* A plugin that brings events in; its STREAMS(STREAM) has lines as
  *     STREAM("leave", "Approved leave", .poll = poll_leave, .types = SANGAM_LIST("leave.approved")) */
 #define SANGAM_SOURCE(STREAMS, ...)                                                                             \
@@ -87,6 +103,18 @@ extern const sangam_plugin sangam_exported;
         .stream_count = sizeof sangam__streams / sizeof sangam__streams[0], __VA_ARGS__};                       \
     SANGAM__EXPORT(SANGAM__WORLD_DUPLEX)                                                                        \
     SANGAM__EXPORT_ACTIONS                                                                                      \
+    SANGAM__EXPORT_EVENTS
+
+/* The same, and some of its actions take several runs at once. */
+#define SANGAM_BATCHING_DUPLEX(ACTIONS, STREAMS, ...)                                                           \
+    SANGAM__ACTIONS(ACTIONS)                                                                                    \
+    SANGAM__STREAMS(STREAMS)                                                                                    \
+    const sangam_plugin sangam_exported = {.actions = sangam__actions,                                          \
+        .action_count = sizeof sangam__actions / sizeof sangam__actions[0], .streams = sangam__streams,         \
+        .stream_count = sizeof sangam__streams / sizeof sangam__streams[0], __VA_ARGS__};                       \
+    SANGAM__EXPORT(SANGAM__WORLD_BATCHING_DUPLEX)                                                               \
+    SANGAM__EXPORT_ACTIONS                                                                                      \
+    SANGAM__EXPORT_BATCHES                                                                                      \
     SANGAM__EXPORT_EVENTS
 
 #define SANGAM__ACTIONS(ACTIONS) \
@@ -121,6 +149,15 @@ extern const sangam_plugin sangam_exported;
     }                                                                                                           \
     SANGAM__EXPORTED("cabi_post_sangam:connector/actions@0.1.0#invoke") void sangam__export_invoked(void *);    \
     void sangam__export_invoked(void *area) { sangam__returned(area); }
+#define SANGAM__EXPORT_BATCHES                                                                                  \
+    SANGAM__EXPORTED("sangam:connector/batches@0.1.0#invoke-batch")                                             \
+    void *sangam__export_invoke_batch(char *, size_t, void *, size_t);                                          \
+    void *sangam__export_invoke_batch(char *action, size_t action_len, void *invocations, size_t count) {       \
+        return sangam__invoke_batch(&sangam_exported, (sangam_text){action, action_len}, invocations, count);   \
+    }                                                                                                           \
+    SANGAM__EXPORTED("cabi_post_sangam:connector/batches@0.1.0#invoke-batch")                                   \
+    void sangam__export_batch_invoked(void *);                                                                  \
+    void sangam__export_batch_invoked(void *area) { sangam__returned(area); }
 #define SANGAM__EXPORT_EVENTS                                                                                   \
     SANGAM__EXPORTED("sangam:connector/events@0.1.0#poll")                                                      \
     void *sangam__export_poll(char *, size_t, int32_t, char *, size_t, int32_t, char *, size_t);                \
@@ -148,12 +185,14 @@ extern const sangam_plugin sangam_exported;
 #else
 #define SANGAM__EXPORT(world)
 #define SANGAM__EXPORT_ACTIONS
+#define SANGAM__EXPORT_BATCHES
 #define SANGAM__EXPORT_EVENTS
 #endif
 
 /* What the exports call. They give the results as the canonical ABI lays them out. */
 void *sangam__describe(const sangam_plugin *plugin);
 void *sangam__invoke(const sangam_plugin *plugin, sangam_text action, sangam_text input, sangam_text context);
+void *sangam__invoke_batch(const sangam_plugin *plugin, sangam_text action, const void *invocations, size_t count);
 void *sangam__poll(const sangam_plugin *plugin, sangam_text stream, sangam_text cursor, uint32_t limit, sangam_text context);
 void *sangam__receive(const sangam_plugin *plugin, sangam_text stream, const sangam_inbound *request, sangam_text context);
 void sangam__returned(void *area);

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gather.h"
 #include "sangam.h"
 #include "streams.h"
 
@@ -291,10 +292,11 @@ static sangam_failure *greet(const sangam_call *call, const person *input, sanga
     ACTION("run", "Do what the input says", run, script, results)                                        \
     ACTION("act", "Do what the input says, and undo what it says", act, script, results, .undo = "undo") \
     ACTION("undo", "Do the undo lines of what is undone", undo, undo_script, sangam_any)                 \
-    ACTION("greet", "Greet by name", greet, person, sangam_any)
+    ACTION("greet", "Greet by name", greet, person, sangam_any)                                          \
+    ACTION("gather", "Send an id, alone or with others", gather_one, gather, gathered, .batch = {10, gather_all})
 
 #define STREAMS(STREAM)                                                                        \
     STREAM("feed", "What the feed says", .poll = poll_feed, .types = SANGAM_LIST("fed.*"))     \
     STREAM("hook", "What a body says", .receive = receive_hook, .types = SANGAM_LIST("fed.*"))
 
-SANGAM_DUPLEX(ACTIONS, STREAMS, .name = "scripted", .version = "0.1.0", .title = "Scripted", .config = config_type)
+SANGAM_BATCHING_DUPLEX(ACTIONS, STREAMS, .name = "scripted", .version = "0.1.0", .title = "Scripted", .config = config_type)
