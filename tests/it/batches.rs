@@ -1,13 +1,19 @@
 //! Actions that take several runs at once: one call for those that wait together, and to each its own result.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use sangam_saas::{Fault, FaultAct, Stand};
-use sangam_tests::{Client, Host, HostFolder};
+use sangam_tests::Client;
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, configuration, event, outcomes, sink, step};
+use crate::scene::{Scene, event, outcomes, step};
+
+mod cancelled;
+mod killed;
+mod tried;
+mod undone;
 
 const ROUTES: &str = r#"
 [[routes]]
@@ -27,7 +33,6 @@ retry = { max-attempts = 5, initial = "10ms", factor = 1, jitter = 0 }
 "#;
 /// Four go together, and wait for each other as long as a call is under way.
 const FOUR: &str = "batch = { most = 4, gather = \"5s\" }\nemits = [\"gathered\"]\nconcurrency = 2";
-const SIGKILL: i32 = 9;
 
 /// An id to be sent to that address, with more to say about it.
 fn gather(sink: &Stand, id: u32, more: Value) -> Value {
@@ -36,28 +41,32 @@ fn gather(sink: &Stand, id: u32, more: Value) -> Value {
     event(&id.to_string(), "gather", data)
 }
 
-/// Holds a call of the plugin until `release` answers, so that what comes meanwhile goes together; gives the eids of these four and of the first.
+/// Holds a call of the plugin for a while, so that what comes meanwhile goes together; gives the eids of these four.
 async fn four(client: &Client, sink: &Stand, events: &[Value]) -> anyhow::Result<Vec<String>> {
     assert_eq!(events.len(), 4);
-    sink.fault(Fault::once("/first", FaultAct::Delay { ms: 1500 }));
-    let first = event("first", "gather", json!({ "url": format!("{}/first", sink.url()), "id": 0 }));
-    let mut eids = vec![client.send(&first).await?];
+    behind(client, sink, &gather(sink, 0, json!({ "url": format!("{}/first", sink.url()) })), events, 1500).await
+}
+
+/// Sends events while the call for a first one, to `/first`, is held for so many milliseconds; gives their eids.
+async fn behind(client: &Client, sink: &Stand, first: &Value, events: &[Value], ms: u64) -> anyhow::Result<Vec<String>> {
+    sink.fault(Fault::once("/first", FaultAct::Delay { ms }));
+    client.send(first).await?;
     let arrived = async {
         while !sink.requests().iter().any(|request| request.path == "/first") {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(30), arrived).await.context("the first never left")?;
+    tokio::time::timeout(Duration::from_secs(30), arrived).await.context("the first never left")?;
+    let mut eids = Vec::with_capacity(events.len());
     for event in events {
         eids.push(client.send(event).await?);
     }
-    eids.remove(0);
     Ok(eids)
 }
 
 /// The ids of each request, with its key.
 fn sent(sink: &Stand) -> Vec<(Vec<u64>, String)> {
-    let requests = sink.requests().into_iter().filter(|request| request.path == "/all");
+    let requests = sink.requests().into_iter().filter(|request| request.path.split('?').next() == Some("/all"));
     let ids = |body: &str| {
         let body: Value = serde_json::from_str(body).unwrap_or_default();
         let mut ids: Vec<u64> = body["ids"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
@@ -67,17 +76,30 @@ fn sent(sink: &Stand) -> Vec<(Vec<u64>, String)> {
     requests.map(|request| (ids(&request.body), request.headers.get("idempotency-key").cloned().unwrap_or_default())).collect()
 }
 
-/// How often each id took effect at the sink: requests that it did not recognise as repetitions.
+/// How often each id took effect at the sink: in requests that it did, and did not recognise as repetitions.
 fn effects(sink: &Stand) -> BTreeMap<u64, usize> {
-    let mut keys: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    for (ids, key) in sent(sink) {
-        keys.insert(key, ids);
-    }
+    let state = sink.state();
+    let done = state["effects"].as_array().into_iter().flatten().filter(|effect| effect["path"] == "/all");
     let mut effects = BTreeMap::new();
-    for id in keys.into_values().flatten() {
+    for id in done.flat_map(|effect| effect["body"]["ids"].as_array().into_iter().flatten()).filter_map(Value::as_u64) {
         *effects.entry(id).or_insert(0) += 1;
     }
     effects
+}
+
+/// Waits until requests to `/all` are so many.
+async fn arrivals(sink: &Stand, count: usize) -> anyhow::Result<()> {
+    let look = async {
+        while sent(sink).len() < count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), look).await.with_context(|| format!("{:?}", sent(sink)))
+}
+
+/// Effects of these ids, each once.
+fn once(ids: impl IntoIterator<Item = u64>) -> BTreeMap<u64, usize> {
+    ids.into_iter().map(|id| (id, 1)).collect()
 }
 
 async fn ended(client: &Client, eids: &[String], status: &str) -> anyhow::Result<Vec<Value>> {
@@ -167,19 +189,6 @@ async fn a_batch_in_doubt_comes_again_whole_and_under_its_key() -> anyhow::Resul
 }
 
 #[tokio::test]
-async fn a_cancelled_run_takes_no_other_with_it() -> anyhow::Result<()> {
-    let scene = Scene::granting("batch = { most = 4, gather = \"5s\" }\nconcurrency = 1", ROUTES).await?;
-    let events: Vec<Value> = (1..=4).map(|id| gather(&scene.sink, id, json!({}))).collect();
-    let eids = four(scene.client(), &scene.sink, &events).await?;
-    // They wait for the plugin's only slot.
-    let cancelled = scene.client().post(&format!("/v1/events/{}/cancel", eids[1]), &json!({})).await?;
-    ensure!(cancelled.status == 200, "{}", cancelled.text);
-    ended(scene.client(), &[eids[0].clone(), eids[2].clone(), eids[3].clone()], "succeeded").await?;
-    assert_eq!(effects(&scene.sink), [1, 3, 4].map(|id| (id, 1)).into());
-    Ok(())
-}
-
-#[tokio::test]
 async fn a_plugin_that_answers_wrong_fails_all_and_then_each_goes_alone() -> anyhow::Result<()> {
     let scene = Scene::granting(FOUR, ROUTES).await?;
     let client = scene.client();
@@ -197,35 +206,6 @@ async fn a_plugin_that_answers_wrong_fails_all_and_then_each_goes_alone() -> any
             assert_eq!(outcomes(document, "run")?, ["trap", "succeeded"], "{how}");
             assert_eq!(step(document, "run")?["output"]["inputs"], json!([{ "how": how, "id": id }]), "{how}: alone it sees itself alone");
         }
-    }
-    Ok(())
-}
-
-async fn live(folder: &HostFolder, at: &str) -> anyhow::Result<Host> {
-    folder.start_with(&[("SANGAM_CRASH_AT", at)]).await
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_at_any_point_of_a_batch_each_of_its_runs_is_done_once() -> anyhow::Result<()> {
-    // The first event, alone, passes some of them once.
-    for at in ["batching", "batched", "intended:2", "answered:2", "sharing", "shared", "settling:3"] {
-        let sink = sink().await?;
-        let folder = HostFolder::new(&configuration(&sink.url(), FOUR, ROUTES))?;
-        let events: Vec<Value> = (1..=4).map(|id| gather(&sink, id, json!({}))).collect();
-        let mut host = live(&folder, at).await?;
-        let client = host.client.clone();
-        // Whatever is answered when it dies.
-        let (_, signal) = tokio::join!(four(&client, &sink, &events), host.died());
-        ensure!(signal? == Some(SIGKILL), "{at}: it did not die there");
-        let host = folder.start().await?;
-        for event in &events {
-            let eid = host.client.send(event).await?;
-            host.client.until(&eid, "succeeded").await.with_context(|| format!("killed at {at}"))?;
-        }
-        ensure!(effects(&sink) == (1..=4).map(|id| (id, 1)).collect(), "{at}: {:?}", sent(&sink));
-        host.terminate().await?;
-        let verified = folder.run(&["store", "verify"], "")?;
-        ensure!(verified.status.success(), "{at}: {}", String::from_utf8_lossy(&verified.stdout));
     }
     Ok(())
 }

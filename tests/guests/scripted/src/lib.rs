@@ -36,6 +36,9 @@ impl Connector for Scripted {
         a.action("greet", "Greet by name", greet);
         a.action("gather", "Send an id, alone or with others", gather);
         a.batch("gather", 10, gather_all);
+        a.action("collect", "Send an id, alone or with others, and take it back", gather).undo("scatter");
+        a.batch("collect", 10, gather_all);
+        a.action("scatter", "Take back what was collected", scatter);
     }
 }
 
@@ -154,13 +157,7 @@ fn undo(undo: Undo<Script, Value>, cx: &Context<Config>) -> Result<Value, Failur
         .effects
         .iter()
         .map(|effect| {
-            let state = match effect.state {
-                EffectState::Intent => "intent",
-                EffectState::Done => "done",
-                EffectState::Failed => "failed",
-                EffectState::InDoubt => "in-doubt",
-            };
-            json!({ "name": effect.name, "key": effect.key, "state": state, "request": effect.request, "response": effect.response })
+            json!({ "name": effect.name, "key": effect.key, "state": state(effect.state), "request": effect.request, "response": effect.response })
         })
         .collect();
     let mut results = Vec::new();
@@ -169,6 +166,15 @@ fn undo(undo: Undo<Script, Value>, cx: &Context<Config>) -> Result<Value, Failur
         results.push(result);
     }
     Ok(json!({ "results": results, "given": { "output": undo.output, "effects": effects } }))
+}
+
+fn state(state: EffectState) -> &'static str {
+    match state {
+        EffectState::Intent => "intent",
+        EffectState::Done => "done",
+        EffectState::Failed => "failed",
+        EffectState::InDoubt => "in-doubt",
+    }
 }
 
 impl Line {
@@ -302,7 +308,7 @@ struct Gather {
     emit: String,
 }
 
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 struct Gathered {
     id: u32,
     /// How many were sent together.
@@ -326,6 +332,12 @@ fn gather_all(items: &[Item<Gather, Config>]) -> Result<Vec<Result<Output<Gather
     }
     first.cx.post(&first.input.url).name("all").json(&json!({ "ids": ids })).send()?.ok()?;
     Ok(items.iter().map(|item| item.input.gathered(&item.cx, items.len())).collect())
+}
+
+fn scatter(undo: Undo<Gather, Gathered>, cx: &Context<Config>) -> Result<Value, Failure> {
+    cx.post(format!("{}/undone", undo.input.url)).name("undone").json(&json!({ "ids": [undo.input.id] })).send()?.ok()?;
+    let states: Vec<&str> = undo.effects.iter().map(|effect| state(effect.state)).collect();
+    Ok(json!({ "output": undo.output, "effects": states }))
 }
 
 impl Gather {
