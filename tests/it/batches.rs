@@ -12,6 +12,7 @@ use crate::scene::{Scene, event, outcomes, step};
 
 mod cancelled;
 mod killed;
+mod reloaded;
 mod tried;
 mod undone;
 

@@ -123,6 +123,14 @@ impl StepCall {
             Err(end) => return Turn::Ended(end),
         };
         let (parts, under_way) = leading.close();
+        if !self.is_present(way.present) {
+            // What was revoked meanwhile must not be used.
+            let why = "the configuration was replaced while it waited for others";
+            for answer in parts.into_iter().filter_map(|part| part.answer) {
+                drop(answer.send(Share::NotBegun(why.to_owned())));
+            }
+            return ended(busy(why));
+        }
         if parts.len() < 2 {
             return Turn::Alone(Some((slot, under_way)));
         }
@@ -130,6 +138,11 @@ impl StepCall {
         drop(under_way);
         drop(slot);
         ended(self.shared(way, &own, share, &limits).await)
+    }
+
+    /// Whether these grants and limits are still the ones that count.
+    fn is_present(&self, grants: &PresentPlugin) -> bool {
+        self.runtime.present().plugins.get(&self.step.plugin).is_some_and(|present| std::ptr::eq(Arc::as_ptr(present), grants))
     }
 
     /// With whom it may go, how many in all, and how long it waits for them.
