@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::scene::{Scene, event, outcomes, step};
 
 mod cancelled;
+mod erased;
 mod killed;
 mod reloaded;
 mod tried;

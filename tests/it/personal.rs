@@ -145,7 +145,7 @@ fn written(folder: &HostFolder) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     Ok(all)
 }
 
-fn nothing_is_left(folder: &HostFolder, texts: &[&str]) -> anyhow::Result<()> {
+pub fn nothing_is_left(folder: &HostFolder, texts: &[&str]) -> anyhow::Result<()> {
     for (name, bytes) in written(folder)? {
         ensure!(found(&bytes, texts).is_none(), "{:?} stands in {name}", found(&bytes, texts));
     }
@@ -175,7 +175,7 @@ async fn answers(client: &Client) -> anyhow::Result<Vec<(String, String)>> {
 }
 
 /// The erasure once it is in that state.
-async fn until(client: &Client, id: &str, state: &str) -> anyhow::Result<Value> {
+pub async fn until(client: &Client, id: &str, state: &str) -> anyhow::Result<Value> {
     let look = async {
         loop {
             let erasure = client.get(&format!("/v1/data/erasures/{id}")).await?.json;

@@ -6,6 +6,8 @@
 //!
 //! One run does a batch at a time: the one whose name and fence stand in it, as long as it has its lease. Whichever member comes next takes over.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +22,8 @@ use crate::crash::Point;
 pub const KIND: &str = "batch";
 /// What that write is known by: a member is in one batch at a time, and each further one is the next generation.
 pub const IDENTITY: &str = "b:batch";
+/// Batches that are looked through at once: each may have the inputs of a thousand runs.
+const SCANNED: u32 = 10;
 /// What of a batch still asks for its result.
 const OPEN: &str = "kind = 'batch' and state in ('intent', 'in-doubt')";
 
@@ -159,6 +163,25 @@ impl Store {
                 Box::pin(async move { refusal(resume(connection, &id, &intent, now).await) })
             })
             .await?
+    }
+
+    /// The next batches in what whose members were given a needle stands: id and members.
+    pub async fn scan_batches(&self, needles: &[String], after: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let mut look = sql("select id, members from batch where (1 = 0");
+        self.push_any(&mut look, needles, &["members"], &[]);
+        look.push(") and id > ").push_bind(after).push(" order by id limit ").push_bind(SCANNED);
+        let rows = look.fetch_all(&self.readers).await.map_err(StoreError::doing("look through batches"))?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    /// Forgets batches, all or none; says whether it could: `false` while a run that has not ended waits for one of them.
+    pub async fn forget_batches(&self, ids: Vec<String>) -> Result<bool, StoreError> {
+        self.writer
+            .write(Terms::none().point(Point::Erasing), move |connection| {
+                let ids = ids.clone();
+                Box::pin(async move { let_go(connection, &ids.iter().collect::<Vec<_>>()).await })
+            })
+            .await
     }
 
     /// Makes the members' results durable, all or none. A batch that every member has its result of is forgotten, with its journal; one of which a
@@ -318,11 +341,25 @@ pub(super) async fn prune(connection: &mut Connection) -> Result<(), StoreError>
     Ok(())
 }
 
-/// A member's data is erased, and its batch has what it was given: without it nobody can do the batch again, and its other members are told so.
-pub(super) async fn forget(connection: &mut Connection, effect: &EffectRow) -> Result<(), StoreError> {
-    let is_open = matches!(effect.state, EffectState::Intent | EffectState::InDoubt);
-    match &effect.name {
-        Some(id) if effect.kind == KIND && is_open => remove(connection, id).await,
-        _ => Ok(()),
+/// The batches that runs with these effects are in, or were in.
+pub(super) fn named(effects: &[EffectRow]) -> Vec<&String> {
+    let names: BTreeSet<&String> = effects.iter().filter(|effect| effect.kind == KIND).filter_map(|effect| effect.name.as_ref()).collect();
+    names.into_iter().collect()
+}
+
+/// What runs in these batches were given is about to be erased, and batches that have not ended have it too. `false`: a run that has not ended still
+/// waits for the result of one, and nobody can do that one without it. Those that nobody waits for are forgotten; a replay of a run in one is told so.
+pub(super) async fn let_go(connection: &mut Connection, batches: &[&String]) -> Result<bool, StoreError> {
+    for id in batches {
+        let mut waits = sql("select 1 from run where ended_at is null and root in (select root from effect where name = ? and ").bind(*id);
+        waits.push(OPEN).push(") limit 1");
+        let waits: Option<i64> = waits.scalar_optional(&mut *connection).await.map_err(StoreError::doing("look who waits for a batch"))?;
+        if waits.is_some() {
+            return Ok(false);
+        }
     }
+    for id in batches {
+        remove(connection, id).await?;
+    }
+    Ok(true)
 }

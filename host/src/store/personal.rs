@@ -200,7 +200,7 @@ impl Store {
     }
 
     /// Puts rewritten rows in the place of an event's; says whether it could: `false` when a run of it has not ended (any more) or holds its order
-    /// key, and nothing was written.
+    /// key, or a run that has not ended is in a batch with one of it, and nothing was written.
     pub async fn rewrite(&self, before: Group, after: Group, now: Timestamp) -> Result<bool, StoreError> {
         let groups = Arc::new((before, after));
         self.writer
@@ -284,6 +284,9 @@ async fn rewrite(connection: &mut Connection, before: &Group, after: &Group, now
     if row.get::<i64>(0) != before.runs.len() as i64 || row.get::<i64>(1) != 0 {
         return Ok(false);
     }
+    if !batch::let_go(connection, &batch::named(&before.effects)).await? {
+        return Ok(false);
+    }
     sql("update event set body = ?, erased_at = ? where eid = ?")
         .bind(&after.event.body)
         .bind(millis(now))
@@ -314,7 +317,6 @@ async fn rewrite(connection: &mut Connection, before: &Group, after: &Group, now
         }
     }
     for (old, new) in before.effects.iter().zip(&after.effects) {
-        batch::forget(connection, old).await?;
         let mut update =
             sql("update effect set identity = ?, name = ?, url = ?, request_headers = ?, request_body = ?, request_digest = ?, \
              response_headers = ?, response_body = ? where ")
