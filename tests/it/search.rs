@@ -5,6 +5,7 @@
 
 mod everywhere;
 mod haystack;
+mod keys;
 mod needle;
 mod scene;
 mod session;

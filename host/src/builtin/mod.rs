@@ -13,7 +13,9 @@ mod wait;
 mod webhook;
 
 pub use act::{Act, Ground, Stop};
-pub use deliver::{Tested as TestedWebhook, rotate as rotate_webhook, signing as webhook_secrets, test as test_webhook};
+pub use deliver::{
+    Tested as TestedWebhook, hidden_keys as hidden_webhook_keys, rotate as rotate_webhook, signing as webhook_secrets, test as test_webhook,
+};
 pub use wait::{MAX_TYPES, Matching, Pause, at, digest, where_expression};
 
 use std::collections::BTreeMap;

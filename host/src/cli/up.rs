@@ -13,7 +13,7 @@ use crate::config;
 use crate::crash::Crash;
 use crate::credentials::VaultError;
 use crate::ingress;
-use crate::runtime::{self, ApplyError, Runtime};
+use crate::runtime::{self, ApplyError, Runtime, SigningKeys};
 use crate::server;
 use crate::store::StoreError;
 use crate::telemetry::LogFacts;
@@ -247,13 +247,18 @@ async fn credentials(runtime: std::sync::Arc<Runtime>) {
 async fn look_after_credentials(runtime: &Runtime) {
     let mut look = tokio::time::interval(RECHECK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut configured = runtime.configured.subscribe();
+    let mut signing = SigningKeys::default();
     let mut astray = false;
     loop {
         tokio::select! {
             _ = look.tick() => {}
             () = runtime.credentials.notified() => {}
+            // The runtime keeps the sender.
+            _ = configured.changed() => {}
         }
         follow_key(runtime, &mut astray).await;
+        signing.follow(runtime).await;
         runtime.broker.recheck().await;
         runtime.broker.tend().await;
     }

@@ -11,9 +11,10 @@ use super::context::Context;
 use super::endpoint::TokenClient;
 use super::error::CredentialError;
 use super::fixed::{Fixed, Put};
+use super::hidden::Hidden;
 use super::origin;
 use super::outgoing::Outgoing;
-use super::redact::Patterns;
+use super::redact::{Owner, Patterns};
 use super::renewable::Renewable;
 use super::secret::Secret;
 use super::sources::Fingerprint;
@@ -130,7 +131,7 @@ impl Broker {
             _ => 1,
         });
         let mut carried = Vec::with_capacity(slots.len());
-        let mut own = Vec::new();
+        let mut own = Hidden::default();
         for slot in &slots {
             if let Some(edition) = self.put(slot, request, &mut own).await? {
                 carried.push(Carried { credential: slot.credential.name.clone(), edition });
@@ -140,12 +141,12 @@ impl Broker {
             return Ok(None);
         }
         carried.reverse();
-        let own = (!own.is_empty()).then(|| Arc::new(Patterns::new(&own)));
+        let own = (!own.is_empty()).then(|| Arc::new(Patterns::new([&own])));
         Ok(Some(Attached { carried, own }))
     }
 
     /// Puts one credential onto the request; `None` where that has no place for it.
-    async fn put(&self, slot: &Slot, request: &mut Outgoing, own: &mut Vec<Secret>) -> Result<Option<Edition>, CredentialError> {
+    async fn put(&self, slot: &Slot, request: &mut Outgoing, own: &mut Hidden) -> Result<Option<Edition>, CredentialError> {
         let name = &slot.credential.name;
         match &slot.state {
             Means::Fixed(fixed) => {
@@ -153,7 +154,7 @@ impl Broker {
                 match material.put(name, request, self.cx.vault.clock().now())? {
                     Put::Nowhere => return Ok(None),
                     Put::There => {}
-                    Put::With(secret) => own.push(secret),
+                    Put::With(hidden) => own.append(hidden),
                 }
                 Ok(Some(Edition::Value(material.fingerprint)))
             }
@@ -282,9 +283,19 @@ impl Broker {
         self.all().into_iter().map(status).collect()
     }
 
-    /// `bytes` with the present and last values of all credentials masked, in every usual spelling.
+    /// Has these masked as well from now on, in place of all that were given before: what others than credentials hold.
+    pub fn hide(&self, others: Vec<(Owner, Hidden)>) {
+        self.cx.redactor.set_others(others);
+    }
+
+    /// `bytes` with the present and last values of all credentials masked, and what [others](Broker::hide) hold, in every usual spelling.
     pub fn redact<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         self.cx.redactor.redact(bytes)
+    }
+
+    /// [`Broker::redact`] for the start of something longer, which may end within a value.
+    pub fn redact_start<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        self.cx.redactor.redact_start(bytes)
     }
 
     /// [`Broker::redact`] for text.

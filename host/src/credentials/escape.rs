@@ -1,7 +1,7 @@
 //! Spellings of a secret: how it is written where it belongs, and how it may come back.
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
 /// Shortest piece of base64 that is looked for: shorter ones are found in any text.
@@ -57,15 +57,26 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// All the spellings in which a system may send a value back: as it is, in URLs, forms, JSON of several dialects, HTML,
-/// hexadecimal, and base64 wherever in a longer text the value begins.
-pub(super) fn spellings(text: &str) -> Vec<Zeroizing<Vec<u8>>> {
+/// All the spellings in which a system may send a value back: as it is, hexadecimal, in base64 alone and wherever in a longer text it begins, and, where
+/// it is text, [as text](texts).
+pub(super) fn spellings(value: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
+    let bytes = |text: String| Zeroizing::new(text.into_bytes());
+    let mut all = vec![Zeroizing::new(value.to_vec()), bytes(hex(value)), bytes(hex(value).to_ascii_uppercase())];
+    all.extend(std::str::from_utf8(value).map(texts).unwrap_or_default());
+    for (padded, bare) in [(&STANDARD, &STANDARD_NO_PAD), (&URL_SAFE, &URL_SAFE_NO_PAD)] {
+        all.extend([bytes(padded.encode(value)), bytes(bare.encode(value))]);
+        all.extend((0..3).filter_map(|before| base64_within(value, before, bare)));
+    }
+    all
+}
+
+/// A text in URLs, forms, JSON of several dialects, and HTML.
+fn texts(text: &str) -> Vec<Zeroizing<Vec<u8>>> {
     let bytes = |text: &str| Zeroizing::new(text.as_bytes().to_vec());
     let lower = |text: &str| bytes(&lower_escapes(text));
     let (percent, form, json) = (percent(text), form(text), json(text));
     let spaced = form.replace('+', "%20");
-    let mut all = vec![
-        bytes(text),
+    vec![
         bytes(&form),
         lower(&form),
         bytes(&spaced),
@@ -78,15 +89,7 @@ pub(super) fn spellings(text: &str) -> Vec<Zeroizing<Vec<u8>>> {
         bytes(&json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")),
         bytes(&xml(text)),
         bytes(&text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&#34;").replace('\'', "&#39;")),
-        bytes(&hex(text.as_bytes())),
-        bytes(&hex(text.as_bytes()).to_ascii_uppercase()),
-    ];
-    for before in 0..3 {
-        for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
-            all.extend(base64_within(text.as_bytes(), before, engine));
-        }
-    }
-    all
+    ]
 }
 
 /// The characters of base64 that the value alone decides, where `before` bytes (modulo 3) stand in front of it.
@@ -112,8 +115,6 @@ fn lower_escapes(text: &str) -> Zeroizing<String> {
 
 #[cfg(test)]
 mod tests {
-    use base64::engine::general_purpose::STANDARD;
-
     use super::*;
 
     #[test]
@@ -130,10 +131,10 @@ mod tests {
     #[test]
     fn base64_of_any_text_with_the_value_in_it_holds_one_of_its_spellings() {
         let value = "s3cr3t-value/1";
-        let spellings = spellings(value);
+        let spellings = spellings(value.as_bytes());
         for before in ["", "u", "us", "use", "user:", "Bearer "] {
             for after in ["", ":", "\n!", "abc"] {
-                for engine in [&STANDARD, &base64::engine::general_purpose::URL_SAFE] {
+                for engine in [&STANDARD, &URL_SAFE] {
                     let text = engine.encode(format!("{before}{value}{after}"));
                     assert!(spellings.iter().any(|s| text.as_bytes().windows(s.len()).any(|w| w == s.as_slice())), "{text}");
                 }

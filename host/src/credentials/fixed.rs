@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::context::Context;
 use super::error::{CredentialError, Remedy};
 use super::escape;
+use super::hidden::Hidden;
 use super::outgoing::Outgoing;
 use super::placeholder;
 use super::redact::SHORTEST;
@@ -29,8 +30,6 @@ use crate::config::{Credential, CredentialKind, Place, Reference};
 /// How long resolved references are used before they are read again: a secret set in another process counts from then
 /// on.
 const FRESH: Duration = Duration::from_secs(5);
-/// Shortest word of a header's value that is masked on its own, so that `Bearer` and `Token` are not.
-const SHORTEST_WORD: usize = 8;
 
 /// A fixed credential and what it last resolved to.
 pub(super) struct Fixed {
@@ -64,7 +63,7 @@ impl Inner {
 pub(super) struct Material {
     form: Form,
     pub(super) fingerprint: Fingerprint,
-    secrets: Vec<Secret>,
+    hidden: Hidden,
 }
 
 enum Form {
@@ -79,7 +78,7 @@ pub(super) enum Put {
     /// It carries the credential.
     There,
     /// …and this, which counts for it alone.
-    With(Secret),
+    With(Hidden),
     /// It has no place for it.
     Nowhere,
 }
@@ -221,13 +220,15 @@ impl Fixed {
                     let before = inner.material.as_ref().filter(|old| old.fingerprint != material.fingerprint);
                     let changed = mended || before.is_some();
                     // Answers to requests with the value before may still be on their way.
-                    let before = before.map(|old| old.secrets.clone()).unwrap_or_default();
+                    let before = before.map(|old| old.hidden.clone()).unwrap_or_default();
                     inner.broken_at = None;
                     if changed {
                         inner.works_at = Some(now);
                     }
                     if inner.material.is_none() || changed {
-                        cx.redactor.set(name, [material.secrets.clone(), before].concat());
+                        let mut hidden = material.hidden.clone();
+                        hidden.append(before);
+                        cx.redactor.set(name, hidden);
                     }
                     inner.read_at = Some(now);
                     inner.material = Some(material.clone());
@@ -259,6 +260,8 @@ impl Fixed {
         let resolve = async |reference: &Reference| vault.resolve(reference).await.map_err(unresolved);
         // What another value of makes another credential, though it is no secret.
         let mut open = None;
+        // What else of it nobody is to see.
+        let mut hidden = Hidden::default();
         let (mut form, secrets) = match &self.credential.kind {
             CredentialKind::Bearer { token } => {
                 let token = resolve(token).await?;
@@ -282,9 +285,8 @@ impl Fixed {
                 let name = HeaderName::from_bytes(header_name.as_bytes()).map_err(|_| unwritable("its `name` is no header name"))?;
                 let secret = resolve(value).await?;
                 let value = HeaderValue::from_str(secret.expose()).map_err(|_| unwritable(CHARACTERS))?;
-                let words = secret.expose().split_ascii_whitespace().filter(|word| word.len() >= SHORTEST_WORD);
-                let words = words.map(|word| Secret::new(word.to_owned())).collect::<Vec<_>>();
-                (Form::Header { name, value }, [vec![secret], words].concat())
+                hidden.header(&secret);
+                (Form::Header { name, value }, vec![secret])
             }
             CredentialKind::Query { name, value } => {
                 let value = resolve(value).await?;
@@ -298,6 +300,7 @@ impl Fixed {
                 };
                 open.clone_from(&key_id);
                 let signer = Signer::new(recipe, &key, key_id).map_err(unwritable)?;
+                hidden.key(&key, signer.key());
                 (Form::Signature(Box::new(signer)), vec![key])
             }
             CredentialKind::Placeholder { value, places } => {
@@ -321,7 +324,8 @@ impl Fixed {
             hash.update(secret.expose().len().to_be_bytes());
             hash.update(secret.expose());
         }
-        Ok(Material { form, fingerprint: hash.finalize().into(), secrets })
+        hidden.append(secrets.iter().collect());
+        Ok(Material { form, fingerprint: hash.finalize().into(), hidden })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

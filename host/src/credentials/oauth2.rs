@@ -10,6 +10,7 @@ use url::form_urlencoded;
 use zeroize::Zeroizing;
 
 use super::error::VendorAnswer;
+use super::hidden::Hidden;
 use super::jwt::{self, Claims, JwtError};
 use super::redact::Patterns;
 use super::secret::Secret;
@@ -146,7 +147,7 @@ pub(super) fn read(
 ) -> Result<Granted, Refusal> {
     let parsed = serde_json::from_slice::<Body>(body).ok();
     let sent = [request.authorization.as_ref(), request.assertion.as_ref(), refresh];
-    let patterns = Patterns::new(sent.into_iter().flatten().chain(sources.secrets()));
+    let patterns = Patterns::new([&sent.into_iter().flatten().chain(sources.secrets()).collect::<Hidden>()]);
     let Some(parsed) = parsed else {
         // A success that is no JSON may well be a token in another format.
         let said = (!status.is_success()).then(|| printable(&patterns, &String::from_utf8_lossy(body))).flatten();

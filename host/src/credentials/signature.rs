@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::escape::hex;
+use super::hidden::Hidden;
 use super::outgoing::Outgoing;
 use super::secret::Secret;
 use crate::config::{Encoding, Hmac, HmacAlgorithm, SignedPart, TimeForm};
@@ -37,9 +38,14 @@ impl Signer {
         Ok(Self { recipe: recipe.clone(), key: Zeroizing::new(key), key_id })
     }
 
+    /// The bytes of the key.
+    pub(super) fn key(&self) -> &[u8] {
+        &self.key
+    }
+
     /// Signs the request and puts the headers onto it that carry the signature. Gives the signature, which is as good as
     /// the secret for this one request.
-    pub(super) fn sign(&self, request: &mut Outgoing, now: Timestamp, nonce: &str) -> Result<Secret, &'static str> {
+    pub(super) fn sign(&self, request: &mut Outgoing, now: Timestamp, nonce: &str) -> Result<Hidden, &'static str> {
         let recipe = &self.recipe;
         let time = written(recipe.timestamp, now);
         let given = Given { time: &time, nonce, key_id: self.key_id.as_ref(), signature: "" };
@@ -68,7 +74,9 @@ impl Signer {
         let value = text(&recipe.format, request, &Given { signature: &signature, ..given });
         let value = String::from_utf8(value).map_err(|_| "its `format` gives no text")?;
         set(request, &recipe.header, &value)?;
-        Ok(Secret::new(signature))
+        let mut hidden = Hidden::default();
+        hidden.key(&Secret::new(signature), tag.as_ref());
+        Ok(hidden)
     }
 }
 

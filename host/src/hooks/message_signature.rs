@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use sfv::{Dictionary, InnerList, ListEntry, Parser};
 
 use super::{Delivery, Refused, Verified, time};
-use crate::config::{MessageKey, MessageSignature};
+use crate::config::{MessageKey, MessageKeyKind, MessageSignature, SecretEncoding};
 use crate::credentials::Secret;
 
 /// Header of what is signed.
@@ -47,6 +47,14 @@ pub(super) fn verify(how: &MessageSignature, secrets: &[Secret], delivery: &Deli
         }
     }
     Err(refused)
+}
+
+/// How its secrets are written, in the order of `Verify::secrets`.
+pub(super) fn encodings(how: &MessageSignature) -> impl Iterator<Item = SecretEncoding> {
+    how.keys.iter().filter_map(|key| match &key.kind {
+        MessageKeyKind::HmacSha256 { encoding, .. } => Some(*encoding),
+        MessageKeyKind::Public { .. } => None,
+    })
 }
 
 fn one(

@@ -23,8 +23,10 @@ pub use delivery::{Delivery, Verified};
 pub use kept::kept_body;
 pub use refused::Refused;
 
+use zeroize::Zeroizing;
+
 use crate::config::{DeliveryId, TimePlace, TokenPlace, Verify};
-use crate::credentials::Secret;
+use crate::credentials::{Hidden, Secret};
 
 /// Verifies a delivery. `secrets` are those of [`Verify::secrets`], in the same order.
 ///
@@ -68,6 +70,32 @@ pub fn shown_secret(how: &Verify, delivery: &Delivery<'_>) -> Option<String> {
         | Verify::Twilio { .. }
         | Verify::MangoOffice { .. } => None,
     }
+}
+
+/// What nobody is to see of the keys that deliveries are signed with: as they are written and as they are used. Not of the secrets that every delivery
+/// shows: people choose them, and some are words that stand in any text.
+pub fn hidden(how: &Verify, secrets: &[Secret]) -> Hidden {
+    let mut hidden = Hidden::default();
+    let mut key = |secret: &Secret, bytes: Result<Zeroizing<Vec<u8>>, Refused>| match bytes {
+        Ok(bytes) => hidden.key(secret, &bytes),
+        // No key of the scheme: it signs nothing, and is a secret all the same.
+        Err(_) => hidden.secret(secret),
+    };
+    match how {
+        Verify::Mac(mac) => secrets.iter().for_each(|secret| key(secret, digest::key(secret, mac.secret_encoding))),
+        Verify::StandardWebhooks { .. } => secrets.iter().for_each(|secret| key(secret, standard::key(secret))),
+        Verify::MessageSignature(signature) => {
+            message_signature::encodings(signature).zip(secrets).for_each(|(encoding, secret)| key(secret, digest::key(secret, encoding)))
+        }
+        Verify::Twilio { .. } | Verify::MangoOffice { .. } => secrets.iter().for_each(|secret| hidden.secret(secret)),
+        Verify::Nothing
+        | Verify::Mtls(_)
+        | Verify::Salesforce { .. }
+        | Verify::Bearer { .. }
+        | Verify::Basic { .. }
+        | Verify::Token { .. } => {}
+    }
+    hidden
 }
 
 /// Headers that carry a signature or a secret, lower case: expressions and plugins don't see them.

@@ -60,7 +60,7 @@ pub(super) fn verify(
 }
 
 /// `whsec_` and base64; what has no `whsec_` is base64 too.
-fn key(secret: &Secret) -> Result<Zeroizing<Vec<u8>>, Refused> {
+pub(super) fn key(secret: &Secret) -> Result<Zeroizing<Vec<u8>>, Refused> {
     let text = secret.expose().trim();
     let bytes = digest::base64(text.strip_prefix("whsec_").unwrap_or(text)).filter(|bytes| !bytes.is_empty());
     bytes.map(Zeroizing::new).ok_or(Refused::OwnSecret)

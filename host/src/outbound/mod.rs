@@ -26,7 +26,7 @@ pub(crate) use failure::{certificate_trouble, described as tls_trouble};
 pub use far_end::{Asked, FarEnd};
 pub use identity::client_certificate;
 pub use policy::Policy;
-pub use post::Poster;
+pub use post::{MAX_ANSWER, Poster};
 pub use probe::{Probe, ProbeError, Seen};
 pub use rate::RateUse;
 pub use request::{Exchange, HttpError, Request, Response};

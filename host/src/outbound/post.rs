@@ -15,7 +15,7 @@ use super::request::{HttpError, Response};
 /// How long an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// What is read of an answer: enough to see why something was refused.
-const MAX_ANSWER: usize = 4 << 10;
+pub const MAX_ANSWER: usize = 4 << 10;
 
 /// The way out to one endpoint.
 pub struct Poster {

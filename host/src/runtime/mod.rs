@@ -26,6 +26,7 @@ mod retention;
 mod revision;
 mod revisions;
 mod share;
+mod signing_keys;
 mod source_secrets;
 mod start;
 mod subscribers;
@@ -52,6 +53,7 @@ pub use readings::Readings;
 pub use refusals::{Refusals, Tally};
 pub use rehearsal::Fixed;
 pub use revision::{ActionSchemas, BuildError, LoadedPlugin, Revision, WrittenRoute};
+pub use signing_keys::SigningKeys;
 pub use source_secrets::SourceSecrets;
 pub use traced::{Came, EndedRun, came_with, trace_of_event};
 

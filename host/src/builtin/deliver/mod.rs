@@ -3,10 +3,12 @@
 //! What an endpoint says to a delivery means one of three things: it has it; it refuses this one (it is tried a few times, then it is a dead
 //! letter, and the next goes on); or the endpoint is not well (it is tried until it is, or until the endpoint is disabled).
 
+mod keys;
 mod request;
 mod rotation;
 mod signature;
 
+pub use keys::hidden_keys;
 pub use request::Delivery;
 use request::Ready;
 pub use rotation::{rotate, signing};
@@ -89,7 +91,7 @@ pub(super) async fn deliver(act: &mut Act<'_>) -> Result<Value, Stop> {
     let answer = act
         .write(write, async move |_key| {
             let said = poster.poster.post(&url, headers, ready.body, timeout).await;
-            answer(Ready::masked(&ready.secrets, said))
+            answer(Ready::masked(&ready.hidden, said))
         })
         .await?;
     let meaning = meaning(&answer);
@@ -217,7 +219,7 @@ pub async fn test(runtime: &Runtime, endpoint: &PresentSubscriber) -> Result<Tes
     let url = Url::parse(&endpoint.config.url).map_err(|error| error.to_string())?;
     let begun = std::time::Instant::now();
     let said = endpoint.poster.post(&url, ready.headers, ready.body, endpoint.config.timeout).await;
-    let answer = answer(Ready::masked(&ready.secrets, said));
+    let answer = answer(Ready::masked(&ready.hidden, said));
     let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let ok = meaning(&answer) == Meaning::Taken;
     Ok(Tested { id: delivery.id, ok, status: answer.status, reason: answer.why, duration_ms })

@@ -4,11 +4,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::keys::Keys;
 use super::signature;
 use crate::config::{Subscriber, SubscriberFormat};
-use crate::credentials::{Secret, redact_with};
+use crate::credentials::{Hidden, Patterns};
 use crate::event::Event;
-use crate::outbound::{HttpError, Response};
+use crate::outbound::{HttpError, MAX_ANSWER, Response};
 use crate::runtime::Runtime;
 use crate::telemetry;
 
@@ -42,17 +43,18 @@ pub struct Ready {
     /// The body.
     pub body: Vec<u8>,
     /// What it was signed with, and what its headers hold.
-    pub secrets: Vec<Secret>,
+    pub hidden: Hidden,
 }
 
 impl Ready {
     /// What an endpoint says, without the secrets that it was sent or knows: it may repeat them.
-    pub fn masked(secrets: &[Secret], result: Result<Response, HttpError>) -> Result<Response, HttpError> {
-        let masked = |bytes: Vec<u8>| redact_with(secrets, &bytes).into_owned();
+    pub fn masked(hidden: &Hidden, result: Result<Response, HttpError>) -> Result<Response, HttpError> {
+        let patterns = Patterns::new([hidden]);
         result.map(|Response { status, headers, body }| Response {
             status,
-            headers: headers.into_iter().map(|(name, value)| (name, masked(value))).collect(),
-            body: masked(body),
+            headers: headers.into_iter().map(|(name, value)| (name, patterns.redact(&value).into_owned())).collect(),
+            // No more than the start of an answer is read, which may end within a secret.
+            body: if body.len() < MAX_ANSWER { patterns.redact(&body) } else { patterns.redact_start(&body) }.into_owned(),
         })
     }
 }
@@ -117,25 +119,7 @@ impl Delivery {
         pairs.push(("webhook-id".to_owned(), self.id.clone()));
         let timestamp = now.as_second();
         pairs.push(("webhook-timestamp".to_owned(), timestamp.to_string()));
-        let (mut secrets, mut known) = (Vec::new(), Vec::new());
-        for reference in &subscriber.secrets {
-            let secret = runtime.vault.resolve(reference).await.map_err(|error| telemetry::chain(&error))?;
-            secrets.push(signature::secret(secret.expose())?);
-            known.push(secret);
-        }
-        if let Some(former) = super::rotation::former(&runtime.vault, &subscriber.name, now).await? {
-            secrets.push(signature::secret(former.expose())?);
-            known.push(former);
-        }
-        let key = match &subscriber.signing_key {
-            Some(reference) => {
-                let text = runtime.vault.resolve(reference).await.map_err(|error| telemetry::chain(&error))?;
-                let key = signature::key(text.expose())?;
-                known.push(text);
-                Some(key)
-            }
-            None => None,
-        };
+        let Keys { secrets, key, mut hidden } = Keys::of(&runtime.vault, subscriber, now).await?;
         let shown: Vec<(String, Vec<u8>)> = pairs.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())).collect();
         if !secrets.is_empty() || key.is_some() {
             pairs.push(("webhook-signature".to_owned(), signature::signatures(&secrets, key.as_ref(), &self.id, timestamp, &body)));
@@ -143,7 +127,7 @@ impl Delivery {
         for (name, reference) in &subscriber.headers {
             let value = runtime.vault.resolve(reference).await.map_err(|error| telemetry::chain(&error))?;
             pairs.push((name.clone(), value.expose().to_owned()));
-            known.push(value);
+            hidden.header(&value);
         }
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
@@ -151,6 +135,6 @@ impl Delivery {
             let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
             headers.insert(key, HeaderValue::from_str(&value).map_err(|_| wrong())?);
         }
-        Ok(Ready { headers, shown, body, secrets: known })
+        Ok(Ready { headers, shown, body, hidden })
     }
 }

@@ -5,11 +5,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 use ring::signature::Ed25519KeyPair;
+use zeroize::Zeroizing;
 
 /// How a secret begins, …
 const SECRET: &str = "whsec_";
 /// … and a private key.
 const KEY: &str = "whsk_";
+/// Bytes of an Ed25519 seed.
+pub(in crate::builtin) const SEED: usize = 32;
 /// Bytes of a secret, by the specification.
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 16..=128;
 
@@ -17,7 +20,7 @@ const SECRET_BYTES: std::ops::RangeInclusive<usize> = 16..=128;
 ///
 /// # Errors
 /// What is wrong with it. No part of it.
-pub(in crate::builtin) fn secret(text: &str) -> Result<Vec<u8>, String> {
+pub(in crate::builtin) fn secret(text: &str) -> Result<Zeroizing<Vec<u8>>, String> {
     let wrong = || {
         format!(
             "a webhook's secret is a text {SECRET}… with {} to {} bytes in base64; `sangam webhooks rotate` makes one",
@@ -26,29 +29,36 @@ pub(in crate::builtin) fn secret(text: &str) -> Result<Vec<u8>, String> {
         )
     };
     let text = text.trim();
-    let bytes = STANDARD.decode(text.strip_prefix(SECRET).unwrap_or(text)).map_err(|_| wrong())?;
+    let bytes = STANDARD.decode(text.strip_prefix(SECRET).unwrap_or(text)).map(Zeroizing::new).map_err(|_| wrong())?;
     if SECRET_BYTES.contains(&bytes.len()) { Ok(bytes) } else { Err(wrong()) }
 }
 
-/// A private key: its seed, or the seed with the public key behind it.
+/// A private key, and the bytes that it is written as: its seed, or the seed with the public key behind it.
 ///
 /// # Errors
 /// What is wrong with it. No part of it.
-pub(in crate::builtin) fn key(text: &str) -> Result<Ed25519KeyPair, String> {
+pub(in crate::builtin) fn key(text: &str) -> Result<(Ed25519KeyPair, Zeroizing<Vec<u8>>), String> {
     let wrong = || {
         format!("a webhook's signing-key is a text {KEY}… with the 32 bytes of an Ed25519 seed in base64, or those and the public key's")
     };
     let text = text.trim();
-    let bytes = STANDARD.decode(text.strip_prefix(KEY).unwrap_or(text)).map_err(|_| wrong())?;
-    match bytes.len() {
-        32 => Ed25519KeyPair::from_seed_unchecked(&bytes).map_err(|_| wrong()),
-        64 => Ed25519KeyPair::from_seed_and_public_key(&bytes[..32], &bytes[32..]).map_err(|_| wrong()),
-        _ => Err(wrong()),
-    }
+    let bytes = STANDARD.decode(text.strip_prefix(KEY).unwrap_or(text)).map(Zeroizing::new).map_err(|_| wrong())?;
+    let pair = match bytes.split_at_checked(SEED) {
+        Some((seed, [])) => Ed25519KeyPair::from_seed_unchecked(seed),
+        Some((seed, public)) => Ed25519KeyPair::from_seed_and_public_key(seed, public),
+        None => return Err(wrong()),
+    };
+    Ok((pair.map_err(|_| wrong())?, bytes))
 }
 
 /// The header `webhook-signature`: one signature for each secret, and one of the key.
-pub(in crate::builtin) fn signatures(secrets: &[Vec<u8>], key: Option<&Ed25519KeyPair>, id: &str, timestamp: i64, body: &[u8]) -> String {
+pub(in crate::builtin) fn signatures(
+    secrets: &[Zeroizing<Vec<u8>>],
+    key: Option<&Ed25519KeyPair>,
+    id: &str,
+    timestamp: i64,
+    body: &[u8],
+) -> String {
     let mut signed = format!("{id}.{timestamp}.").into_bytes();
     signed.extend_from_slice(body);
     let symmetric = secrets.iter().map(|secret| {
@@ -76,9 +86,9 @@ mod tests {
 
     #[test]
     fn every_secret_signs_and_the_key_too() {
-        let secrets = [vec![1; 24], vec![2; 32]];
+        let secrets = [vec![1; 24], vec![2; 32]].map(Zeroizing::new);
         let seed = STANDARD.encode([7; 32]);
-        let key = key(&format!("whsk_{seed}")).expect("a key");
+        let (key, _) = key(&format!("whsk_{seed}")).expect("a key");
         let signed = signatures(&secrets, Some(&key), "m", 5, b"x");
         let parts: Vec<&str> = signed.split(' ').collect();
         assert_eq!(parts.iter().map(|part| part.split(',').next().unwrap_or_default()).collect::<Vec<_>>(), ["v1", "v1", "v1a"]);

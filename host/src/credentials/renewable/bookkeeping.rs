@@ -9,7 +9,6 @@ use crate::clock;
 use crate::config::{Credential, CredentialKind};
 use crate::credentials::context::Context;
 use crate::credentials::error::{CredentialError, Remedy};
-use crate::credentials::secret::Secret;
 use crate::credentials::sources::{Fingerprint, Sources};
 use crate::credentials::token::Token;
 use crate::credentials::trouble::Trouble;
@@ -129,7 +128,7 @@ impl Renewable {
             // Answers to requests with the token before may still be on their way.
             let tokens = [Some(&token), before.as_ref()].into_iter().flatten();
             let secrets = tokens.flat_map(|token| [Some(&token.access), token.refresh.as_ref()]).flatten();
-            cx.redactor.set(self.name(), secrets.chain(sources.secrets()).cloned().collect::<Vec<Secret>>());
+            cx.redactor.set(self.name(), secrets.chain(sources.secrets()).collect());
             inner.trouble = None;
             inner.broken_at = None;
             inner.error.take().is_some_and(|error| error.remedy() == Remedy::Change)

@@ -31,7 +31,8 @@ fn request(method: Method, url: &str, body: &[u8]) -> Outgoing {
 fn signed(recipe: &Hmac, key: &str, request: &mut Outgoing, now: &str) -> String {
     let signer = Signer::new(recipe, &Secret::new(key.into()), Some(Secret::new("key-7".into()))).expect("a key");
     let signature = signer.sign(request, now.parse().expect(now), "nonce-1").expect("signs");
-    signature.expose().to_owned()
+    let written = signature.values().next().expect("a signature");
+    String::from_utf8(written.to_vec()).expect("text")
 }
 
 const NOW: &str = "2026-03-01T10:00:00.125Z";
