@@ -16,6 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use super::address::Mailbox;
 use super::letter::Letter;
+use super::reply::CUT;
 use super::smtp::{self, Conversation, Envelope, Line, Login, Patience};
 use super::trouble::Trouble;
 use crate::config::{self, RelayTls};
@@ -140,7 +141,14 @@ impl Relay {
         let mut attached = None;
         let started = Instant::now();
         let result = self.sent(letter, key, at, within, started, &mut attached).await;
-        let result = result.map_err(|trouble| self.masked(trouble));
+        let result = match result {
+            Ok(mut receipt) => {
+                self.mask(&mut receipt.reply);
+                receipt.refused.iter_mut().for_each(|(_, words)| self.mask(words));
+                Ok(receipt)
+            }
+            Err(trouble) => Err(self.masked(trouble)),
+        };
         Sending { result, attached }
     }
 
@@ -209,12 +217,29 @@ impl Relay {
     /// A relay may repeat what it was told.
     fn masked(&self, mut trouble: Trouble) -> Trouble {
         match &mut trouble {
-            Trouble::Unreachable(why) | Trouble::Later(why) | Trouble::Unauthorized(why) | Trouble::InDoubt(why) => {
-                self.broker.redact_text(why);
+            Trouble::Unreachable(why)
+            | Trouble::Later(why)
+            | Trouble::Unauthorized(why)
+            | Trouble::InDoubt(why)
+            | Trouble::Busy { why, .. }
+            | Trouble::Credential(why, _) => self.mask(why),
+            Trouble::Refused { why, recipients } => {
+                self.mask(why);
+                recipients.iter_mut().for_each(|(_, words)| self.mask(words));
             }
-            Trouble::Refused { why, .. } | Trouble::Busy { why, .. } | Trouble::Credential(why, _) => self.broker.redact_text(why),
         }
         trouble
+    }
+
+    fn mask(&self, words: &mut String) {
+        match words.strip_suffix(CUT) {
+            // What is left of a password there is none of.
+            Some(start) => {
+                let masked = format!("{}{CUT}", String::from_utf8_lossy(&self.broker.redact_start(start.as_bytes())));
+                *words = masked;
+            }
+            None => self.broker.redact_text(words),
+        }
     }
 }
 

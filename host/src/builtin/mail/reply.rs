@@ -4,6 +4,8 @@ use std::fmt;
 
 /// Most characters of a relay's words that are kept.
 const MOST_WORDS: usize = 500;
+/// What stands where words were cut off.
+pub(super) const CUT: char = '…';
 
 /// A reply, all its lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +46,10 @@ impl Reply {
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = self.lines.join(" ");
-        write!(f, "{} {}", self.code, words.get(..words.floor_char_boundary(MOST_WORDS)).unwrap_or_default())
+        match words.split_at_checked(words.floor_char_boundary(MOST_WORDS)) {
+            Some((start, rest)) if !rest.is_empty() => write!(f, "{} {start}{CUT}", self.code),
+            _ => write!(f, "{} {words}", self.code),
+        }
     }
 }
 
