@@ -8,7 +8,7 @@ import { Empty, Loading, Page, Problem, Table } from "../parts/index.js";
 import { Names } from "../parts/facts.js";
 import { useReload } from "../parts/reload.js";
 
-const STATES = ["succeeded", "running", "dead"];
+const STATES = ["succeeded", "running", "waiting", "dead"];
 const TONES = { dead: "bad-number" };
 const at = (row) => `/routes/${encodeURIComponent(row.name)}`;
 
@@ -25,7 +25,7 @@ function columns() {
     { key: "types", title: t("routes.types"), render: (row) => html`<${Names} values=${row.types} />` },
     { key: "sources", title: t("routes.sources"), narrow: false, render: (row) => html`<${Names} values=${row.sources} none=${t("routes.any-source")} />` },
     { key: "steps", title: t("routes.steps"), narrow: false, render: (row) => html`<${Names} values=${row.steps.map((step) => step.name)} />` },
-    ...STATES.map((state) => ({ key: state, title: t(`common.state-${state}`), align: "end", sort: (row) => row.runs[state] ?? 0, render: (row) => html`<${Count} route=${row} state=${state} />` })),
+    ...STATES.map((state) => ({ key: state, title: t(`routes.col-${state}`), align: "end", sort: (row) => row.runs[state] ?? 0, render: (row) => html`<${Count} route=${row} state=${state} />` })),
   ];
 }
 
@@ -38,7 +38,7 @@ export default function Routes() {
     ${outcome}
     ${problem && html`<${Problem} problem=${problem} retry=${routes.reload} />`}
     ${!data && !problem && html`<${Loading} />`}
-    ${data && html`<${Table} caption=${t("common.page-routes")} columns=${columns()} rows=${data.routes} rowKey=${(row) => row.name} href=${at}
+    ${data && html`<${Table} cards="wide" caption=${t("common.page-routes")} columns=${columns()} rows=${data.routes} rowKey=${(row) => row.name} href=${at}
       empty=${html`<${Empty} title=${t("routes.none")} icon="routes"><p>${t("routes.none-how")}</p><//>`} />`}
   <//>`;
 }

@@ -10,17 +10,17 @@ import { Text } from "./text.js";
 import { toast } from "./toast.js";
 
 /** Places of a text with what is to be said of them. */
-function Places({ rows, caption }) {
+function Places({ rows, caption, what = t("routes.what-is-wrong") }) {
   return html`<${Table} caption=${caption} rows=${rows} rowKey=${(row) => `${row.line}:${row.column}:${row.message}`} columns=${[
     { key: "place", title: t("routes.place"), render: (row) => html`<code class="nowrap">${row.line}:${row.column}</code>` },
-    { key: "message", title: t("routes.what-is-wrong"), render: (row) => html`<${Text} value=${row.message} lines />${row.help && html`<p class="faint small"><${Text} value=${row.help} lines /></p>`}` },
+    { key: "message", title: what, render: (row) => html`<${Text} value=${row.message} lines />${row.help && html`<p class="faint small"><${Text} value=${row.help} lines /></p>`}` },
   ]} />`;
 }
 
 /** What is allowed in a text but probably not meant, by line and column. */
 export function Warnings({ warnings }) {
   if (!warnings?.length) return null;
-  return html`<div class="stack tight"><p class="row"><${Icon} name="warn" size="12" /> <strong>${t("routes.warnings")}</strong></p><${Places} rows=${warnings} caption=${t("routes.warnings")} /></div>`;
+  return html`<div class="stack tight"><p class="row"><${Icon} name="warn" size="12" /> <strong>${t("routes.warnings")}</strong></p><${Places} rows=${warnings} caption=${t("routes.warnings")} what=${t("routes.what-is-odd")} /></div>`;
 }
 
 /** Why a text can't be used, by line and column, and below it what is only odd. `title(n)`: what is said of so many mistakes. */

@@ -51,6 +51,13 @@ async fn what_is_set_up_is_seen_and_handled_by_those_who_may() -> anyhow::Result
     watched.succeed("well").await?;
     watched.sink.fault(super::refusal("/refused"));
     watched.write("refused", "/refused").await?;
-    let variables = [("SANGAM_URL", watched.host.client.url.as_str()), ("SANGAM_TOKEN", &viewer), ("SANGAM_ADMIN", &admin)];
+    let file = watched.folder.path().join("sangam.toml").display().to_string();
+    let variables = [
+        ("SANGAM_URL", watched.host.client.url.as_str()),
+        ("SANGAM_TOKEN", &viewer),
+        ("SANGAM_ADMIN", &admin),
+        ("SANGAM_FILE", &file),
+        ("SANGAM_MISTAKE", MISTAKE),
+    ];
     browser.run("setup", &variables).await
 }

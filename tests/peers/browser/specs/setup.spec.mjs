@@ -1,4 +1,5 @@
 // What is set up: plugins beside their limits, credentials, routes, sources, subscribers; and for administrators audit, tokens, the system.
+import { readFileSync, writeFileSync } from "node:fs";
 import { accessible, expect, fits, open, signIn, test } from "../console.mjs";
 
 test("a plugin that fails is found in the list, and its page says what it may do and what it has used", async ({ page }) => {
@@ -40,6 +41,27 @@ test("a mistake in the configuration is shown with its line, and the present one
   await expect(odd).not.toContainText("no-such-plugin");
   await accessible(page);
   await expect(page.getByRole("link", { name: "script", exact: true })).toBeVisible();
+});
+
+test("a configuration that is mended is applied, and what in it is only odd is told with its line until it is closed", async ({ page }) => {
+  const { SANGAM_FILE: file, SANGAM_MISTAKE: mistake } = process.env;
+  writeFileSync(file, readFileSync(file, "utf8").replace(mistake, ""));
+  await signIn(page, process.env.SANGAM_ADMIN);
+  for (const path of ["/routes", "/system"]) {
+    await open(page, path);
+    await page.getByRole("button", { name: "Read the configuration anew" }).click();
+    const told = page.getByRole("main").getByRole("status").filter({ hasText: "Revision 2 of the configuration is in force" });
+    const odd = told.getByRole("table", { name: "Allowed, but probably not meant" });
+    await expect(odd.getByRole("cell").first()).toHaveText(/^\d+:\d+$/);
+    await expect(odd).toContainText("nobody verifies");
+    await expect(page.getByRole("alert")).toHaveCount(0);
+    await accessible(page);
+    await page.setViewportSize({ width: 320, height: 800 });
+    await fits(page);
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await told.getByRole("button", { name: "Close" }).click();
+    await expect(told).toHaveCount(0);
+  }
 });
 
 test("who may only look sees why the configuration is not read anew for them", async ({ page }) => {
