@@ -15,13 +15,37 @@ export function meets(one, other) {
 
 /**
  * Whether a source brings what a route wants. One that is not configured is known by what it sent: it is joined to routes that took something in. A configured one
- * that does not say what it brings can bring anything.
+ * that does not say what it brings can bring anything; the host itself brings its own types alone.
  */
 export function feeds(source, route) {
   if ((route.sources ?? []).length > 0 && source.source && !route.sources.some((wanted) => meets(source.source, wanted))) return false;
   if (source.type === "api" && route.accepted === 0) return false;
-  if ((source.types ?? []).length === 0) return true;
-  return source.types.some((type) => route.types.some((wanted) => meets(type, wanted)));
+  const types = source.type === "api" && source.source?.startsWith("/sangam/") ? ["sangam.*"] : source.types ?? [];
+  if (types.length === 0) return true;
+  return types.some((type) => route.types.some((wanted) => meets(type, wanted)));
+}
+
+/**
+ * Senders of whom it is known only that they sent something, and that feed the same routes: one thing, `{ ...source, name, senders }`. A line from each of them to each
+ * of those routes would say no more, and hide the others.
+ */
+export function senders(sources, routes) {
+  const groups = new Map();
+  const result = [];
+  for (const source of sources) {
+    const fed = routes.filter((route) => feeds(source, route)).map((route) => route.name);
+    const key = JSON.stringify(fed);
+    const group = source.type === "api" && fed.length > 1 ? groups.get(key) : undefined;
+    if (group) {
+      group.senders.push(source.name);
+      for (const count of ["accepted", "refused", "set_aside"]) group[count] += source[count];
+      continue;
+    }
+    const one = { ...source, fed: new Set(fed), senders: [source.name] };
+    if (source.type === "api" && fed.length > 1) groups.set(key, one);
+    result.push(one);
+  }
+  return result;
 }
 
 /** How many steps of a route come before a step. */
@@ -66,13 +90,14 @@ export function graphOf(flow, routes, open) {
   const depthOf = new Map(routes.map((route) => [route.name, depths(route)]));
   const deepest = Math.max(0, ...routes.filter((route) => open(route.name)).map((route) => Math.max(0, ...[...depthOf.get(route.name).values()].map((depth) => depth + 1))));
   const used = new Set();
+  const sources = senders(flow.sources, routes);
   for (const route of routes) {
     const at = `route ${route.name}`;
     node(at, "route", route.name, route);
-    const brought = flow.sources.filter((source) => feeds(source, route));
+    const brought = sources.filter((source) => source.fed.has(route.name));
     for (const source of brought) {
       node(`source ${source.name}`, "source", source.name, source);
-      edge(`source ${source.name}`, at, "in", { route, source, only: brought.length === 1 });
+      edge(`source ${source.name}`, at, "in", { route, source, only: brought.length === 1 && source.senders.length === 1 });
     }
     const isOpen = open(route.name);
     for (const step of route.steps) {

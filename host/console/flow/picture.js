@@ -1,6 +1,6 @@
 // The graph as a picture that is moved and made larger by mouse, finger and keyboard.
 import { html, useEffect, useMemo, useRef, useState } from "../preact.js";
-import { list, short, t } from "../i18n.js";
+import { knows, list, short, t } from "../i18n.js";
 import { useLive } from "../live.js";
 import { plain } from "../text.js";
 import { Button } from "../parts/index.js";
@@ -34,10 +34,11 @@ function cut(text, width, font) {
 /** How something does: `{ tone, counts: [{ tone, text }], words, href }`. */
 export function told(node) {
   const { of } = node;
-  const name = plain(node.name);
+  const name = node.kind === "source" ? list(of.senders.map(plain)) : plain(node.name);
   if (node.kind === "source") {
     const bad = of.refused + of.set_aside;
-    return { tone: of.state === "failing" || of.state === "broken" ? "bad" : bad > 0 ? "warn" : "", href: "/sources", words: t("flow.source-words", { name, accepted: of.accepted, bad }),
+    const events = of.senders.length > 1 ? "/events" : `/events?source=${encodeURIComponent(of.source ?? node.name)}`;
+    return { tone: of.state === "failing" || of.state === "broken" ? "bad" : bad > 0 ? "warn" : "", href: of.type === "api" ? events : `/sources/${encodeURIComponent(node.name)}`, words: t("flow.source-words", { name, accepted: of.accepted, bad }),
       counts: [{ tone: "ok", text: short(of.accepted) }, ...(bad > 0 ? [{ tone: "warn", text: short(bad) }] : [])] };
   }
   if (node.kind === "route") {
@@ -77,13 +78,13 @@ const MARKS = { ok: "M-4 0.5l2.6 2.6L4-3", bad: "M-3-3l6 6M3-3l-6 6", warn: "M0-
 function Node({ node, at }) {
   const { tone, counts, words, href } = told(node);
   const [left, top] = [at.x - at.width / 2, at.y - at.height / 2];
-  const under = { source: node.of.type, route: list(node.of.types ?? []), step: node.of.uses, plugin: node.of.title, system: t("flow.system") }[node.kind];
+  const under = { source: node.kind === "source" && (knows(`flow.type-${node.of.type}`) ? t(`flow.type-${node.of.type}`) : node.of.type), route: list(node.of.types ?? []), step: node.of.uses, plugin: node.of.title, system: t("flow.system") }[node.kind];
   let x = 12;
   return html`<a href=${href} class=${`flow-node ${node.kind}`} data-tone=${tone || undefined} aria-label=${words} data-id=${node.id}>
     <title>${words}</title>
     <g transform=${`translate(${left} ${top})`}>
       <rect class="flow-box" width=${at.width} height=${at.height} rx=${node.kind === "system" || node.kind === "source" ? 16 : 6} />
-      <text class="flow-name" x="12" y="18">${cut(node.name, at.width - 24)}</text>
+      <text class="flow-name" x="12" y="18">${cut(node.of.senders?.length > 1 ? t("flow.senders", { n: node.of.senders.length }) : node.name, at.width - 24)}</text>
       <text class="flow-under" x="12" y="33">${cut(under ?? "", at.width - 20, "11px")}</text>
       ${counts.map((one) => {
         const place = x;

@@ -29,6 +29,24 @@ test("what waits by design is told from what runs and what failed, in the graph 
   await expect(page.getByRole("region", { name: "waits", exact: true }).getByText("1 waiting", { exact: true })).toBeVisible();
 });
 
+test("senders that feed the same routes are one thing, and the host's own events lead to who wants those alone", async ({ page }) => {
+  await signIn(page);
+  await open(page, "/flow?q=script");
+  const found = await page.evaluate(async () => {
+    const { senders } = await import("/console/flow/graph.js");
+    const source = (name, accepted) => ({ name, source: name, type: "api", types: [], accepted, refused: 0, set_aside: 0 });
+    const route = (name, types, sources = []) => ({ name, types, sources, accepted: 1, steps: [] });
+    const routes = [route("all", ["a"]), route("some", ["b"]), route("own", ["sangam.webhook.disabled"]), route("east", ["a"], ["/east"])];
+    const all = senders([source("/north", 1), source("/south", 2), source("/east", 4), source("/sangam/webhooks/x", 8)], routes);
+    return all.map(({ senders, accepted, fed }) => ({ senders, accepted, fed: [...fed] }));
+  });
+  expect(found).toEqual([
+    { senders: ["/north", "/south"], accepted: 3, fed: ["all", "some", "own"] },
+    { senders: ["/east"], accepted: 4, fed: ["all", "some", "own", "east"] },
+    { senders: ["/sangam/webhooks/x"], accepted: 8, fed: ["own"] },
+  ]);
+});
+
 test("thirty routes are filtered, opened and closed, and the graph is moved by keyboard", async ({ page }) => {
   await signIn(page);
   await open(page, "/flow");
