@@ -74,7 +74,7 @@ function Room({ of }) {
 }
 
 function Hosts({ hosts }) {
-  return html`<${Section} title=${t("system.hosts")}><${Table} caption=${t("system.hosts")} rows=${hosts} columns=${[
+  return html`<${Section} title=${t("system.hosts")}><${Table} cards="narrow" caption=${t("system.hosts")} rows=${hosts} columns=${[
     { key: "id", title: t("system.host"), render: (row) => html`<code>${plain(row.id)}</code>${row.own && html` <span class="small">${t("system.own")}</span>`}` },
     { key: "state", title: t("system.state"), render: (row) => html`<${Status} state=${row.alive ? "alive" : "gone"} />` },
     { key: "seen", title: t("system.seen"), render: (row) => html`<${RelativeTime} at=${row.seen_at} />` },
@@ -91,14 +91,21 @@ function partOf({ name }) {
   return knows(key) ? t(key) : plain(name);
 }
 
+/** Parts of the store that are told at first: the largest. */
+const MOST_PARTS = 12;
+
 function Store({ store, measure }) {
+  const [all, setAll] = useState(false);
+  const parts = [...(store.parts ?? [])].sort((one, other) => other.size_bytes - one.size_bytes);
+  const shown = all ? parts : parts.slice(0, MOST_PARTS);
   return html`<${Section} title=${t("system.parts")} actions=${!store.parts && html`<${Button} small onClick=${measure}>${t("system.measure")}<//>`}>
     ${!store.parts ? html`<p class="faint">${t("system.not-measured")}</p>` : html`<p class="faint small">${t("system.measured")} <${RelativeTime} at=${store.measured_at} /></p>
-      <${Table} caption=${t("system.parts")} rows=${store.parts} sorted=${{ key: "size", down: true }} columns=${[
+      <${Table} caption=${t("system.parts")} rows=${shown} sorted=${{ key: "size", down: true }} columns=${[
         { key: "name", title: t("system.part"), sort: partOf, render: (row) => html`<span title=${plain(row.name)}>${partOf(row)}</span>` },
         { key: "rows", title: t("system.rows"), align: "end", sort: (row) => row.rows, render: (row) => number(row.rows) },
         { key: "size", title: t("system.size"), align: "end", sort: (row) => row.size_bytes, render: (row) => bytes(row.size_bytes) },
-      ]} />`}
+      ]} />
+      ${parts.length > shown.length && html`<div><${Button} kind="quiet" small onClick=${() => setAll(true)}>${t("system.all-parts", { n: parts.length })}<//></div>`}`}
   <//>`;
 }
 
@@ -112,11 +119,11 @@ function Revisions({ list }) {
   const { items, problem } = list;
   return html`<${Section} title=${t("system.revisions")}>
     ${problem && html`<${Problem} problem=${problem} retry=${list.reload} />`}
-    <${Table} caption=${t("system.revisions")} rows=${items} rowKey=${(row) => row.number} columns=${[
+    <${Table} cards="narrow" caption=${t("system.revisions")} rows=${items} rowKey=${(row) => row.number} columns=${[
       { key: "number", title: t("system.revision"), align: "end", render: (row) => html`${number(row.number)}` },
       { key: "state", title: t("system.state"), render: (row) => (row.present ? html`<${Status} state="active" label=${t("system.in-force")} />` : html`<span class="faint">${t("system.former")}</span>`) },
       { key: "at", title: t("system.applied"), render: (row) => html`<${RelativeTime} at=${row.applied_at} />` },
-      { key: "by", title: t("system.by"), render: (row) => (row.by ? html`${plain(row.by.name || row.by.kind)} <span class="faint small">${plain(row.by.kind)}</span>` : "–") },
+      { key: "by", title: t("system.by"), render: (row) => (row.by ? html`${plain(row.by.name || row.by.kind)} <span class="faint small">${knows(`audit.kind-${row.by.kind}`) ? t(`audit.kind-${row.by.kind}`) : plain(row.by.kind)}</span>` : "–") },
       { key: "hosts", title: t("system.on-hosts"), narrow: false, align: "end", render: (row) => number(row.hosts.length) },
       { key: "show", title: t("system.text"), render: (row) => html`<${Button} small label=${t("system.show-what", { n: row.number })} onClick=${() => setShown(row.number)}>${t("system.show")}<//>` },
     ]} />

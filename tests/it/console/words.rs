@@ -87,6 +87,21 @@ async fn there_are_words_for_all_that_the_host_puts_on_record_and_for_nothing_el
     host.kill().await
 }
 
+#[tokio::test]
+async fn there_are_words_for_every_part_of_the_store() -> anyhow::Result<()> {
+    let folder = HostFolder::new("[server]\nlisten = \"127.0.0.1:0\"\naccess = \"open\"\n")?;
+    let host = folder.start().await?;
+    let system = host.client.get("/v1/system?parts=true").await?.json;
+    let parts = system["store"]["parts"].as_array().context("a list of parts")?;
+    let english = words("en")?;
+    // As the page makes a key of a table's name.
+    let key = |part: &Value| part["name"].as_str().map(|name| format!("system.part-of-{}", name.replace('_', "-")));
+    let untold: Vec<String> = parts.iter().filter_map(key).filter(|key| !english.contains_key(key)).collect();
+    assert!(untold.is_empty(), "{untold:?}");
+    assert!(parts.len() > 20, "{parts:?}");
+    host.kill().await
+}
+
 #[test]
 fn bengali_and_hindi_are_written_in_their_scripts() -> anyhow::Result<()> {
     for (language, script) in [("bn", '\u{980}'..='\u{9ff}'), ("hi", '\u{900}'..='\u{97f}')] {
