@@ -1,6 +1,6 @@
 // The console: the table of its pages, and what is shown of them.
 import { html, render, useEffect, useState } from "./preact.js";
-import { session, useSession } from "./session.js";
+import { may, session, useSession } from "./session.js";
 import { whoAmI } from "./api.js";
 import { need, t, useLanguage } from "./i18n.js";
 import { fits, listen, usePlace } from "./router.js";
@@ -28,7 +28,7 @@ export const PAGES = [
   { path: "/webhooks", module: "webhooks", areas: ["webhooks"], nav: "parts" },
   { path: "/audit", module: "audit", areas: ["audit"], nav: "host", needs: "administer" },
   { path: "/tokens", module: "tokens", areas: ["tokens"], nav: "host", needs: "administer" },
-  { path: "/system", module: "system", areas: ["system", "routes"], nav: "host" },
+  { path: "/system", module: "system", areas: ["system", "routes", "audit"], nav: "host" },
 ];
 
 /** `{ page, parts }` of a path, or nothing. */
@@ -40,12 +40,25 @@ export function pageOf(path) {
   return null;
 }
 
+/** The permission without which there is nothing to see on a page. */
+export const needed = (page) => page.needs ?? "read";
+
 const modules = new Map();
 
 function NotFound({ path }) {
   return html`<${Page} title=${t("common.not-found")}>
     <p>${t("common.nothing-at", { path })}</p>
     <p><a href="/">${t("common.to-overview")}</a></p>
+  <//>`;
+}
+
+/** A page of others: said once, rather than by each part of it. */
+function Forbidden({ page }) {
+  return html`<${Page} title=${t(`common.page-${page.module}`)}>
+    <div class="notice stack tight" data-tone="warn"><p><strong>${t("common.forbidden")}</strong></p>
+      <p>${t("common.not-allowed", { permission: t(`common.permission-${needed(page)}`) })}</p>
+      <p>${t("common.forbidden-how")}</p></div>
+    ${may("read") && html`<p><a href="/">${t("common.to-overview")}</a></p>`}
   <//>`;
 }
 
@@ -69,6 +82,7 @@ function Shown({ path, query }) {
     };
   }, [name]);
   if (!found) return html`<${NotFound} path=${path} />`;
+  if (!may(needed(found.page))) return html`<${Forbidden} page=${found.page} />`;
   if (state.name !== name) return html`<${Loading} />`;
   if (state.problem) {
     return html`<${Page} title=${t("common.page-failed")}><${Problem} problem=${state.problem} retry=${() => location.reload()} /><//>`;

@@ -29,7 +29,7 @@ export default function Route({ name }) {
     actions=${html`${letters}<${LinkButton} icon="events" href=${`/events?route=${encodeURIComponent(name)}`}>${t("routes.events")}<//>`}>
     ${problem && html`<${Problem} problem=${problem} retry=${routes.reload} />`}
     ${!routes.data && !problem && html`<${Loading} />`}
-    ${routes.data && !listed && html`<${Empty} title=${t("common.not-found")} icon="routes" />`}
+    ${routes.data && !listed && !problem && html`<${Empty} title=${t("common.not-found")} icon="routes" />`}
     ${data && html`<div class="columns"><${Wants} of=${data} /><${Runs} of=${data} /></div>
       <${Steps} steps=${data.steps} />
       ${whole.data && html`<${TryOut} route=${whole.data} /><${Written} of=${whole.data} />`}`}
@@ -56,7 +56,7 @@ function Runs({ of }) {
 function Steps({ steps }) {
   return html`<${Section} title=${t("routes.steps")}>
     <${StepsGraph} steps=${steps} />
-    <${Table} caption=${t("routes.steps")} rows=${steps} columns=${[
+    <${Table} cards="narrow" caption=${t("routes.steps")} rows=${steps} columns=${[
       { key: "name", title: t("routes.name"), render: (row) => html`<code>${plain(row.name)}</code>` },
       { key: "uses", title: t("routes.uses"), render: (row) => {
         const [plugin, action] = row.plugin ? [row.plugin, row.action] : row.uses.split(/\.(.*)/s);

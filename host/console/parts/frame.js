@@ -55,9 +55,10 @@ function Navigation({ pages, path, open, onGo }) {
       <ul aria-labelledby=${`nav-${group}`}>${pages.filter((page) => page.nav === group).map((page) => {
         const here = page.path === path;
         const within = !here && page.path !== "/" && path.startsWith(`${page.path}/`);
-        const refused = page.needs && !may(page.needs);
+        const needs = page.needs ?? "read";
+        const refused = !may(needs);
         return html`<li key=${page.path}><a href=${page.path} onClick=${onGo} aria-current=${here ? "page" : within ? "true" : undefined}
-          title=${refused ? t("common.not-allowed", { permission: t(`common.permission-${page.needs}`) }) : undefined} class=${refused ? "refused" : undefined}>
+          title=${refused ? t("common.not-allowed", { permission: t(`common.permission-${needs}`) }) : undefined} class=${refused ? "refused" : undefined}>
           <${Icon} name=${page.module} /><span>${t(`common.page-${page.module}`)}</span></a></li>`;
       })}</ul>
     </div>`)}

@@ -5,6 +5,9 @@ import { Button } from "./button.js";
 import { Icon } from "./icon.js";
 import { Text } from "./text.js";
 
+/** What trying again does not change. */
+const REFUSED = [403, 404];
+
 /** `problem`: an `ApiProblem` or any error. `retry`: what tries again. */
 export function Problem({ problem, retry, title }) {
   if (!problem) return null;
@@ -14,6 +17,6 @@ export function Problem({ problem, retry, title }) {
     <p class="problem-title"><${Icon} name="warn" /><strong>${heading}</strong></p>
     <p><${Text} value=${problem.detail || problem.message} lines /></p>
     ${problem.retryAfter && html`<p>${t("common.retry-after", { n: problem.retryAfter })}</p>`}
-    ${retry && html`<${Button} icon="replay" onClick=${retry}>${t("common.try-again")}<//>`}
+    ${retry && !REFUSED.includes(problem.status) && html`<${Button} icon="replay" onClick=${retry}>${t("common.try-again")}<//>`}
   </div>`;
 }
