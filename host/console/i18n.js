@@ -118,7 +118,8 @@ export function bytes(value) {
     value /= 1000;
     step += 1;
   }
-  return number(value, { style: "unit", unit: units[step], unitDisplay: "short", maximumFractionDigits: value < 10 && step ? 1 : 0 });
+  // "80 byte" is what some languages have for the short form.
+  return number(value, { style: "unit", unit: units[step], unitDisplay: step ? "short" : "long", maximumFractionDigits: value < 10 && step ? 1 : 0 });
 }
 
 const unit = (value, name, digits = 0) => number(value, { style: "unit", unit: name, unitDisplay: "short", maximumFractionDigits: digits });

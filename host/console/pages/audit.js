@@ -25,7 +25,7 @@ export default function Audit({ query }) {
     <${Filters} query=${query} />
     ${list.problem && html`<${Problem} problem=${list.problem} retry=${list.reload} />`}
     ${!list.first && !list.problem && html`<${Loading} />`}
-    ${list.first && html`<${Table} caption=${t("common.page-audit")} columns=${columns()} rows=${list.items} rowKey=${(row) => row.seq} rowTone=${(row) => TELLING[row.action]}
+    ${list.first && html`<${Table} cards="wide" caption=${t("common.page-audit")} columns=${columns()} rows=${list.items} rowKey=${(row) => row.seq} rowTone=${(row) => TELLING[row.action]}
       empty=${html`<${Empty} title=${t("audit.none")} icon="audit" />`} />
       ${list.items.length > 0 && html`<${LoadMore} list=${list} />`}
       <${Section} title=${t("audit.verify")}><p>${t("audit.verify-how")}</p><${Code} text=${"sangam audit verify\nsangam audit export > audit.ndjson"} label=${t("audit.verify")} /><//>`}
@@ -57,24 +57,28 @@ function Filters({ query }) {
   </form>`;
 }
 
+/** An id of a machine's making is told by its beginning; the whole one is in the title, in the link and in the export. */
+const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const shortly = (text) => (ID.test(text) ? `${text.slice(0, 8)}…` : plain(text));
+
 function Actor({ actor }) {
   const kind = knows(`audit.kind-${actor.kind}`) ? t(`audit.kind-${actor.kind}`) : plain(actor.kind);
   const name = actor.name || actor.id;
-  return html`${name ? html`<a href=${`/audit?actor=${encodeURIComponent(name)}`}>${plain(name)}</a>` : html`<span class="faint">–</span>`}<div class="faint small">${kind}</div>`;
+  return html`${name ? html`<a href=${`/audit?actor=${encodeURIComponent(name)}`} title=${plain(name)}>${shortly(name)}</a>` : html`<span class="faint">–</span>`}<div class="faint small nowrap">${kind}</div>`;
 }
 
 function Details({ details }) {
   const entries = Object.entries(details ?? {});
   if (entries.length === 0) return html`<span class="faint">–</span>`;
-  return html`<span class="names">${entries.map(([name, value]) => html`<span key=${name} class="small"><span class="faint">${plain(name)}</span> <code>${plain(typeof value === "string" ? value : JSON.stringify(value))}</code></span>`)}</span>`;
+  return html`<span class="names">${entries.map(([name, value]) => html`<span key=${name} class="small"><span class="faint">${plain(name)}</span> <code class="digest">${plain(typeof value === "string" ? value : JSON.stringify(value))}</code></span>`)}</span>`;
 }
 
 function columns() {
   return [
-    { key: "at", title: t("audit.at"), render: (row) => html`<span class="nowrap" title=${`#${row.seq}`}><${RelativeTime} at=${row.at} /></span><div class="faint small">${time(row.at)}</div>` },
+    { key: "at", title: t("audit.at"), render: (row) => html`<span class="nowrap number" title=${`#${row.seq}`}>${time(row.at)}</span><div class="faint small"><${RelativeTime} at=${row.at} /></div>` },
     { key: "actor", title: t("audit.actor"), render: (row) => html`<${Actor} actor=${row.actor} />` },
     { key: "action", title: t("audit.action"), render: (row) => html`${TELLING[row.action] && html`<${Icon} name="warn" size="12" /> `}${words(row.action)}<div><code class="faint">${plain(row.action)}</code></div>` },
-    { key: "object", title: t("audit.object"), render: (row) => (row.object ? html`<code>${plain(row.object)}</code>` : "–") },
+    { key: "object", title: t("audit.object"), render: (row) => (row.object ? html`<a href=${`/audit?object=${encodeURIComponent(row.object)}`} title=${plain(row.object)}><code>${shortly(row.object)}</code></a>` : "–") },
     { key: "details", title: t("audit.details"), narrow: false, render: (row) => html`<${Details} details=${row.details} />` },
     { key: "from", title: t("audit.from"), narrow: false, render: (row) => plain(row.from || "–") },
   ];

@@ -28,7 +28,7 @@ export default function Credentials({ query }) {
     ${ill.length > 0 && html`<${Section} title=${t("credentials.needs-you")}><ul class="plain-list">${ill.map((one) =>
       html`<${Ill} key=${one.name} one=${one} connect=${setConnecting} />`)}</ul><//>`}
     ${data && html`<${Section} title=${t("credentials.all")} plainly>
-      <${Table} caption=${t("common.page-credentials")} columns=${columns(setConnecting)} rows=${all} rowKey=${(row) => row.name} selected=${query.name}
+      <${Table} cards="wide" caption=${t("common.page-credentials")} columns=${columns(setConnecting)} rows=${all} rowKey=${(row) => row.name} selected=${query.name}
         empty=${html`<${Empty} title=${t("credentials.none")} icon="credentials"><p>${t("credentials.none-how")}</p><//>`} /><//>
       <p class="faint small">${t("credentials.since-start")}</p>`}
     <${Connect} one=${connecting} onClose=${() => setConnecting(null)} onConnected=${credentials.reload} />
@@ -61,7 +61,7 @@ function columns(connect) {
     { key: "expires", title: t("credentials.expires"), sort: (row) => row.expires_at, render: (row) => html`<${RelativeTime} at=${row.expires_at} />` },
     { key: "works", title: t("credentials.works"), sort: (row) => row.works_at, render: (row) => html`<${RelativeTime} at=${row.works_at} />` },
     { key: "refreshes", title: t("credentials.refreshes"), align: "end", narrow: false, render: (row) => html`${number(row.refreshes)}${row.failures > 0 &&
-      html` <span class="bad-number">${t("credentials.failed", { n: row.failures })}</span>`}` },
+      html`<div class="bad-number nowrap">${t("credentials.failed", { n: row.failures })}</div>`}` },
     { key: "plugins", title: t("common.page-plugins"), render: (row) => html`<${Names} values=${row.plugins} href=${(name) => `/plugins/${encodeURIComponent(name)}`} />` },
     { key: "hosts", title: t("credentials.hosts"), narrow: false, render: (row) => html`<${Names} values=${row.hosts} />` },
     { key: "connect", title: t("credentials.consent"), render: (row) => (needsConsent(row) ? html`<${ConnectButton} one=${row} connect=${connect} />` : html`<span class="faint">${t("credentials.not-needed")}</span>`) },

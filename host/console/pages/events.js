@@ -19,7 +19,7 @@ function columnsOf(absolute) {
     { key: "id", title: t("events.col-id"), width: "17%", render: (row) => html`<a href=${`/events/${row.eid}`} title=${plain(row.event.id)}><${Text} value=${row.event.id} /></a>
       <span class="only-narrow faint small"><${Text} value=${row.event.type} /></span>` },
     { key: "type", title: t("events.col-type"), width: "12%", narrow: false, render: (row) => html`<${Text} value=${row.event.type} />` },
-    { key: "status", title: t("events.col-status"), width: "9.5rem", render: (row) => html`<${Status} state=${row.status} />` },
+    { key: "status", title: t("events.col-status"), width: "9.5rem", render: (row) => html`<${Status} state=${row.status} /><span class="only-narrow faint small">${absolute ? html`<time class="number" datetime=${row.received_at}>${time(row.received_at)}</time>` : html`<${RelativeTime} at=${row.received_at} />`}</span>` },
     { key: "reason", title: t("events.col-reason"), narrow: false, render: (row) => (row.status_reason && row.status !== "unrouted"
       ? html`<span class="cell-cut" title=${plain(row.status_reason)}><${Text} value=${row.status_reason} /></span>` : html`<span class="faint">–</span>`) },
     { key: "routes", title: t("events.col-routes"), width: "12%", narrow: false, render: (row) => html`<span class="cell-cut" title=${plain(routesOf(row).join(", "))}><${Text} value=${routesOf(row).join(", ") || "–"} /></span>` },

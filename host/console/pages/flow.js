@@ -84,7 +84,7 @@ function Lists({ data, routes }) {
       </section>`;
     })}
     <section class="card section" aria-label=${t("flow.plugins")}><header><h2>${t("flow.plugins")}</h2></header>
-      <${Table} caption=${t("flow.plugins")} rows=${data.plugins} columns=${[
+      <${Table} cards="narrow" caption=${t("flow.plugins")} rows=${data.plugins} columns=${[
         { key: "name", title: t("flow.plugin"), render: (plugin) => html`<a href=${`/plugins/${encodeURIComponent(plugin.name)}`}>${plain(plugin.name)}</a> <span class="faint small">${plain(plugin.title ?? "")}</span>` },
         { key: "hosts", title: t("flow.systems"), render: (plugin) => ((plugin.hosts ?? []).length > 0 ? plugin.hosts.map((host) => html`<div key=${host.host}>${plain(host.host)} <span class="faint small">${t("flow.requests", { n: host.requests, errors: host.errors })}</span></div>`) : "–") },
         { key: "calls", title: t("flow.calls"), align: "end", render: (plugin) => number(plugin.calls) },

@@ -71,6 +71,14 @@ export function failures(data, groups) {
   });
 }
 
+/** Names that are told one by one; of the others it is told how many they are. */
+const NAMED = 3;
+
+function named(names) {
+  const rest = names.length - NAMED;
+  return list([...names.slice(0, NAMED).map(plain), ...(rest > 0 ? [t("overview.more-names", { n: rest })] : [])]);
+}
+
 /** What is wrong, worst first: `[{ tone, text, href }]`. */
 export function findings(data, rows) {
   const found = [];
@@ -78,10 +86,10 @@ export function findings(data, rows) {
   const names = (rows) => [...new Set(rows.map((one) => one.plugin ?? one.last?.route))].filter(Boolean);
   // What works again and has left nothing behind is well.
   const failing = names(rows.filter((one) => one.since || one.letters > 0));
-  if (failing.length > 0) found.push({ tone: "bad", text: t("overview.plugins-fail", { n: failing.length, names: list(failing.slice(0, 3).map(plain)) }), href: "#failing" });
+  if (failing.length > 0) found.push({ tone: "bad", text: t("overview.plugins-fail", { n: failing.length, names: named(failing) }), href: "#failing" });
   if (data.dead_letters > 0) found.push({ tone: "bad", text: t("overview.letters-wait", { n: data.dead_letters }), href: "/dead-letters" });
   if (data.credentials.length > 0) {
-    found.push({ tone: "warn", text: t("overview.credentials-ill", { n: data.credentials.length, names: list(data.credentials.slice(0, 3).map((one) => plain(one.name))) }), href: "/credentials" });
+    found.push({ tone: "warn", text: t("overview.credentials-ill", { n: data.credentials.length, names: named(data.credentials.map((one) => one.name)) }), href: "/credentials" });
   }
   const gone = data.hosts.filter((host) => !host.alive).length;
   if (gone > 0) found.push({ tone: "warn", text: t("overview.hosts-gone", { n: gone }), href: "#hosts" });
@@ -130,26 +138,37 @@ function Failing({ rows, reload }) {
   <//></div>`;
 }
 
+/**
+ * The failure that stands for a row, `{ kind, route, step, eid, run, reason }`: all of it of the same one. Where it fails now that is the last, else what most died of;
+ * without a `reason` it has to be asked for.
+ */
+export function toldOf({ since, last, causes: [most] }) {
+  const same = most && last && ["kind", "route", "step"].every((name) => most[name] === last[name]);
+  return most && (same || !since) ? { kind: most.kind, route: most.route, step: most.step, reason: most.reason, ...most.sample } : last;
+}
+
 /** One plugin's action that fails: what, why, how often, and what mends it. */
 function Failure({ row, reload }) {
-  const { last, causes: [most] } = row;
+  const { last } = row;
+  const told = toldOf(row);
+  const others = row.causes.length - (told?.reason ? 1 : 0);
   const plugin = row.plugin ? plain(row.plugin) : t("overview.no-plugin");
+  const letters = row.plugin ? `/dead-letters?plugin=${encodeURIComponent(row.plugin)}` : `/dead-letters?route=${encodeURIComponent(last?.route ?? "")}`;
   return html`<li class="failure">
     <div class="failure-what"><strong>${row.plugin ? html`<a href=${`/plugins/${encodeURIComponent(row.plugin)}`}>${plugin}</a>` : plugin}</strong>
       ${row.action && html`<span class="faint small">${plain(row.action)}</span>`}
       ${row.since ? html`<span class="small">${t("overview.since")} <${RelativeTime} at=${row.since} /></span>` : row.attempts > 0 && html`<span><${Status} state="ok" label=${t("overview.works-again")} /></span>`}</div>
-    <div class="failure-why">${last && html`<div class="row"><${Status} state=${last.kind} /><span class="faint small">${
-      last.step ? t("overview.in-step", { step: plain(last.step), route: plain(last.route) }) : plain(last.route)}</span></div>
-      ${most ? html`<p class="reason"><${Text} value=${most.reason} lines /></p>` : html`<${Reason} eid=${last.eid} run=${last.run} step=${last.step} />`}`}
-      ${row.causes.length > 1 && html`<a class="small" href=${`/dead-letters?plugin=${encodeURIComponent(row.plugin ?? "")}`}>${t("overview.other-causes", { n: row.causes.length - 1 })}</a>`}</div>
+    <div class="failure-why">${told && html`<div class="row"><${Status} state=${told.kind} /><span class="faint small">${
+      told.step ? t("overview.in-step", { step: plain(told.step), route: plain(told.route) }) : plain(told.route)}</span></div>
+      ${told.reason ? html`<p class="reason"><${Text} value=${told.reason} lines /></p>` : html`<${Reason} eid=${told.eid} run=${told.run} step=${told.step} />`}`}
+      ${others > 0 && html`<a class="small" href=${letters}>${t("overview.other-causes", { n: others })}</a>`}</div>
     <dl class="failure-counts">${row.attempts > 0 && html`<dt>${t("overview.failures")}</dt><dd>${t("overview.of", { failures: row.failures, attempts: row.attempts })}</dd>`}
       <dt>${t("overview.last")}</dt><dd><${RelativeTime} at=${last?.at ?? row.since} /></dd>
-      <dt>${t("overview.dead-letters")}</dt><dd>${number(row.letters)}</dd></dl>
+      <dt>${t("overview.dead-letters")}</dt><dd>${row.letters > 0 ? html`<a href=${letters} aria-label=${`${t("overview.dead-letters")}: ${number(row.letters)}`}>${number(row.letters)}</a>` : number(0)}</dd></dl>
     <div class="actions">
       ${row.letters > 0 && html`<${Button} small kind="primary" icon="replay" needs="operate" label=${t("overview.replay-of", { n: row.letters, plugin })}
-          onClick=${() => replayAll(row.causes.map((group) => ({ cause: group.cause })), row.letters).then(reload)}>${t("overview.replay", { n: row.letters })}<//>
-        <${LinkButton} small href=${row.plugin ? `/dead-letters?plugin=${encodeURIComponent(row.plugin)}` : `/dead-letters?route=${encodeURIComponent(last.route)}`}>${t("overview.see-letters")}<//>`}
-      ${last && html`<${LinkButton} small href=${`/events/${encodeURIComponent(last.eid)}`}>${t("overview.see-event")}<//>`}</div>
+          onClick=${() => replayAll(row.causes.map((group) => ({ cause: group.cause })), row.letters).then(reload)}>${t("overview.replay", { n: row.letters })}<//>`}
+      ${told && html`<${LinkButton} small href=${`/events/${encodeURIComponent(told.eid)}`}>${t("overview.see-event")}<//>`}</div>
   </li>`;
 }
 
@@ -205,6 +224,6 @@ function Hosts({ data }) {
     { key: "seen", title: t("overview.seen"), render: (row) => html`<${RelativeTime} at=${row.seen_at} />` },
   ];
   return html`<div id="hosts"><${Section} title=${t("overview.hosts")} actions=${html`<span class="faint small">${t("overview.revision", { n: data.revision })}</span>`}>
-    <${Table} caption=${t("overview.hosts")} columns=${columns} rows=${data.hosts} />
+    <${Table} cards="narrow" caption=${t("overview.hosts")} columns=${columns} rows=${data.hosts} />
   <//></div>`;
 }

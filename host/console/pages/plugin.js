@@ -105,7 +105,7 @@ function Systems({ of }) {
   return html`<${Section} title=${t("plugins.systems")} actions=${breaker && html`<${Status} state=${breakerOf(of)} />`}>
     <h3>${t("plugins.breaker")}</h3>
     ${!breaker ? html`<p class="faint">${t("plugins.no-breaker")}</p>` : html`<p class="small">${t("plugins.breaker-rule", { n: breaker.failures, time: duration(breaker.cooldown_ms) })}</p>
-      <${Table} caption=${t("plugins.breaker")} rows=${breaker.hosts} rowKey=${(row) => row.host} empty=${html`<p class="faint small">${t("plugins.no-requests")}</p>`} columns=${[
+      <${Table} cards="narrow" caption=${t("plugins.breaker")} rows=${breaker.hosts} rowKey=${(row) => row.host} empty=${html`<p class="faint small">${t("plugins.no-requests")}</p>`} columns=${[
         { key: "host", title: t("plugins.system"), render: (row) => html`<code>${plain(row.host)}</code>` },
         { key: "state", title: t("plugins.state"), render: (row) => html`<${Status} state=${row.state} />` },
         { key: "failures", title: t("plugins.in-a-row"), align: "end", render: (row) => number(row.failures) },
@@ -120,7 +120,7 @@ function Systems({ of }) {
 
 /** What one component asks for: each thing with the answer of the configuration. */
 function Asked({ title, asked }) {
-  return html`<${Table} caption=${title} showCaption rows=${asked} rowKey=${(row) => `${row.option} ${row.what}`} columns=${[
+  return html`<${Table} cards="narrow" caption=${title} showCaption rows=${asked} rowKey=${(row) => `${row.option} ${row.what}`} columns=${[
     { key: "what", title: t("plugins.what"), render: (row) => html`<code>${plain(row.what)}</code>` },
     { key: "option", title: t("plugins.option"), render: (row) => html`<code>${plain(row.option)}</code>` },
     { key: "answer", title: t("plugins.answer"), render: (row) => html`<${Status} state=${ANSWERS[row.answer]}
@@ -143,7 +143,7 @@ function Canary({ canary }) {
   const rows = [{ name: "canary", ...canary.canary }, { name: "stable", ...canary.stable }];
   const rate = (row) => (row.calls > 0 ? row.failures / row.calls : null);
   return html`<${Section} title=${t("plugins.canary")} actions=${html`<${Status} state=${canary.state} />`}>
-    <${Table} caption=${t("plugins.canary")} rows=${rows} columns=${[
+    <${Table} cards="narrow" caption=${t("plugins.canary")} rows=${rows} columns=${[
       { key: "name", title: t("plugins.component"), render: (row) => t(`plugins.is-${row.name}`) },
       { key: "calls", title: t("plugins.calls"), align: "end", render: (row) => number(row.calls) },
       { key: "failures", title: t("plugins.failures"), align: "end", render: (row) => number(row.failures) },
@@ -169,7 +169,7 @@ function Failures({ name }) {
   const rows = letters.data?.dead_letters ?? [];
   return html`<${Section} title=${t("plugins.recent")} actions=${rows.length > 0 && html`<a class="small" href=${`/dead-letters?plugin=${encodeURIComponent(name)}`}>${t("plugins.all-letters")}</a>`}>
     ${letters.problem && html`<${Problem} problem=${letters.problem} retry=${letters.reload} />`}
-    ${letters.data && html`<${Table} caption=${t("plugins.recent")} rows=${rows} rowKey=${(row) => row.run} href=${(row) => `/events/${encodeURIComponent(row.eid)}`}
+    ${letters.data && html`<${Table} cards="narrow" caption=${t("plugins.recent")} rows=${rows} rowKey=${(row) => row.run} href=${(row) => `/events/${encodeURIComponent(row.eid)}`}
       empty=${html`<p class="calm"><${Icon} name="ok" /> ${t("plugins.nothing-fails")}</p>`} columns=${[
         { key: "id", title: t("plugins.event"), render: (row) => html`<a href=${`/events/${encodeURIComponent(row.eid)}`}>${plain(row.id ?? row.eid)}</a>` },
         { key: "where", title: t("plugins.where"), render: (row) => plain([row.route, row.step].filter(Boolean).join(" · ")) },
@@ -198,7 +198,7 @@ function Abilities({ of }) {
     ${actions.length === 0 && html`<p class="faint">${t("plugins.no-actions")}</p>`}
     <div class="abilities">${actions.map((action) => html`<${Action} key=${action.name} action=${action} />`)}</div>
     ${streams.length > 0 && html`<h3>${t("plugins.streams")}</h3>
-      <${Table} caption=${t("plugins.streams")} rows=${streams} columns=${[
+      <${Table} cards="narrow" caption=${t("plugins.streams")} rows=${streams} columns=${[
         { key: "name", title: t("plugins.name"), render: (row) => html`<code>${plain(row.name)}</code><div class="faint small">${plain(row.title ?? "")}</div>` },
         { key: "ways", title: t("plugins.ways"), render: (row) => [row.poll && t("plugins.polled"), row.receive && t("plugins.received")].filter(Boolean).join(" · ") },
         { key: "types", title: t("plugins.types"), render: (row) => html`<${Names} values=${row.types} />` },

@@ -39,7 +39,7 @@ export default function Plugins() {
   return html`<${Page} title=${t("common.page-plugins")} lead=${t("plugins.lead")}>
     ${problem && html`<${Problem} problem=${problem} retry=${plugins.reload} />`}
     ${!data && !problem && html`<${Loading} />`}
-    ${data && html`<${Table} caption=${t("common.page-plugins")} columns=${columns()} rows=${data.plugins} rowKey=${(row) => row.name}
+    ${data && html`<${Table} cards="narrow" caption=${t("common.page-plugins")} columns=${columns()} rows=${data.plugins} rowKey=${(row) => row.name}
       href=${(row) => `/plugins/${encodeURIComponent(row.name)}`} empty=${html`<${Empty} title=${t("plugins.none")} />`} />
       <p class="faint small">${t("plugins.since-start")}</p>`}
   <//>`;

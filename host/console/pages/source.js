@@ -145,7 +145,7 @@ function Backfill({ of, path, reload }) {
       ${underWay && html`<div><${Button} needs="operate" onClick=${cancel}>${t("sources.backfill-cancel")}<//></div>`}</div>`}
     ${!underWay && html`<form class="filters" onSubmit=${(event) => event.preventDefault()}>
       <${Input} label=${t("sources.from")} type="date" value=${from} onInput=${setFrom} required />
-      <${Input} label=${t("sources.to")} type="date" value=${to} onInput=${setTo} hint=${t("sources.to-hint")} />
+      <${Input} label=${t("sources.to")} type="date" value=${to} onInput=${setTo} />
       <${Button} icon="replay" needs="operate" why=${from ? undefined : t("sources.from-missing")} onClick=${begin}>${t("sources.backfill-begin")}<//></form>`}
     ${problem && html`<${Problem} problem=${problem} />`}
   <//>`;

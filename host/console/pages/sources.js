@@ -47,7 +47,7 @@ export default function Sources() {
   return html`<${Page} title=${t("common.page-sources")} lead=${t("sources.lead")}>
     ${problem && html`<${Problem} problem=${problem} retry=${sources.reload} />`}
     ${!data && !problem && html`<${Loading} />`}
-    ${data && html`<${Table} caption=${t("common.page-sources")} columns=${columns()} rows=${data.sources} rowKey=${(row) => row.name} href=${at}
+    ${data && html`<${Table} cards="narrow" caption=${t("common.page-sources")} columns=${columns()} rows=${data.sources} rowKey=${(row) => row.name} href=${at}
       empty=${html`<${Empty} title=${t("sources.none")} icon="sources"><p>${t("sources.none-how")}</p><//>`} />`}
   <//>`;
 }

@@ -18,7 +18,7 @@ export default function Tokens() {
     <${Section} title=${t("tokens.tokens")} plainly hideTitle>
       ${tokens.problem && html`<${Problem} problem=${tokens.problem} retry=${tokens.reload} />`}
       ${!tokens.first && !tokens.problem && html`<${Loading} />`}
-      ${tokens.first && html`<${Table} caption=${t("tokens.tokens")} columns=${columns(tokens.reload)} rows=${tokens.items} rowKey=${(row) => row.id}
+      ${tokens.first && html`<${Table} cards="narrow" caption=${t("tokens.tokens")} columns=${columns(tokens.reload)} rows=${tokens.items} rowKey=${(row) => row.id}
         empty=${html`<${Empty} title=${t("tokens.none")} icon="tokens"><p>${t("tokens.none-how")}</p><//>`} />
         ${tokens.more && html`<${LoadMore} list=${tokens} />`}`}
     <//>
@@ -95,7 +95,7 @@ function Sessions({ sessions }) {
   return html`<${Section} title=${t("tokens.sessions")}>
     <p class="small">${t("tokens.sessions-lead")}</p>
     ${problem && html`<${Problem} problem=${problem} retry=${reload} />`}
-    ${data && html`<${Table} caption=${t("tokens.sessions")} rows=${data.sessions} empty=${html`<p class="faint">${t("tokens.nobody")}</p>`} columns=${[
+    ${data && html`<${Table} cards="narrow" caption=${t("tokens.sessions")} rows=${data.sessions} empty=${html`<p class="faint">${t("tokens.nobody")}</p>`} columns=${[
       { key: "name", title: t("tokens.who"), render: (row) => html`<strong>${plain(row.name)}</strong>${row.own && html` <span class="small">${t("tokens.own-session")}</span>`}<div class="faint small">${plain(row.issuer)}</div>` },
       { key: "role", title: t("tokens.role"), render: (row) => t(`common.role-${row.role}`) },
       { key: "seen", title: t("tokens.seen"), render: (row) => html`<${RelativeTime} at=${row.seen_at} />` },

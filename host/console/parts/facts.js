@@ -21,9 +21,12 @@ export function Meter({ label, value, max, format = number }) {
   </div>`;
 }
 
+/** An address or a name, with places where a line may end: behind dots and slashes. */
+const breakable = (text) => plain(text).split(/(?<=[./])(?=[^./])/).map((piece, index) => (index > 0 ? html`<wbr />${piece}` : piece));
+
 /** Identifiers, one beside the other. `href(value)`: where each leads. `none`: what is said where there are none. */
 export function Names({ values, href, none = "–" }) {
   if (!values || values.length === 0) return html`<span class="faint">${none}</span>`;
   return html`<span class="names">${values.map((value) =>
-    html`<span key=${value}>${href ? html`<a href=${href(value)}>${plain(value)}</a>` : html`<code>${plain(value)}</code>`}</span>`)}</span>`;
+    html`<span key=${value}>${href ? html`<a href=${href(value)}>${breakable(value)}</a>` : html`<code>${breakable(value)}</code>`}</span>`)}</span>`;
 }

@@ -17,6 +17,24 @@ const STRIDE = 4;
 
 const narrowly = matchMedia("(max-width: 40rem)");
 
+/** Below so many pixels a table that is given as `cards` has no room for its columns. */
+const ROOM = { narrow: 450, wide: 930 };
+
+/** Whether there is no room, from the first drawing on; `there`: the table is drawn at all. */
+function useCards(cards, frame, there) {
+  const [tight, set] = useState(false);
+  useLayoutEffect(() => {
+    const element = frame.current;
+    if (!cards || !element) return;
+    const look = () => set(element.clientWidth < ROOM[cards]);
+    look();
+    const watcher = new ResizeObserver(look);
+    watcher.observe(element);
+    return () => watcher.disconnect();
+  }, [cards, there]);
+  return tight;
+}
+
 /** The height of a row on this screen. */
 function useRowHeight() {
   const [narrow, set] = useState(narrowly.matches);
@@ -42,8 +60,8 @@ function draw({ key, row, columns, index, href, selected, tone }) {
     if (event.target.closest("a, button, input, label, select, summary") || getSelection()?.toString()) return;
     go(href);
   };
-  return html`<tr key=${key} aria-rowindex=${index} class=${href ? "leads" : undefined} data-tone=${tone} aria-current=${selected ? "true" : undefined} onClick=${href ? follow : undefined}>
-    ${columns.map((column) => html`<td key=${column.key} class=${kind(column)}>${column.render ? column.render(row) : row[column.key]}</td>`)}</tr>`;
+  return html`<tr key=${key} role="row" aria-rowindex=${index} class=${href ? "leads" : undefined} data-tone=${tone} aria-current=${selected ? "true" : undefined} onClick=${href ? follow : undefined}>
+    ${columns.map((column) => html`<td key=${column.key} class=${kind(column)} role="cell" data-key=${column.key} data-title=${column.title}>${column.render ? column.render(row) : row[column.key]}</td>`)}</tr>`;
 }
 
 /**
@@ -70,10 +88,12 @@ function useDrawn() {
  * `row[key]`), `sort(row)` the value to sort by (none: not sortable), `align: "end"` for numbers, `narrow: false` drops it on narrow screens.
  * `rowKey(row)`; `href(row)`: where a click on the row leads (the first cell holds a link of its own for the keyboard); `selected`: a row's key;
  * `empty`: shown where there are no rows; `sorted`: `{ key, down }` at the start; `onEnd`: called when the end of the rows comes into sight; `long`: there may
- * come to be thousands of rows, and the table looks the same with few (otherwise it is drawn whole up to 150 rows); `more`: there are rows that are not here yet.
+ * come to be thousands of rows, and the table looks the same with few (otherwise it is drawn whole up to 150 rows); `more`: there are rows that are not here yet;
+ * `cards`: where there is no room for all columns each row stands as a card, its cells below their titles: `narrow` on a telephone, `wide` on a tablet, too. Roles are
+ * written down, since elements that are laid out otherwise lose their own.
  * Of a long table's columns, pass the same array every time: rows are drawn anew when it changes.
  */
-export function Table({ caption, showCaption = false, columns, rows, rowKey = (row) => row.id ?? row.name, href, selected, empty, sorted = null, onEnd, rowTone, long = false, more = false }) {
+export function Table({ caption, showCaption = false, columns, rows, rowKey = (row) => row.id ?? row.name, href, selected, empty, sorted = null, onEnd, rowTone, long = false, more = false, cards }) {
   const [order, setOrder] = useState(sorted);
   const [first, setFirst] = useState(0);
   const [height, setHeight] = useState(600);
@@ -89,6 +109,7 @@ export function Table({ caption, showCaption = false, columns, rows, rowKey = (r
 
   const windowed = long || ordered.length > WHOLE;
   const there = rows.length > 0;
+  const tight = useCards(windowed ? undefined : cards, frame, there);
   useEffect(() => {
     const element = frame.current;
     if (!element || !windowed) return;
@@ -120,16 +141,16 @@ export function Table({ caption, showCaption = false, columns, rows, rowKey = (r
   if (!there && empty !== undefined) return empty;
   const turn = (column) => setOrder((old) => (old?.key === column.key ? { key: column.key, down: !old.down } : { key: column.key, down: false }));
   const spacer = (key, count) => count > 0 && html`<tr class="spacer" aria-hidden="true" key=${key}><td colspan=${columns.length} style=${{ blockSize: `${count * size}px` }}></td></tr>`;
-  return html`<div class=${windowed ? "table-frame windowed" : "table-frame"} ref=${frame} role="group" aria-label=${caption} onScroll=${windowed || onEnd ? scroll : undefined}
+  return html`<div class=${`table-frame ${windowed ? "windowed" : tight ? "cards" : ""}`} ref=${frame} role="group" aria-label=${caption} onScroll=${windowed || onEnd ? scroll : undefined}
     onfocusin=${windowed ? ({ target }) => (focused.current = target) : undefined} onfocusout=${windowed ? left : undefined}>
-    <table aria-rowcount=${windowed ? (more ? -1 : ordered.length + 1) : undefined}>
+    <table role="table" aria-rowcount=${windowed ? (more ? -1 : ordered.length + 1) : undefined}>
       <caption class=${showCaption ? "" : "unseen"}>${caption}</caption>
-      <thead><tr aria-rowindex=${windowed ? 1 : undefined}>${columns.map((column) => html`<th scope="col" key=${column.key} class=${kind(column)}
+      <thead role="rowgroup"><tr role="row" aria-rowindex=${windowed ? 1 : undefined}>${columns.map((column) => html`<th scope="col" role="columnheader" data-key=${column.key} key=${column.key} class=${kind(column)}
         style=${column.width ? { inlineSize: column.width } : undefined}
         aria-sort=${order?.key === column.key ? (order.down ? "descending" : "ascending") : undefined}>
         ${column.sort ? html`<button type="button" class="sort" onClick=${() => turn(column)} title=${t("common.sort-by", { column: column.title })}>${column.title}
           <${Icon} name=${order?.key === column.key ? (order.down ? "down" : "up") : "sort"} size="12" /></button>` : column.title}</th>`)}</tr></thead>
-      <tbody>
+      <tbody role="rowgroup">
         ${spacer("above", from)}
         ${ordered.slice(from, to).map((row, at) => {
           const key = rowKey(row);

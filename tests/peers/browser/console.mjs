@@ -30,8 +30,10 @@ export async function accessible(page) {
   expect(found, `${page.url()}`).toEqual([]);
 }
 
-/** The page is not wider than the window. */
+/** Neither the page is wider than the window, nor a table than its place: what one has to push sideways to see is not seen. */
 export async function fits(page) {
+  const tables = () => [...document.querySelectorAll(".table-frame")].filter((frame) => frame.scrollWidth > frame.clientWidth + 1).map((frame) => frame.getAttribute("aria-label"));
+  await expect.poll(() => page.evaluate(tables), `tables of ${page.url()} that are wider than their place`).toEqual([]);
   expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), `${page.url()} is wider than the window`).toBeLessThanOrEqual(0);
 }
 

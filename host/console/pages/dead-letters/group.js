@@ -15,7 +15,8 @@ export function Group({ group, filter, open, busy, reload }) {
     setShown(!shown);
     setQuery({ cause: shown ? "" : group.cause });
   };
-  const pattern = group.pattern || group.reason;
+  // What several have in common; of a single one, what it said.
+  const pattern = (group.count > 1 && group.pattern) || group.reason || group.pattern;
   const replay = async () => {
     const confirmed = await ask({ title: t("dead-letters.replay-title", { n: group.count }), text: t("dead-letters.replay-text"), confirm: t("dead-letters.replay"), details: html`<p class="group-pattern"><${Text} value=${pattern} lines /></p>` });
     if (confirmed) begin({ filter: { ...filter, cause: group.cause }, total: group.count, title: pattern });
@@ -30,12 +31,12 @@ export function Group({ group, filter, open, busy, reload }) {
           ${group.plugin && html`<span><a href=${`/plugins/${encodeURIComponent(group.plugin)}`}><${Text} value=${group.plugin} /></a>${group.action && html`<span class="faint">.${plain(group.action)}</span>`}</span>`}
           <span class="faint">${group.step ? t("dead-letters.where", { step: plain(group.step), route: plain(group.route) }) : t("dead-letters.where-route", { route: plain(group.route) })}</span></p>
         <p class="faint small">${group.count > 1 ? html`${t("dead-letters.first")} <${RelativeTime} at=${group.first_at} /> · ` : ""}${t("dead-letters.last")} <${RelativeTime} at=${group.last_at} /></p>
-        ${group.pattern && group.reason && group.pattern !== group.reason && html`<details class="group-sample"><summary>${t("dead-letters.sample-reason")}</summary><p><${Text} value=${group.reason} lines /></p></details>`}
+        ${group.reason && group.reason !== pattern && html`<details class="group-sample"><summary>${t("dead-letters.sample-reason")}</summary><p><${Text} value=${group.reason} lines /></p></details>`}
       </div>
+      <div class="group-actions"><${Button} kind="primary" small needs="operate" icon="replay" why=${busy ? t("dead-letters.busy") : undefined} onClick=${replay}>${t("dead-letters.replay-n", { n: group.count })}<//>
+        <${Button} small icon=${shown ? "down" : "right"} aria-expanded=${shown ? "true" : "false"} onClick=${turn}>${t("dead-letters.letters")}<//>
+        <a href=${hrefOf(group.sample, group.step)}>${t("dead-letters.sample")}</a></div>
     </div>
-    <div class="row group-actions"><${Button} kind="primary" small needs="operate" icon="replay" why=${busy ? t("dead-letters.busy") : undefined} onClick=${replay}>${t("dead-letters.replay-n", { n: group.count })}<//>
-      <${Button} small icon=${shown ? "down" : "right"} aria-expanded=${shown ? "true" : "false"} onClick=${turn}>${t("dead-letters.letters")}<//>
-      <a href=${hrefOf(group.sample, group.step)}>${t("dead-letters.sample")}</a></div>
     ${shown && html`<${Letters} group=${group} filter=${filter} busy=${busy} reload=${reload} />`}
   </article>`;
 }
@@ -74,6 +75,6 @@ function Letters({ group, filter, busy, reload }) {
   return html`<div class="stack group-letters">
     <div class="row"><label class="row choose-all"><input type="checkbox" checked=${allChosen} onChange=${() => choose(allChosen ? new Set() : new Set(rows.map((row) => row.run)))} /><span>${t("dead-letters.choose-all", { n: rows.length })}</span></label>
       <${Button} small icon="replay" needs="operate" why=${selected.length === 0 ? t("dead-letters.choose-first") : busy ? t("dead-letters.busy") : undefined} onClick=${() => replay(selected)}>${t("dead-letters.replay-chosen", { n: selected.length })}<//></div>
-    <${Table} caption=${t("dead-letters.letters-of")} columns=${columns} rows=${rows} rowKey=${(row) => row.run} empty=${html`<p>${t("dead-letters.gone")}</p>`} />
+    <${Table} cards="narrow" caption=${t("dead-letters.letters-of")} columns=${columns} rows=${rows} rowKey=${(row) => row.run} empty=${html`<p>${t("dead-letters.gone")}</p>`} />
     <${LoadMore} list=${letters} /></div>`;
 }

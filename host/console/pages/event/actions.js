@@ -24,8 +24,8 @@ export function Actions({ data, query, reload }) {
   });
   const noReplay = data.runs.length === 0 ? t("events.replay-none") : data.erased_at ? t("events.replay-erased") : undefined;
   return html`<${Button} kind="primary" icon="replay" needs="operate" why=${noReplay} onClick=${() => setReplaying(true)}>${t("events.replay")}<//>
-    ${(unfinished > 0 || released) && html`<${Button} icon="off" needs="operate" onClick=${cancel}>${t("events.cancel")}<//>`}
-    ${!data.erased_at && html`<${Button} needs="administer" icon="minus" onClick=${() => erase(data, unfinished, reload)}>${t("events.erase")}<//>`}
+    ${(unfinished > 0 || released) && html`<${Button} icon="bad" needs="operate" onClick=${cancel}>${t("events.cancel")}<//>`}
+    ${!data.erased_at && html`<${Button} needs="administer" icon="erase" onClick=${() => erase(data, unfinished, reload)}>${t("events.erase")}<//>`}
     <${Copy} text=${location.href}>${t("events.copy-link")}<//>
     <${ReplayDialog} open=${replaying} onClose=${() => setReplaying(false)} data=${data} query=${query} reload=${reload} />`;
 }

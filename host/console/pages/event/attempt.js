@@ -64,8 +64,8 @@ function decoded(text) {
 
 export function Effects({ effects, caption }) {
   const columns = useMemo(() => [
-    { key: "what", title: t("events.e-what"), render: (effect) => html`<span class="effect-what"><strong>${plain(effect.method)}</strong> <${Address} url=${effect.url} />
-      ${effect.name && html`<span class="effect-name">“<${Text} value=${effect.name} />”</span>`}
+    { key: "what", title: t("events.e-what"), render: (effect) => html`<span class="effect-what">${effect.kind === "batch" ? html`<strong>${t("events.e-batch")}</strong>` : html`<strong>${plain(effect.method)}</strong> <${Address} url=${effect.url} />`}
+      ${effect.name && effect.kind !== "batch" && html`<span class="effect-name">“<${Text} value=${effect.name} />”</span>`}
       ${effect.error && html`<span class="effect-error"><${Text} value=${effect.error} lines /></span>`}
       ${notes(effect).map((note) => html`<span class="effect-note" key=${note}>${note}</span>`)}</span>` },
     { key: "state", title: t("events.e-state"), render: (effect) => html`<${Status} state=${stateOf(effect)} label=${t(`events.e-state-${stateOf(effect)}`)} />` },
@@ -73,7 +73,7 @@ export function Effects({ effects, caption }) {
     { key: "key", title: t("events.e-key"), narrow: false, render: (effect) => (effect.key ? html`<span class="nowrap"><code title=${plain(effect.key)}>${plain(effect.key).slice(0, 8)}…</code><${Copy} text=${effect.key} label=${t("events.copy-key")} /></span>` : html`<span class="faint">${t("events.e-read")}</span>`) },
     { key: "took", title: t("events.e-took"), align: "end", render: (effect) => html`<span class="nowrap">${duration(effect.duration_ms)}</span>` },
   ], []);
-  return html`<${Table} caption=${caption} columns=${columns} rows=${effects} rowKey=${(effect) => effect.seq} rowTone=${(effect) => (stateOf(effect) === "failed" ? "bad" : undefined)} />`;
+  return html`<${Table} cards="narrow" caption=${caption} columns=${columns} rows=${effects} rowKey=${(effect) => effect.seq} rowTone=${(effect) => (stateOf(effect) === "failed" ? "bad" : undefined)} />`;
 }
 
 export function KeyValues({ effects, caption }) {
@@ -82,7 +82,7 @@ export function KeyValues({ effects, caption }) {
       ${effect.error && html`<span class="effect-note"><${Text} value=${effect.error} /></span>`}${notes(effect).map((note) => html`<span class="effect-note" key=${note}>${note}</span>`)}</span>` },
     { key: "state", title: t("events.e-state"), render: (effect) => html`<${Status} state=${stateOf(effect)} label=${t(`events.e-state-${stateOf(effect)}`)} />` },
   ], []);
-  return html`<${Table} caption=${caption} columns=${columns} rows=${effects} rowKey=${(effect) => effect.seq} />`;
+  return html`<${Table} cards="narrow" caption=${caption} columns=${columns} rows=${effects} rowKey=${(effect) => effect.seq} />`;
 }
 
 const TONES = { error: "bad", warn: "warn", info: "info", debug: "off", trace: "off" };

@@ -66,7 +66,7 @@ function WouldSend({ step }) {
     <p><strong>${plain(request.method)}</strong> <code><${Text} value=${request.url} /></code>${request.name && html` “<${Text} value=${request.name} />”`}</p>
     ${difference ? html`<p class="small">${t("events.diff-against", { at: time(difference.against.sent_at), status: difference.against.status ?? difference.against.state })}</p>
       ${difference.changes.length === 0 ? html`<p class="notice" data-tone="ok">${t("events.diff-none")}</p>`
-        : html`<${Table} caption=${t("events.diff-caption", { step: plain(step.name) })} columns=${columns} rows=${difference.changes} rowKey=${(change) => `${change.part}${change.path}`} />`}
+        : html`<${Table} cards="narrow" caption=${t("events.diff-caption", { step: plain(step.name) })} columns=${columns} rows=${difference.changes} rowKey=${(change) => `${change.part}${change.path}`} />`}
       ${difference.more_changes > 0 && html`<p>${t("events.diff-more", { n: difference.more_changes })}</p>`}`
       : html`<p class="small">${t("events.diff-first")}</p>`}
     <details><summary>${t("events.dry-request")}</summary><${JsonView} value=${{ headers: Object.fromEntries(request.headers ?? []), body: request.body, key: request.key }} label=${t("events.dry-request")} open=${4} /></details>

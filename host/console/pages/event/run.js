@@ -39,7 +39,7 @@ export function Run({ eid, run, said, lines, query, reload }) {
   const ends = tasks.map(({ task }) => spanOf(task)?.to ?? from);
   const span = Math.max(1, (isOver(run) ? Date.parse(run.ended_at) : Math.max(Date.now(), ...ends)) - from, ...ends.map((end) => end - from));
   // A wait of days would leave the attempts as hairs: the bars are of time that was spent working.
-  const scale = isOver(run) && Math.max(...ends) > from ? Math.max(...ends) - from : span;
+  const scale = run.status !== "running" && Math.max(...ends) > from ? Math.max(...ends) - from : span;
   const items = tasks.map(({ task, undoes }) => {
     const lies = spanOf(task);
     const state = stateOf(task);

@@ -43,7 +43,7 @@ export function Step({ run, task, work, query, reload }) {
 /** How many requests and writes it made, of the last attempt. */
 function effectsText(attempts) {
   const last = attempts[attempts.length - 1];
-  const requests = (last?.effects ?? []).filter((effect) => effect.kind !== "key-value").length;
+  const requests = (last?.effects ?? []).filter((effect) => effect.kind !== "key-value" && effect.kind !== "batch").length;
   return requests > 0 ? ` · ${t("events.requests", { n: requests })}` : "";
 }
 

@@ -14,6 +14,8 @@ const LAST = { "15m": 900_000, "1h": 3_600_000, "24h": 86_400_000, "7d": 604_800
 /** What the host takes as it stands. */
 const PLAIN = ["status", "type", "source", "route", "plugin", "id", "subject", "order_key", "failure", "until", "q"];
 const ALL = [...PLAIN, "since", "last"];
+/** On a telephone all fields together would fill the screen before the first event. */
+const narrow = matchMedia("(max-width: 40rem)");
 /** Typing is over after so long. */
 const TYPED = 350;
 
@@ -73,20 +75,22 @@ export function Filters({ query }) {
   const choices = (names, value) => [any, ...names, ...(value && !names.some((one) => one.value === value) ? [{ value, label: plain(value) }] : [])];
   const named = (names, value) => choices(names.map((name) => ({ value: name, label: plain(name) })), value);
   const statuses = [{ value: "running,waiting,pending", label: t("events.unfinished") }, ...STATUSES.map((name) => ({ value: name, label: state(name) }))];
-  return html`<form class="card event-filters" role="search" aria-label=${t("events.filters")} onSubmit=${(event) => event.preventDefault()}>
-    <div class="filters">
-      <${Typed} label=${t("events.f-q")} type="search" placeholder=${t("events.f-q-hint")} value=${query.q} onTyped=${set("q")} />
-      <${Select} label=${t("events.f-status")} value=${query.status} onChange=${set("status")} options=${choices(statuses, query.status)} />
-      <${Typed} label=${t("events.f-type")} value=${query.type} onTyped=${set("type")} list="event-types" autocomplete="off" />
+  const often = html`<${Typed} label=${t("events.f-type")} value=${query.type} onTyped=${set("type")} list="event-types" autocomplete="off" />
       <datalist id="event-types">${types.map((type) => html`<option key=${type} value=${plain(type)}></option>`)}</datalist>
       <${Select} label=${t("events.f-route")} value=${query.route} onChange=${set("route")} options=${named(routes.map((route) => route.name), query.route)} />
       <${Select} label=${t("events.f-plugin")} value=${query.plugin} onChange=${set("plugin")} options=${named(plugins.map((plugin) => plugin.name), query.plugin)} />
       <${Select} label=${t("events.f-last")} value=${query.last} onChange=${(value) => setQuery({ last: value, since: "" })}
-        options=${choices(Object.keys(LAST).map((value) => ({ value, label: t(`events.last-${value}`) })), query.last)} />
+        options=${choices(Object.keys(LAST).map((value) => ({ value, label: t(`events.last-${value}`) })), query.last)} />`;
+  return html`<form class="card event-filters" role="search" aria-label=${t("events.filters")} onSubmit=${(event) => event.preventDefault()}>
+    <div class="filters">
+      <${Typed} label=${t("events.f-q")} type="search" placeholder=${t("events.f-q-hint")} value=${query.q} onTyped=${set("q")} />
+      <${Select} label=${t("events.f-status")} value=${query.status} onChange=${set("status")} options=${choices(statuses, query.status)} />
+      ${!narrow.matches && often}
     </div>
     <details open=${rare}>
       <summary>${t("events.more-filters")}</summary>
       <div class="filters">
+        ${narrow.matches && often}
         <${Typed} label=${t("events.f-id")} value=${query.id} onTyped=${set("id")} />
         <${Typed} label=${t("events.f-source")} value=${query.source} onTyped=${set("source")} />
         <${Typed} label=${t("events.f-subject")} value=${query.subject} onTyped=${set("subject")} />

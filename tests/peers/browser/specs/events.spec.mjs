@@ -53,6 +53,29 @@ test("events are found by what one knows of them, and the view is a link", async
   await expect(page.getByRole("heading", { level: 1 })).toHaveText(id.trim());
 });
 
+test("on a telephone the list says what became of each event, and when", async ({ page }) => {
+  await page.setViewportSize({ width: 360, height: 760 });
+  await signIn(page);
+  await open(page, "/events?type=script");
+  await row(page, "refused").scrollIntoViewIfNeeded();
+  for (const text of ["dead letter", /ago|now/]) await expect(row(page, "refused").getByText(text).filter({ visible: true })).toBeInViewport({ ratio: 1 });
+  await fits(page);
+  await accessible(page);
+  // The filters leave the screen to the events; one that is set is seen all the same.
+  await expect(page.getByLabel("Type", { exact: true })).toBeHidden();
+  await expect(page.getByRole("list", { name: "Filters that are set" })).toContainText("script");
+  await page.getByRole("button", { name: "Clear all filters" }).click();
+  await expect(rows(page).first()).toBeInViewport();
+  // Whoever goes down by keyboard keeps what is focused in sight, also where rows are drawn as they come: narrow, and where columns are left out.
+  for (const width of [360, 768]) {
+    await page.setViewportSize({ width, height: 760 });
+    await open(page, "/events?type=bulk");
+    await rows(page).first().getByRole("link").focus();
+    for (let n = 0; n < 60; n += 1) await page.keyboard.press("ArrowDown");
+    await expect(page.locator("tbody a:focus")).toBeInViewport({ ratio: 1 });
+  }
+});
+
 test("new events announce themselves, and come by themselves to who follows", async ({ page, request }) => {
   await signIn(page);
   await open(page, "/events?type=script");

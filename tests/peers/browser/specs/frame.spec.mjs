@@ -63,6 +63,27 @@ test("the console speaks the reader's language, with its digits, and remembers a
   await context.close();
 });
 
+test("who may not see a page is told so once, and what it takes", async ({ page, request, browser }) => {
+  await signIn(page);
+  await open(page, "/tokens");
+  await expect(page.getByRole("main")).toContainText("it takes the permission to administer");
+  await expect(page.getByRole("alert")).toHaveCount(0);
+  await accessible(page);
+  await page.getByRole("main").getByRole("link", { name: "To the overview" }).click();
+  await expect(page.getByText("All is well").or(page.getByText("This needs attention"))).toBeVisible();
+  // A sender sends, and sees nothing at all.
+  const headers = { authorization: `Bearer ${process.env.SANGAM_ADMIN}` };
+  const made = await request.post("/v1/tokens", { headers, data: { name: "a till", role: "sender", expires: "1d" } });
+  const context = await browser.newContext();
+  const till = await context.newPage();
+  await signIn(till, (await made.json()).token);
+  await open(till, "/events");
+  await expect(till.getByRole("main")).toContainText("it takes the permission to read");
+  await expect(till.getByRole("link", { name: "Events", exact: true })).toHaveAttribute("title", /permission to read/);
+  await expect(till.getByRole("link", { name: "To the overview" })).toHaveCount(0);
+  await context.close();
+});
+
 test("a path without a page says so and leads back", async ({ page, allow }) => {
   allow(/status of 404.*nowhere/);
   await signIn(page);
@@ -132,10 +153,10 @@ test("axe finds nothing on any page, light and dark, wide and narrow", async ({ 
   // No source is configured: its page says so.
   allow(/status of 404.*sources\/none/);
   await signIn(page, process.env.SANGAM_ADMIN);
-  const looks = [["light", 1280], ["dark", 320]];
+  const looks = [["light", 1280], ["dark", 768], ["light", 320]];
   for (const [name, path] of PAGES) {
     await test.step(name, async () => {
-      // Every other page begins narrow, so that half of them are drawn so from the beginning, half become so.
+      // Every other page begins narrow, so that some of them are drawn so from the beginning, others become so.
       looks.reverse();
       for (const [turn, [scheme, width]] of looks.entries()) {
         await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });

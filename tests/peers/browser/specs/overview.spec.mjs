@@ -37,6 +37,21 @@ test("a failing plugin is found, its cause read, its dead letters replayed and s
   await expect(page.locator("main").getByText("succeeded").first()).toBeVisible();
 });
 
+test("many failures are counted whole, and what is told of one is of one", async ({ page }) => {
+  await signIn(page);
+  await open(page, "/");
+  const [found, now, over] = await page.evaluate(async () => {
+    const { findings, toldOf } = await import("/console/pages/overview.js");
+    const last = { kind: "trap", route: "r", step: "run", eid: "e1", run: "u1" };
+    const causes = [{ kind: "rejected", route: "r", step: "run", reason: "closed", sample: { eid: "e2", run: "u2" } }];
+    const rows = ["a", "b", "c", "d", "e"].map((plugin) => ({ plugin, since: "2026-01-01T00:00:00Z", letters: 0, causes: [], last }));
+    return [findings({ credentials: [], hosts: [], dead_letters: 0 }, rows), toldOf({ since: "2026-01-01T00:00:00Z", last, causes }), toldOf({ since: null, last, causes })];
+  });
+  expect(found.map((one) => one.text)).toEqual(["5 plugins fail: a, b, c and 2 more"]);
+  expect(now).toEqual({ kind: "trap", route: "r", step: "run", eid: "e1", run: "u1" });
+  expect(over).toEqual({ kind: "rejected", route: "r", step: "run", reason: "closed", eid: "e2", run: "u2" });
+});
+
 test("what happens is shown as it happens, in figures and for who does not see plots", async ({ page, request }) => {
   await signIn(page);
   await open(page, "/");
