@@ -84,8 +84,8 @@ export function findings(data, rows) {
   const found = [];
   if (data.pressure) found.push({ tone: "bad", text: t("overview.refuses", { reason: plain(data.pressure.reason) }), href: "/system" });
   const names = (rows) => [...new Set(rows.map((one) => one.plugin ?? one.last?.route))].filter(Boolean);
-  // What works again and has left nothing behind is well.
-  const failing = names(rows.filter((one) => one.since || one.letters > 0));
+  // What works again fails no more; what it has left behind is told as that.
+  const failing = names(rows.filter((one) => one.since));
   if (failing.length > 0) found.push({ tone: "bad", text: t("overview.plugins-fail", { n: failing.length, names: named(failing) }), href: "#failing" });
   if (data.dead_letters > 0) found.push({ tone: "bad", text: t("overview.letters-wait", { n: data.dead_letters }), href: "/dead-letters" });
   if (data.credentials.length > 0) {

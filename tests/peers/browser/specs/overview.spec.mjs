@@ -45,9 +45,10 @@ test("many failures are counted whole, and what is told of one is of one", async
     const last = { kind: "trap", route: "r", step: "run", eid: "e1", run: "u1" };
     const causes = [{ kind: "rejected", route: "r", step: "run", reason: "closed", sample: { eid: "e2", run: "u2" } }];
     const rows = ["a", "b", "c", "d", "e"].map((plugin) => ({ plugin, since: "2026-01-01T00:00:00Z", letters: 0, causes: [], last }));
-    return [findings({ credentials: [], hosts: [], dead_letters: 0 }, rows), toldOf({ since: "2026-01-01T00:00:00Z", last, causes }), toldOf({ since: null, last, causes })];
+    rows.push({ plugin: "works-again", since: null, letters: 1, causes, last });
+    return [findings({ credentials: [], hosts: [], dead_letters: 1 }, rows), toldOf({ since: "2026-01-01T00:00:00Z", last, causes }), toldOf({ since: null, last, causes })];
   });
-  expect(found.map((one) => one.text)).toEqual(["5 plugins fail: a, b, c and 2 more"]);
+  expect(found.map((one) => one.text)).toEqual(["5 plugins fail: a, b, c and 2 more", "1 dead letter waits to be replayed"]);
   expect(now).toEqual({ kind: "trap", route: "r", step: "run", eid: "e1", run: "u1" });
   expect(over).toEqual({ kind: "rejected", route: "r", step: "run", reason: "closed", eid: "e2", run: "u2" });
 });
