@@ -32,7 +32,9 @@ test("a run waits for a consent, a person gives it, and the run goes on", async 
   const eid = await ask(request, `waits-${Date.now()}`);
   await open(page, `/events/${eid}`);
   await expect(page.locator("main").getByText("waiting", { exact: true }).first()).toBeVisible();
-  await open(page, "/credentials");
+  // What it waits for is one step away.
+  await page.getByRole("link", { name: "To the credentials" }).first().click();
+  await expect(page).toHaveURL(/\/credentials$/);
   const ill = page.getByRole("region", { name: "These need somebody" });
   await expect(ill).toContainText("Nobody has agreed to it yet");
   await accessible(page);
