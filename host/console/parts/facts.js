@@ -21,8 +21,15 @@ export function Meter({ label, value, max, format = number }) {
   </div>`;
 }
 
-/** An address or a name, with places where a line may end: behind dots and slashes. */
-const breakable = (text) => plain(text).split(/(?<=[./])(?=[^./])/).map((piece, index) => (index > 0 ? html`<wbr />${piece}` : piece));
+/** From so many letters on a line may end behind a slash, and from so many behind a dot, too. */
+const [LONG, LONGER] = [16, 24];
+
+/** An address or a name, with places where a line may end. */
+function breakable(text) {
+  const whole = plain(text);
+  if (whole.length <= LONG) return whole;
+  return whole.split(whole.length > LONGER ? /(?<=[./])(?=[^./])/ : /(?<=\/)(?=[^/])/).map((piece, index) => (index > 0 ? html`<wbr />${piece}` : piece));
+}
 
 /** Identifiers, one beside the other. `href(value)`: where each leads. `none`: what is said where there are none. */
 export function Names({ values, href, none = "–" }) {
