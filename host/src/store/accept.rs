@@ -1,6 +1,6 @@
 //! Events taken in: each with one run for every route that wants it, in one transaction.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,8 +15,6 @@ use crate::run::FailureKind;
 const FIRST_FENCE: i64 = 1;
 /// Most rows of one insert: 16 columns of each stay far below the limit on bound values.
 const ROWS: usize = 128;
-/// So few events go to the database with their runs at once.
-const FEW: usize = 8;
 
 /// An event ready to be stored.
 #[derive(Debug, Clone)]
@@ -150,56 +148,94 @@ impl Store {
 /// Inserts several intakes at once; gives the outcomes per intake.
 pub(super) async fn insert(connection: &mut Connection, groups: &[&[NewEvent]]) -> Result<Vec<Vec<Accepted>>, StoreError> {
     let all: Vec<&NewEvent> = groups.iter().flat_map(|group| group.iter()).collect();
-    let mut new = HashSet::with_capacity(all.len());
-    // In one order on all hosts, so that two that get the same events at once don't wait for each other in a circle.
-    let mut sorted = all.clone();
-    sorted.sort_by_key(|event| (&event.source, &event.id));
-    for rows in pieces(&sorted) {
-        let mut query = sql("insert into seen (source, id, eid, digest, until) ");
-        query.push_rows(rows, |event| {
-            let until = millis(event.seen_until);
-            [Value::from(&event.source), (&event.id).into(), (&event.eid).into(), event.digest.as_slice().into(), until.into()]
-        });
-        query.push(" on conflict (source, id) do nothing returning eid");
-        let inserted = query.fetch_all(&mut *connection).await.map_err(StoreError::doing("take in events"))?;
-        for row in inserted {
-            new.insert(row.get::<String>(0));
-        }
-    }
-    let fresh: Vec<&NewEvent> = all.iter().copied().filter(|event| new.contains(&event.eid)).collect();
-    let first = insert_fresh(connection, &fresh).await?;
-    fresh.iter().for_each(|event| tell(connection, event, &first));
+    let in_line = all.iter().flat_map(|event| &event.runs).any(|run| run.order_key.is_some());
+    let (known, first) = if in_line { one_by_one(connection, &all).await? } else { (at_once(connection, &all).await?, HashSet::new()) };
     let mut outcomes = Vec::with_capacity(groups.len());
     for group in groups {
         let mut outcome = Vec::with_capacity(group.len());
         for event in *group {
-            outcome.push(if new.contains(&event.eid) {
-                let own = event.runs.iter().map(|run| &run.id).filter(|run| first.contains(*run));
-                Accepted { eid: event.eid.clone(), duplicate: false, differs: false, first: own.cloned().collect() }
+            if let Some((eid, digest)) = known.get(event.eid.as_str()) {
+                connection.tell(News::Duplicate);
+                outcome.push(Accepted { eid: eid.clone(), duplicate: true, differs: *digest != event.digest, first: Vec::new() });
             } else {
-                original(connection, event).await?
-            });
+                tell(connection, event, &first);
+                let own = event.runs.iter().map(|run| &run.id).filter(|run| first.contains(*run));
+                outcome.push(Accepted { eid: event.eid.clone(), duplicate: false, differs: false, first: own.cloned().collect() });
+            }
         }
         outcomes.push(outcome);
     }
     Ok(outcomes)
 }
 
-async fn original(connection: &mut Connection, event: &NewEvent) -> Result<Accepted, StoreError> {
-    let row = sql("select eid, digest from seen where source = ? and id = ?")
-        .bind(&event.source)
-        .bind(&event.id)
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(StoreError::doing("look up a duplicate"))?;
-    let eid: String = row.get(0);
-    match eid == event.eid {
-        // A commit that was thought to have failed took place after all.
-        // Of its lines nothing is known any more: what was leased first in one is claimed once that lease ends.
-        true => tell(connection, event, &HashSet::new()),
-        false => connection.tell(News::Duplicate),
+/// Of events that were known: eid and digest of the one with the same identity, by the eid that it was not given.
+type Known<'e> = HashMap<&'e str, (String, Vec<u8>)>;
+
+/// Events whose runs stand in no line go to the database with them at once. It sees itself which events are new.
+async fn at_once<'e>(connection: &mut Connection, events: &[&'e NewEvent]) -> Result<Known<'e>, StoreError> {
+    let mut script = Script::default();
+    let sorted = sorted(events);
+    let pieces = sorted.chunks(ROWS).map(seen_rows);
+    let count = pieces.len();
+    pieces.for_each(|rows| script.add(rows));
+    insert_new(&mut script, events);
+    let changed = script.counts(connection).await.map_err(StoreError::doing("take in events"))?;
+    if changed.iter().take(count).sum::<u64>() < events.len() as u64 {
+        return known(connection, events).await;
     }
-    Ok(Accepted { duplicate: eid != event.eid, differs: row.get::<Vec<u8>>(1) != event.digest, eid, first: Vec::new() })
+    let runs = events.iter().map(|event| event.runs.len()).sum::<usize>();
+    // Behind the identities and the events.
+    if changed.iter().skip(2 * count).take(runs.div_ceil(ROWS)).sum::<u64>() < runs as u64 {
+        return Err(StoreError::invalid("the runs of an event", "one of their ids is another run's"));
+    }
+    Ok(HashMap::new())
+}
+
+/// Of events whose runs stand in lines. Gives the runs too that are leased and first in the line of their order key.
+async fn one_by_one<'e>(connection: &mut Connection, events: &[&'e NewEvent]) -> Result<(Known<'e>, HashSet<String>), StoreError> {
+    let doing = || StoreError::doing("take in events");
+    let mut new = HashSet::with_capacity(events.len());
+    for rows in sorted(events).chunks(ROWS) {
+        let mut seen = seen_rows(rows);
+        seen.push(" returning eid");
+        new.extend(seen.scalars::<String>(&mut *connection).await.map_err(doing())?);
+    }
+    let fresh: Vec<&NewEvent> = events.iter().copied().filter(|event| new.contains(&event.eid)).collect();
+    let mut script = Script::default();
+    insert_new(&mut script, &fresh);
+    script.counts(connection).await.map_err(doing())?;
+    // A run behind another of the same key is not due: whoever ends the one before makes it so.
+    let mut first = HashSet::new();
+    for run in fresh.iter().flat_map(|event| &event.runs).filter(|run| run.order_key.is_some() && run.dead.is_none()) {
+        if !order::queue(connection, &run.id).await? && run.lease.is_some() {
+            first.insert(run.id.clone());
+        }
+    }
+    // A commit that was thought to have failed may have taken place: then an event is not new and not known either. Of its lines nothing is
+    // known any more: what was leased first in one is claimed once that lease ends.
+    let known = if new.len() == events.len() { HashMap::new() } else { known(connection, events).await? };
+    Ok((known, first))
+}
+
+/// In one order on all hosts, so that two that get the same events at once don't wait for each other in a circle.
+fn sorted<'e>(events: &[&'e NewEvent]) -> Vec<&'e NewEvent> {
+    let mut sorted = events.to_vec();
+    sorted.sort_by_key(|event| (&event.source, &event.id));
+    sorted
+}
+
+/// Which events have the identity of others.
+async fn known<'e>(connection: &mut Connection, events: &[&'e NewEvent]) -> Result<Known<'e>, StoreError> {
+    let mut known = HashMap::new();
+    for events in events.chunks(ROWS) {
+        let mut look = sql("select v.column1, seen.eid, seen.digest from ");
+        look.push_table(events, |event| [Value::from(&event.eid), (&event.source).into(), (&event.id).into()]);
+        look.push(" v cross join seen where seen.source = v.column2 and seen.id = v.column3 and seen.eid <> v.column1");
+        let rows = look.fetch_all(&mut *connection).await.map_err(StoreError::doing("look up duplicates"))?;
+        let mut originals: HashMap<String, (String, Vec<u8>)> = rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
+        known.extend(events.iter().filter_map(|event| Some((event.eid.as_str(), originals.remove(&event.eid)?))));
+    }
+    Ok(known)
 }
 
 /// It is taken in, those of its runs that could not begin are dead, and leased ones begin: with an order key the `first` of their lines.
@@ -221,47 +257,32 @@ fn tell(connection: &mut Connection, event: &NewEvent, first: &HashSet<String>) 
     }
 }
 
-/// Pieces of few sizes, so that their statements are few, and stay prepared.
-fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
-    std::iter::from_fn(move || {
-        let size = match rows.len() {
-            0 => return None,
-            few @ ..=FEW => few,
-            many => ROWS.min(1 << many.ilog2()),
-        };
-        let (piece, rest) = rows.split_at(size);
-        rows = rest;
-        Some(piece)
-    })
+/// Their identities, unless they are known.
+fn seen_rows(events: &[&NewEvent]) -> Statement {
+    let mut query =
+        sql("insert into seen (source, id, eid, digest, until) select v.column1, v.column2, v.column3, v.column4, v.column5 from ");
+    query.push_table(events, |event| {
+        let until = millis(event.seen_until);
+        [Value::from(&event.source), (&event.id).into(), (&event.eid).into(), event.digest.as_slice().into(), until.into()]
+    });
+    query.push(" v where v.column1 is not null on conflict (source, id) do nothing");
+    query
 }
 
-/// Events that were not known, with their runs. Gives those that are leased and first in the line of their order key.
-async fn insert_fresh(connection: &mut Connection, events: &[&NewEvent]) -> Result<HashSet<String>, StoreError> {
-    let runs: Vec<(&NewEvent, &NewRun)> = events.iter().flat_map(|event| event.runs.iter().map(move |run| (*event, run))).collect();
-    let statements = pieces(events).map(event_rows).chain(pieces(&runs).map(run_rows));
-    let statements = statements.chain(pieces(events).map(|rows| wait::arrive(rows.iter().map(|event| &event.eid))));
-    if events.len() <= FEW && runs.len() <= FEW {
-        let mut script = Script::default();
-        statements.for_each(|statement| script.add(statement));
-        script.run(connection).await.map_err(StoreError::doing("take in events"))?;
-    } else {
-        for statement in statements {
-            statement.execute(&mut *connection).await.map_err(StoreError::doing("take in events"))?;
-        }
-    }
-    // A run behind another of the same key is not due: whoever ends the one before makes it so.
-    let mut first = HashSet::new();
-    for (_, run) in runs.iter().filter(|(_, run)| run.order_key.is_some() && run.dead.is_none()) {
-        if !order::queue(connection, &run.id).await? && run.lease.is_some() {
-            first.insert(run.id.clone());
-        }
-    }
-    Ok(first)
+/// Those of the events whose identity is their own, with their runs, in the order of their acceptance.
+fn insert_new(script: &mut Script, events: &[&NewEvent]) {
+    let runs = events.iter().flat_map(|event| event.runs.iter().map(move |run| (*event, run)));
+    let runs: Vec<(usize, &NewEvent, &NewRun)> = runs.enumerate().map(|(place, (event, run))| (place, event, run)).collect();
+    events.chunks(ROWS).for_each(|rows| script.add(event_rows(rows)));
+    runs.chunks(ROWS).for_each(|rows| script.add(run_rows(rows)));
+    events.chunks(ROWS).for_each(|rows| script.add(wait::arrive(rows)));
 }
 
 fn event_rows(rows: &[&NewEvent]) -> Statement {
-    let mut query = sql("insert into event (eid, source, id, type, received_at, hops, cause, trace, body) ");
-    query.push_rows(rows, |event| {
+    let mut query =
+        sql("insert into event (eid, source, id, type, received_at, hops, cause, trace, body) select v.column1, v.column2, v.column3, \
+         v.column4, v.column5, v.column6, v.column7, v.column8, v.column9 from ");
+    query.push_table(rows, |event| {
         [
             Value::from(&event.eid),
             (&event.source).into(),
@@ -274,15 +295,19 @@ fn event_rows(rows: &[&NewEvent]) -> Statement {
             (&event.body).into(),
         ]
     });
+    query.push(
+        " v cross join seen where seen.source = v.column2 and seen.id = v.column3 and seen.eid = v.column1 on conflict (eid) do nothing",
+    );
     query
 }
 
-fn run_rows(rows: &[(&NewEvent, &NewRun)]) -> Statement {
+fn run_rows(rows: &[(usize, &NewEvent, &NewRun)]) -> Statement {
     let mut query = sql(
         "insert into run (id, eid, route, revision, root, status, status_reason, order_key, order_hold, due_at, created_at, deadline_at, ended_at, failure, \
-         lease_owner, fence) ",
+         lease_owner, fence) select v.column1, v.column2, v.column3, v.column4, v.column5, v.column6, v.column7, v.column8, v.column9, v.column10, \
+         v.column11, v.column12, v.column13, v.column14, v.column15, v.column16 from ",
     );
-    query.push_rows(rows, |(event, run)| {
+    query.push_table(rows, |(place, event, run)| {
         let received = millis(event.received_at);
         let dead = run.dead.is_some();
         let status = match (dead, &run.lease) {
@@ -309,7 +334,10 @@ fn run_rows(rows: &[(&NewEvent, &NewRun)]) -> Statement {
             dead.then_some(FailureKind::Expression.as_str()).into(),
             run.lease.as_ref().map(|lease| &lease.owner).into(),
             if run.lease.is_some() { FIRST_FENCE } else { 0 }.into(),
+            i64::try_from(*place).unwrap_or(i64::MAX).into(),
         ]
     });
+    // A run's number is its place in the order of acceptance.
+    query.push(" v cross join event where event.eid = v.column2 order by v.column17 on conflict (id) do nothing");
     query
 }

@@ -3,15 +3,14 @@
 use jiff::Timestamp;
 
 use super::batch;
+use super::joint::{self, Joint};
 use super::key_value::{self, Claim, SeenValue};
-use super::sql::{Connection, Dialect, Row, Script, Statement, sql};
+use super::sql::{Connection, Dialect, Row, Statement, sql};
 use super::terms::Terms;
 use super::writer::Pending;
-use super::{Store, StoreError, millis, timestamp};
+use super::{Store, StoreError, timestamp};
 use crate::crash::Point;
 
-/// The columns that a write is known by, in the order in which [`EffectId::bind`] gives their values.
-const KEY: &str = "root, step, round, undos, identity, generation";
 /// Holds for the row of one write; its values are those of [`EffectId::bind`].
 pub(super) const IS_WRITE: &str = "root = ? and step = ? and round = ? and undos = ? and identity = ? and generation = ?";
 
@@ -33,7 +32,7 @@ pub struct EffectId {
 }
 
 impl EffectId {
-    /// The values of [`KEY`] and of [`IS_WRITE`].
+    /// The values of [`IS_WRITE`].
     pub(super) fn bind(&self, statement: Statement) -> Statement {
         statement.bind(&self.root).bind(&self.step).bind(self.round).bind(self.undos).bind(&self.identity).bind(self.generation)
     }
@@ -203,10 +202,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Fenced`], [`StoreError::KeyConflict`]: the attempt ends. Others: the request must not leave.
     pub async fn intend(&self, intent: Intent) -> Result<(), StoreError> {
-        let terms = match &intent.opening {
-            Some(opening) if !opening.reads.is_empty() => Terms::none().keys(&opening.plugin),
-            _ => Terms::none(),
+        let Some(reads) = intent.opening.as_ref().filter(|opening| !opening.reads.is_empty()) else {
+            let intent = Joint::Intent(Box::new(intent));
+            return self.writer.join(Terms::none().point(Point::Intending), intent).await?.durable().await;
         };
+        let terms = Terms::none().keys(&reads.plugin);
         self.writer
             .write(terms.point(Point::Intending), move |connection| {
                 let intent = intent.clone();
@@ -218,30 +218,9 @@ impl Store {
     /// Records the outcome of a write. Returns once it is queued behind its intent: whatever this run makes durable later comes after it. A
     /// crash before the flush leaves the write in doubt, and it goes out again under the same key.
     pub async fn outcome(&self, fence: i64, effect: EffectRow) -> Result<Recording, StoreError> {
-        let again = effect.clone();
-        let pending = self
-            .writer
-            .queue(Terms::none().point(Point::Recording), move |connection| {
-                let effect = effect.clone();
-                Box::pin(async move {
-                    let mut update = sql("update effect set \
-                         state = ?, doubted = ?, status = ?, response_headers = ?, response_body = ?, duration_ms = ? where ")
-                    .bind(effect.state.as_str())
-                    .bind(effect.doubted)
-                    .bind(effect.status)
-                    .bind(&effect.response_headers)
-                    .bind(&effect.response_body)
-                    .bind(effect.duration_ms);
-                    update
-                        .push(IS_WRITE)
-                        .push(" and exists (select 1 from run where run.id = effect.run and run.id = ? and run.fence = ?)");
-                    let update = effect.id.bind(update).bind(&effect.run).bind(fence);
-                    update.execute(connection).await.map_err(StoreError::doing("record the outcome of a write"))?;
-                    Ok(())
-                })
-            })
-            .await?;
-        Ok(Recording { pending, fence, effect: again })
+        let outcome = Joint::Outcome { fence, effect: Box::new(effect.clone()) };
+        let pending = self.writer.join(Terms::none().point(Point::Recording), outcome).await?;
+        Ok(Recording { pending, fence, effect })
     }
 
     /// Sees to it that an outcome is durable: one whose transaction was lost with its connection is recorded again.
@@ -296,70 +275,11 @@ pub(super) async fn insert_intent(connection: &mut Connection, intent: &Intent) 
     if claims || connection.dialect() == Dialect::Postgres {
         fenced(connection, &effect.run, intent.fence).await?;
     }
-    let mut script = Script::default();
     if let Some(opening) = &intent.opening {
         key_value::check(connection, &opening.plugin, &effect.id.root, &effect.id.step, &opening.reads).await?;
         key_value::claim(connection, &opening.plugin, &effect.id.root, &effect.id.step, &effect.run, &opening.reads).await?;
-        let mut line = sql("insert into line_step (root, step, round, clock_start) select ?, ?, ?, ? where ")
-            .bind(&effect.id.root)
-            .bind(&effect.id.step)
-            .bind(effect.id.round)
-            .bind(millis(opening.clock_start));
-        line.push_held(&effect.run, intent.fence);
-        line.push(
-            " on conflict (root, step, round) do update set \
-             clock_start = case when line_step.fresh = 1 then excluded.clock_start else line_step.clock_start end, fresh = 0",
-        );
-        script.add(line);
-        let mut step = sql("insert into step (run, name, input, round) select ?, ?, ?, ? where ")
-            .bind(&effect.run)
-            .bind(&effect.id.step)
-            .bind(&opening.input)
-            .bind(effect.id.round);
-        step.push_held(&effect.run, intent.fence);
-        step.push(" on conflict (run, name) do update set input = excluded.input, round = excluded.round");
-        script.add(step);
-        let mut attempt = sql("insert into attempt (run, step, number, started_at, digest) select ?, ?, ?, ?, ? where ")
-            .bind(&effect.run)
-            .bind(&effect.id.step)
-            .bind(effect.attempt)
-            .bind(millis(opening.started_at))
-            .bind(&opening.digest);
-        attempt.push_held(&effect.run, intent.fence);
-        attempt.push(" on conflict do nothing");
-        script.add(attempt);
     }
-    let mut write = sql("insert into effect (");
-    write.push(KEY).push(
-        ", kind, name, key, method, url, request_headers, request_body, request_digest, state, doubted, run, attempt, seq, started_at) \
-         select ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? where ",
-    );
-    let mut write = effect
-        .id
-        .bind(write)
-        .bind(&effect.kind)
-        .bind(&effect.name)
-        .bind(&effect.key)
-        .bind(&effect.method)
-        .bind(&effect.url)
-        .bind(&effect.request_headers)
-        .bind(&effect.request_body)
-        .bind(&effect.request_digest)
-        .bind(effect.state.as_str())
-        .bind(effect.doubted)
-        .bind(&effect.run)
-        .bind(effect.attempt)
-        .bind(effect.seq)
-        .bind(millis(effect.started_at));
-    write.push_held(&effect.run, intent.fence);
-    write.push(" on conflict (").push(KEY).push(
-        ") do update set state = excluded.state, doubted = excluded.doubted, \
-         url = excluded.url, request_headers = excluded.request_headers, request_body = excluded.request_body, \
-         request_digest = excluded.request_digest, run = excluded.run, attempt = excluded.attempt, seq = excluded.seq, \
-         started_at = excluded.started_at, duration_ms = null",
-    );
-    script.add(write);
-    match script.run(connection).await.map_err(doing())? {
+    match joint::intend(&[intent]).run(connection).await.map_err(doing())? {
         0 => Err(StoreError::Fenced),
         _ => Ok(()),
     }

@@ -21,6 +21,7 @@ mod erasure;
 mod figures;
 mod health;
 mod host;
+mod joint;
 mod key_value;
 mod limit;
 mod listener;

@@ -5,11 +5,12 @@ use jiff::Timestamp;
 use super::accept::{self, NewEvent};
 use super::claim::ClaimedRun;
 use super::effect::{fenced, refusal};
+use super::joint::{self, Joint};
 use super::key_value::{self, KeySettlement};
 use super::order;
 use super::recorded::{self, RecordedRead};
 use super::source;
-use super::sql::{Connection, Dialect, Script, Statement, sql};
+use super::sql::{Connection, Script, sql};
 use super::terms::{Signal, Terms};
 use super::undo;
 use super::wait::{self, NewWait};
@@ -81,6 +82,13 @@ pub struct RunSettlement {
     pub step_undone: Option<String>,
 }
 
+impl RunSettlement {
+    /// Whether key-value writes take effect with it.
+    pub(super) fn writes_keys(&self) -> bool {
+        self.keys.as_ref().is_some_and(|keys| !keys.writes.is_empty())
+    }
+}
+
 /// How one try at one step went.
 #[derive(Debug, Clone)]
 pub struct AttemptEnd {
@@ -143,6 +151,10 @@ impl Store {
     /// [`StoreError::Fenced`]: another worker has the run, nothing was written. [`StoreError::KeyConflict`]: what the step read has changed,
     /// nothing was written, and the step is to be tried again. [`StoreError::KeySpaceFull`]: nothing was written, and trying again can't help.
     pub async fn settle(&self, settlement: RunSettlement) -> Result<(), StoreError> {
+        if is_plain(&settlement) {
+            let terms = terms(&settlement).point(Point::Settling);
+            return self.writer.join(terms, Joint::Settlement(Box::new(settlement))).await?.durable().await;
+        }
         let meets = !settlement.waits.is_empty() || !settlement.emitted.is_empty();
         self.writer
             .write(terms(&settlement).point(Point::Settling), move |connection| {
@@ -274,10 +286,7 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
         tell(connection, settlement);
         return Ok(());
     }
-    let is_plain = is_plain(settlement);
-    if !is_plain || connection.dialect() == Dialect::Postgres {
-        fenced(connection, run, settlement.fence).await?;
-    }
+    fenced(connection, run, settlement.fence).await?;
     let space = match &settlement.keys {
         Some(keys) => {
             key_value::check(connection, &keys.plugin, &keys.root, &keys.step, &keys.unclaimed).await?;
@@ -289,30 +298,11 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
         undo::begin(connection, run).await?;
     }
     let mut script = Script::default();
-    let writes_keys = settlement.keys.as_ref().is_some_and(|keys| !keys.writes.is_empty());
-    for step in &settlement.steps {
-        settle_step(&mut script, settlement, step, writes_keys);
-    }
-    for attempt in &settlement.attempts {
-        upsert_attempt(&mut script, settlement, attempt);
-    }
-    if !is_plain {
-        std::mem::take(&mut script).run(connection).await.map_err(StoreError::doing("settle a step"))?;
-        particular(connection, settlement, space).await?;
-    }
-    if let Some(step) = &settlement.waits_over {
-        let mut over = sql("delete from wait where run = ? and step = ? and ").bind(run).bind(step);
-        over.push_held(run, settlement.fence);
-        script.add(over);
-    }
-    if settlement.ended_at.is_some() {
-        for held in ["delete from key_claim where run = ? and ", "delete from wait where run = ? and "] {
-            let mut over = sql(held).bind(run);
-            over.push_held(run, settlement.fence);
-            script.add(over);
-        }
-    }
-    script.add(settled(settlement));
+    joint::values(&mut script, &[settlement]);
+    script.run(connection).await.map_err(StoreError::doing("settle a step"))?;
+    particular(connection, settlement, space).await?;
+    let mut script = Script::default();
+    joint::ends(&mut script, &[settlement]);
     if script.run(connection).await.map_err(StoreError::doing("settle a run"))? == 0 {
         return Err(StoreError::Fenced);
     }
@@ -329,14 +319,18 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
     Ok(())
 }
 
-/// Whether it writes nothing but the run's own rows, each of which says itself that the worker still has the run.
-fn is_plain(settlement: &RunSettlement) -> bool {
-    settlement.keys.as_ref().is_none_or(|keys| keys.unclaimed.is_empty() && keys.writes.is_empty())
+/// Whether it writes nothing but the run's own rows, so that it can share its statements with others.
+pub(super) fn is_plain(settlement: &RunSettlement) -> bool {
+    !settlement.again
+        && settlement.keys.as_ref().is_none_or(|keys| keys.unclaimed.is_empty() && keys.writes.is_empty())
         && settlement.emitted.is_empty()
         && settlement.waits.is_empty()
         && settlement.attempts.iter().all(|attempt| attempt.reads.is_none())
         && settlement.step_undone.is_none()
         && !settlement.turns_back
+        && settlement.left.is_none()
+        // The next of its order is woken with it.
+        && (settlement.ended_at.is_none() || settlement.order_key.is_none())
 }
 
 /// What few settlements have.
@@ -359,34 +353,8 @@ async fn particular(connection: &mut Connection, settlement: &RunSettlement, spa
     wait::begin(connection, run, &settlement.waits).await
 }
 
-/// The run as it is now.
-fn settled(settlement: &RunSettlement) -> Statement {
-    let death = settlement.death.as_ref();
-    sql("update run set status = ?, status_reason = ?, state = ?, due_at = case when ? = 1 then ? else due_at end, \
-         ended_at = ?, waits_for = ?, deadline_at = ?, undone = ?, failure = ?, failed_plugin = ?, settlement = ?, order_away = ?, \
-         failed_step = ?, failed_action = ?, cause = ? where id = ? and fence = ? and ended_at is null")
-    .bind(settlement.status)
-    .bind(&settlement.status_reason)
-    .bind(&settlement.state)
-    .bind(settlement.status != "running")
-    .bind(settlement.due_at.map(millis))
-    .bind(settlement.ended_at.map(millis))
-    .bind(settlement.waits_for)
-    .bind(millis(settlement.deadline_at))
-    .bind(settlement.undone)
-    .bind(death.map(|death| death.kind))
-    .bind(death.and_then(|death| death.plugin.as_ref()))
-    .bind(&settlement.id)
-    .bind(settlement.away)
-    .bind(death.and_then(|death| death.step.as_ref()))
-    .bind(death.and_then(|death| death.action.as_ref()))
-    .bind(&settlement.cause)
-    .bind(&settlement.run)
-    .bind(settlement.fence)
-}
-
 /// The attempts that ended, and the state that the run is in after them.
-fn tell(connection: &mut Connection, settlement: &RunSettlement) {
+pub(super) fn tell(connection: &mut Connection, settlement: &RunSettlement) {
     for attempt in &settlement.attempts {
         connection.tell(News::Attempt(AttemptEnded {
             eid: settlement.eid.clone(),
@@ -435,56 +403,4 @@ async fn is_settled(connection: &mut Connection, settlement: &RunSettlement) -> 
         .await
         .map_err(StoreError::doing("look for a settlement"))?;
     Ok(settled.is_some())
-}
-
-fn settle_step(script: &mut Script, settlement: &RunSettlement, step: &StepValue, writes_keys: bool) {
-    let (run, fence) = (&settlement.run, settlement.fence);
-    let mut value = sql("insert into step (run, name, input, output, round) select ?, ?, ?, ?, ? where ")
-        .bind(run)
-        .bind(&step.name)
-        .bind(&step.input)
-        .bind(&step.output)
-        .bind(step.round);
-    value.push_held(run, fence);
-    // Until a further round has succeeded, the last one's output counts.
-    value.push(
-        " on conflict (run, name) do update set input = case when excluded.round = step.round then coalesce(excluded.input, step.input) \
-         else excluded.input end, round = excluded.round, output = case when excluded.round > 0 then coalesce(excluded.output, step.output) else excluded.output end",
-    );
-    script.add(value);
-    if let Some(start) = step.clock_start {
-        let line = "insert into line_step (root, step, round, clock_start, applied, wrote_keys) select root, ?, ?, ?, ?, ? from run where id = ? \
-             and fence = ? and ended_at is null \
-             on conflict (root, step, round) do update set applied = case when excluded.applied = 1 then 1 else line_step.applied end, \
-             wrote_keys = case when excluded.wrote_keys = 1 then 1 else line_step.wrote_keys end, \
-             clock_start = case when line_step.fresh = 1 then excluded.clock_start else line_step.clock_start end, fresh = 0";
-        let line = sql(line).bind(&step.name).bind(step.round).bind(millis(start)).bind(step.output.is_some()).bind(writes_keys);
-        script.add(line.bind(run).bind(fence));
-    }
-    if step.ended {
-        let mut release = sql("delete from key_claim where run = ? and step = ? and ").bind(run).bind(&step.name);
-        release.push_held(run, fence);
-        script.add(release);
-    }
-}
-
-fn upsert_attempt(script: &mut Script, settlement: &RunSettlement, attempt: &AttemptEnd) {
-    let mut row = sql("insert into attempt (run, step, number, started_at, duration_ms, outcome, error, logs, effects, digest) \
-         select ?, ?, ?, ?, ?, ?, ?, ?, ?, ? where ")
-    .bind(&settlement.run)
-    .bind(&attempt.step)
-    .bind(attempt.number)
-    .bind(millis(attempt.started_at))
-    .bind(attempt.duration_ms)
-    .bind(&attempt.outcome)
-    .bind(&attempt.error)
-    .bind(&attempt.logs)
-    .bind(&attempt.effects)
-    .bind(&attempt.digest);
-    row.push_held(&settlement.run, settlement.fence);
-    row.push(
-        " on conflict (run, step, number) do update set duration_ms = excluded.duration_ms, outcome = excluded.outcome, \
-         error = excluded.error, logs = excluded.logs, effects = excluded.effects, digest = coalesce(excluded.digest, attempt.digest)",
-    );
-    script.add(row);
 }

@@ -18,8 +18,6 @@ use crate::live::News;
 /// Longest read: a whole table of a large store, for those who look after it.
 const READ: Duration = Duration::from_secs(60);
 
-/// Holds if a worker still has a run: its id, and the fence of its lease.
-const HELD: &str = "exists (select 1 from run where run.id = ? and run.fence = ? and run.ended_at is null)";
 /// Takes the lock now rather than with the first write, where it could no longer wait for it.
 const BEGIN: &str = "begin immediate; ";
 /// Statements of a connection to a file that stay prepared.
@@ -90,6 +88,17 @@ pub(super) enum Value {
     Text(Option<String>),
     /// Bytes.
     Blob(Option<Vec<u8>>),
+}
+
+impl Value {
+    /// Null, of the same type.
+    fn null(&self) -> Value {
+        match self {
+            Value::Integer(_) => Value::Integer(None),
+            Value::Text(_) => Value::Text(None),
+            Value::Blob(_) => Value::Blob(None),
+        }
+    }
 }
 
 macro_rules! values {
@@ -165,13 +174,6 @@ impl Statement {
         self.push("?")
     }
 
-    /// Adds the condition that a worker still has a run.
-    pub(super) fn push_held(&mut self, run: &str, fence: i64) -> &mut Statement {
-        self.push(HELD);
-        self.values.extend([run.into(), fence.into()]);
-        self
-    }
-
     /// Adds values in parentheses, separated by commas.
     pub(super) fn push_list<V: Into<Value>>(&mut self, values: impl IntoIterator<Item = V>) -> &mut Statement {
         self.push("(");
@@ -196,10 +198,34 @@ impl Statement {
         self
     }
 
+    /// Adds `(values (…), (…))`: a table with columns `column1`, `column2` and so on. Its rows are a power of two, so that statements are few and
+    /// stay prepared: those beyond the items are null.
+    ///
+    /// # Panics
+    /// Without an item: its values say of which types the nulls are.
+    pub(super) fn push_table<T, const N: usize>(&mut self, items: &[T], row: impl Fn(&T) -> [Value; N]) -> &mut Statement {
+        self.push("(");
+        self.push_rows(items, row);
+        let last: Vec<Value> = self.values[self.values.len() - N..].iter().map(Value::null).collect();
+        for _ in items.len()..items.len().next_power_of_two() {
+            self.push(", (");
+            for (index, value) in last.iter().enumerate() {
+                if index > 0 {
+                    self.push(", ");
+                }
+                self.push_bind(value.clone());
+            }
+            self.push(")");
+        }
+        self.push(")")
+    }
+
     /// Runs it; gives the number of rows it changed.
     pub(super) async fn execute(self, on: impl Into<On<'_>>) -> Result<u64, sqlx::Error> {
         match on.into() {
-            On::Connection(Connection { wire: Wire::Sqlite(connection), begins, .. }) => changed(self.first(begins), connection).await,
+            On::Connection(Connection { wire: Wire::Sqlite(connection), begins, .. }) => {
+                Ok(changed(self.first(begins), connection).await?.pop().unwrap_or(0))
+            }
             On::Connection(Connection { wire: Wire::Postgres(connection), .. }) => {
                 Ok(self.postgres().execute(&mut **connection).await?.rows_affected())
             }
@@ -304,12 +330,21 @@ impl Script {
 
     /// Runs them in their order; gives the number of rows that the last one changed.
     pub(super) async fn run(self, connection: &mut Connection) -> Result<u64, sqlx::Error> {
+        Ok(self.counts(connection).await?.pop().unwrap_or(0))
+    }
+
+    /// Runs them in their order; gives the numbers of rows that they changed.
+    pub(super) async fn counts(self, connection: &mut Connection) -> Result<Vec<u64>, sqlx::Error> {
+        let count = self.statements.len();
+        if count == 0 {
+            return Ok(Vec::new());
+        }
         let Connection { wire: Wire::Sqlite(wire), begins, .. } = connection else {
-            let mut changed = 0;
+            let mut counts = Vec::with_capacity(count);
             for statement in self.statements {
-                changed = statement.execute(&mut *connection).await?;
+                counts.push(statement.execute(&mut *connection).await?);
             }
-            return Ok(changed);
+            return Ok(counts);
         };
         let mut together = Statement { text: Cow::Borrowed(""), values: Vec::new() };
         for (index, statement) in self.statements.into_iter().enumerate() {
@@ -320,17 +355,19 @@ impl Script {
             text.push_str(&statement.text);
             together.values.extend(statement.values);
         }
-        changed(together.first(begins), wire).await
+        let mut counts = changed(together.first(begins), wire).await?;
+        // A transaction may have begun before.
+        Ok(counts.split_off(counts.len().saturating_sub(count)))
     }
 }
 
-/// Rows that the last statement of a text changed. What SQLite says after one that changes nothing, such as a `begin`, is about the one before.
-async fn changed(text: Statement, connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+/// Rows that each statement of a text changed. What SQLite says after one that changes nothing, such as a `begin`, is about the one before.
+async fn changed(text: Statement, connection: &mut SqliteConnection) -> Result<Vec<u64>, sqlx::Error> {
     let mut answers = connection.fetch_many(text.sqlite());
-    let mut changed = 0;
+    let mut changed = Vec::new();
     while let Some(answer) = answers.try_next().await? {
         if let Either::Left(done) = answer {
-            changed = done.rows_affected();
+            changed.push(done.rows_affected());
         }
     }
     Ok(changed)

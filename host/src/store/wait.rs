@@ -6,7 +6,8 @@
 
 use jiff::Timestamp;
 
-use super::sql::{Connection, Dialect, Statement, sql};
+use super::accept::NewEvent;
+use super::sql::{Connection, Dialect, Statement, Value, sql};
 use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis};
 use crate::crash::Point;
@@ -446,10 +447,13 @@ pub(super) async fn end(connection: &mut Connection, run: &str, step: Option<&st
 }
 
 /// Events that were just taken in: those of types that somebody waits for have arrived.
-pub(super) fn arrive<'e>(eids: impl Iterator<Item = &'e String>) -> Statement {
-    let mut arrive =
-        sql("insert into arrival (eid, type, due_at) select event.eid, event.type, event.received_at from event where event.eid in ");
-    arrive.push_list(eids);
-    arrive.push(" and exists (select 1 from wait where wait.type = event.type and wait.matched is null) order by event.eid on conflict (eid) do nothing");
+pub(super) fn arrive(events: &[&NewEvent]) -> Statement {
+    let mut arrive = sql("insert into arrival (eid, type, due_at) select event.eid, event.type, event.received_at from ");
+    arrive.push_table(events, |event| [Value::from(&event.eid)]);
+    // Asked once: mostly nobody waits for anything.
+    arrive.push(
+        " v cross join event where exists (select 1 from wait where wait.matched is null) and event.eid = v.column1 \
+         and exists (select 1 from wait where wait.type = event.type and wait.matched is null) order by event.eid on conflict (eid) do nothing",
+    );
     arrive
 }

@@ -22,7 +22,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::StoreError;
-use super::accept::{self, Accepted, NewEvent};
+use super::accept::{Accepted, NewEvent};
+use super::joint::{Group, Joint};
 use super::sql::{Connection, Dialect, sql};
 use super::terms::Terms;
 use crate::crash::{Crash, Point};
@@ -65,6 +66,13 @@ enum Job {
         terms: Terms,
         reply: oneshot::Sender<Result<Vec<Accepted>, StoreError>>,
     },
+    /// A write that shares its statements with others.
+    Joint {
+        write: Joint,
+        terms: Terms,
+        fenced: bool,
+        reply: oneshot::Sender<Result<(), StoreError>>,
+    },
     /// Any other write.
     Write {
         write: Box<dyn Write>,
@@ -76,7 +84,7 @@ enum Job {
 impl Job {
     fn terms(&self) -> Option<&Terms> {
         match self {
-            Job::Accept { terms, .. } | Job::Write { terms, .. } => Some(terms),
+            Job::Accept { terms, .. } | Job::Joint { terms, .. } | Job::Write { terms, .. } => Some(terms),
             Job::Close => None,
         }
     }
@@ -173,6 +181,13 @@ impl Writer {
         let terms = Terms::none().events(&events).point(Point::Accepting);
         self.queue.send(Job::Accept { events, terms, reply }).await.map_err(|_| StoreError::Closed)?;
         Pending(answer).durable().await
+    }
+
+    /// Queues a write that shares its statements with others; it is applied in the order of the calls. The returned value waits for the flush.
+    pub(super) async fn join(&self, terms: Terms, write: Joint) -> Result<Pending<()>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.send(Job::Joint { write, terms, fenced: false, reply }).await.map_err(|_| StoreError::Closed)?;
+        Ok(Pending(answer))
     }
 
     /// Queues a write; it is applied in the order of the calls. The returned value waits for the flush.
@@ -354,22 +369,30 @@ async fn apply(connection: &mut Connection, jobs: &mut [Job], crash: &Crash) -> 
     let mut index = 0;
     while index < jobs.len() {
         match &mut jobs[index] {
-            Job::Accept { .. } => {
-                // Neighbouring intakes become one multi-row insert; order against other writes is kept.
-                let groups: Vec<&[NewEvent]> = jobs[index..]
-                    .iter()
-                    .map_while(|job| match job {
-                        Job::Accept { events, .. } => Some(events.as_slice()),
-                        Job::Write { .. } | Job::Close => None,
-                    })
-                    .collect();
-                accepted.extend(accept::insert(connection, &groups).await?);
-                if groups.iter().flat_map(|group| group.iter()).flat_map(|event| &event.runs).any(|run| run.lease.is_some()) {
-                    crash.at(Point::Claiming);
+            Job::Accept { .. } | Job::Joint { .. } => {
+                // What can be written together is; order against other writes is kept.
+                let mut group = Group::default();
+                let mut count = 0;
+                for job in &jobs[index..] {
+                    let joins = match job {
+                        Job::Accept { events, .. } => group.take_in(events),
+                        Job::Joint { write, .. } => group.join(write),
+                        Job::Write { .. } | Job::Close => false,
+                    };
+                    if !joins {
+                        break;
+                    }
+                    count += 1;
                 }
-                let count = groups.len();
-                for terms in jobs[index..index + count].iter().filter_map(Job::terms) {
-                    terms.pass(crash);
+                let written = group.write(connection, crash).await?;
+                accepted.extend(written.accepted);
+                for job in &mut jobs[index..index + count] {
+                    if let Some(terms) = job.terms() {
+                        terms.pass(crash);
+                    }
+                    if let Job::Joint { fenced, .. } = job {
+                        *fenced = written.fenced;
+                    }
                 }
                 index += count;
             }
@@ -398,6 +421,9 @@ fn answer(jobs: Vec<Job>, accepted: Vec<Vec<Accepted>>) {
                 }
                 let _ = reply.send(Ok(outcome));
             }
+            Job::Joint { fenced, reply, .. } => {
+                let _ = reply.send(if fenced { Err(StoreError::Fenced) } else { Ok(()) });
+            }
             Job::Write { write, .. } => write.reply(Ok(())),
             Job::Close => {}
         }
@@ -414,6 +440,9 @@ fn refuse_all(jobs: Vec<Job>, error: &StoreError) {
 fn refuse(job: Job, error: StoreError) {
     match job {
         Job::Accept { reply, .. } => {
+            let _ = reply.send(Err(error));
+        }
+        Job::Joint { reply, .. } => {
             let _ = reply.send(Err(error));
         }
         Job::Write { write, .. } => write.reply(Err(error)),

@@ -1,0 +1,388 @@
+//! What many runs write at once: each table is written with one statement for all of them, whether they are one or a hundred.
+//!
+//! An intent, an outcome and a plain settlement write nothing but rows of their own run, and every row says itself that its worker still has the run.
+//! So those that wait for the same transaction need neither each other's order nor statements of their own. Their rows are given as a table of values that
+//! is joined with `run`: a row of a stale worker joins nothing. Numbers of rows are powers of two, filled up with nulls, so that statements are few and stay prepared.
+
+use std::collections::HashSet;
+
+use super::accept::{self, Accepted, NewEvent};
+use super::effect::{EffectRow, Intent};
+use super::run::{self, AttemptEnd, RunSettlement, StepValue};
+use super::sql::{Connection, Dialect, Script, Statement, Value, sql};
+use super::{StoreError, millis};
+use crate::crash::{Crash, Point};
+
+/// Most rows of one statement: 21 columns of each stay far below the limit on bound values.
+const ROWS: usize = 64;
+/// The rows whose worker still has the run: columns 1 and 2 are its id and the fence of the lease.
+const HELD: &str = " v cross join run where run.id = v.column1 and run.fence = v.column2 and run.ended_at is null";
+
+/// A write that can share its statements with others.
+pub(super) enum Joint {
+    /// About to leave; nothing is claimed with it.
+    Intent(Box<Intent>),
+    /// How a write ended.
+    Outcome {
+        /// Lease of the run.
+        fence: i64,
+        /// The write, with its answer.
+        effect: Box<EffectRow>,
+    },
+    /// A settlement that [is plain](run::is_plain).
+    Settlement(Box<RunSettlement>),
+}
+
+/// Intakes and writes that are made together.
+#[derive(Default)]
+pub(super) struct Group<'a> {
+    intakes: Vec<&'a [NewEvent]>,
+    intents: Vec<&'a Intent>,
+    outcomes: Vec<(i64, &'a EffectRow)>,
+    settlements: Vec<&'a RunSettlement>,
+    settled: HashSet<&'a str>,
+}
+
+/// What became of a group.
+pub(super) struct Written {
+    /// By intake.
+    pub(super) accepted: Vec<Vec<Accepted>>,
+    /// Its only write was a stale worker's, and nothing was written.
+    pub(super) fenced: bool,
+}
+
+impl<'a> Group<'a> {
+    /// Adds an intake.
+    pub(super) fn take_in(&mut self, events: &'a [NewEvent]) -> bool {
+        self.intakes.push(events);
+        true
+    }
+
+    /// Adds a write, unless it has to come after one that is in the group.
+    pub(super) fn join(&mut self, write: &'a Joint) -> bool {
+        match write {
+            // The settlement may have ended the run.
+            Joint::Intent(intent) if self.settled.contains(intent.effect.run.as_str()) => return false,
+            Joint::Intent(intent) => self.intents.push(intent),
+            Joint::Outcome { fence, effect } => self.outcomes.push((*fence, effect)),
+            Joint::Settlement(settlement) if !self.settled.insert(&settlement.run) => return false,
+            Joint::Settlement(settlement) => self.settlements.push(settlement),
+        }
+        true
+    }
+
+    fn len(&self) -> usize {
+        self.intakes.len() + self.intents.len() + self.outcomes.len() + self.settlements.len()
+    }
+
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`]: one of several writes is a stale worker's. Alone, each finds out whether it is.
+    pub(super) async fn write(self, connection: &mut Connection, crash: &Crash) -> Result<Written, StoreError> {
+        let alone = self.len() == 1;
+        let mut written = Written { accepted: Vec::new(), fenced: false };
+        if !self.intakes.is_empty() {
+            written.accepted = accept::insert(connection, &self.intakes).await?;
+            let events = self.intakes.iter().flat_map(|events| events.iter());
+            if events.flat_map(|event| &event.runs).any(|run| run.lease.is_some()) {
+                crash.at(Point::Claiming);
+            }
+        }
+        match self.write_runs(connection).await {
+            Err(StoreError::Fenced) if alone => written.fenced = true,
+            other => other?,
+        }
+        Ok(written)
+    }
+
+    async fn write_runs(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        if connection.dialect() == Dialect::Postgres {
+            let intents = self.intents.iter().map(|intent| (intent.effect.run.as_str(), intent.fence));
+            let settlements = self.settlements.iter().map(|settlement| (settlement.run.as_str(), settlement.fence));
+            hold(connection, &intents.chain(settlements).collect::<Vec<_>>()).await?;
+        }
+        for intents in self.intents.chunks(ROWS) {
+            let changed = intend(intents).run(connection).await.map_err(StoreError::doing("journal a write"))?;
+            all(changed, intents.len())?;
+        }
+        for outcomes in self.outcomes.chunks(ROWS) {
+            record(outcomes).execute(&mut *connection).await.map_err(StoreError::doing("record the outcome of a write"))?;
+        }
+        for settlements in self.settlements.chunks(ROWS) {
+            let mut script = Script::default();
+            values(&mut script, settlements);
+            ends(&mut script, settlements);
+            let changed = script.run(connection).await.map_err(StoreError::doing("settle a run"))?;
+            all(changed, settlements.len())?;
+        }
+        self.settlements.iter().for_each(|settlement| run::tell(connection, settlement));
+        Ok(())
+    }
+}
+
+/// Each row of the last statement was written.
+fn all(changed: u64, rows: usize) -> Result<(), StoreError> {
+    if changed == rows as u64 { Ok(()) } else { Err(StoreError::Fenced) }
+}
+
+/// From here to the commit nobody can claim or cancel these runs: where hosts share a database, in one order for all of them.
+async fn hold(connection: &mut Connection, runs: &[(&str, i64)]) -> Result<(), StoreError> {
+    for runs in runs.chunks(ROWS) {
+        let mut hold = sql("select run.id from ");
+        hold.push_table(runs, |(run, fence)| [Value::from(*run), (*fence).into()]);
+        hold.push(HELD).push(" order by run.id for update of run");
+        let held = hold.fetch_all(&mut *connection).await.map_err(StoreError::doing("check a lease"))?;
+        all(held.len() as u64, runs.len())?;
+    }
+    Ok(())
+}
+
+/// Inserts the rows of those who still have their run.
+fn held_rows<T, const N: usize>(insert: &'static str, items: &[T], row: impl Fn(&T) -> [Value; N], conflict: &'static str) -> Statement {
+    let mut statement = sql(insert);
+    statement.push_table(items, row);
+    statement.push(HELD).push(conflict);
+    statement
+}
+
+/// Writes about to leave, each with what its attempt begins with. The last statement changes a row for each whose worker has its run.
+pub(super) fn intend(intents: &[&Intent]) -> Script {
+    let mut script = Script::default();
+    let openings: Vec<_> = intents.iter().filter_map(|intent| Some((*intent, intent.opening.as_ref()?))).collect();
+    if !openings.is_empty() {
+        script.add(held_rows(
+            "insert into line_step (root, step, round, clock_start) select v.column3, v.column4, v.column5, v.column6 from ",
+            &openings,
+            |(Intent { effect, fence, .. }, opening)| {
+                let start = millis(opening.clock_start);
+                [
+                    (&effect.run).into(),
+                    (*fence).into(),
+                    (&effect.id.root).into(),
+                    (&effect.id.step).into(),
+                    effect.id.round.into(),
+                    start.into(),
+                ]
+            },
+            " on conflict (root, step, round) do update set \
+             clock_start = case when line_step.fresh = 1 then excluded.clock_start else line_step.clock_start end, fresh = 0",
+        ));
+        script.add(held_rows(
+            "insert into step (run, name, input, round) select v.column1, v.column3, v.column4, v.column5 from ",
+            &openings,
+            |(Intent { effect, fence, .. }, opening)| {
+                [(&effect.run).into(), (*fence).into(), (&effect.id.step).into(), (&opening.input).into(), effect.id.round.into()]
+            },
+            " on conflict (run, name) do update set input = excluded.input, round = excluded.round",
+        ));
+        script.add(held_rows(
+            "insert into attempt (run, step, number, started_at, digest) select v.column1, v.column3, v.column4, v.column5, v.column6 from ",
+            &openings,
+            |(Intent { effect, fence, .. }, opening)| {
+                let start = millis(opening.started_at);
+                [(&effect.run).into(), (*fence).into(), (&effect.id.step).into(), effect.attempt.into(), start.into(), (&opening.digest).into()]
+            },
+            " on conflict do nothing",
+        ));
+    }
+    script.add(held_rows(
+        "insert into effect (root, step, round, undos, identity, generation, kind, name, key, method, url, request_headers, request_body, \
+         request_digest, state, doubted, run, attempt, seq, started_at) select v.column3, v.column4, v.column5, v.column6, v.column7, v.column8, v.column9, \
+         v.column10, v.column11, v.column12, v.column13, v.column14, v.column15, v.column16, v.column17, v.column18, v.column1, v.column19, v.column20, v.column21 \
+         from ",
+        intents,
+        |Intent { effect, fence, .. }| {
+            let id = &effect.id;
+            [
+                (&effect.run).into(),
+                (*fence).into(),
+                (&id.root).into(),
+                (&id.step).into(),
+                id.round.into(),
+                id.undos.into(),
+                (&id.identity).into(),
+                id.generation.into(),
+                (&effect.kind).into(),
+                (&effect.name).into(),
+                (&effect.key).into(),
+                (&effect.method).into(),
+                (&effect.url).into(),
+                (&effect.request_headers).into(),
+                (&effect.request_body).into(),
+                (&effect.request_digest).into(),
+                effect.state.as_str().into(),
+                effect.doubted.into(),
+                effect.attempt.into(),
+                effect.seq.into(),
+                millis(effect.started_at).into(),
+            ]
+        },
+        " on conflict (root, step, round, undos, identity, generation) do update set state = excluded.state, doubted = excluded.doubted, \
+         url = excluded.url, request_headers = excluded.request_headers, request_body = excluded.request_body, \
+         request_digest = excluded.request_digest, run = excluded.run, attempt = excluded.attempt, seq = excluded.seq, \
+         started_at = excluded.started_at, duration_ms = null",
+    ));
+    script
+}
+
+/// How writes ended.
+fn record(outcomes: &[(i64, &EffectRow)]) -> Statement {
+    let mut update = sql("update effect set state = v.column9, doubted = v.column10, status = v.column11, response_headers = v.column12, \
+         response_body = v.column13, duration_ms = v.column14 from ");
+    update.push_table(outcomes, |(fence, effect)| {
+        let id = &effect.id;
+        [
+            (&effect.run).into(),
+            (*fence).into(),
+            (&id.root).into(),
+            (&id.step).into(),
+            id.round.into(),
+            id.undos.into(),
+            (&id.identity).into(),
+            id.generation.into(),
+            effect.state.as_str().into(),
+            effect.doubted.into(),
+            effect.status.into(),
+            (&effect.response_headers).into(),
+            (&effect.response_body).into(),
+            effect.duration_ms.into(),
+        ]
+    });
+    update.push(
+        " v where effect.root = v.column3 and effect.step = v.column4 and effect.round = v.column5 and effect.undos = v.column6 \
+         and effect.identity = v.column7 and effect.generation = v.column8 and effect.run = v.column1 \
+         and exists (select 1 from run where run.id = v.column1 and run.fence = v.column2)",
+    );
+    update
+}
+
+/// Inputs, outputs and attempts of settlements.
+pub(super) fn values(script: &mut Script, settlements: &[&RunSettlement]) {
+    let of = |settlement: &RunSettlement| -> [Value; 2] { [(&settlement.run).into(), settlement.fence.into()] };
+    let steps: Vec<(&RunSettlement, &StepValue)> =
+        settlements.iter().flat_map(|one| one.steps.iter().map(move |step| (*one, step))).collect();
+    let attempts: Vec<(&RunSettlement, &AttemptEnd)> =
+        settlements.iter().flat_map(|one| one.attempts.iter().map(move |attempt| (*one, attempt))).collect();
+    if !steps.is_empty() {
+        script.add(held_rows(
+            "insert into step (run, name, input, output, round) select v.column1, v.column3, v.column4, v.column5, v.column6 from ",
+            &steps,
+            |(settlement, step)| {
+                let [run, fence] = of(settlement);
+                [run, fence, (&step.name).into(), (&step.input).into(), (&step.output).into(), step.round.into()]
+            },
+            // Until a further round has succeeded, the last one's output counts.
+            " on conflict (run, name) do update set input = case when excluded.round = step.round then coalesce(excluded.input, step.input) \
+             else excluded.input end, round = excluded.round, \
+             output = case when excluded.round > 0 then coalesce(excluded.output, step.output) else excluded.output end",
+        ));
+    }
+    let lines: Vec<_> = steps.iter().filter_map(|(settlement, step)| Some((*settlement, *step, step.clock_start?))).collect();
+    if !lines.is_empty() {
+        script.add(held_rows(
+            "insert into line_step (root, step, round, clock_start, applied, wrote_keys) \
+             select run.root, v.column3, v.column4, v.column5, v.column6, v.column7 from ",
+            &lines,
+            |(settlement, step, start)| {
+                let [run, fence] = of(settlement);
+                let (applied, keys) = (step.output.is_some(), settlement.writes_keys());
+                [run, fence, (&step.name).into(), step.round.into(), millis(*start).into(), applied.into(), keys.into()]
+            },
+            " on conflict (root, step, round) do update set applied = case when excluded.applied = 1 then 1 else line_step.applied end, \
+             wrote_keys = case when excluded.wrote_keys = 1 then 1 else line_step.wrote_keys end, \
+             clock_start = case when line_step.fresh = 1 then excluded.clock_start else line_step.clock_start end, fresh = 0",
+        ));
+    }
+    let ended: Vec<_> = steps.iter().filter(|(_, step)| step.ended).collect();
+    if !ended.is_empty() {
+        script.add(held_rows(
+            "delete from key_claim where (run, step) in (select v.column1, v.column3 from ",
+            &ended,
+            |(settlement, step)| {
+                let [run, fence] = of(settlement);
+                [run, fence, (&step.name).into()]
+            },
+            ")",
+        ));
+    }
+    if !attempts.is_empty() {
+        script.add(held_rows(
+            "insert into attempt (run, step, number, started_at, duration_ms, outcome, error, logs, effects, digest) select v.column1, v.column3, \
+             v.column4, v.column5, v.column6, v.column7, v.column8, v.column9, v.column10, v.column11 from ",
+            &attempts,
+            |(settlement, attempt)| {
+                let [run, fence] = of(settlement);
+                [
+                    run,
+                    fence,
+                    (&attempt.step).into(),
+                    attempt.number.into(),
+                    millis(attempt.started_at).into(),
+                    attempt.duration_ms.into(),
+                    (&attempt.outcome).into(),
+                    (&attempt.error).into(),
+                    (&attempt.logs).into(),
+                    (&attempt.effects).into(),
+                    (&attempt.digest).into(),
+                ]
+            },
+            " on conflict (run, step, number) do update set duration_ms = excluded.duration_ms, outcome = excluded.outcome, \
+             error = excluded.error, logs = excluded.logs, effects = excluded.effects, digest = coalesce(excluded.digest, attempt.digest)",
+        ));
+    }
+}
+
+/// What is over with settlements, and the runs as they are then. The last statement changes a row for each whose worker has its run.
+pub(super) fn ends(script: &mut Script, settlements: &[&RunSettlement]) {
+    let of = |settlement: &RunSettlement| -> [Value; 2] { [(&settlement.run).into(), settlement.fence.into()] };
+    let waits: Vec<_> = settlements.iter().filter_map(|settlement| Some((*settlement, settlement.waits_over.as_ref()?))).collect();
+    if !waits.is_empty() {
+        script.add(held_rows(
+            "delete from wait where (run, step) in (select v.column1, v.column3 from ",
+            &waits,
+            |(settlement, step)| {
+                let [run, fence] = of(settlement);
+                [run, fence, (*step).into()]
+            },
+            ")",
+        ));
+    }
+    let ended: Vec<_> = settlements.iter().filter(|settlement| settlement.ended_at.is_some()).collect();
+    if !ended.is_empty() {
+        for held in ["delete from key_claim where run in (select v.column1 from ", "delete from wait where run in (select v.column1 from "]
+        {
+            script.add(held_rows(held, &ended, |settlement| of(settlement), ")"));
+        }
+    }
+    let mut update = sql("update run set status = v.column3, status_reason = v.column4, state = v.column5, \
+         due_at = case when v.column6 = 1 then v.column7 else run.due_at end, ended_at = v.column8, waits_for = v.column9, deadline_at = v.column10, \
+         undone = v.column11, failure = v.column12, failed_plugin = v.column13, settlement = v.column14, order_away = v.column15, \
+         failed_step = v.column16, failed_action = v.column17, cause = v.column18 from ");
+    update.push_table(settlements, |settlement| {
+        let death = settlement.death.as_ref();
+        let [run, fence] = of(settlement);
+        [
+            run,
+            fence,
+            settlement.status.into(),
+            (&settlement.status_reason).into(),
+            (&settlement.state).into(),
+            (settlement.status != "running").into(),
+            settlement.due_at.map(millis).into(),
+            settlement.ended_at.map(millis).into(),
+            settlement.waits_for.into(),
+            millis(settlement.deadline_at).into(),
+            settlement.undone.into(),
+            death.map(|death| death.kind).into(),
+            death.and_then(|death| death.plugin.as_ref()).into(),
+            (&settlement.id).into(),
+            settlement.away.into(),
+            death.and_then(|death| death.step.as_ref()).into(),
+            death.and_then(|death| death.action.as_ref()).into(),
+            (&settlement.cause).into(),
+        ]
+    });
+    update.push(" v where run.id = v.column1 and run.fence = v.column2 and run.ended_at is null");
+    script.add(update);
+}
