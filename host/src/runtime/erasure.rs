@@ -109,7 +109,7 @@ impl Runtime {
         if erasure.state == "looking" {
             return Ok(()); // The host is stopping.
         }
-        let (mut left, mut batches) = (false, 0);
+        let mut left = false;
         for eid in self.store.erasure_waits(&erasure.id).await? {
             match self.erase_event(&eid, &wanted).await? {
                 Done::Erased(events, places, keys) => {
@@ -134,17 +134,11 @@ impl Runtime {
             erasure.figures.key_values += keys;
             erasure.figures.identities = self.identities_of(&sought).await?.len() as u64;
             left = !all;
-            if all {
-                match self.forget_batches(&sought).await? {
-                    Some(forgotten) => batches = forgotten,
-                    None => left = true,
-                }
-            }
         }
         if left {
             return self.store.erasure_progress(&erasure, Vec::new(), Vec::new(), later(self.clock.now(), REST)).await;
         }
-        erasure.note = self.let_go(&erasure, batches).await?;
+        erasure.note = self.let_go(&erasure).await?;
         self.finish(erasure).await
     }
 
@@ -278,21 +272,6 @@ impl Runtime {
         Ok(gone)
     }
 
-    /// A batch that has not ended may have what was given to a run that retention took. How many were forgotten; `None`: somebody waits for one.
-    async fn forget_batches(&self, sought: &Sought) -> Result<Option<usize>, StoreError> {
-        let values = sought.words();
-        let needles: Vec<String> = sought.identifiers().iter().flat_map(|text| forms(text)).collect();
-        let (mut found, mut after) = (Vec::new(), String::new());
-        loop {
-            let batches = self.store.scan_batches(&needles, &after).await?;
-            let Some((last, _)) = batches.last() else { break };
-            after.clone_from(last);
-            found.extend(batches.into_iter().filter(|(_, members)| values.is_in(members.as_bytes())).map(|(id, _)| id));
-        }
-        let count = found.len();
-        Ok((count == 0 || self.store.forget_batches(found).await?).then_some(count))
-    }
-
     async fn erase_key(&self, row: KeyRow, values: &Values) -> Result<bool, StoreError> {
         // A key is a name that the plugin asks by: another one in its place would never be asked for.
         let value = match values.is_in(row.key.as_bytes()) {
@@ -304,8 +283,8 @@ impl Runtime {
     }
 
     /// Sees to it that the database does not keep what was written over; gives what an administrator must know.
-    async fn let_go(&self, erasure: &Erasure, batches: usize) -> Result<Option<String>, StoreError> {
-        if erasure.figures.events + erasure.figures.key_values + erasure.figures.set_aside == 0 && batches == 0 {
+    async fn let_go(&self, erasure: &Erasure) -> Result<Option<String>, StoreError> {
+        if erasure.figures.events + erasure.figures.key_values + erasure.figures.set_aside == 0 {
             return Ok(None);
         }
         if self.store.is_shared() {

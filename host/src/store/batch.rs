@@ -22,8 +22,6 @@ use crate::crash::Point;
 pub const KIND: &str = "batch";
 /// What that write is known by: a member is in one batch at a time, and each further one is the next generation.
 pub const IDENTITY: &str = "b:batch";
-/// Batches that are looked through at once: each may have the inputs of a thousand runs.
-const SCANNED: u32 = 10;
 /// What of a batch still asks for its result.
 const OPEN: &str = "kind = 'batch' and state in ('intent', 'in-doubt')";
 
@@ -163,25 +161,6 @@ impl Store {
                 Box::pin(async move { refusal(resume(connection, &id, &intent, now).await) })
             })
             .await?
-    }
-
-    /// The next batches in what whose members were given a needle stands: id and members.
-    pub async fn scan_batches(&self, needles: &[String], after: &str) -> Result<Vec<(String, String)>, StoreError> {
-        let mut look = sql("select id, members from batch where (1 = 0");
-        self.push_any(&mut look, needles, &["members"], &[]);
-        look.push(") and id > ").push_bind(after).push(" order by id limit ").push_bind(SCANNED);
-        let rows = look.fetch_all(&self.readers).await.map_err(StoreError::doing("look through batches"))?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
-    }
-
-    /// Forgets batches, all or none; says whether it could: `false` while a run that has not ended waits for one of them.
-    pub async fn forget_batches(&self, ids: Vec<String>) -> Result<bool, StoreError> {
-        self.writer
-            .write(Terms::none().point(Point::Erasing), move |connection| {
-                let ids = ids.clone();
-                Box::pin(async move { let_go(connection, &ids.iter().collect::<Vec<_>>()).await })
-            })
-            .await
     }
 
     /// Makes the members' results durable, all or none. A batch that every member has its result of is forgotten, with its journal; one of which a

@@ -24,8 +24,7 @@ retry = { max-attempts = 1 }
 
 /// A host whose next batch has no answer, and is done again in a while.
 async fn scene() -> anyhow::Result<Scene> {
-    let short = ONCE.replace("\"once\"", "\"short\"").replace("[[routes.steps]]", "dead-letter-retention = \"1d\"\n[[routes.steps]]");
-    let scene = Scene::granting(FOUR, &format!("{}{ONCE}{short}", ROUTES.replace("10ms", "3s"))).await?;
+    let scene = Scene::granting(FOUR, &format!("{}{ONCE}", ROUTES.replace("10ms", "3s"))).await?;
     scene.fault("/all", FaultAct::LoseAnswer, 1);
     Ok(scene)
 }
@@ -134,25 +133,4 @@ async fn a_batch_that_nobody_waits_for_goes_with_what_it_has_of_an_erased_event(
     let done = scene.client().until(&eids[2], "succeeded").await?;
     assert_eq!(step(&done, "run")?["output"]["id"], 3);
     Ok(())
-}
-
-#[tokio::test]
-async fn what_a_batch_still_has_of_an_event_that_retention_took_is_erased_too() -> anyhow::Result<()> {
-    let scene = scene().await?;
-    let eids = four(scene.client(), &scene.sink, &all_once(events(&scene, 2, "short"))).await?;
-    ended(scene.client(), &eids, "dead").await?;
-    let Scene { sink, folder, host } = scene;
-    host.terminate().await?;
-    let host = folder.start_with(&[("SANGAM_CLOCK_AHEAD", "3d")]).await?;
-    let scene = Scene { sink, folder, host };
-    let gone = async {
-        while scene.client().get(&format!("/v1/events/{}", eids[1])).await?.status == 200 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        anyhow::Ok(())
-    };
-    tokio::time::timeout(Duration::from_secs(30), gone).await.context("it is kept")??;
-    let id = erase(&scene, "/v1/data/erase", json!({ "subjects": [ANN] })).await?;
-    until(scene.client(), &id, "done").await?;
-    nothing_is_left(&scene.folder, &[ANN])
 }

@@ -23,7 +23,7 @@ async fn live(folder: &HostFolder, at: &str) -> anyhow::Result<Host> {
 
 /// Runs that share a batch, on a database for several hosts.
 fn shared(sink: &Stand) -> anyhow::Result<HostFolder> {
-    let text = configuration(&sink.url(), FOUR, ROUTES).replace("[server]", "[server]\nlease = \"1s\"");
+    let text = configuration(&sink.url(), FOUR, ROUTES).replace("[server]", "[server]\nlease = \"3s\"");
     HostFolder::on(TestStore::Postgres, &text)
 }
 

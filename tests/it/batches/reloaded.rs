@@ -49,7 +49,7 @@ async fn replay(scene: &Scene, eid: &str, wish: Value) -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_batch_under_way_ends_with_the_component_that_it_began_with() -> anyhow::Result<()> {
     let scene = Scene::granting(FOUR, ROUTES).await?;
-    scene.fault("/all", FaultAct::Delay { ms: 6000 }, 1);
+    scene.fault("/all", FaultAct::Delay { ms: 15_000 }, 1);
     let eids = four(scene.client(), &scene.sink, &events(&scene)).await?;
     arrivals(&scene.sink, 1).await?;
     assert_eq!(replace(&scene, ROUTES).await?, 2);
@@ -65,7 +65,7 @@ async fn a_batch_under_way_ends_with_the_component_that_it_began_with() -> anyho
 
 #[tokio::test]
 async fn a_batch_in_doubt_is_done_again_as_it_was_after_its_plugin_was_replaced() -> anyhow::Result<()> {
-    let routes = ROUTES.replace("10ms", "5s");
+    let routes = ROUTES.replace("10ms", "12s");
     let scene = Scene::granting(FOUR, &routes).await?;
     scene.fault("/all", FaultAct::LoseAnswer, 1);
     let eids = four(scene.client(), &scene.sink, &events(&scene)).await?;
