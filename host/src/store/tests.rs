@@ -226,6 +226,65 @@ async fn a_worker_whose_lease_went_to_another_writes_nothing_in_one_piece_either
     assert_eq!(store.attempts(&run.id).await.expect("the store works").len(), 1);
 }
 
+/// Those that come to the writer together share its statements.
+#[tokio::test]
+async fn of_many_that_write_at_once_each_finds_out_whether_it_still_has_its_run() {
+    let House { store, _folder } = house().await;
+    store.accept((1..=3).map(|number| event(number, None, start())).collect()).await.expect("the store works");
+    let runs = claim(&store, "a", start(), 3).await;
+    let later = start() + SignedDuration::from_secs(16);
+    let taken = claim(&store, "b", later, 1).await.remove(0);
+    let (stale, others): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| run.id == taken.id);
+    let intend = |run: &ClaimedRun| store.intend(intent(run, later));
+    let (stale_one, own, first, second) =
+        tokio::join!(intend(&stale[0]), intend(&taken), intend(&others[0]), intend(&others[1]));
+    assert!(matches!(stale_one, Err(StoreError::Fenced)), "{stale_one:?}");
+    for held in [own, first, second] {
+        held.expect("who has the lease may intend");
+    }
+    let plain = |run: &ClaimedRun, id: &str| RunSettlement { keys: None, ..counted(run, SeenValue::Absent, later, id) };
+    let (settled, stale_one, behind, other) = tokio::join!(
+        store.settle(plain(&others[0], "one")),
+        store.settle(plain(&stale[0], "stale")),
+        store.intend(intent(&others[0], later)),
+        store.settle(plain(&others[1], "two"))
+    );
+    settled.expect("it is settled");
+    other.expect("its neighbour is settled");
+    assert!(matches!(stale_one, Err(StoreError::Fenced)), "{stale_one:?}");
+    assert!(matches!(behind, Err(StoreError::Fenced)), "a run that the write before has ended intends nothing: {behind:?}");
+    let statuses = async |run: &str| store.run(run).await.expect("the store works").map(|run| run.status);
+    assert_eq!(statuses(&others[0].id).await.as_deref(), Some("succeeded"));
+    assert_eq!(statuses(&others[1].id).await.as_deref(), Some("succeeded"));
+    assert_eq!(statuses(&taken.id).await.as_deref(), Some("running"));
+    assert_eq!(store.verify().await.expect("the store works"), Vec::new());
+}
+
+#[tokio::test]
+async fn of_events_that_come_at_once_the_first_of_an_identity_is_taken_in() {
+    let House { store, _folder } = house().await;
+    let twin = |number: u32, eid: &str, digest: u8| {
+        let mut twin = event(number, None, start());
+        twin.runs[0].id = format!("r-{eid}");
+        NewEvent { eid: eid.to_owned(), digest: [digest; 32], ..twin }
+    };
+    let one = vec![event(1, None, start()), event(2, None, start()), twin(1, "again", 0)];
+    let other = vec![twin(2, "differs", 1), event(3, None, start())];
+    let (one, other) = tokio::join!(store.accept(one), store.accept(other));
+    let seen = |accepted: Vec<super::Accepted>| -> Vec<(String, bool, bool)> {
+        accepted.into_iter().map(|one| (one.eid, one.duplicate, one.differs)).collect()
+    };
+    let is = |eid: &str, duplicate: bool, differs: bool| (eid.to_owned(), duplicate, differs);
+    assert_eq!(seen(one.expect("taken in")), [is("e00001", false, false), is("e00002", false, false), is("e00001", true, false)]);
+    assert_eq!(seen(other.expect("taken in")), [is("e00002", true, true), is("e00003", false, false)]);
+    let again = store.accept(vec![event(1, None, start()), event(4, None, start())]).await.expect("taken in");
+    assert_eq!(seen(again), [is("e00001", false, false), is("e00004", false, false)], "its own commit, whose answer was lost, is known");
+    let runs = |eid: &'static str| async { store.runs(eid).await.expect("the store works").len() };
+    assert_eq!((runs("e00001").await, runs("e00002").await, runs("e00003").await, runs("e00004").await), (1, 1, 1, 1));
+    assert!(store.event("again").await.expect("the store works").is_none());
+    assert_eq!(claim(&store, "a", start(), 10).await.iter().map(|run| run.eid.as_str()).collect::<Vec<_>>(), ["e00001", "e00002", "e00003", "e00004"]);
+}
+
 impl EffectRow {
     /// The write `w` of a run's step `s`, about to leave.
     pub(crate) fn of_a_run(root: &str, run: &str, now: Timestamp) -> EffectRow {
