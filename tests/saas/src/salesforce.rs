@@ -4,7 +4,8 @@
 //! answers. Settings: `session-lifetime` (seconds), `expire-sessions` (any value: now), `rate-limit`
 //! (`{"requests": n, "seconds": s}` or null), `query-page` (records), `unique-external-ids` (boolean), `lock-rows`
 //! (ids whose writes fail with `UNABLE_TO_LOCK_ROW`), `case-statuses` (`[["Done", true], …]`: name and whether closed), `edit`
-//! (`{"object", "id", "fields"}`: a person writes in the org; without `id` a new record, with `"delete": true` it is deleted), `webhook` (`{"url", "object", "fields"}`:
+//! (`{"object", "id", "fields"}`: a person writes in the org; without `id` a new record, with `"delete": true` it is deleted,
+//! with `"at": moment` it has that stamp, as a transaction that ends late), `webhook` (`{"url", "object", "fields"}`:
 //! a flow sends outbound messages about that object).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -119,9 +120,12 @@ impl Salesforce {
             .and_then(Object::named)
             .ok_or("`edit` takes {\"object\", \"id\", \"fields\"}: there is no such object")?;
         let fields = edit["fields"].as_object().cloned().unwrap_or_default();
+        let now = match edit["at"].as_str() {
+            Some(at) => at.parse().map_err(|_| "`edit` takes a moment as `at`")?,
+            None => Timestamp::now(),
+        };
         let org = &mut inner.desk.org;
         org.user = PERSON_ID;
-        let now = Timestamp::now();
         let id = edit["id"].as_str().and_then(Id::parse);
         let written = match (id, edit["delete"] == true) {
             (None, _) => org.create(object, fields, now).map(|_| ()),

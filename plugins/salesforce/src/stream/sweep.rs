@@ -50,18 +50,18 @@ pub fn poll(object: &Object, poll: Poll<Cursor>, cx: &SourceContext<Config>) -> 
             Err(failure) => return Err(failure),
         }
     }
-    if let Some((id, changed)) = newest {
-        if page.more {
-            (cursor.since, cursor.after) = (Some(changed), Some(id));
-        } else {
-            let edge = stamp::before(&changed, cx.config.overlap_seconds);
-            // Not before this sweep's own beginning, which is what was asked for.
-            cursor.since = cursor.floor.take().filter(|floor| *floor > edge).or(Some(edge));
-            cursor.floor.clone_from(&cursor.since);
-            cursor.after = None;
-        }
-    } else if page.more {
-        return Err(Failure::rejected("A whole page of records has neither Id nor SystemModstamp"));
+    if page.more {
+        let Some((id, changed)) = newest else {
+            return Err(Failure::rejected("A whole page of records has neither Id nor SystemModstamp"));
+        };
+        (cursor.since, cursor.after) = (Some(changed), Some(id));
+    } else if let Some(end) = newest.map(|(_, changed)| changed).or(cursor.since.take()) {
+        // A sweep of whole pages ends on an empty one, where the page before it ended: it looks back no less.
+        let edge = stamp::before(&end, cx.config.overlap_seconds);
+        // Not before this sweep's own beginning, which is what was asked for.
+        cursor.since = cursor.floor.take().filter(|floor| *floor > edge).or(Some(edge));
+        cursor.floor.clone_from(&cursor.since);
+        cursor.after = None;
     }
     cursor.first &= page.more;
     page.next_cursor = Some(cursor);

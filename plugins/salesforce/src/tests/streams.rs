@@ -78,6 +78,25 @@ fn what_a_person_changes_comes_in_with_the_names_of_what_changed() {
 }
 
 #[test]
+fn a_change_behind_the_last_one_comes_in_also_where_the_sweep_ended_on_a_whole_page() {
+    for limit in [1, 200] {
+        let far_end = FarEnd::start();
+        let mut host = host(&far_end);
+        let nora = json!({ "object": "Contact", "fields": { "LastName": "New" }, "at": "2030-01-01T00:00:00Z" });
+        edit(&far_end, nora);
+        let cursor = sweep(&mut host, "contacts", None, limit);
+        host.events.clear();
+        // One transaction ended late, and one has the same stamp as the last record and a lesser id.
+        edit(&far_end, json!({ "object": "Contact", "fields": { "LastName": "Late" }, "at": "2029-12-31T23:59:30Z" }));
+        edit(&far_end, json!({ "object": "Contact", "id": ada(&far_end), "fields": { "Title": "Owner" }, "at": "2030-01-01T00:00:00Z" }));
+        let cursor = sweep(&mut host, "contacts", cursor, limit);
+        assert_eq!(types(&host), ["contact.created", "contact.changed"], "{limit} at a time");
+        sweep(&mut host, "contacts", cursor, limit);
+        assert_eq!(host.events.len(), 2, "what is seen twice is no news");
+    }
+}
+
+#[test]
 fn an_echo_of_our_own_writes_is_no_news_and_hides_nobody_elses() {
     let far_end = FarEnd::start();
     let mut host = host(&far_end);
