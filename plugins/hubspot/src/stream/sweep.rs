@@ -65,8 +65,9 @@ pub fn poll(object: &Object, poll: Poll<Cursor>, cx: &SourceContext<Config>) -> 
         (Some(next), _) => cursor.after = Some(next),
         (None, newest) => {
             cursor.after = None;
-            if let Some(newest) = newest {
-                let edge = moment::before(&newest, cx.config.overlap_seconds);
+            // A sweep may end on an empty page, where the page before it ended: it looks back no less.
+            if let Some(end) = newest.or(cursor.since.take()) {
+                let edge = moment::before(&end, cx.config.overlap_seconds);
                 cursor.since = cursor.floor.take().filter(|floor| moment::later(floor, &edge)).or(Some(edge));
                 cursor.floor.clone_from(&cursor.since);
             }

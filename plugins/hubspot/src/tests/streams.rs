@@ -60,6 +60,34 @@ fn each_contact_comes_in_once_in_pages_of_any_size() {
 }
 
 #[test]
+fn a_sweep_whose_last_page_is_empty_looks_back_as_any_other() {
+    let far_end = FarEnd::start();
+    for name in ["one", "two", "last"] {
+        edit(&far_end, json!({ "object": "contacts", "properties": { "email": format!("{name}@x.example") } }));
+    }
+    let all = far_end.records("contacts").len();
+    let mut host = far_end.step();
+    host.config["overlap-seconds"] = json!(60);
+    let mut cursor = None;
+    let seen = |host: &Host| host.events.iter().map(|event| event["subject"].to_string()).collect::<std::collections::BTreeSet<_>>().len();
+    let asked =
+        |host: &Host| host.sent.last().and_then(|sent| sent.json()["filterGroups"][0]["filters"][0]["value"].as_str()?.parse::<i64>().ok());
+    for _ in 1..=30 {
+        cursor = host.poll::<HubSpot>("contacts", cursor, 1).expect("a page").next_cursor;
+        if seen(&host) == all - 1 && cursor.as_ref().is_some_and(|cursor| cursor["after"].is_string()) {
+            break;
+        }
+    }
+    // The only record of the page to come goes before it is asked for.
+    edit(&far_end, json!({ "object": "contacts", "id": far_end.record("contacts", "email", "last@x.example")["id"], "delete": true }));
+    let page = host.poll::<HubSpot>("contacts", cursor, 1).expect("a page");
+    assert_eq!((page.more, seen(&host)), (false, all - 1));
+    let end = asked(&host).expect("a moment");
+    host.poll::<HubSpot>("contacts", page.next_cursor, 1).expect("a page");
+    assert_eq!(asked(&host), Some(end - 60_000));
+}
+
+#[test]
 fn a_person_is_heard_and_our_own_writes_are_not() {
     let far_end = FarEnd::start();
     let mut host = far_end.step();
