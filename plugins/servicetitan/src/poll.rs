@@ -16,12 +16,14 @@ pub struct Cursor {
     from: Option<String>,
     /// Records of this page that were told.
     told: usize,
+    /// The last of them, as it was: its place says where to go on in a page that has changed since.
+    last: Option<(u64, String)>,
     /// Whether this is still the first sweep, which brings in what is there.
     first: bool,
 }
 
 pub fn poll(poll: Poll<Cursor>, cx: &SourceContext<Config>) -> Result<Page<Cursor>, Failure> {
-    let mut cursor = poll.cursor.unwrap_or_else(|| Cursor { from: cx.since.clone(), told: 0, first: true });
+    let mut cursor = poll.cursor.unwrap_or_else(|| Cursor { from: cx.since.clone(), told: 0, last: None, first: true });
     let mut request = get(&cx.config, "jpm", "export/jobs").query("includeRecentChanges", true);
     if let Some(from) = &cursor.from {
         request = request.query("from", from);
@@ -33,9 +35,14 @@ pub fn poll(poll: Poll<Cursor>, cx: &SourceContext<Config>) -> Result<Page<Curso
     let mut page = Page::default();
     // A page of the feed has thousands; it is read again for the rest, since its token stands for the whole.
     let limit = poll.limit.clamp(1, 50) as usize;
+    // A job that changes meanwhile leaves its place for one at the end, and all behind it move up.
+    if let Some(last) = &cursor.last {
+        cursor.told = jobs.iter().position(|job| version(job).as_ref() == Some(last)).map_or(0, |place| place + 1);
+    }
     let here: Vec<Value> = jobs.iter().skip(cursor.told).take(limit).cloned().collect();
     let rest = jobs.len().saturating_sub(cursor.told + here.len());
     cursor.told += here.len();
+    cursor.last = here.last().and_then(version);
     for (record, job) in here.iter().zip(gather(&cx.config, &here)?) {
         match job.and_then(|job| look::job(job, cursor.first)) {
             Ok(event) => page.events.extend(event),
@@ -50,9 +57,14 @@ pub fn poll(poll: Poll<Cursor>, cx: &SourceContext<Config>) -> Result<Page<Curso
     } else {
         page.more = answer["hasMore"] == true;
         cursor.from = answer["continueFrom"].as_str().map(str::to_owned).or(cursor.from);
-        cursor.told = 0;
+        (cursor.told, cursor.last) = (0, None);
         cursor.first &= page.more;
     }
     page.next_cursor = Some(cursor);
     Ok(page)
+}
+
+/// A job in the version that it is in.
+fn version(job: &Value) -> Option<(u64, String)> {
+    Some((job["id"].as_u64()?, job["modifiedOn"].as_str()?.to_owned()))
 }

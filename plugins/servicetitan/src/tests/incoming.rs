@@ -37,6 +37,24 @@ fn the_feed_brings_each_job_once_in_pages_of_any_size() {
 }
 
 #[test]
+fn a_job_that_changes_while_its_page_is_read_hides_no_other() {
+    // The first of the page, which moves the second to its place, and the last that was told.
+    for changed in [0, 1] {
+        let far_end = FarEnd::start();
+        for number in 0..5 {
+            far_end.edit(Value::Null, json!({ "summary": format!("Job {number}") }));
+        }
+        let mut host = far_end.host(json!({}));
+        let page = host.poll::<ServiceTitan>("jobs", None, 2).expect("a page");
+        let id = host.events[changed]["subject"].as_str().and_then(|id| id.parse::<u64>().ok()).expect("a number");
+        far_end.edit(id, json!({ "summary": "Changed" }));
+        sweep(&mut host, page.next_cursor, 2);
+        let ids: std::collections::BTreeSet<_> = host.events.iter().map(|event| event["subject"].to_string()).collect();
+        assert_eq!(ids.len(), 5, "{changed}");
+    }
+}
+
+#[test]
 fn what_happens_to_a_job_comes_in_and_what_we_do_does_not() {
     let far_end = FarEnd::start();
     let mut host = far_end.host(json!({}));
