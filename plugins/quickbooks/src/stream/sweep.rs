@@ -29,8 +29,11 @@ pub struct Cursor {
     floor: Option<String>,
     /// Changes from that moment on.
     since: Option<String>,
-    /// Records of that very moment that were taken.
+    /// Live records of that very moment that were taken.
     taken: u32,
+    /// Whether it has no others: change data capture gives a moment whole, a query may end within it.
+    #[serde(default)]
+    whole: bool,
     /// Whether this is still the first sweep, which brings in what is there.
     first: bool,
 }
@@ -39,22 +42,28 @@ pub struct Cursor {
 struct Found {
     records: Vec<Value>,
     more: bool,
+    /// Whether the moment of the last record is whole.
+    whole: bool,
 }
 
 pub fn poll(entity: &Entity, poll: Poll<Cursor>, cx: &SourceContext<Config>) -> Result<Page<Cursor>, Failure> {
-    let begin = || Cursor { beginning: cx.since.clone(), floor: cx.since.clone(), since: cx.since.clone(), taken: 0, first: true };
+    let since = || cx.since.clone();
+    let begin = || Cursor { beginning: since(), floor: since(), since: since(), first: true, ..Cursor::default() };
     let mut cursor = poll.cursor.unwrap_or_else(begin);
     let limit = poll.limit.clamp(1, PAGE);
     let captures = !cursor.first && cursor.since.as_deref().is_some_and(|since| !moment::older_than_days(since, CAPTURED_DAYS));
     let found = if captures { capture(entity, &cursor, limit, &cx.config)? } else { query(entity, &cursor, limit, &cx.config)? };
 
     let mut page = Page { more: found.more, ..Page::default() };
+    cursor.whole = found.whole;
     for record in found.records {
+        let live = record["status"] != "Deleted";
         let looked = version(&record).and_then(|(_, changed)| {
             if moment::after(&changed, cursor.since.as_deref()) {
-                (cursor.since, cursor.taken) = (Some(moment::utc(&changed)), 1);
+                (cursor.since, cursor.taken) = (Some(moment::utc(&changed)), live.into());
             } else {
-                cursor.taken += 1;
+                // A query does not count the deleted ones.
+                cursor.taken += u32::from(live);
             }
             look(entity, &record, &cx.config, Beginning { since: cursor.beginning.as_deref(), all: cursor.first })
         });
@@ -70,7 +79,7 @@ pub fn poll(entity: &Entity, poll: Poll<Cursor>, cx: &SourceContext<Config>) -> 
             cursor.since = cursor.floor.take().filter(|floor| moment::later(floor, &edge)).or(Some(edge));
             cursor.floor.clone_from(&cursor.since);
         }
-        cursor.taken = 0;
+        (cursor.taken, cursor.whole) = (0, false);
         cursor.first = false;
     }
     page.next_cursor = Some(cursor);
@@ -82,7 +91,7 @@ fn query(entity: &Entity, cursor: &Cursor, limit: u32, config: &Config) -> Resul
     let start = cursor.taken + 1;
     let rest = format!("{}ORDERBY MetaData.LastUpdatedTime STARTPOSITION {start} MAXRESULTS {limit}", since.unwrap_or_default());
     let records: Vec<Value> = select_of(config, entity.name, &rest)?;
-    Ok(Found { more: records.len() >= limit as usize, records })
+    Ok(Found { more: records.len() >= limit as usize, records, whole: false })
 }
 
 fn capture(entity: &Entity, cursor: &Cursor, limit: u32, config: &Config) -> Result<Found, Failure> {
@@ -97,24 +106,25 @@ fn capture(entity: &Entity, cursor: &Cursor, limit: u32, config: &Config) -> Res
             return Err(Failure::rejected(format!("QuickBooks answered the changes of {} in another shape than CDCResponse", entity.name)));
         }
     };
+    let time = |record: &Value| record["MetaData"]["LastUpdatedTime"].as_str().unwrap_or_default().to_owned();
     if records.len() >= MAX_CAPTURED {
-        // Which thousand is not said. The deleted ones are in no query.
+        // Which thousand is not said. The deleted ones are in no query; those behind its page come with a later one, or the cursor would pass what is between.
         let mut found = query(entity, cursor, limit, config)?;
-        found.records.extend(records.into_iter().filter(|record| record["status"] == "Deleted"));
+        let end = found.records.last().filter(|_| found.more).map(time);
+        let passed = |record: &Value| end.as_deref().is_none_or(|end| !moment::after(&time(record), Some(end)));
+        found.records.extend(records.into_iter().filter(|record| record["status"] == "Deleted" && passed(record)));
         return Ok(found);
     }
-    let time = |record: &Value| record["MetaData"]["LastUpdatedTime"].as_str().unwrap_or_default().to_owned();
-    if cursor.taken > 0 {
-        // The page before has taken that moment whole.
+    if cursor.whole {
         records.retain(|record| moment::after(&time(record), Some(since)));
     }
     records.sort_by(|one, other| moment::order(&time(one), &time(other)));
     let mut end = records.len().min(limit as usize);
     // A moment is taken whole, so that the next page can begin after it.
-    while end > 0 && end < records.len() && time(&records[end]) == time(&records[end - 1]) {
+    while end > 0 && end < records.len() && moment::order(&time(&records[end]), &time(&records[end - 1])).is_eq() {
         end += 1;
     }
     let more = end < records.len();
     records.truncate(end);
-    Ok(Found { records, more })
+    Ok(Found { records, more, whole: true })
 }

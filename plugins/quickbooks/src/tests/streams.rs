@@ -1,7 +1,10 @@
 //! The streams against the books: what somebody books comes in once, what we write not at all.
 
 use sangam_saas::quickbooks::REALM;
-use sangam_sdk::{prelude::*, testing::Host};
+use sangam_sdk::{
+    prelude::*,
+    testing::{self, Host},
+};
 
 use super::books::Books;
 use crate::QuickBooks;
@@ -179,4 +182,43 @@ fn a_contact_of_the_crm_keeps_one_customer_through_all_its_names_and_echoes_noth
     );
     let nobody = act(&books, &mut host, "update-customer", json!({ "external_id": "003B", "display_name": "Nobody", "create": false }));
     assert_eq!(nobody["customer_id"], Value::Null);
+}
+
+#[test]
+fn more_than_change_data_capture_gives_come_in_without_a_gap() {
+    // So many invoices change in one second, and perhaps one is deleted after them all.
+    for (together, deleted) in [(10, 0), (1, 1)] {
+        let record = move |number: usize| {
+            let second = number / together;
+            let at = format!("2999-01-01T00:{:02}:{:02}Z", second / 60, second % 60);
+            json!({ "Id": number.to_string(), "MetaData": { "CreateTime": at, "LastUpdatedTime": at } })
+        };
+        let live: Vec<Value> = (1..=1005).map(record).collect();
+        let mut gone = record(1006);
+        gone["status"] = "Deleted".into();
+        let captured: Vec<Value> = live.iter().cloned().chain(std::iter::repeat_n(gone, deleted)).collect();
+        let since = |records: &[Value], moment: &str| -> Vec<Value> {
+            records.iter().filter(|record| record["MetaData"]["LastUpdatedTime"].as_str() >= Some(moment)).cloned().collect()
+        };
+        let mut host = Host::new(move |sent| {
+            let value = |name| sent.query(name).unwrap_or_default().replace("%3A", ":").replace("%27", "'").replace("%20", " ");
+            if sent.path().ends_with("/cdc") {
+                let mut found = since(&captured, &value("changedSince"));
+                found.drain(..found.len().saturating_sub(1000));
+                return testing::json(200, json!({ "CDCResponse": [{ "QueryResponse": [{ "Invoice": found }] }] }));
+            }
+            let query = value("query");
+            let number =
+                |word| query.split(' ').skip_while(|found| *found != word).nth(1).and_then(|number| number.parse().ok()).expect("a number");
+            let found = since(&live, query.split('\'').nth(1).expect("a moment"));
+            let page: Vec<_> = found.into_iter().skip(number("STARTPOSITION") - 1).take(number("MAXRESULTS")).collect();
+            testing::json(200, json!({ "QueryResponse": { "Invoice": page } }))
+        });
+        host.config = json!({ "realm-id": "1" });
+        let begin = "2999-01-01T00:00:00Z";
+        sweep(&mut host, "invoices", Some(json!({ "since": begin, "floor": begin, "taken": 0, "first": false })), 495);
+        let ids: std::collections::BTreeSet<_> = host.events.iter().map(|event| event["subject"].to_string()).collect();
+        let last = types(&host).iter().filter(|kind| **kind == "invoice.voided").count();
+        assert_eq!((ids.len(), last), (1005 + deleted, deleted), "{together} in a second");
+    }
 }
