@@ -236,8 +236,7 @@ async fn of_many_that_write_at_once_each_finds_out_whether_it_still_has_its_run(
     let taken = claim(&store, "b", later, 1).await.remove(0);
     let (stale, others): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| run.id == taken.id);
     let intend = |run: &ClaimedRun| store.intend(intent(run, later));
-    let (stale_one, own, first, second) =
-        tokio::join!(intend(&stale[0]), intend(&taken), intend(&others[0]), intend(&others[1]));
+    let (stale_one, own, first, second) = tokio::join!(intend(&stale[0]), intend(&taken), intend(&others[0]), intend(&others[1]));
     assert!(matches!(stale_one, Err(StoreError::Fenced)), "{stale_one:?}");
     for held in [own, first, second] {
         held.expect("who has the lease may intend");
@@ -282,7 +281,10 @@ async fn of_events_that_come_at_once_the_first_of_an_identity_is_taken_in() {
     let runs = |eid: &'static str| async { store.runs(eid).await.expect("the store works").len() };
     assert_eq!((runs("e00001").await, runs("e00002").await, runs("e00003").await, runs("e00004").await), (1, 1, 1, 1));
     assert!(store.event("again").await.expect("the store works").is_none());
-    assert_eq!(claim(&store, "a", start(), 10).await.iter().map(|run| run.eid.as_str()).collect::<Vec<_>>(), ["e00001", "e00002", "e00003", "e00004"]);
+    assert_eq!(
+        claim(&store, "a", start(), 10).await.iter().map(|run| run.eid.as_str()).collect::<Vec<_>>(),
+        ["e00001", "e00002", "e00003", "e00004"]
+    );
 }
 
 impl EffectRow {

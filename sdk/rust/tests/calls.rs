@@ -172,9 +172,9 @@ impl Connector for Told {
 #[test]
 fn an_undo_is_told_what_is_known_of_each_write() {
     let told = |answers: &[u16]| {
-        let mut left = answers.to_vec().into_iter();
+        let mut left = std::collections::VecDeque::from(answers.to_vec());
         let mut host = Host::new(move |_| {
-            left.next().filter(|status| *status > 0).map(|status| testing::text(status, "")).ok_or(NoAnswer::Timeout("late".into()))
+            left.pop_front().filter(|status| *status > 0).map(|status| testing::text(status, "")).ok_or(NoAnswer::Timeout("late".into()))
         });
         for attempt in 1..=answers.len() {
             host.attempt = attempt as u32;
