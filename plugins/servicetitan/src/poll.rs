@@ -20,10 +20,12 @@ pub struct Cursor {
     last: Option<(u64, String)>,
     /// Whether this is still the first sweep, which brings in what is there.
     first: bool,
+    /// The newest change of its first page: what routes write back to jobs in answer to them is later, and not what was there.
+    there: Option<String>,
 }
 
 pub fn poll(poll: Poll<Cursor>, cx: &SourceContext<Config>) -> Result<Page<Cursor>, Failure> {
-    let mut cursor = poll.cursor.unwrap_or_else(|| Cursor { from: cx.since.clone(), told: 0, last: None, first: true });
+    let mut cursor = poll.cursor.unwrap_or_else(|| Cursor { from: cx.since.clone(), told: 0, last: None, first: true, there: None });
     let mut request = get(&cx.config, "jpm", "export/jobs").query("includeRecentChanges", true);
     if let Some(from) = &cursor.from {
         request = request.query("from", from);
@@ -39,12 +41,16 @@ pub fn poll(poll: Poll<Cursor>, cx: &SourceContext<Config>) -> Result<Page<Curso
     if let Some(last) = &cursor.last {
         cursor.told = jobs.iter().position(|job| version(job).as_ref() == Some(last)).map_or(0, |place| place + 1);
     }
+    if cursor.first && cursor.there.is_none() {
+        cursor.there = jobs.iter().filter_map(changed).max().map(str::to_owned);
+    }
     let here: Vec<Value> = jobs.iter().skip(cursor.told).take(limit).cloned().collect();
     let rest = jobs.len().saturating_sub(cursor.told + here.len());
     cursor.told += here.len();
     cursor.last = here.last().and_then(version);
     for (record, job) in here.iter().zip(gather(&cx.config, &here)?) {
-        match job.and_then(|job| look::job(job, cursor.first)) {
+        let was_there = cursor.first && changed(record) <= cursor.there.as_deref();
+        match job.and_then(|job| look::job(job, was_there)) {
             Ok(event) => page.events.extend(event),
             Err(failure) if failure.kind == FailureKind::Rejected => {
                 page.set_aside.push(SetAside { record: record.clone(), reason: failure.reason })
@@ -59,12 +65,18 @@ pub fn poll(poll: Poll<Cursor>, cx: &SourceContext<Config>) -> Result<Page<Curso
         cursor.from = answer["continueFrom"].as_str().map(str::to_owned).or(cursor.from);
         (cursor.told, cursor.last) = (0, None);
         cursor.first &= page.more;
+        cursor.there = cursor.there.filter(|_| cursor.first);
     }
     page.next_cursor = Some(cursor);
     Ok(page)
 }
 
+/// When a job was last changed.
+fn changed(job: &Value) -> Option<&str> {
+    job["modifiedOn"].as_str()
+}
+
 /// A job in the version that it is in.
 fn version(job: &Value) -> Option<(u64, String)> {
-    Some((job["id"].as_u64()?, job["modifiedOn"].as_str()?.to_owned()))
+    Some((job["id"].as_u64()?, changed(job)?.to_owned()))
 }

@@ -55,6 +55,10 @@ pub fn poll(entity: &Entity, poll: Poll<Cursor>, cx: &SourceContext<Config>) -> 
     let found = if captures { capture(entity, &cursor, limit, &cx.config)? } else { query(entity, &cursor, limit, &cx.config)? };
 
     let mut page = Page { more: found.more, ..Page::default() };
+    if found.whole && !cursor.whole {
+        // Capture gives the moment anew, from its first record.
+        cursor.taken = 0;
+    }
     cursor.whole = found.whole;
     for record in found.records {
         let live = record["status"] != "Deleted";

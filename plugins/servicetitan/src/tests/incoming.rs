@@ -54,6 +54,32 @@ fn a_job_that_changes_while_its_page_is_read_hides_no_other() {
     }
 }
 
+/// A route that writes each job back as soon as it comes in: all of them go to the end of the page under way, again and again.
+#[test]
+fn a_first_sweep_ends_though_routes_write_back_to_its_jobs() {
+    let far_end = FarEnd::start();
+    for number in 0..6 {
+        far_end.edit(Value::Null, json!({ "summary": format!("Job {number}") }));
+    }
+    let mut host = far_end.host(json!({}));
+    let mut cursor = None;
+    for polls in 1.. {
+        let before = host.events.len();
+        let page = host.poll::<ServiceTitan>("jobs", cursor, 2).expect("a page");
+        let told: Vec<String> = host.events[before..].iter().map(|event| event["subject"].as_str().expect("an id").to_owned()).collect();
+        for id in told {
+            host.insist::<ServiceTitan>("update-job", &json!({ "job_id": id, "description": "Seen" }));
+        }
+        cursor = page.next_cursor;
+        if !page.more {
+            break;
+        }
+        assert!(polls < 30, "the sweep has told {} events and does not end", host.events.len());
+    }
+    let ids: std::collections::BTreeSet<_> = host.events.iter().map(|event| event["subject"].to_string()).collect();
+    assert_eq!((ids.len(), host.events.len()), (6, 6), "each once");
+}
+
 #[test]
 fn what_happens_to_a_job_comes_in_and_what_we_do_does_not() {
     let far_end = FarEnd::start();
