@@ -72,10 +72,14 @@ pub fn shown_secret(how: &Verify, delivery: &Delivery<'_>) -> Option<String> {
     }
 }
 
+/// A key that is shorter is what people choose, and may be a word of any text: masked, it would change what plugins read. Bytes.
+const SHORTEST_KEY: usize = 16;
+
 /// What nobody is to see of the keys that deliveries are signed with: as they are written and as they are used. Not of the secrets that every delivery
 /// shows: people choose them, and some are words that stand in any text.
 pub fn hidden(how: &Verify, secrets: &[Secret]) -> Hidden {
     let mut hidden = Hidden::default();
+    let secrets: Vec<&Secret> = secrets.iter().filter(|secret| secret.expose().len() >= SHORTEST_KEY).collect();
     let mut key = |secret: &Secret, bytes: Result<Zeroizing<Vec<u8>>, Refused>| match bytes {
         Ok(bytes) => hidden.key(secret, &bytes),
         // No key of the scheme: it signs nothing, and is a secret all the same.

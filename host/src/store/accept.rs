@@ -183,11 +183,7 @@ async fn at_once<'e>(connection: &mut Connection, events: &[&'e NewEvent]) -> Re
     if changed.iter().take(count).sum::<u64>() < events.len() as u64 {
         return known(connection, events).await;
     }
-    let runs = events.iter().map(|event| event.runs.len()).sum::<usize>();
-    // Behind the identities and the events.
-    if changed.iter().skip(2 * count).take(runs.div_ceil(ROWS)).sum::<u64>() < runs as u64 {
-        return Err(StoreError::invalid("the runs of an event", "one of their ids is another run's"));
-    }
+    has_all_runs(events, &changed[count..])?;
     Ok(HashMap::new())
 }
 
@@ -203,7 +199,8 @@ async fn one_by_one<'e>(connection: &mut Connection, events: &[&'e NewEvent]) ->
     let fresh: Vec<&NewEvent> = events.iter().copied().filter(|event| new.contains(&event.eid)).collect();
     let mut script = Script::default();
     insert_new(&mut script, &fresh);
-    script.counts(connection).await.map_err(doing())?;
+    let changed = script.counts(connection).await.map_err(doing())?;
+    has_all_runs(&fresh, &changed)?;
     // A run behind another of the same key is not due: whoever ends the one before makes it so.
     let mut first = HashSet::new();
     for run in fresh.iter().flat_map(|event| &event.runs).filter(|run| run.order_key.is_some() && run.dead.is_none()) {
@@ -230,10 +227,18 @@ async fn known<'e>(connection: &mut Connection, events: &[&'e NewEvent]) -> Resu
     for events in events.chunks(ROWS) {
         let mut look = sql("select v.column1, seen.eid, seen.digest from ");
         look.push_table(events, |event| [Value::from(&event.eid), (&event.source).into(), (&event.id).into()]);
-        look.push(" v cross join seen where seen.source = v.column2 and seen.id = v.column3 and seen.eid <> v.column1");
+        look.push(" v cross join seen where seen.source = v.column2 and seen.id = v.column3");
         let rows = look.fetch_all(&mut *connection).await.map_err(StoreError::doing("look up duplicates"))?;
         let mut originals: HashMap<String, (String, Vec<u8>)> = rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
-        known.extend(events.iter().filter_map(|event| Some((event.eid.as_str(), originals.remove(&event.eid)?))));
+        for event in events {
+            let Some(original) = originals.remove(&event.eid) else {
+                // Its identity was there when the event came, and another host has forgotten it since.
+                return Err(StoreError::Unavailable(format!("the identity of event {} ended meanwhile", event.id)));
+            };
+            if original.0 != event.eid {
+                known.insert(event.eid.as_str(), original);
+            }
+        }
     }
     Ok(known)
 }
@@ -276,6 +281,16 @@ fn insert_new(script: &mut Script, events: &[&NewEvent]) {
     events.chunks(ROWS).for_each(|rows| script.add(event_rows(rows)));
     runs.chunks(ROWS).for_each(|rows| script.add(run_rows(rows)));
     events.chunks(ROWS).for_each(|rows| script.add(wait::arrive(rows)));
+}
+
+/// What [`insert_new`] has changed of events that are all new.
+fn has_all_runs(events: &[&NewEvent], changed: &[u64]) -> Result<(), StoreError> {
+    let runs = events.iter().map(|event| event.runs.len()).sum::<usize>();
+    let behind_events = changed.iter().skip(events.len().div_ceil(ROWS));
+    match behind_events.take(runs.div_ceil(ROWS)).sum::<u64>() == runs as u64 {
+        true => Ok(()),
+        false => Err(StoreError::invalid("the runs of an event", "one of their ids is another run's")),
+    }
 }
 
 fn event_rows(rows: &[&NewEvent]) -> Statement {

@@ -4,10 +4,10 @@
 //! So those that wait for the same transaction need neither each other's order nor statements of their own. Their rows are given as a table of values that
 //! is joined with `run`: a row of a stale worker joins nothing. Numbers of rows are powers of two, filled up with nulls, so that statements are few and stay prepared.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::accept::{self, Accepted, NewEvent};
-use super::effect::{EffectRow, Intent};
+use super::effect::{EffectId, EffectRow, Intent};
 use super::run::{self, AttemptEnd, RunSettlement, StepValue};
 use super::sql::{Connection, Dialect, Script, Statement, Value, sql};
 use super::{StoreError, millis};
@@ -15,6 +15,8 @@ use crate::crash::{Crash, Point};
 
 /// Most rows of one statement: 21 columns of each stay far below the limit on bound values.
 const ROWS: usize = 64;
+/// Most bytes of answers in one statement, unless a single one is longer.
+const BYTES: usize = 16 << 20;
 /// The rows whose worker still has the run: columns 1 and 2 are its id and the fence of the lease.
 const HELD: &str = " v cross join run where run.id = v.column1 and run.fence = v.column2 and run.ended_at is null";
 
@@ -40,7 +42,10 @@ pub(super) struct Group<'a> {
     intents: Vec<&'a Intent>,
     outcomes: Vec<(i64, &'a EffectRow)>,
     settlements: Vec<&'a RunSettlement>,
+    /// Runs of the settlements.
     settled: HashSet<&'a str>,
+    /// Writes of the outcomes.
+    ended: HashSet<&'a EffectId>,
 }
 
 /// What became of a group.
@@ -63,8 +68,13 @@ impl<'a> Group<'a> {
         match write {
             // The settlement may have ended the run.
             Joint::Intent(intent) if self.settled.contains(intent.effect.run.as_str()) => return false,
+            // It is the same write once more.
+            Joint::Intent(intent) if self.ended.contains(&intent.effect.id) => return false,
             Joint::Intent(intent) => self.intents.push(intent),
-            Joint::Outcome { fence, effect } => self.outcomes.push((*fence, effect)),
+            Joint::Outcome { fence, effect } => {
+                self.ended.insert(&effect.id);
+                self.outcomes.push((*fence, effect));
+            }
             Joint::Settlement(settlement) if !self.settled.insert(&settlement.run) => return false,
             Joint::Settlement(settlement) => self.settlements.push(settlement),
         }
@@ -100,13 +110,14 @@ impl<'a> Group<'a> {
         if connection.dialect() == Dialect::Postgres {
             let intents = self.intents.iter().map(|intent| (intent.effect.run.as_str(), intent.fence));
             let settlements = self.settlements.iter().map(|settlement| (settlement.run.as_str(), settlement.fence));
-            hold(connection, &intents.chain(settlements).collect::<Vec<_>>()).await?;
+            let runs: BTreeSet<(&str, i64)> = intents.chain(settlements).collect();
+            hold(connection, &runs.into_iter().collect::<Vec<_>>()).await?;
         }
         for intents in self.intents.chunks(ROWS) {
             let changed = intend(intents).run(connection).await.map_err(StoreError::doing("journal a write"))?;
             all(changed, intents.len())?;
         }
-        for outcomes in self.outcomes.chunks(ROWS) {
+        for outcomes in pieces(&self.outcomes) {
             record(outcomes).execute(&mut *connection).await.map_err(StoreError::doing("record the outcome of a write"))?;
         }
         for settlements in self.settlements.chunks(ROWS) {
@@ -121,12 +132,29 @@ impl<'a> Group<'a> {
     }
 }
 
+/// As many outcomes as one statement takes: by rows, and by the bytes of their answers.
+fn pieces<'o, 'e>(outcomes: &'o [(i64, &'e EffectRow)]) -> Vec<&'o [(i64, &'e EffectRow)]> {
+    let bytes = |effect: &EffectRow| effect.response_body.as_ref().map_or(0, Vec::len);
+    let (mut pieces, mut from, mut size) = (Vec::new(), 0, 0);
+    for (place, (_, effect)) in outcomes.iter().enumerate() {
+        if place > from && (place - from == ROWS || size + bytes(effect) > BYTES) {
+            pieces.push(&outcomes[from..place]);
+            (from, size) = (place, 0);
+        }
+        size += bytes(effect);
+    }
+    if from < outcomes.len() {
+        pieces.push(&outcomes[from..]);
+    }
+    pieces
+}
+
 /// Each row of the last statement was written.
 fn all(changed: u64, rows: usize) -> Result<(), StoreError> {
     if changed == rows as u64 { Ok(()) } else { Err(StoreError::Fenced) }
 }
 
-/// From here to the commit nobody can claim or cancel these runs: where hosts share a database, in one order for all of them.
+/// From here to the commit nobody can claim or cancel these runs, which come in the order of their ids: on all hosts the same.
 async fn hold(connection: &mut Connection, runs: &[(&str, i64)]) -> Result<(), StoreError> {
     for runs in runs.chunks(ROWS) {
         let mut hold = sql("select run.id from ");
@@ -247,12 +275,15 @@ fn record(outcomes: &[(i64, &EffectRow)]) -> Statement {
             (&effect.response_headers).into(),
             (&effect.response_body).into(),
             effect.duration_ms.into(),
+            effect.attempt.into(),
+            effect.seq.into(),
         ]
     });
+    // Of one that is about to leave again since then it says nothing any more.
     update.push(
         " v where effect.root = v.column3 and effect.step = v.column4 and effect.round = v.column5 and effect.undos = v.column6 \
          and effect.identity = v.column7 and effect.generation = v.column8 and effect.run = v.column1 \
-         and exists (select 1 from run where run.id = v.column1 and run.fence = v.column2)",
+         and effect.attempt = v.column15 and effect.seq = v.column16 and exists (select 1 from run where run.id = v.column1 and run.fence = v.column2)",
     );
     update
 }

@@ -20,8 +20,8 @@ const READ: Duration = Duration::from_secs(60);
 
 /// Takes the lock now rather than with the first write, where it could no longer wait for it.
 const BEGIN: &str = "begin immediate; ";
-/// Statements of a connection to a file that stay prepared.
-const PREPARED: usize = 256;
+/// Statements of a connection that stay prepared: one text for each number of rows.
+const PREPARED: usize = 512;
 
 /// Which language a database speaks where the two differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -506,7 +506,11 @@ impl Connection {
 
     /// To a server.
     pub(super) async fn to_server(options: &PgConnectOptions) -> Result<Connection, sqlx::Error> {
-        Ok(Connection { wire: Wire::Postgres(Box::new(options.connect().await?)), news: Vec::new(), begins: false })
+        Ok(Connection {
+            wire: Wire::Postgres(Box::new(options.clone().statement_cache_capacity(PREPARED).connect().await?)),
+            news: Vec::new(),
+            begins: false,
+        })
     }
 
     /// Its dialect.

@@ -259,6 +259,31 @@ async fn of_many_that_write_at_once_each_finds_out_whether_it_still_has_its_run(
     assert_eq!(store.verify().await.expect("the store works"), Vec::new());
 }
 
+/// A write that was refused for a while leaves again before anybody has flushed that it was.
+#[tokio::test]
+async fn a_write_that_leaves_again_is_about_to_leave_whatever_its_last_outcome_was() {
+    let House { store, _folder } = house().await;
+    store.accept(vec![event(1, None, start())]).await.expect("the store works");
+    let run = claim(&store, "a", start(), 1).await.remove(0);
+    let first = intent(&run, start());
+    let mut failed = first.effect.clone();
+    (failed.state, failed.status) = (EffectState::Failed, Some(429));
+    let mut again = first.clone();
+    (again.opening, again.effect.seq) = (None, first.effect.seq + 1);
+    store.intend(first).await.expect("it may leave");
+    let (outcome, intended) = tokio::join!(store.outcome(run.fence, failed.clone()), store.intend(again.clone()));
+    intended.expect("it may leave again");
+    store.confirm(outcome.expect("queued")).await.expect("recorded");
+    let state = async || store.journal(&run.root, &run.id, "s", 0, "p").await.expect("the store works").effects.remove(0).state;
+    assert_eq!(state().await, EffectState::Intent, "a crash now leaves it in doubt");
+    let mut done = again.effect;
+    (done.state, done.status) = (EffectState::Done, Some(201));
+    store.confirm(store.outcome(run.fence, done).await.expect("queued")).await.expect("recorded");
+    // One that was lost with a connection is recorded late.
+    store.confirm(store.outcome(run.fence, failed).await.expect("queued")).await.expect("recorded");
+    assert_eq!(state().await, EffectState::Done);
+}
+
 #[tokio::test]
 async fn of_events_that_come_at_once_the_first_of_an_identity_is_taken_in() {
     let House { store, _folder } = house().await;

@@ -335,7 +335,7 @@ async fn together(link: &mut Link, jobs: &mut [Job]) -> Result<Done, Failed> {
     if done.is_ok() {
         link.figures.commits.observe(began.elapsed().as_secs_f64());
         link.figures.writes.observe(writes as f64);
-    } else {
+    } else if !matches!(done, Err(Failed::Write(StoreError::Fenced))) {
         link.figures.failures.inc();
     }
     if !usable {
