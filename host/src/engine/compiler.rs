@@ -17,6 +17,8 @@ use crate::config;
 pub const VERB: &str = "compile-component";
 /// Name of the program that has it.
 const PROGRAM: &str = "sangam";
+/// Has jemalloc ask for memory when it needs it rather than ahead: all that it has asked for counts against the bound.
+const MALLOC: (&str, &str) = ("MALLOC_CONF", "retain:false,narenas:1");
 /// Lets everything else go first.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 15;
@@ -78,7 +80,14 @@ impl Compiler {
         let program = if cfg!(target_os = "linux") { "/proc/self/exe".into() } else { std::env::current_exe()? };
         let mut command = tokio::process::Command::new(program);
         command.arg(VERB).arg(self.limits.compile_memory.to_string()).arg(self.limits.compile_time.as_secs().saturating_add(1).to_string());
-        command.env_clear().current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+            .env_clear()
+            .env(MALLOC.0, MALLOC.1)
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
         let mut child = command.spawn()?;
         if let Some(mut input) = child.stdin.take() {
             // One that has ended already says why itself.
