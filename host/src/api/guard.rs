@@ -5,11 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{Request, State};
-use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::extract::Request;
+use axum::http::{Extensions, HeaderMap, Method, StatusCode, header};
 use bytes::BytesMut;
 use futures::StreamExt as _;
 use serde_json::json;
@@ -31,24 +28,20 @@ const OWN_PAGE: &str = "sangam-request";
 const MOST_SURPLUS: usize = 8 << 20;
 
 /// Lets a request through whose sender may do what it asks for. Handlers find the [`Caller`] among its extensions.
-pub(super) async fn authorize(
-    State((runtime, needs)): State<(Arc<Runtime>, Needs)>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
-    let (mut parts, body) = request.into_parts();
-    let caller = caller(&runtime, &parts).await?;
+pub(super) async fn authorize(runtime: &Runtime, needs: Needs, request: &mut Request) -> Result<(), Problem> {
+    let caller = caller(runtime, request.method(), request.headers(), request.extensions()).await?;
     if let Needs::A(permission) = needs
         && !caller.may(permission)
     {
         runtime.refusals.requests.note(Some(caller.address));
         return Err(not_included(&caller, permission));
     }
-    parts.extensions.insert(if caller.may(Permission::Personal) { Sees::All(Arc::new(caller.by())) } else { Sees::Unmarked });
+    let extensions = request.extensions_mut();
+    extensions.insert(if caller.may(Permission::Personal) { Sees::All(Arc::new(caller.by())) } else { Sees::Unmarked });
     // For handlers whose acts are put on record.
-    parts.extensions.insert(caller.by());
-    parts.extensions.insert(caller);
-    Ok(next.run(Request::from_parts(parts, body)).await)
+    extensions.insert(caller.by());
+    extensions.insert(caller);
+    Ok(())
 }
 
 fn not_included(caller: &Caller, permission: Permission) -> Problem {
@@ -58,19 +51,18 @@ fn not_included(caller: &Caller, permission: Permission) -> Problem {
 }
 
 /// Who asks.
-async fn caller(runtime: &Runtime, request: &Parts) -> Result<Caller, Problem> {
-    let address = address_of(runtime, &request.headers, &request.extensions);
+async fn caller(runtime: &Runtime, method: &Method, headers: &HeaderMap, extensions: &Extensions) -> Result<Caller, Problem> {
+    let address = address_of(runtime, headers, extensions);
     if runtime.server.access == Access::Open {
         return Ok(Caller { who: Who::Anyone, role: Role::Admin, personal: true, address, expires_at: None, sources: Vec::new() });
     }
-    let headers = &request.headers;
     if let Some(token) = bearer(headers) {
         return by_token(runtime, token, address).await;
     }
     if let Some(cookie) = cookie::session(headers, &runtime.server)
         && runtime.gate.login.is_some()
     {
-        return by_session(runtime, cookie, address, request).await;
+        return by_session(runtime, cookie, address, method, headers).await;
     }
     let how = match runtime.gate.login {
         Some(_) => "log in at /login, or send an API token as `Authorization: Bearer …`; `sangam token create` makes one",
@@ -130,7 +122,7 @@ async fn by_token(runtime: &Runtime, token: &str, address: IpAddr) -> Result<Cal
     }
 }
 
-async fn by_session(runtime: &Runtime, text: &str, address: IpAddr, request: &Parts) -> Result<Caller, Problem> {
+async fn by_session(runtime: &Runtime, text: &str, address: IpAddr, method: &Method, headers: &HeaderMap) -> Result<Caller, Problem> {
     let (now, gate) = (runtime.clock.now(), &runtime.gate);
     let Some(login) = &gate.login else {
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "nobody can log in at this host"));
@@ -145,14 +137,14 @@ async fn by_session(runtime: &Runtime, text: &str, address: IpAddr, request: &Pa
         return Err(unknown(runtime, "you are not logged in any more: log in at /login"));
     };
     gate.uses.session(digest, &row.id, now);
-    if !site::is_safe(&request.method) {
-        is_of_our_page(&request.headers)?;
+    if !site::is_safe(method) {
+        is_of_our_page(headers)?;
     }
     let who = Who::Person { session: row.id, subject: row.subject, name: row.name };
     Ok(Caller { who, role: row.role, personal: false, address, expires_at: Some(row.expires_at), sources: Vec::new() })
 }
 
-/// A browser sends the cookie by itself: what changes something must come from a page of ours. [`site::same_site`] has seen to it that an `Origin`,
+/// A browser sends the cookie by itself: what changes something must come from a page of ours. [`site::Site::check`] has seen to it that an `Origin`,
 /// if there is one, is our own.
 fn is_of_our_page(headers: &HeaderMap) -> Result<(), Problem> {
     let is_same_origin = headers.contains_key(header::ORIGIN) || headers.get("sec-fetch-site").is_some_and(|value| value == "same-origin");
@@ -200,10 +192,10 @@ pub(super) struct Body {
 }
 
 /// Reads the whole body before the handler runs: a slow one holds nothing but its own connection, and that not for long.
-pub(super) async fn whole_body(State(bounds): State<Body>, request: Request, next: Next) -> Result<Response, Problem> {
+pub(super) async fn whole_body(bounds: Body, request: Request) -> Result<Request, Problem> {
     let (parts, body) = request.into_parts();
     let body = read_whole(body, bounds.most, bounds.time, "server.max-event-size").await?;
-    Ok(next.run(Request::from_parts(parts, body.into())).await)
+    Ok(Request::from_parts(parts, body.into()))
 }
 
 /// Reads a whole body within a time. `option`: what bounds its size.

@@ -8,6 +8,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::problem;
 use crate::config::Server;
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -25,9 +26,9 @@ impl Headers {
     }
 }
 
-/// Adds them; one that a handler has set itself stays.
-pub(super) async fn add(State(own): State<Headers>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+/// Adds them; one that a handler has set itself stays. Errors of extractors become problem documents before that.
+pub(super) async fn finish(State(own): State<Headers>, request: Request, next: Next) -> Response {
+    let mut response = problem::explained(next.run(request).await).await;
     let mut set = |name: HeaderName, value: &'static str| {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     };

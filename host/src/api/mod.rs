@@ -14,6 +14,7 @@ mod dead_letter_groups;
 mod dead_letters;
 mod decide;
 mod document;
+mod door;
 mod dry_run;
 mod dry_run_form;
 mod event_form;

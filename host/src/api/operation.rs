@@ -320,13 +320,10 @@ described!(A, B, C, D, E);
 described!(A, B, C, D, E, G);
 described!(A, B, C, D, E, G, H);
 
-/// Makes the handler of a way for a host.
-type Made = Box<dyn FnOnce(&Arc<Runtime>) -> MethodRouter<Arc<Runtime>>>;
-
 /// A handler with what its types say.
 pub(super) struct Handled {
     pub(super) method: Method,
-    pub(super) made: Made,
+    pub(super) handler: MethodRouter<Arc<Runtime>>,
     pub(super) shape: Shape,
 }
 
@@ -345,7 +342,7 @@ where
     H: Handler<T, Arc<Runtime>> + Described<D>,
     T: 'static,
 {
-    Handled { method: Method::Get, made: Box::new(move |_| routing::get(handler)), shape: H::shape() }
+    Handled { method: Method::Get, handler: routing::get(handler), shape: H::shape() }
 }
 
 /// Answers POST.
@@ -354,15 +351,7 @@ where
     H: Handler<T, Arc<Runtime>> + Described<D>,
     T: 'static,
 {
-    post_with(handler, |_, handler| routing::post(handler))
-}
-
-/// Answers POST, made in a way of its own.
-pub(super) fn post_with<H, D>(handler: H, made: fn(&Arc<Runtime>, H) -> MethodRouter<Arc<Runtime>>) -> Handled
-where
-    H: Described<D> + 'static,
-{
-    Handled { method: Method::Post, made: Box::new(move |runtime| made(runtime, handler)), shape: H::shape() }
+    Handled { method: Method::Post, handler: routing::post(handler), shape: H::shape() }
 }
 
 /// Answers whatever is asked.
@@ -371,5 +360,5 @@ where
     H: Handler<T, Arc<Runtime>> + Described<D>,
     T: 'static,
 {
-    Handled { method: Method::Any, made: Box::new(move |_| routing::any(handler)), shape: H::shape() }
+    Handled { method: Method::Any, handler: routing::any(handler), shape: H::shape() }
 }

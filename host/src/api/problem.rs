@@ -8,7 +8,6 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
@@ -183,8 +182,7 @@ pub(super) fn method_not_allowed(request: &Request, methods: &str) -> Response {
 }
 
 /// Turns plain-text errors, such as those of axum's extractors, into problem documents.
-pub(super) async fn explain(request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
+pub(super) async fn explained(response: Response) -> Response {
     let status = response.status();
     let is_ours = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().ends_with(b"json"));
     let is_ours = is_ours || response.extensions().get::<AsItIs>().is_some();

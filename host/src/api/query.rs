@@ -1,24 +1,20 @@
 //! Keys of a query that a way does not take are refused, with the nearest that it takes: one that is misspelt would filter nothing.
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::extract::Request;
 
 use super::Problem;
 use crate::config;
 
 /// Lets a request through whose query has only known keys.
-pub(super) async fn known_keys(State(known): State<Arc<[String]>>, request: Request, next: Next) -> Result<Response, Problem> {
+pub(super) fn known_keys(known: &[String], request: &Request) -> Result<(), Problem> {
     if let Some(query) = request.uri().query() {
         for (key, _) in url::form_urlencoded::parse(query.as_bytes()) {
             if !known.iter().any(|name| *name == key) {
-                return Err(unknown(&key, &known));
+                return Err(unknown(&key, known));
             }
         }
     }
-    Ok(next.run(request).await)
+    Ok(())
 }
 
 fn unknown(key: &str, known: &[String]) -> Problem {

@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{self, MethodRouter};
-use axum::{Extension, Router};
+use axum::middleware::from_fn_with_state;
+use axum::routing::MethodRouter;
 
-use super::operation::{Handled, Method, Operation, Tag, any, aside, get, op, post, post_with};
-use super::site::{self, Site};
+use super::door::{self, Door};
+use super::operation::{Handled, Method, Operation, Shape, Tag, any, aside, get, op, post};
+use super::site::Site;
 use super::{
     access_form, audit, bulk_replay, connect, console, credentials, data, dead_letter_groups, dead_letters, decide, events, flow, guard,
-    headers, login, me, now, openapi, overview, plugins, problem, query, replay, revisions, route, sent, sessions, source_orders, sources,
-    stream, system, tokens, try_out, webhooks,
+    headers, login, me, now, openapi, overview, plugins, problem, replay, revisions, route, sent, sessions, source_orders, sources, stream,
+    system, tokens, try_out, webhooks,
 };
 use crate::credentials::Permission;
 use crate::ingress;
@@ -48,6 +49,13 @@ pub(super) enum Needs {
     Somebody,
     /// A permission.
     A(Permission),
+}
+
+impl Needs {
+    /// Whether somebody has to be known before a handler runs.
+    pub(super) fn names_somebody(self) -> bool {
+        matches!(self, Needs::Somebody | Needs::A(_))
+    }
 }
 
 /// One way in.
@@ -115,7 +123,7 @@ pub(super) fn ways() -> Vec<Way> {
         way("/v1/stream", A(Read), get(stream::stream),
             op("followStream", Tag::Operations, "What happens, as it happens").about(STREAM).header("last-event-id", "Id of the last event that was read.")
                 .answers_text(StatusCode::OK, "text/event-stream", "Server-sent events, until the host stops or who reads may not any more.")),
-        way("/v1/events", A(Send), events_in(),
+        way("/v1/events", A(Send), post(ingress::post_events),
             op("sendEvents", Tag::Events, "Takes events in: CloudEvents 1.0, structured, binary or batched").about(SEND)
                 .header("ce-specversion", "Binary mode: 1.0.").header("ce-id", "Binary mode: its id.").header("ce-source", "Binary mode: its source, a URI reference.")
                 .header("ce-type", "Binary mode: its type.").header("ce-time", "Binary mode: when it happened, RFC 3339.").header("ce-subject", "Binary mode: what it is about.")
@@ -234,15 +242,6 @@ pub(super) fn ways() -> Vec<Way> {
     ]
 }
 
-/// `POST /v1/events`: room is made before a body is read, and given back by the handler.
-fn events_in() -> Handled {
-    post_with(ingress::post_events, |runtime, handler| {
-        let body = guard::Body { most: runtime.server.max_event_size, time: runtime.server.connections.body_timeout };
-        let handler = routing::post(handler).route_layer(from_fn_with_state(body, guard::whole_body));
-        handler.route_layer(from_fn_with_state(runtime.clone(), ingress::admit))
-    })
-}
-
 /// A path with all that is answered there.
 struct Place {
     handler: MethodRouter<Arc<Runtime>>,
@@ -252,27 +251,19 @@ struct Place {
 
 /// Everything the host answers.
 pub fn router(runtime: Arc<Runtime>) -> Router {
-    let order = guard::Body { most: MAX_ORDER, time: runtime.server.connections.body_timeout };
     let site = Arc::new(Site::of(&runtime.server));
+    let door = |needs: Needs, method: Method, shape: &Shape| {
+        let is_intake = needs == Needs::A(Permission::Send) && method == Method::Post;
+        let most = if is_intake { runtime.server.max_event_size } else { MAX_ORDER };
+        let body = guard::Body { most, time: runtime.server.connections.body_timeout };
+        Arc::new(Door { runtime: runtime.clone(), site: site.clone(), needs, keys: openapi::keys_of(shape), body, is_intake })
+    };
     let mut places: BTreeMap<&'static str, Place> = BTreeMap::new();
     for Way { path, needs, handled, .. } in ways() {
-        let Handled { method, made, shape } = handled;
-        let mut handler = made(&runtime);
-        let is_guarded = !matches!(needs, Needs::Nothing | Needs::SameSite | Needs::Proof);
-        if is_guarded {
-            let known: Arc<[String]> = openapi::keys_of(&shape).into();
-            handler = handler.route_layer(from_fn_with_state(known, query::known_keys));
-        }
-        // Events and deliveries come with limits of their own.
-        if path != "/v1/events" && needs != Needs::Proof {
-            handler = handler.route_layer(from_fn_with_state(order, guard::whole_body));
-        }
-        if is_guarded {
-            handler = handler.route_layer(from_fn_with_state((runtime.clone(), needs), guard::authorize));
-        }
-        if !matches!(needs, Needs::Nothing | Needs::Proof) {
-            handler = handler.route_layer(from_fn_with_state(site.clone(), site::same_site));
-        }
+        let Handled { method, handler, shape } = handled;
+        // Who brings proof finds limits of their own behind it.
+        let handler =
+            if needs == Needs::Proof { handler } else { handler.route_layer(from_fn_with_state(door(needs, method, &shape), door::pass)) };
         let place = places.remove(path);
         let before = place.as_ref().and_then(|place| place.methods.clone()).unwrap_or_default();
         let methods = match method {
@@ -298,9 +289,6 @@ pub fn router(runtime: Arc<Runtime>) -> Router {
         .fallback(console::elsewhere)
         // Bodies are bounded above, with their time.
         .layer(DefaultBodyLimit::disable())
-        // Errors of extractors become problem documents too.
-        .layer(from_fn(problem::explain))
-        .layer(Extension(Arc::new(console::Console::packed())))
-        .layer(from_fn_with_state(headers::Headers::of(&runtime.server), headers::add))
+        .layer(from_fn_with_state(headers::Headers::of(&runtime.server), headers::finish))
         .with_state(runtime)
 }

@@ -3,13 +3,10 @@
 //! A browser can be made to ask this host in three ways: by a name that was rebound to its address (foreign `Host`), by a page elsewhere (foreign
 //! `Origin`, `Sec-Fetch-Site`), and by a form, whose content types need no permission of ours. A program that is no browser sends none of these.
 
-use std::net::IpAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::Response;
 use url::Url;
 
 use super::Problem;
@@ -29,37 +26,39 @@ impl Site {
     pub(super) fn of(server: &Server) -> Site {
         Site { public: server.public_url.as_deref().and_then(|url| Url::parse(url).ok()) }
     }
-}
 
-/// Lets a request through that no foreign page can have caused.
-pub(super) async fn same_site(State(site): State<Arc<Site>>, request: Request, next: Next) -> Result<Response, Problem> {
-    let host = asked_host(&request).ok_or_else(|| forbidden("a request names its host once, in one `Host` header"))?;
-    if !known_host(&host, site.public.as_ref()) {
-        return Err(forbidden(format!("host {host:?} is not this host's name; ask for localhost, an address, or set server.public-url")));
-    }
-    let headers = request.headers();
-    let is_encrypted = request.extensions().get::<Peer>().is_some_and(|peer| peer.is_encrypted);
-    for origin in headers.get_all(header::ORIGIN) {
-        let origin = origin.to_str().unwrap_or("");
-        if !is_own(origin, &host, is_encrypted, site.public.as_ref()) {
-            return Err(forbidden(format!("requests of {origin:?} are refused: only the host's own pages may ask")));
+    /// Lets a request through that no foreign page can have caused.
+    pub(super) fn check(&self, request: &Request) -> Result<(), Problem> {
+        let host = asked_host(request).ok_or_else(|| forbidden("a request names its host once, in one `Host` header"))?;
+        if !known_host(&host, self.public.as_ref()) {
+            return Err(forbidden(format!(
+                "host {host:?} is not this host's name; ask for localhost, an address, or set server.public-url"
+            )));
         }
+        let headers = request.headers();
+        let is_encrypted = request.extensions().get::<Peer>().is_some_and(|peer| peer.is_encrypted);
+        for origin in headers.get_all(header::ORIGIN) {
+            let origin = origin.to_str().unwrap_or("");
+            if !is_own(origin, &host, is_encrypted, self.public.as_ref()) {
+                return Err(forbidden(format!("requests of {origin:?} are refused: only the host's own pages may ask")));
+            }
+        }
+        if !is_asked_here(headers, request.method()) {
+            return Err(forbidden("requests that another site's page makes a browser send are refused (Sec-Fetch-Site)"));
+        }
+        if is_form(request) {
+            let why = "a web page elsewhere could send this content type: send application/json (events: application/cloudevents+json), or an API token";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
+        }
+        Ok(())
     }
-    if !is_asked_here(headers, request.method()) {
-        return Err(forbidden("requests that another site's page makes a browser send are refused (Sec-Fetch-Site)"));
-    }
-    if is_form(&request) {
-        let why = "a web page elsewhere could send this content type: send application/json (events: application/cloudevents+json), or an API token";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
-    }
-    Ok(next.run(request).await)
 }
 
 fn forbidden(why: impl Into<String>) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, why)
 }
 
-/// Where the host is reached: its `public-url`, or, without one, what a request calls it that [`same_site`] has let through.
+/// Where the host is reached: its `public-url`, or, without one, what a request calls it that [`Site::check`] has let through.
 pub(super) fn reached_at(server: &Server, request: &Request) -> String {
     if let Some(url) = &server.public_url {
         return url.clone();
@@ -85,6 +84,10 @@ fn asked_host(request: &Request) -> Option<String> {
 }
 
 fn known_host(host: &str, public: Option<&Url>) -> bool {
+    // What most ask for, without the way through a URL.
+    if host.parse::<SocketAddr>().is_ok() {
+        return true;
+    }
     // `@`, `/` and their like would make a URL of it whose host is another.
     if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte)) {
         return false;
