@@ -186,38 +186,25 @@ impl Statement {
         self.push(")")
     }
 
-    /// Adds `values (…), (…)`, a row for each item.
-    pub(super) fn push_rows<T, const N: usize>(&mut self, items: &[T], row: impl Fn(&T) -> [Value; N]) -> &mut Statement {
-        self.push("values ");
-        for (index, item) in items.iter().enumerate() {
-            if index > 0 {
-                self.push(", ");
-            }
-            self.push_list(row(item));
-        }
-        self
-    }
-
     /// Adds `(values (…), (…))`: a table with columns `column1`, `column2` and so on. Its rows are a power of two, so that statements are few and
     /// stay prepared: those beyond the items are null.
     ///
     /// # Panics
     /// Without an item: its values say of which types the nulls are.
     pub(super) fn push_table<T, const N: usize>(&mut self, items: &[T], row: impl Fn(&T) -> [Value; N]) -> &mut Statement {
-        self.push("(");
-        self.push_rows(items, row);
+        let rows = items.len().next_power_of_two();
+        self.values.reserve(rows * N);
+        items.iter().for_each(|item| self.values.extend(row(item)));
         let last: Vec<Value> = self.values[self.values.len() - N..].iter().map(Value::null).collect();
-        for _ in items.len()..items.len().next_power_of_two() {
-            self.push(", (");
-            for (index, value) in last.iter().enumerate() {
-                if index > 0 {
-                    self.push(", ");
-                }
-                self.push_bind(value.clone());
-            }
-            self.push(")");
-        }
-        self.push(")")
+        (items.len()..rows).for_each(|_| self.values.extend_from_slice(&last));
+        let text = self.text.to_mut();
+        let one = format!("({})", ["?"; N].join(", "));
+        text.reserve(rows * (one.len() + 2) + 256);
+        text.push_str("(values ");
+        text.push_str(&one);
+        (1..rows).for_each(|_| text.extend([", ", &one]));
+        text.push(')');
+        self
     }
 
     /// Runs it; gives the number of rows it changed.
