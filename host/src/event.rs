@@ -131,7 +131,7 @@ pub enum EventError {
 
 impl Event {
     /// The events of a batch (`application/cloudevents-batch+json`), or every one that is none, by position.
-    pub fn from_batch(value: &Value) -> Result<Vec<Self>, Vec<(usize, EventError)>> {
+    pub fn from_batch(value: Value) -> Result<Vec<Self>, Vec<(usize, EventError)>> {
         let Value::Array(items) = value else {
             return Err(vec![(0, EventError::NotABatch)]);
         };
@@ -140,7 +140,7 @@ impl Event {
         }
         let mut events = Vec::with_capacity(items.len());
         let mut errors = Vec::new();
-        for (index, item) in items.iter().enumerate() {
+        for (index, item) in items.into_iter().enumerate() {
             match Self::from_structured(item) {
                 Ok(event) => events.push(event),
                 Err(error) => errors.push((index, error)),

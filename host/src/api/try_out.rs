@@ -378,7 +378,7 @@ pub(super) async fn route(
             redaction.hide_in_event(&mut event);
         }
     }
-    let parsed = Event::from_structured(&event);
+    let parsed = Event::from_structured(event.clone());
     let parsed =
         parsed.map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("this is no event that the host takes: {error}")))?;
     if event.to_string().len() > runtime.server.max_event_size {

@@ -22,7 +22,7 @@ pub(super) async fn emit(act: &mut Act<'_>) -> Result<Value, Stop> {
     members.insert("source".to_owned(), json!(format!("/routes/{}", act.run.route)));
     let key = act.step_key();
     members.entry("id").or_insert_with(|| json!(key));
-    let event = Event::from_structured(&Value::Object(members))
+    let event = Event::from_structured(Value::Object(members))
         .map_err(|error| Stop::failed(FailureKind::Rejected, format!("this is no CloudEvent: {error}")))?;
     act.emit(&event).await?;
     Ok(json!({ "source": event.source, "id": event.id, "type": event.event_type }))

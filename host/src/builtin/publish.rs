@@ -139,7 +139,7 @@ fn message(act: &Act<'_>, key: &str) -> Result<(Vec<(String, String)>, Bytes), S
         }
         _ => {
             headers.push(("content-type".to_owned(), "application/cloudevents+json".to_owned()));
-            event.to_structured().to_string().into_bytes()
+            event.to_text().into_bytes()
         }
     };
     Ok((headers, payload.into()))
@@ -170,7 +170,7 @@ fn event(act: &Act<'_>, key: &str) -> Result<Event, String> {
     let wrong = |error: crate::event::EventError| format!("this is no CloudEvent: {error}");
     let own = |name: &str| act.input.get(name).filter(|value| !value.is_null());
     if own("type").is_none() && act.input.get("data").is_none() {
-        return Event::from_structured(act.event).map_err(wrong);
+        return Event::from_structured(act.event.clone()).map_err(wrong);
     }
     let mut members = Map::new();
     members.insert("specversion".to_owned(), json!("1.0"));
@@ -185,7 +185,7 @@ fn event(act: &Act<'_>, key: &str) -> Result<Event, String> {
         members.insert("data".to_owned(), data.clone());
         members.insert("datacontenttype".to_owned(), json!("application/json"));
     }
-    let event = Event::from_structured(&Value::Object(members)).map_err(wrong)?;
+    let event = Event::from_structured(Value::Object(members)).map_err(wrong)?;
     debug_assert!(!matches!(event.data, Data::Binary(_)), "data of an input is JSON");
     Ok(event)
 }

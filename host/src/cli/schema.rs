@@ -182,7 +182,7 @@ fn check(value: &Value, named: Option<&Named>) -> Result<(), Failure> {
         let schema: Value = serde_json::from_str(text).map_err(Failure::failed)?;
         return judge(&schema, value, "it");
     }
-    let event = if is_event { Some(Event::from_structured(value)) } else { None };
+    let event = if is_event { Some(Event::from_structured(value.clone())) } else { None };
     let event = event.transpose().map_err(|error| Failure::Failed(format!("it is no CloudEvent: {error}")))?;
     let entry =
         match (named, &event) {

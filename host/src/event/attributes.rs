@@ -23,7 +23,7 @@ pub(super) struct Attributes {
 
 impl Attributes {
     /// Takes one attribute. A null is an attribute that is absent (JSON event format, section 2.2).
-    pub(super) fn set(&mut self, name: &str, value: &Value) -> Result<(), EventError> {
+    pub(super) fn set(&mut self, name: &str, value: Value) -> Result<(), EventError> {
         if value.is_null() {
             return Ok(());
         }
@@ -41,21 +41,21 @@ impl Attributes {
         let Value::String(text) = value else {
             return Err(EventError::Type { name: name.to_owned(), expected: "a string" });
         };
-        check_text(name, text)?;
-        if slot.replace(text.clone()).is_some() {
+        check_text(name, &text)?;
+        if slot.replace(text).is_some() {
             return Err(EventError::Repeated(name.to_owned()));
         }
         Ok(())
     }
 
-    fn extend(&mut self, name: &str, value: &Value) -> Result<(), EventError> {
+    fn extend(&mut self, name: &str, value: Value) -> Result<(), EventError> {
         let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
         // `data` would be taken for the data when the event is written.
         if !plain || name.is_empty() || name.len() > MAX_EXTENSION_NAME || name == "data" {
             let shown = name.chars().take(MAX_EXTENSION_NAME).collect();
             return Err(EventError::Name(shown));
         }
-        match value {
+        match &value {
             Value::Bool(_) => {}
             Value::String(text) if text.is_empty() => {}
             Value::String(text) => check_text(name, text)?,
@@ -66,7 +66,7 @@ impl Attributes {
                 return Err(EventError::Type { name: name.to_owned(), expected });
             }
         }
-        if self.extensions.insert(name.to_owned(), value.clone()).is_some() {
+        if self.extensions.insert(name.to_owned(), value).is_some() {
             return Err(EventError::Repeated(name.to_owned()));
         }
         if self.extensions.len() > MAX_EXTENSIONS {

@@ -23,7 +23,7 @@ impl Event {
                 None => continue,
             };
             let text = decode(value).ok_or_else(|| EventError::Type { name: name.to_owned(), expected: "UTF-8, percent-encoded" })?;
-            attributes.set(name, &Value::String(text))?;
+            attributes.set(name, Value::String(text))?;
         }
         let data = if body.is_empty() {
             Data::None

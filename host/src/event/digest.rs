@@ -1,5 +1,6 @@
 //! What tells two events of the same (`source`, `id`) apart.
 
+use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -27,9 +28,9 @@ impl Event {
         match &self.data {
             Data::None => {}
             Data::Json(value) => {
-                let mut text = String::new();
+                let mut text = Vec::new();
                 write_canonical(value, &mut text);
-                part(b'j', text.as_bytes());
+                part(b'j', &text);
             }
             Data::Binary(bytes) => part(b'b', bytes),
         }
@@ -38,32 +39,36 @@ impl Event {
 }
 
 /// JSON without spaces, members sorted by key, whichever order serde_json is built to keep.
-fn write_canonical(value: &Value, text: &mut String) {
+fn write_canonical(value: &Value, text: &mut Vec<u8>) {
     match value {
         Value::Array(items) => {
-            text.push('[');
+            text.push(b'[');
             for (at, item) in items.iter().enumerate() {
                 if at > 0 {
-                    text.push(',');
+                    text.push(b',');
                 }
                 write_canonical(item, text);
             }
-            text.push(']');
+            text.push(b']');
         }
         Value::Object(members) => {
             let mut sorted: Vec<_> = members.iter().collect();
             sorted.sort_by_key(|(key, _)| *key);
-            text.push('{');
+            text.push(b'{');
             for (at, (key, value)) in sorted.into_iter().enumerate() {
                 if at > 0 {
-                    text.push(',');
+                    text.push(b',');
                 }
-                text.push_str(&Value::String(key.clone()).to_string());
-                text.push(':');
+                write_plain(key, text);
+                text.push(b':');
                 write_canonical(value, text);
             }
-            text.push('}');
+            text.push(b'}');
         }
-        scalar => text.push_str(&scalar.to_string()),
+        scalar => write_plain(scalar, text),
     }
+}
+
+fn write_plain<T: Serialize + ?Sized>(value: &T, text: &mut Vec<u8>) {
+    serde_json::to_writer(text, value).expect("a scalar is JSON, and memory takes it");
 }

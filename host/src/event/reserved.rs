@@ -70,7 +70,7 @@ mod tests {
     fn a_sender_says_nothing_in_the_name_of_the_host() {
         let event = |source: &str, kind: &str, extension: &str| {
             let value = json!({ "specversion": "1.0", "id": "1", "source": source, "type": kind, extension: "x" });
-            Event::from_structured(&value).expect("a CloudEvent")
+            Event::from_structured(value).expect("a CloudEvent")
         };
         for source in [
             "/plugins/crm",

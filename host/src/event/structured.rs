@@ -2,24 +2,24 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::Value;
 
 use super::attributes::Attributes;
 use super::{Data, Event, EventError};
 
 impl Event {
     /// Reads a structured event (`application/cloudevents+json`).
-    pub fn from_structured(value: &Value) -> Result<Self, EventError> {
-        let members = value.as_object().ok_or(EventError::NotAnObject)?;
+    pub fn from_structured(value: Value) -> Result<Self, EventError> {
+        let Value::Object(mut members) = value else { return Err(EventError::NotAnObject) };
+        let (data, base64) = (members.remove("data"), members.remove("data_base64"));
         let mut attributes = Attributes::default();
         for (name, value) in members {
-            if name != "data" && name != "data_base64" {
-                attributes.set(name, value)?;
-            }
+            attributes.set(&name, value)?;
         }
-        let data = match (members.get("data"), members.get("data_base64")) {
+        let data = match (data, base64) {
             (Some(_), Some(_)) => return Err(EventError::BothData),
-            (Some(data), None) => Data::Json(data.clone()),
+            (Some(data), None) => Data::Json(data),
             (None, Some(Value::String(text))) => Data::Binary(STANDARD.decode(text).map_err(|_| EventError::Base64)?),
             (None, Some(_)) => return Err(EventError::Base64),
             (None, None) => Data::None,
@@ -29,31 +29,44 @@ impl Event {
 
     /// Writes it as a structured event. Reading that gives the same event.
     pub fn to_structured(&self) -> Value {
-        let mut members = Map::new();
-        let mut set = |name: &str, value: Value| members.insert(name.to_owned(), value);
-        set("specversion", "1.0".into());
-        set("id", self.id.as_str().into());
-        set("source", self.source.as_str().into());
-        set("type", self.event_type.as_str().into());
+        serde_json::to_value(Structured(self)).expect("an event is JSON")
+    }
+
+    /// The text of [`Event::to_structured`].
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(&Structured(self)).expect("an event is JSON")
+    }
+}
+
+struct Structured<'e>(&'e Event);
+
+impl Serialize for Structured<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let event = self.0;
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry("specversion", "1.0")?;
+        members.serialize_entry("id", &event.id)?;
+        members.serialize_entry("source", &event.source)?;
+        members.serialize_entry("type", &event.event_type)?;
         let optional = [
-            ("subject", &self.subject),
-            ("time", &self.time),
-            ("datacontenttype", &self.datacontenttype),
-            ("dataschema", &self.dataschema),
+            ("subject", &event.subject),
+            ("time", &event.time),
+            ("datacontenttype", &event.datacontenttype),
+            ("dataschema", &event.dataschema),
         ];
         for (name, value) in optional {
             if let Some(value) = value {
-                set(name, value.as_str().into());
+                members.serialize_entry(name, value)?;
             }
         }
-        for (name, value) in &self.extensions {
-            set(name, value.clone());
+        for (name, value) in &event.extensions {
+            members.serialize_entry(name, value)?;
         }
-        match &self.data {
+        match &event.data {
             Data::None => {}
-            Data::Json(data) => _ = set("data", data.clone()),
-            Data::Binary(bytes) => _ = set("data_base64", STANDARD.encode(bytes).into()),
+            Data::Json(data) => members.serialize_entry("data", data)?,
+            Data::Binary(bytes) => members.serialize_entry("data_base64", &STANDARD.encode(bytes))?,
         }
-        Value::Object(members)
+        members.end()
     }
 }

@@ -18,13 +18,13 @@ fn a_structured_event_survives_reading_and_writing() {
         "time":"2026-01-31T23:59:59.100+05:30","datacontenttype":"application/json","dataschema":"urn:x",
         "traceparent":"00-a","sequence":3,"sampled":true,"data":{"amount":10.10,"id":12345678901234567890123}}"#;
     let value: Value = serde_json::from_str(text).expect("JSON");
-    let event = Event::from_structured(&value).expect("an event");
+    let event = Event::from_structured(value.clone()).expect("an event");
     assert_eq!(event.time.as_deref(), Some("2026-01-31T23:59:59.100+05:30"));
     assert_eq!(event.to_structured(), value);
-    assert!(event.to_structured().to_string().contains(r#"{"amount":10.10,"id":12345678901234567890123}"#));
+    assert!(event.to_text().contains(r#"{"amount":10.10,"id":12345678901234567890123}"#));
 
     let binary = with("data_base64", json!("AP8="));
-    let event = Event::from_structured(&binary).expect("an event");
+    let event = Event::from_structured(binary.clone()).expect("an event");
     assert_eq!(event.data, Data::Binary(vec![0, 255]));
     assert_eq!(event.to_structured(), binary);
 }
@@ -61,9 +61,9 @@ fn what_is_no_event_is_refused_with_the_attribute() {
         (both, EventError::BothData),
     ];
     for (value, expected) in cases {
-        assert_eq!(Event::from_structured(&value), Err(expected), "{value}");
+        assert_eq!(Event::from_structured(value.clone()), Err(expected), "{value}");
     }
-    assert!(Event::from_structured(&with("data", nested(MAX_DATA_DEPTH))).is_ok());
+    assert!(Event::from_structured(with("data", nested(MAX_DATA_DEPTH))).is_ok());
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn binary_mode_reads_headers_and_body() {
     assert_eq!(event.subject.as_deref(), Some("café 100%"));
     assert_eq!(event.extensions["sequence"], json!("3"));
     assert_eq!(event.datacontenttype.as_deref(), Some("application/json; charset=utf-8"));
-    assert!(event.to_structured().to_string().contains(r#""data":{"a":10.10}"#));
+    assert!(event.to_text().contains(r#""data":{"a":10.10}"#));
 
     assert_eq!(read("application/x+json", b"[1]").expect("x").data, Data::Json(json!([1])));
     assert_eq!(read("text/plain", b"hi").expect("x").data, Data::Json(json!("hi")));
@@ -102,14 +102,14 @@ fn binary_mode_reads_headers_and_body() {
 #[test]
 fn a_batch_is_whole_or_names_every_fault() {
     let good = with("data", json!(1));
-    assert_eq!(Event::from_batch(&json!([good, good])).map(|events| events.len()), Ok(2));
-    assert_eq!(Event::from_batch(&json!([{}, good, 1])), Err(vec![(0, EventError::Missing("specversion")), (2, EventError::NotAnObject)]));
-    assert_eq!(Event::from_batch(&json!({})), Err(vec![(0, EventError::NotABatch)]));
+    assert_eq!(Event::from_batch(json!([good, good])).map(|events| events.len()), Ok(2));
+    assert_eq!(Event::from_batch(json!([{}, good, 1])), Err(vec![(0, EventError::Missing("specversion")), (2, EventError::NotAnObject)]));
+    assert_eq!(Event::from_batch(json!({})), Err(vec![(0, EventError::NotABatch)]));
 }
 
 #[test]
 fn the_digest_is_of_what_the_event_says() {
-    let digest = |value: &Value| Event::from_structured(value).expect("an event").digest();
+    let digest = |value: &Value| Event::from_structured(value.clone()).expect("an event").digest();
     let plain = digest(&with("data", json!({"a": 1, "b": 2})));
     let same = [with("data", json!({"b": 2, "a": 1})), {
         let mut later = with("data", json!({"a": 1, "b": 2}));

@@ -123,8 +123,8 @@ fn of_media(media: &str) -> Result<BodyForm, BodyError> {
 /// The events, where the delivery is in one of the three content modes (HTTP protocol binding 1.0.2, section 3).
 fn cloud_events(media: &str, headers: &[(String, String)], body: &[u8]) -> Result<Option<Vec<Event>>, BodyError> {
     match media {
-        "application/cloudevents+json" => Event::from_structured(&json(body)?).map(|event| Some(vec![event])).map_err(BodyError::Event),
-        "application/cloudevents-batch+json" => Event::from_batch(&json(body)?).map(Some).map_err(|errors| {
+        "application/cloudevents+json" => Event::from_structured(json(body)?).map(|event| Some(vec![event])).map_err(BodyError::Event),
+        "application/cloudevents-batch+json" => Event::from_batch(json(body)?).map(Some).map_err(|errors| {
             let (index, error) = errors.into_iter().next().unwrap_or((0, EventError::NotABatch));
             BodyError::Batch(index, error)
         }),

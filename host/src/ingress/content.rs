@@ -33,11 +33,11 @@ fn read(headers: &HeaderMap, body: &[u8]) -> Result<(Vec<Event>, bool), Problem>
     let media = media.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     match media.as_str() {
         "application/cloudevents+json" => {
-            let event = Event::from_structured(&parse(body)?).map_err(|error| Problem::bad_request(error.to_string()))?;
+            let event = Event::from_structured(parse(body)?).map_err(|error| Problem::bad_request(error.to_string()))?;
             Ok((vec![event], false))
         }
         "application/cloudevents-batch+json" => {
-            Event::from_batch(&parse(body)?).map(|events| (events, true)).map_err(|errors| batch_refused(&errors))
+            Event::from_batch(parse(body)?).map(|events| (events, true)).map_err(|errors| batch_refused(&errors))
         }
         _ if headers.contains_key("ce-specversion") || headers.contains_key("ce-id") => {
             let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));

@@ -296,7 +296,7 @@ impl Worker<'_> {
             match intake.prepare(event, None).await {
                 Ok(row) => rows.push(row),
                 Err(error @ (IntakeError::Unfit { .. } | IntakeError::TooManyHops)) => {
-                    return poison(SetAsideKind::Event, event.to_structured().to_string().into_bytes(), error.to_string());
+                    return poison(SetAsideKind::Event, event.to_text().into_bytes(), error.to_string());
                 }
             }
         }

@@ -217,7 +217,7 @@ pub(super) async fn events(
         match admitted(&intake, plugin.as_deref(), &event).await {
             Ok(event) => brought.events.push(event),
             Err(reason) => {
-                let whole = event.to_structured().to_string();
+                let whole = event.to_text();
                 brought.set_aside.push(aside(runtime, source, SetAsideKind::Event, &whole, &reason));
             }
         }
@@ -245,7 +245,7 @@ fn event(source: &config::Source, text: &str, ordinals: &mut HashMap<String, u32
         let id = id_of(&Value::Object(members.clone()), ordinals);
         members.insert("id".to_owned(), json!(id));
     }
-    let event = Event::from_structured(&value).map_err(|error| format!("it is no CloudEvent: {error}"))?;
+    let event = Event::from_structured(value).map_err(|error| format!("it is no CloudEvent: {error}"))?;
     event.check_emitted().map_err(|error| format!("it is refused: {error}"))?;
     Ok(event)
 }

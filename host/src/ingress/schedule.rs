@@ -47,7 +47,7 @@ pub(super) async fn turn(runtime: &Arc<Runtime>, source: &Source, schedule: &Sch
                     match intake.prepare(&event, None).await {
                         Ok(event) => events.push(event),
                         Err(error) => {
-                            let whole = event.to_structured().to_string();
+                            let whole = event.to_text();
                             set_aside.push(reading::aside(runtime, source, SetAsideKind::Event, &whole, &error.to_string()));
                         }
                     }

@@ -149,7 +149,7 @@ fn event(
     if !members.contains_key("type") {
         return Err(Unreadable("nothing says of which type the event is: `type` of `event` gave null or nothing".to_owned()));
     }
-    let event = Event::from_structured(&Value::Object(members)).map_err(|error| Unreadable(error.to_string()))?;
+    let event = Event::from_structured(Value::Object(members)).map_err(|error| Unreadable(error.to_string()))?;
     // Its source is the host's to give, and given.
     event.check_emitted().map_err(|error| Unreadable(error.to_string()))?;
     Ok(event)

@@ -310,7 +310,7 @@ impl Stage {
         event.extend(play.event.clone());
         event.insert("specversion".to_owned(), json!("1.0"));
         event.insert("data".to_owned(), play.input.clone());
-        let event = Event::from_structured(&Value::Object(event)).map_err(|error| StageError::Event(error.to_string()))?;
+        let event = Event::from_structured(Value::Object(event)).map_err(|error| StageError::Event(error.to_string()))?;
         let now = self.clock.now();
         let eid = Uuid::now_v7().to_string();
         let run = NewRun {
@@ -330,7 +330,7 @@ impl Stage {
             // The same event may be played many times, and is another one each time.
             id: play.root.clone(),
             kind: event.event_type.clone(),
-            body: event.to_structured().to_string(),
+            body: event.to_text(),
             digest: event.digest(),
             received_at: now,
             seen_until: later(now, DEADLINE),

@@ -105,13 +105,12 @@ impl<'a> Intake<'a> {
         self.check(event).await?;
         let now = self.runtime.clock.now();
         let eid = uuid::Uuid::now_v7().to_string();
-        let structured = event.to_structured();
         let mut runs = Vec::new();
         let wanting: Vec<&Arc<Route>> =
             self.revision.config.routes.iter().filter(|route| router::wants(route, &event.event_type, &event.source)).collect();
         let scope = if wanting.iter().any(|route| route.when.is_some() || route.order_by.is_some()) {
             let mut scope = Scope::new();
-            Some(scope.set(&["event"], &structured).map(|()| Arc::new(scope)))
+            Some(scope.set(&["event"], &event.to_structured()).map(|()| Arc::new(scope)))
         } else {
             None
         };
@@ -145,7 +144,7 @@ impl<'a> Intake<'a> {
             id: event.id.clone(),
             kind: event.event_type.clone(),
             digest: event.digest(),
-            body: structured.to_string(),
+            body: event.to_text(),
             received_at: now,
             seen_until: later(now, self.runtime.store_config.dedup_window),
             hops,

@@ -415,7 +415,7 @@ pub(super) async fn emitted(
         members.insert("specversion".to_owned(), json!("1.0"));
         members.insert("source".to_owned(), json!(format!("/plugins/{}", plugin.name)));
         members.entry("id").or_insert_with(|| json!(format!("{step_key}/{index}")));
-        let event = Event::from_structured(&value).map_err(|error| format!("event {index} it brought in is no CloudEvent: {error}"))?;
+        let event = Event::from_structured(value).map_err(|error| format!("event {index} it brought in is no CloudEvent: {error}"))?;
         event.check_emitted().map_err(|error| format!("event {index} it brought in is refused: {error}"))?;
         if !plugin.grants.emits.iter().any(|pattern| pattern.matches(&event.event_type)) {
             return Err(format!(

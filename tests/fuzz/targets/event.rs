@@ -19,17 +19,17 @@ fuzz_target!(|input: &[u8]| {
         }
         return;
     }
-    let Ok(value) = serde_json::from_slice(body) else { return };
-    if let Ok(event) = Event::from_structured(&value) {
+    let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) else { return };
+    if let Ok(event) = Event::from_structured(value.clone()) {
         again(&event);
     }
-    if let Ok(events) = Event::from_batch(&value) {
+    if let Ok(events) = Event::from_batch(value) {
         events.iter().for_each(again);
     }
 });
 
 fn again(event: &Event) {
-    let read = Event::from_structured(&event.to_structured()).expect("what was taken is an event");
+    let read = Event::from_structured(event.to_structured()).expect("what was taken is an event");
     assert_eq!(&read, event, "written and read again it is another event");
     assert_eq!(read.digest(), event.digest(), "and has another digest");
 }

@@ -92,7 +92,7 @@ impl Delivery {
         }
         members.insert("datacontenttype".to_owned(), json!("application/json"));
         members.insert("data".to_owned(), self.data.clone());
-        Event::from_structured(&Value::Object(members)).map_err(|error| format!("this is no CloudEvent: {error}"))
+        Event::from_structured(Value::Object(members)).map_err(|error| format!("this is no CloudEvent: {error}"))
     }
 
     /// The body and the headers that say what it is.
@@ -103,9 +103,7 @@ impl Delivery {
                 let body = json!({ "type": self.event_type, "timestamp": self.time, "data": self.data });
                 (kind("application/json"), body.to_string().into_bytes())
             }
-            SubscriberFormat::CloudEvents => {
-                (kind("application/cloudevents+json; charset=utf-8"), self.event()?.to_structured().to_string().into_bytes())
-            }
+            SubscriberFormat::CloudEvents => (kind("application/cloudevents+json; charset=utf-8"), self.event()?.to_text().into_bytes()),
             SubscriberFormat::CloudEventsBinary => self.event()?.to_binary(),
         })
     }

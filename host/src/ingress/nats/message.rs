@@ -111,7 +111,7 @@ fn cloud_event(taken: &Taken<'_>, headers: &Map<String, Value>) -> Result<Option
 
 fn structured(payload: &[u8]) -> Result<Event, String> {
     let value: Value = serde_json::from_slice(payload).map_err(|error| format!("the payload is not JSON: {error}"))?;
-    Event::from_structured(&value).map_err(|error| format!("this is no CloudEvent: {error}"))
+    Event::from_structured(value).map_err(|error| format!("this is no CloudEvent: {error}"))
 }
 
 /// Headers as [`context`] kept them.

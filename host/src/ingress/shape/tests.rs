@@ -86,7 +86,7 @@ async fn what_can_not_be_made_an_event_says_why() {
 #[tokio::test]
 async fn of_a_cloud_event_everything_stays_that_is_not_said_otherwise() {
     let came = json!({ "specversion": "1.0", "id": "e7", "source": "/theirs", "type": "theirs.changed", "subject": "s", "dept": "x", "data": { "a": 1 } });
-    let came = Event::from_structured(&came).expect("an event");
+    let came = Event::from_structured(came).expect("an event");
     let delivered = |id: &str| Delivered { scope: Map::new(), id: id.to_owned(), data: Value::Null, event: Some(came.clone()), size: 1 };
     let evaluator = Evaluator::new(Limits::default(), 1);
     let made = events(&evaluator, &source(None, None, None), delivered("e7")).await.expect("an event");
