@@ -150,6 +150,13 @@ impl Line {
         self.against_itself = Some(rounds.against_itself());
     }
 
+    /// Says the ratio as a share, too: where the reference is a limit and no rival.
+    pub fn share(&mut self, label: &str) {
+        if let Some(ratio) = self.ratio {
+            self.more.push(Figure::new(label, ratio * 100.0, "%"));
+        }
+    }
+
     /// The ratio should be at least that.
     pub fn at_least(&mut self, goal: f64) {
         if let (Some(ratio), Some(against)) = (self.ratio, &self.against_itself) {
@@ -195,5 +202,24 @@ impl Line {
             self.met.to_string(),
             self.durability.to_owned(),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_the_rounds_ratio_beside_its_reference() {
+        let mut rounds = Rounds::default();
+        rounds.add(900.0, 250.0, 1100.0);
+        let mut line = Line::new("intake-floor", "", DURABLE);
+        line.share("of nothing measured");
+        assert!(line.more.is_empty());
+        line.compare(&rounds, "the floor", "events/s");
+        line.share("the host's share");
+        assert_eq!(line.more[0].to_string(), "25.0 %");
+        // There is no goal to be met.
+        assert_eq!(line.met, Met::NotMeasured);
     }
 }

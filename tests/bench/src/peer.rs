@@ -78,6 +78,16 @@ pub(crate) fn extism() -> anyhow::Result<Found<(PathBuf, PathBuf)>> {
     Ok(Ok((target.join("release/sangam-bench-extism"), guest)))
 }
 
+/// The least that a pipeline must do to keep its events. The compiler that built this builds it.
+pub(crate) fn floor() -> anyhow::Result<PathBuf> {
+    let target = made("floor")?;
+    eprintln!("   building the peer floor (a minute, the first time)");
+    let mut build = Command::new("cargo");
+    build.args(["build", "--quiet", "--locked", "--release"]).current_dir(source("floor")).env("CARGO_TARGET_DIR", &target);
+    finish(&mut build)?;
+    Ok(target.join("release/sangam-bench-floor"))
+}
+
 /// PostgreSQL's own `pgbench`, where there is a server to be started, too.
 pub(crate) fn pgbench() -> anyhow::Result<Found<Command>> {
     let is_there = sangam_tests::postgres::is_there()? && answers("pgbench");

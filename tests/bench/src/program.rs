@@ -82,6 +82,11 @@ impl Program {
         Ok(ticks / TICKS)
     }
 
+    /// Microseconds of processor time for each of so many events, since it had used so many seconds.
+    pub(crate) fn cost_since(&self, seconds: f64, events: u64) -> anyhow::Result<f64> {
+        Ok((self.processor()? - seconds) * 1e6 / events as f64)
+    }
+
     /// SIGTERM; waits until it has finished what is under way.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         let id = self.child.id().context("it runs")?;

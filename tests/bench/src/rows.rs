@@ -9,6 +9,7 @@ mod compile;
 mod cost;
 mod direct;
 mod extism;
+mod floor;
 mod growth;
 mod hosts;
 mod intake;
@@ -82,8 +83,11 @@ pub(crate) const ALL: &[&dyn Row] = &[
     &compile::Compile,
     &intake::Intake,
     &intake::Batch,
+    &floor::Intake,
+    &floor::Batch,
     &postgres::Postgres,
     &chain::Chain,
+    &floor::Chain,
     &peers::Benthos,
     &peers::NodeRed,
     &journal::Journal,

@@ -1,4 +1,4 @@
-//! What is in a store, read from its file once the host is gone.
+//! What is in a store, read from its file once whoever wrote it is gone.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -7,15 +7,20 @@ use anyhow::Context as _;
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
-/// A host's database, opened to be read.
+/// A database, opened to be read.
 #[derive(Debug)]
 pub(crate) struct Stored(SqliteConnection);
 
 impl Stored {
     /// The database that a host in this folder has by default.
     pub(crate) async fn open(folder: &Path) -> anyhow::Result<Stored> {
-        let options = SqliteConnectOptions::new().filename(folder.join("data/sangam.db")).create_if_missing(false);
-        let mut connection = SqliteConnection::connect_with(&options).await.context("opening the host's store")?;
+        Stored::file(&folder.join("data/sangam.db")).await
+    }
+
+    /// Any, whose table `event` has the events' ids.
+    pub(crate) async fn file(file: &Path) -> anyhow::Result<Stored> {
+        let options = SqliteConnectOptions::new().filename(file).create_if_missing(false);
+        let mut connection = SqliteConnection::connect_with(&options).await.with_context(|| format!("opening {}", file.display()))?;
         let mode: String = sqlx::query_scalar("pragma journal_mode").fetch_one(&mut connection).await?;
         anyhow::ensure!(mode == "wal", "the store's journal is {mode:?} and not a write-ahead log: the durability is another than stated");
         Ok(Stored(connection))
@@ -41,5 +46,12 @@ impl Stored {
         let row: (i64, i64) =
             sqlx::query_as("select count(*) filter (where status = ?), count(*) from run").bind(status).fetch_one(&mut self.0).await?;
         Ok((u64::try_from(row.0)?, u64::try_from(row.1)?))
+    }
+
+    /// What the peer `floor` has: intents, outcomes, and runs that ended.
+    pub(crate) async fn floor(&mut self) -> anyhow::Result<[u64; 3]> {
+        let count = "select (select count(*) from intent), (select count(*) from outcome), (select count(*) from ended)";
+        let (intents, outcomes, ended): (i64, i64, i64) = sqlx::query_as(count).fetch_one(&mut self.0).await?;
+        Ok([intents.try_into()?, outcomes.try_into()?, ended.try_into()?])
     }
 }

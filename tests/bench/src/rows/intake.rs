@@ -1,18 +1,19 @@
 //! Durable intake over HTTP: single events beside a bare server, batches beside bulk transactions.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use http::StatusCode;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection as _, QueryBuilder, Sqlite};
 
 use super::{About, Row, Running, When};
 use crate::event::{self, BATCH, STRUCTURED};
 use crate::figures::{Rounds, median};
-use crate::line::{DURABLE, Figure, Line, Met};
+use crate::line::{DURABLE, Figure, Line};
 use crate::load::{Answered, Connection, Load};
 use crate::program::Program;
 use crate::stored::Stored;
@@ -92,8 +93,8 @@ async fn single(about: About, effort: Effort) -> anyhow::Result<Vec<Line>> {
     let (first, second) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let first = Bare::start(first.path()).await?;
     let second = Bare::start(second.path()).await?;
-    let load = Load { connections: CONNECTIONS, content_type: STRUCTURED, events: 1, body: one, next: Arc::new(AtomicU64::new(1)) };
-    let mut intake = Subject::start(load.clone()).await?;
+    let load = single_events();
+    let mut intake = Subject::host(load.clone()).await?;
     let flush = crate::machine::flush(intake.folder.path())?;
     let warm_up = effort.time / 4;
     first.rate(&load, warm_up).await?;
@@ -105,7 +106,9 @@ async fn single(about: About, effort: Effort) -> anyhow::Result<Vec<Line>> {
         eprintln!("   round {round} of {}", effort.rounds);
     }
     let mut row = row(about, &rounds, about.reference);
-    intake.finish(&mut row).await?;
+    let (count, fault) = intake.finish().await?;
+    row.notes.push(count);
+    row.void_if(fault);
     row.notes.push(format!("{CONNECTIONS} connections, {} bytes an event, no route wants them", one(1).len()));
     row.notes.push(format!(
         "a flush takes {flush:.0} µs here; {CONNECTIONS} connections that each wait for one can't get more than {:.0} answers a second",
@@ -118,14 +121,7 @@ async fn batch(about: About, effort: Effort) -> anyhow::Result<Vec<Line>> {
     let folder = tempfile::tempdir()?;
     let mut first = Bulk::open(&folder.path().join("first.db")).await?;
     let mut second = Bulk::open(&folder.path().join("second.db")).await?;
-    let load = Load {
-        connections: BATCH_CONNECTIONS,
-        content_type: BATCH,
-        events: BATCH_EVENTS,
-        body: hundred,
-        next: Arc::new(AtomicU64::new(1)),
-    };
-    let mut intake = Subject::start(load).await?;
+    let mut intake = Subject::host(batches()).await?;
     let warm_up = effort.time / 4;
     first.rate(warm_up, Statement::ManyRows).await?;
     intake.rate(warm_up).await?;
@@ -143,9 +139,22 @@ async fn batch(about: About, effort: Effort) -> anyhow::Result<Vec<Line>> {
     let label = format!("one statement in each of the transactions of {BULK_ROWS} such rows with a unique key through sqlx; {DURABLE}");
     let mut row = row(about, &rounds, &label);
     row.more.push(Figure::new("the reference with a statement for each row", median(&by_row), "/s"));
-    intake.finish(&mut row).await?;
+    let (count, fault) = intake.finish().await?;
+    row.notes.push(count);
+    row.void_if(fault);
     row.notes.push(format!("batches of {BATCH_EVENTS} on {BATCH_CONNECTIONS} connections, no route wants them"));
     Ok(vec![row])
+}
+
+/// Single events, numbered through.
+pub(super) fn single_events() -> Load {
+    Load { connections: CONNECTIONS, content_type: STRUCTURED, events: 1, body: one, next: Arc::new(AtomicU64::new(1)) }
+}
+
+/// The same in batches.
+pub(super) fn batches() -> Load {
+    let next = Arc::new(AtomicU64::new(1));
+    Load { connections: BATCH_CONNECTIONS, content_type: BATCH, events: BATCH_EVENTS, body: hundred, next }
 }
 
 fn one(serial: u64) -> String {
@@ -163,51 +172,80 @@ fn row(about: About, rounds: &Rounds, label: &str) -> Line {
     row
 }
 
-/// The host and everything it said it has.
-struct Subject {
+/// A program and everything it said it has.
+pub(super) struct Subject {
     folder: tempfile::TempDir,
-    host: Program,
+    pub(super) program: Program,
+    /// Where it has its events, in the folder.
+    store: PathBuf,
     load: Load,
     accepted: Vec<u64>,
     refused: u64,
+    /// While it was asked.
+    pub(super) time: Duration,
+    /// Processor seconds of its start.
+    start: f64,
 }
 
 impl Subject {
-    async fn start(load: Load) -> anyhow::Result<Subject> {
+    /// The host.
+    pub(super) async fn host(load: Load) -> anyhow::Result<Subject> {
         let folder = tempfile::tempdir()?;
         std::fs::write(folder.path().join("sangam.toml"), CONFIGURATION)?;
-        let host = Program::host(folder.path()).await?;
-        Ok(Subject { folder, host, load, accepted: Vec::new(), refused: 0 })
+        let program = Program::host(folder.path()).await?;
+        Subject::of(folder, program, "data/sangam.db", load)
     }
 
-    async fn rate(&mut self, time: Duration) -> anyhow::Result<f64> {
-        let answered = self.load.send(self.host.address, time).await?;
+    /// Any that has its events in this file of the folder.
+    pub(super) fn of(folder: tempfile::TempDir, program: Program, store: &str, load: Load) -> anyhow::Result<Subject> {
+        let (store, start) = (folder.path().join(store), program.processor()?);
+        Ok(Subject { folder, program, store, load, accepted: Vec::new(), refused: 0, time: Duration::ZERO, start })
+    }
+
+    /// Events a second.
+    pub(super) async fn rate(&mut self, time: Duration) -> anyhow::Result<f64> {
+        let answered = self.load.send(self.program.address, time).await?;
         self.refused += answered.refused;
+        self.time += answered.time;
         let rate = events_a_second(&answered, self.load.events);
         self.accepted.extend(answered.accepted);
         Ok(rate)
     }
 
-    /// Counts where it matters: in the store.
-    async fn finish(self, row: &mut Line) -> anyhow::Result<()> {
-        self.host.stop().await?;
-        let stored = Stored::open(self.folder.path()).await?.serials().await?;
+    /// Microseconds of processor time for each event that it has answered with 202.
+    pub(super) fn cost(&self) -> anyhow::Result<f64> {
+        self.program.cost_since(self.start, self.accepted.len() as u64 * self.load.events)
+    }
+
+    /// Sends the first request once more: it is to be answered, and to change nothing.
+    pub(super) async fn send_again(&self) -> anyhow::Result<()> {
+        let &first = self.accepted.first().context("something was accepted")?;
+        let body = (self.load.body)(first).into();
+        let (status, _) = Connection::open(self.program.address).await?.post("/v1/events", self.load.content_type, body).await?;
+        ensure!(status == StatusCode::ACCEPTED, "an event that is known is answered with {status}");
+        Ok(())
+    }
+
+    /// Counts where it matters: in the store. Says what there is, and why that is not what was answered.
+    pub(super) async fn finish(self) -> anyhow::Result<(String, Option<String>)> {
+        self.program.stop().await?;
+        let stored = Stored::file(&self.store).await?.serials().await?;
         let answered = self.accepted.len() as u64 * self.load.events;
         let serials = self.accepted.iter().flat_map(|&first| first..first + self.load.events);
         let lost = serials.filter(|serial| !stored.contains(serial)).count();
-        row.notes.push(format!(
-            "{answered} events answered with 202, {} in the store, {lost} of them lost; {} requests refused",
-            stored.len(),
-            self.refused
-        ));
-        if lost > 0 {
-            row.met = Met::Void(format!("{lost} events were answered with 202 and are not in the store"));
-        } else if self.refused > 0 {
-            row.met = Met::Void(format!("{} requests were refused, so that the rate is of something else", self.refused));
+        let refused = self.refused;
+        let count =
+            format!("{answered} events answered with 202, {} in the store, {lost} of them lost; {refused} requests refused", stored.len());
+        let fault = if lost > 0 {
+            Some(format!("{lost} events were answered with 202 and are not in the store"))
+        } else if refused > 0 {
+            Some(format!("{refused} requests were refused, so that the rate is of something else"))
         } else if stored.len() as u64 != answered {
-            row.met = Met::Void(format!("{} events are in the store and {answered} were answered with 202", stored.len()));
-        }
-        Ok(())
+            Some(format!("{} events are in the store and {answered} were answered with 202", stored.len()))
+        } else {
+            None
+        };
+        Ok((count, fault))
     }
 }
 
@@ -216,14 +254,14 @@ fn events_a_second(answered: &Answered, events: u64) -> f64 {
 }
 
 /// The bare server, counted at its own end.
-struct Bare(Program);
+pub(super) struct Bare(Program);
 
 impl Bare {
-    async fn start(folder: &Path) -> anyhow::Result<Bare> {
+    pub(super) async fn start(folder: &Path) -> anyhow::Result<Bare> {
         Ok(Bare(Program::bare(folder).await?))
     }
 
-    async fn rate(&self, load: &Load, time: Duration) -> anyhow::Result<f64> {
+    pub(super) async fn rate(&self, load: &Load, time: Duration) -> anyhow::Result<f64> {
         let before = self.count().await?;
         let answered = load.send(self.0.address, time).await?;
         let (counted, said) = (self.count().await? - before, answered.accepted.len() as u64);
@@ -239,7 +277,7 @@ impl Bare {
 
 /// How rows get into a transaction.
 #[derive(Debug, Clone, Copy)]
-enum Statement {
+pub(super) enum Statement {
     /// All at once: the fastest there is.
     ManyRows,
     /// One by one, with a prepared statement.
@@ -247,13 +285,13 @@ enum Statement {
 }
 
 /// A database of its own, as safe as the host's, written as fast as can be.
-struct Bulk {
+pub(super) struct Bulk {
     connection: SqliteConnection,
     rows: u64,
 }
 
 impl Bulk {
-    async fn open(file: &Path) -> anyhow::Result<Bulk> {
+    pub(super) async fn open(file: &Path) -> anyhow::Result<Bulk> {
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(true)
@@ -265,7 +303,7 @@ impl Bulk {
         Ok(Bulk { connection, rows: 0 })
     }
 
-    async fn rate(&mut self, time: Duration, statement: Statement) -> anyhow::Result<f64> {
+    pub(super) async fn rate(&mut self, time: Duration, statement: Statement) -> anyhow::Result<f64> {
         let started = Instant::now();
         let mut rows = 0;
         while started.elapsed() < time && rows < MOST_ROWS {
@@ -293,7 +331,7 @@ impl Bulk {
         Ok(rows as f64 / started.elapsed().as_secs_f64())
     }
 
-    async fn check(&mut self) -> anyhow::Result<()> {
+    pub(super) async fn check(&mut self) -> anyhow::Result<()> {
         let rows: i64 = sqlx::query_scalar("select count(*) from event").fetch_one(&mut self.connection).await?;
         ensure!(u64::try_from(rows)? == self.rows, "the bulk database has {rows} rows of {}", self.rows);
         Ok(())
