@@ -43,12 +43,12 @@ impl Redactor {
         self.change(|values| retain(values, |owner| if let Owner::Credential(name) = owner { keep(name) } else { true }));
     }
 
-    /// Replaces the values of all that are no credentials.
-    pub(super) fn set_others(&self, others: Vec<(Owner, Hidden)>) {
+    /// Replaces the values of all that are no credentials. `None`: those that it has can't be had now, and the former ones stay.
+    pub(super) fn set_others(&self, others: Vec<(Owner, Option<Hidden>)>) {
         self.change(|values| {
-            let others: BTreeMap<Owner, Hidden> = others.into_iter().collect();
+            let others: BTreeMap<Owner, Option<Hidden>> = others.into_iter().collect();
             let mut differs = retain(values, |owner| matches!(owner, Owner::Credential(_)) || others.contains_key(owner));
-            for (owner, hidden) in others {
+            for (owner, hidden) in others.into_iter().filter_map(|(owner, hidden)| Some((owner, hidden?))) {
                 differs |= put(values, owner, hidden);
             }
             differs
@@ -125,13 +125,27 @@ mod tests {
         let redactor = Redactor::default();
         redactor.set("a", hidden(&["first-value"]));
         redactor.set_others(vec![
-            (Owner::Source("a".into()), hidden(&["source-value"])),
-            (Owner::Subscriber("a".into()), hidden(&["endpoint-value"])),
+            (Owner::Source("a".into()), Some(hidden(&["source-value"]))),
+            (Owner::Subscriber("a".into()), Some(hidden(&["endpoint-value"]))),
         ]);
         redactor.retain(|_| false);
         assert_eq!(&*redactor.redact(b"first-value source-value endpoint-value"), b"first-value [redacted] [redacted]");
         redactor.set("a", hidden(&["first-value"]));
-        redactor.set_others(vec![(Owner::Source("a".into()), hidden(&["source-value"]))]);
+        redactor.set_others(vec![(Owner::Source("a".into()), Some(hidden(&["source-value"])))]);
         assert_eq!(&*redactor.redact(b"first-value source-value endpoint-value"), b"[redacted] [redacted] endpoint-value");
+    }
+    #[test]
+    fn what_can_not_be_had_for_a_moment_stays_masked() {
+        let redactor = Redactor::default();
+        let (source, subscriber) = (Owner::Source("a".into()), Owner::Subscriber("b".into()));
+        redactor
+            .set_others(vec![(source.clone(), Some(hidden(&["source-value"]))), (subscriber.clone(), Some(hidden(&["endpoint-value"])))]);
+        redactor.set_others(vec![(source.clone(), None), (subscriber.clone(), Some(hidden(&["another-value"])))]);
+        assert_eq!(&*redactor.redact(b"source-value endpoint-value another-value"), b"[redacted] endpoint-value [redacted]");
+        // Its source is gone.
+        redactor.set_others(vec![(subscriber, None)]);
+        assert_eq!(&*redactor.redact(b"source-value another-value"), b"source-value [redacted]");
+        redactor.set_others(vec![(source, None)]);
+        assert_eq!(&*redactor.redact(b"source-value another-value"), b"source-value another-value");
     }
 }
