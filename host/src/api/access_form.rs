@@ -97,7 +97,7 @@ pub(super) struct ErasureForm {
     set_aside: u64,
     /// Events whose runs have to end first.
     waiting: u64,
-    /// What people should know of its end.
+    /// What people should know of its end, or of what it waits for.
     note: Option<String>,
     /// Of these events; of one erasure alone.
     #[serde(skip_serializing_if = "Option::is_none")]

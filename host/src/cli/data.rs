@@ -293,7 +293,8 @@ async fn watch(client: &Client, answer: &Value, json: bool) -> Result<(), Failur
     let (mut looks, mut waiting) = (0_u32, 0);
     loop {
         let erasure = client.get(&format!("/v1/data/erasures/{}", segment(id)), &[]).await?;
-        waiting = if erasure["state"] == "waiting" && erasure["waiting"] != 0 { waiting + 1 } else { 0 };
+        let waits = erasure["state"] == "waiting" && (erasure["waiting"] != 0 || erasure["note"].is_string());
+        waiting = if waits { waiting + 1 } else { 0 };
         if erasure["state"] == "done" || waiting >= WAITING {
             if json {
                 print_json(&erasure);

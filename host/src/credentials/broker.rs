@@ -14,7 +14,8 @@ use super::fixed::{Fixed, Put};
 use super::hidden::Hidden;
 use super::origin;
 use super::outgoing::Outgoing;
-use super::redact::{Owner, Patterns};
+use super::patterns::Patterns;
+use super::redact::Owner;
 use super::renewable::Renewable;
 use super::secret::Secret;
 use super::sources::Fingerprint;
@@ -283,8 +284,9 @@ impl Broker {
         self.all().into_iter().map(status).collect()
     }
 
-    /// Has these masked as well from now on, in place of all that were given before: what others than credentials hold.
-    pub fn hide(&self, others: Vec<(Owner, Hidden)>) {
+    /// Has these masked as well from now on, in place of all that were given before: what others than credentials hold. `None`: what was given
+    /// for that one last, which can't be had now.
+    pub fn hide(&self, others: Vec<(Owner, Option<Hidden>)>) {
         self.cx.redactor.set_others(others);
     }
 

@@ -25,7 +25,7 @@ use super::error::{CredentialError, Held};
 use super::key::{Purpose, random};
 use super::oauth2::{self, printable};
 use super::origin;
-use super::redact::Patterns;
+use super::patterns::Patterns;
 use super::renewable::Renewable;
 use super::renewal;
 use super::secret::Secret;

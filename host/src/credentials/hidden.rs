@@ -10,6 +10,8 @@ use super::secret::Secret;
 const SHORTEST_WORD: usize = 8;
 /// Shortest end of a word that is masked without its prefix: behind `sk_live_` stands a key, behind `customer_` a word that others use, too.
 const SHORTEST_KEY: usize = 16;
+/// Names in front of `=` whose value everybody may know and use.
+const KNOWN: [&str; 10] = ["algorithm", "charset", "domain", "method", "profile", "qop", "realm", "scope", "type", "version"];
 
 /// Values to look for in what comes back. `Debug` shows nothing of them.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -27,7 +29,8 @@ impl Hidden {
         self.bytes(bytes);
     }
 
-    /// A header's value: whole, without its scheme, each long word, a key without its prefix, and what the pair of `Basic` (RFC 7617) stands for.
+    /// A header's value: whole, without its scheme, each long word, what stands behind a name and `=`, a key without its prefix, and what the pair of
+    /// `Basic` (RFC 7617) stands for.
     pub fn header(&mut self, value: &Secret) {
         self.secret(value);
         let text = value.expose().trim();
@@ -38,11 +41,36 @@ impl Hidden {
                 self.pair(rest);
             }
         }
-        for word in text.split_ascii_whitespace().filter(|word| word.len() >= SHORTEST_WORD) {
-            self.bytes(word.as_bytes());
-            if let Some((_, key)) = word.rsplit_once('_').filter(|(_, key)| key.len() >= SHORTEST_KEY) {
-                self.bytes(key.as_bytes());
+        text.split_ascii_whitespace().for_each(|word| self.word(word));
+        for (at, _) in text.match_indices('=') {
+            let name = text[..at].trim_end().rsplit([' ', '\t', ',', ';', '&', '=']).next().unwrap_or_default();
+            if !KNOWN.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+                self.parameter(text[at + 1..].trim_start());
             }
+        }
+    }
+
+    /// What begins behind `=`: what is quoted, or all as far as it may reach.
+    fn parameter(&mut self, value: &str) {
+        if let Some(quote @ ('"' | '\'')) = value.chars().next() {
+            let inside = &value[1..];
+            // Where the quote is not closed, a part of it was left out.
+            self.word(inside.split(quote).next().unwrap_or(inside));
+        } else {
+            let word = value.split_ascii_whitespace().next().unwrap_or_default();
+            self.word(word);
+            self.word(word.split([',', ';', '&']).next().unwrap_or(word));
+        }
+    }
+
+    /// A part of a header that is long enough to be a secret.
+    fn word(&mut self, word: &str) {
+        if word.len() < SHORTEST_WORD {
+            return;
+        }
+        self.bytes(word.as_bytes());
+        if let Some((_, key)) = word.rsplit_once('_').filter(|(_, key)| key.len() >= SHORTEST_KEY) {
+            self.bytes(key.as_bytes());
         }
     }
 
@@ -110,5 +138,25 @@ mod tests {
             of_header("basic a2ltOmh1bnRlcjItS3g="),
             ["a2ltOmh1bnRlcjItS3g=", "basic a2ltOmh1bnRlcjItS3g=", "hunter2-Kx", "kim:hunter2-Kx"]
         );
+    }
+    #[test]
+    fn of_a_header_with_parameters_their_values_are_hidden_as_well() {
+        for (header, values) in [
+            (r#"Token token="hunter2-Kx.9", realm="api.acme.example""#, &["hunter2-Kx.9"][..]),
+            ("Vendor key='two words of it'", &["two words of it"]),
+            ("key=hunter2-Kx.9;charset=iso-8859-15", &["hunter2-Kx.9"]),
+            ("id=short,secret = a,b;c&d=e-f-g-h", &["a,b;c&d=e-f-g-h", "e-f-g-h"]),
+            ("api_key=sk_live_0123456789abcdef", &["sk_live_0123456789abcdef", "0123456789abcdef"]),
+        ] {
+            let hidden = of_header(header);
+            for value in values.iter().filter(|value| value.len() >= SHORTEST_WORD) {
+                assert!(hidden.iter().any(|hidden| hidden == value), "{value} of {header}: {hidden:?}");
+            }
+            for word in ["api.acme.example", "iso-8859-15", "short"] {
+                assert!(!hidden.iter().any(|hidden| hidden == word), "{word} of {header}: {hidden:?}");
+            }
+        }
+        // What fills base64 up is no value.
+        assert_eq!(of_header("bm8gcGFpcg=="), ["bm8gcGFpcg=="]);
     }
 }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::error::VendorAnswer;
 use super::hidden::Hidden;
 use super::jwt::{self, Claims, JwtError};
-use super::redact::Patterns;
+use super::patterns::Patterns;
 use super::secret::Secret;
 use super::sources::{Grant, Sources};
 use crate::config::ClientAuth;

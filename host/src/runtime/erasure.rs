@@ -14,7 +14,7 @@ use crate::audit::{Action, By};
 use crate::clock::later;
 use crate::crash::Point;
 use crate::personal::{FieldPath, Hit, Mask, Sought, Values, forms};
-use crate::store::{Erasure, KeyRow, Scan, StoreError};
+use crate::store::{Erasure, KeyRow, Rewritten, Scan, StoreError};
 use crate::telemetry;
 
 /// How long an erasure belongs to a host without a sign of life of it. Two that are at one do the same twice, which is harmless.
@@ -67,8 +67,8 @@ impl Wanted {
 enum Done {
     /// So many events and places were erased, and keys.
     Erased(u64, u64, u64),
-    /// Runs of it, or of one that came of it, have not ended, or a key is in use.
-    Waits,
+    /// Runs of it, or of one that came of it, have not ended, or a key is in use; or this run waits for a batch that one of it is in.
+    Waits(Option<String>),
 }
 
 impl Runtime {
@@ -110,6 +110,7 @@ impl Runtime {
             return Ok(()); // The host is stopping.
         }
         let mut left = false;
+        let mut awaited = None;
         for eid in self.store.erasure_waits(&erasure.id).await? {
             match self.erase_event(&eid, &wanted).await? {
                 Done::Erased(events, places, keys) => {
@@ -118,13 +119,20 @@ impl Runtime {
                     erasure.figures.key_values += keys;
                     self.keep(&erasure, Vec::new(), vec![eid]).await?;
                 }
-                Done::Waits => left = true,
+                Done::Waits(run) => {
+                    left = true;
+                    awaited = awaited.or(run);
+                }
             }
         }
         if let Ok(sought) = wanted.sought()
             && wanted.is_about_everything()
         {
             erasure.figures.set_aside += self.erase_set_aside(&sought, erasure.requested_at).await?;
+            let (gone, run) = self.erase_batches(&sought, erasure.requested_at).await?;
+            erasure.figures.places += gone;
+            left |= run.is_some();
+            awaited = awaited.or(run);
         }
         if let Ok(sought) = wanted.sought()
             && wanted.is_about_everything()
@@ -136,6 +144,9 @@ impl Runtime {
             left = !all;
         }
         if left {
+            erasure.note = awaited.map(|run| {
+                format!("run {run} waits for the result of a batch that some of the data stands in: it is erased when that run ends")
+            });
             return self.store.erasure_progress(&erasure, Vec::new(), Vec::new(), later(self.clock.now(), REST)).await;
         }
         erasure.note = self.let_go(&erasure).await?;
@@ -166,7 +177,7 @@ impl Runtime {
                         erasure.figures.places += places;
                         erasure.figures.key_values += keys;
                     }
-                    Done::Waits => waits.push(eid),
+                    Done::Waits(_) => waits.push(eid),
                 }
             }
             erasure.figures.scanned += window.scanned;
@@ -205,7 +216,7 @@ impl Runtime {
         };
         for member in members.iter().filter(|member| !member.over) {
             if !wanted.cancel {
-                return Ok(Done::Waits);
+                return Ok(Done::Waits(None));
             }
             // Who asked for the erasure is on record; this is the host doing it.
             let act = By::host(&self.identity.name).did(Action::EventCancelled, member.eid.as_str()).with("for", "an erasure");
@@ -221,7 +232,7 @@ impl Runtime {
             let (erased, all) = self.erase_keys(&key_values(&sought, &members)).await?;
             keys = erased;
             if !all {
-                return Ok(Done::Waits);
+                return Ok(Done::Waits(None));
             }
         }
         let (mut events, mut places) = (0, 0);
@@ -232,8 +243,10 @@ impl Runtime {
             if erased.count == 0 {
                 continue;
             }
-            if !self.store.rewrite(before, after, self.clock.now()).await? {
-                return Ok(Done::Waits);
+            match self.store.rewrite(before, after, self.clock.now()).await? {
+                Rewritten::Done => {}
+                Rewritten::NotOver => return Ok(Done::Waits(None)),
+                Rewritten::Awaited(run) => return Ok(Done::Waits(Some(run))),
             }
             self.store.crash().at(Point::Erased);
             events += 1;
@@ -272,6 +285,26 @@ impl Runtime {
         Ok(gone)
     }
 
+    /// Batches keep what their members were given, also of an event that retention has removed. Gives how many are gone, and a run that waits for one
+    /// which stays until it ends.
+    async fn erase_batches(&self, sought: &Sought, asked_at: Timestamp) -> Result<(u64, Option<String>), StoreError> {
+        let values = sought.words();
+        // What a member was given is JSON as a text within JSON.
+        let needles: Vec<String> = sought.identifiers().iter().flat_map(|text| forms(text)).flat_map(|text| forms(&text)).collect();
+        let (mut gone, mut awaited) = (0, None);
+        for id in self.store.scan_batches(&needles, asked_at).await? {
+            let contents = self.store.batch_contents(&id).await?;
+            if !contents.iter().any(|bytes| values.is_in(bytes) || values.mask_body(bytes, Mask::Erased).is_some()) {
+                continue;
+            }
+            match self.store.batch_erased(&id).await? {
+                None => gone += 1,
+                run => awaited = awaited.or(run),
+            }
+        }
+        Ok((gone, awaited))
+    }
+
     async fn erase_key(&self, row: KeyRow, values: &Values) -> Result<bool, StoreError> {
         // A key is a name that the plugin asks by: another one in its place would never be asked for.
         let value = match values.is_in(row.key.as_bytes()) {
@@ -284,7 +317,8 @@ impl Runtime {
 
     /// Sees to it that the database does not keep what was written over; gives what an administrator must know.
     async fn let_go(&self, erasure: &Erasure) -> Result<Option<String>, StoreError> {
-        if erasure.figures.events + erasure.figures.key_values + erasure.figures.set_aside == 0 {
+        let figures = &erasure.figures;
+        if figures.events + figures.places + figures.key_values + figures.set_aside == 0 {
             return Ok(None);
         }
         if self.store.is_shared() {

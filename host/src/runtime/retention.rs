@@ -40,6 +40,8 @@ impl Runtime {
             after = Some(next);
             tokio::time::sleep(began.elapsed()).await;
         }
+        // Those that somebody waited for when a run in them was removed.
+        self.store.prune_batches().await?;
         loop {
             let began = Instant::now();
             if !self.store.prune_identities(now).await? || self.stopping.is_cancelled() {

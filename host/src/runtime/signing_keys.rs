@@ -26,7 +26,7 @@ struct Told {
 
 impl SigningKeys {
     /// Looks the keys up and tells the broker of them, if there may be others than before. To be called every few seconds, and when a configuration was
-    /// taken over. Where one can't be had it is left out, since nothing is signed or verified with it, and looked for the next time.
+    /// taken over. Where one can't be had it is looked for the next time, and what it was before stays hidden until then: others know it still.
     pub async fn follow(&mut self, runtime: &Runtime) {
         let present = runtime.present();
         let revision = present.revision.number;
@@ -48,7 +48,7 @@ impl SigningKeys {
             others.push((Owner::Subscriber(name.clone()), hidden.ok()));
         }
         let all = others.iter().all(|(_, hidden)| hidden.is_some());
-        runtime.broker.hide(others.into_iter().filter_map(|(owner, hidden)| Some((owner, hidden?))).collect());
+        runtime.broker.hide(others);
         self.0 = all.then_some(Told { revision, secrets, at });
     }
 }

@@ -6,12 +6,10 @@
 //!
 //! One run does a batch at a time: the one whose name and fence stand in it, as long as it has its lease. Whichever member comes next takes over.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::effect::{EffectId, EffectRow, EffectState, IS_WRITE, Intent, fenced, insert_intent, refusal};
+use super::effect::{EffectId, EffectState, IS_WRITE, Intent, fenced, insert_intent, refusal};
 use super::key_value::{self, KeySettlement};
 use super::sql::{Connection, Dialect, sql};
 use super::terms::Terms;
@@ -23,7 +21,7 @@ pub const KIND: &str = "batch";
 /// What that write is known by: a member is in one batch at a time, and each further one is the next generation.
 pub const IDENTITY: &str = "b:batch";
 /// What of a batch still asks for its result.
-const OPEN: &str = "kind = 'batch' and state in ('intent', 'in-doubt')";
+pub(super) const OPEN: &str = "kind = 'batch' and state in ('intent', 'in-doubt')";
 
 /// One member, with all that its part of the call needs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -302,43 +300,9 @@ async fn finish(connection: &mut Connection, batch: &OpenBatch, run: &str, fence
 }
 
 /// A batch with its journal.
-async fn remove(connection: &mut Connection, id: &str) -> Result<(), StoreError> {
+pub(super) async fn remove(connection: &mut Connection, id: &str) -> Result<(), StoreError> {
     for statement in ["delete from effect where root = ?", "delete from line_step where root = ?", "delete from batch where id = ?"] {
         sql(statement).bind(id).execute(&mut *connection).await.map_err(StoreError::doing("forget a batch"))?;
     }
     Ok(())
-}
-
-/// Batches that nobody asks for any more: all members that had no result are gone.
-pub(super) async fn prune(connection: &mut Connection) -> Result<(), StoreError> {
-    let mut look = sql("select id from batch where not exists (select 1 from effect where effect.name = batch.id and ");
-    look.push(OPEN).push(")");
-    let over: Vec<String> = look.scalars(&mut *connection).await.map_err(StoreError::doing("look for batches that are over"))?;
-    for id in over {
-        remove(connection, &id).await?;
-    }
-    Ok(())
-}
-
-/// The batches that runs with these effects are in, or were in.
-pub(super) fn named(effects: &[EffectRow]) -> Vec<&String> {
-    let names: BTreeSet<&String> = effects.iter().filter(|effect| effect.kind == KIND).filter_map(|effect| effect.name.as_ref()).collect();
-    names.into_iter().collect()
-}
-
-/// What runs in these batches were given is about to be erased, and batches that have not ended have it too. `false`: a run that has not ended still
-/// waits for the result of one, and nobody can do that one without it. Those that nobody waits for are forgotten; a replay of a run in one is told so.
-pub(super) async fn let_go(connection: &mut Connection, batches: &[&String]) -> Result<bool, StoreError> {
-    for id in batches {
-        let mut waits = sql("select 1 from run where ended_at is null and root in (select root from effect where name = ? and ").bind(*id);
-        waits.push(OPEN).push(") limit 1");
-        let waits: Option<i64> = waits.scalar_optional(&mut *connection).await.map_err(StoreError::doing("look who waits for a batch"))?;
-        if waits.is_some() {
-            return Ok(false);
-        }
-    }
-    for id in batches {
-        remove(connection, id).await?;
-    }
-    Ok(true)
 }

@@ -27,7 +27,7 @@ pub struct Erasure {
     pub place: Option<ScanPlace>,
     /// What has come of it so far.
     pub figures: ErasureFigures,
-    /// What people should know of its end.
+    /// What people should know of its end, or of what it waits for.
     pub note: Option<String>,
     /// When it was done.
     pub finished_at: Option<Timestamp>,
@@ -213,6 +213,7 @@ impl Store {
                 "vacuum recorded_read",
                 "vacuum key_value",
                 "vacuum set_aside",
+                "vacuum batch",
             ];
             for vacuum in vacuums {
                 sql(vacuum).execute(&self.readers).await.map_err(doing())?;

@@ -8,7 +8,7 @@ use super::effect::{IS_WRITE, effect_row};
 use super::recorded::{RecordedRead, recorded_read};
 use super::sql::{Connection, Dialect, Row, Statement, sql};
 use super::terms::Terms;
-use super::{Store, StoreError, batch, key_value, millis, timestamp};
+use super::{Store, StoreError, batch_over, key_value, millis, timestamp};
 use crate::crash::Point;
 use crate::personal::Group;
 
@@ -55,6 +55,17 @@ pub struct ReadRow {
     pub attempt: u32,
     /// What is kept of it.
     pub read: RecordedRead,
+}
+
+/// Whether rows were rewritten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rewritten {
+    /// They were, or are gone.
+    Done,
+    /// A run of the event has not ended (any more), or holds its order key; nothing was written.
+    NotOver,
+    /// This run has not ended, and is in a batch with one of the event; nothing was written.
+    Awaited(String),
 }
 
 /// A row of a plugin's key-value space.
@@ -199,9 +210,8 @@ impl Store {
             .map_err(StoreError::doing("look for what came of an event"))
     }
 
-    /// Puts rewritten rows in the place of an event's; says whether it could: `false` when a run of it has not ended (any more) or holds its order
-    /// key, or a run that has not ended is in a batch with one of it, and nothing was written.
-    pub async fn rewrite(&self, before: Group, after: Group, now: Timestamp) -> Result<bool, StoreError> {
+    /// Puts rewritten rows in the place of an event's, if it can.
+    pub async fn rewrite(&self, before: Group, after: Group, now: Timestamp) -> Result<Rewritten, StoreError> {
         let groups = Arc::new((before, after));
         self.writer
             .write(Terms::none().point(Point::Erasing), move |connection| {
@@ -262,7 +272,7 @@ fn read_row(row: &Row) -> ReadRow {
     ReadRow { run: row.get("run"), step: row.get("step"), attempt: row.get("attempt"), read: recorded_read(row) }
 }
 
-async fn rewrite(connection: &mut Connection, before: &Group, after: &Group, now: Timestamp) -> Result<bool, StoreError> {
+async fn rewrite(connection: &mut Connection, before: &Group, after: &Group, now: Timestamp) -> Result<Rewritten, StoreError> {
     let doing = || StoreError::doing("erase personal data");
     let eid = &before.event.eid;
     let mut hold = sql("select eid from event where eid = ?").bind(eid);
@@ -272,7 +282,7 @@ async fn rewrite(connection: &mut Connection, before: &Group, after: &Group, now
     }
     if hold.fetch_optional(&mut *connection).await.map_err(doing())?.is_none() {
         // Retention was faster.
-        return Ok(true);
+        return Ok(Rewritten::Done);
     }
     // Rows of runs that have ended do not change: what was read before is what is there.
     let row = sql("select count(*), coalesce(sum(case when ended_at is null or (status = 'dead' and order_hold = 1 and superseded = 0 \
@@ -282,10 +292,10 @@ async fn rewrite(connection: &mut Connection, before: &Group, after: &Group, now
     .await
     .map_err(doing())?;
     if row.get::<i64>(0) != before.runs.len() as i64 || row.get::<i64>(1) != 0 {
-        return Ok(false);
+        return Ok(Rewritten::NotOver);
     }
-    if !batch::let_go(connection, &batch::named(&before.effects)).await? {
-        return Ok(false);
+    if let Some(run) = batch_over::let_go(connection, &batch_over::named(&before.effects)).await? {
+        return Ok(Rewritten::Awaited(run));
     }
     sql("update event set body = ?, erased_at = ? where eid = ?")
         .bind(&after.event.body)
@@ -341,7 +351,7 @@ async fn rewrite(connection: &mut Connection, before: &Group, after: &Group, now
             delete.execute(&mut *connection).await.map_err(doing())?;
         }
     }
-    Ok(true)
+    Ok(Rewritten::Done)
 }
 
 async fn rewrite_key(connection: &mut Connection, row: &KeyRow, value: Option<Vec<u8>>, version: i64) -> Result<bool, StoreError> {

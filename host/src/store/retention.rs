@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::batch;
+use super::batch_over;
 use super::sql::{Dialect, On, Statement, sql};
 use super::terms::Terms;
 use super::{Store, StoreError, millis};
@@ -100,7 +100,8 @@ impl Store {
                     let mut delete = sql("delete from event where eid in ");
                     delete.push_list(&eids);
                     let removed = delete.execute(&mut *connection).await.map_err(doing())?;
-                    batch::prune(connection).await?;
+                    // What batches keep of them goes as well.
+                    batch_over::prune(connection).await?;
                     Ok(removed)
                 })
             })

@@ -1,5 +1,6 @@
 //! What the store promises, asked directly.
 
+mod batches;
 mod simulation;
 
 use jiff::{SignedDuration, Timestamp};

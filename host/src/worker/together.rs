@@ -268,7 +268,7 @@ impl StepCall {
             Ok(Resumed::Busy) => return busy("its batch is being done by another of its runs"),
             Ok(Resumed::Ended) => return busy("its batch has just ended"),
             Ok(Resumed::Gone) => {
-                let why = "its batch is gone: personal data of one of the runs in it was erased, so nobody can do it again, or tell whether this run's part was done";
+                let why = "its batch is gone: personal data of one of the runs in it was erased, or its time in the store was over, so nobody can do it again, or tell whether this run's part was done";
                 return StepEnd::failed(FailureKind::Diverged, why);
             }
             Err(error) => return StepEnd::failed(FailureKind::Busy, telemetry::chain(&error)),

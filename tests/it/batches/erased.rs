@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use sangam_saas::FaultAct;
+use sangam_tests::Client;
 use serde_json::{Value, json};
 
 use super::{FOUR, ROUTES, effects, ended, four, gather, once, sent};
@@ -56,6 +57,27 @@ async fn erase(scene: &Scene, path: &str, body: Value) -> anyhow::Result<String>
     Ok(asked.json["erasure"].as_str().context("an erasure has an id")?.to_owned())
 }
 
+/// The erasure says which run it waits for: one of these events.
+async fn says_who_waits(client: &Client, id: &str, eids: &[String]) -> anyhow::Result<()> {
+    let mut runs = Vec::new();
+    for eid in eids {
+        let run = client.event(eid).await?["runs"][0]["id"].as_str().context("a run has an id")?.to_owned();
+        runs.push(format!("run {run} waits for the result of a batch that some of the data stands in"));
+    }
+    let look = async {
+        loop {
+            let erasure = client.get(&format!("/v1/data/erasures/{id}")).await?.json;
+            ensure!(erasure["state"] != "done", "{erasure}");
+            if let Some(note) = erasure["note"].as_str() {
+                ensure!(runs.iter().any(|run| note.starts_with(run)), "{note}");
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), look).await.context("it does not say whom it waits for")?
+}
+
 /// The batch was done again as it was, and each id took effect once.
 fn done_again(scene: &Scene) {
     let sent = sent(&scene.sink);
@@ -78,6 +100,7 @@ async fn an_event_is_erased_when_those_in_a_batch_with_it_have_their_results() -
             scene.client().until(&eids[1], "cancelled").await?;
         }
         assert_eq!(until(scene.client(), &id, "waiting").await?["waits_for"], json!([eids[1]]));
+        says_who_waits(scene.client(), &id, &others).await?;
         ensure!(sent(&scene.sink).len() == 1, "too late: the batch was done again");
         ended(scene.client(), &others, "succeeded").await?;
         done_again(&scene);
@@ -100,6 +123,38 @@ async fn a_person_whose_data_stands_in_the_request_for_all_is_erased_in_all_runs
         assert_eq!(step(&document, "run")?["attempts"].as_array().map(Vec::len), Some(2));
     }
     done_again(&scene);
+    until(scene.client(), &id, "done").await?;
+    nothing_is_left(&scene.folder, &[ANN])
+}
+
+#[tokio::test]
+async fn what_a_batch_keeps_of_an_event_that_is_gone_is_erased_as_well() -> anyhow::Result<()> {
+    let on = |kind: &str| format!("on = {{ type = \"{kind}\" }}\n");
+    let routes = ROUTES.replace("10ms", "20h").replace(&on("gather"), &format!("{}deadline = \"90d\"\n", on("gather")));
+    let once = ONCE.replace(&on("once"), &format!("{}retention = \"1h\"\ndead-letter-retention = \"1h\"\n", on("once")));
+    let scene = Scene::granting(FOUR, &format!("{routes}{once}")).await?;
+    scene.fault("/all", FaultAct::LoseAnswer, 1);
+    let eids = four(scene.client(), &scene.sink, &events(&scene, 2, "once")).await?;
+    let others = [eids[0].clone(), eids[2].clone(), eids[3].clone()];
+    scene.client().until(&eids[1], "dead").await?;
+    ended(scene.client(), &others, "pending").await?;
+    let Scene { sink, folder, host } = scene;
+    host.terminate().await?;
+    let host = folder.start_with(&[("SANGAM_CLOCK_AHEAD", "3h")]).await?;
+    let scene = Scene { sink, folder, host };
+    let removed = async {
+        while scene.client().get(&format!("/v1/events/{}", eids[1])).await?.status != 404 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(Duration::from_secs(30), removed).await.context("the event was not removed")??;
+    // The others need the whole batch yet.
+    let id = erase(&scene, "/v1/data/erase", json!({ "subjects": [ANN] })).await?;
+    says_who_waits(scene.client(), &id, &others).await?;
+    for eid in &others {
+        ensure!(scene.client().post(&format!("/v1/events/{eid}/cancel"), &json!({})).await?.status == 200);
+    }
     until(scene.client(), &id, "done").await?;
     nothing_is_left(&scene.folder, &[ANN])
 }

@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use super::address::Mailbox;
 use super::letter::Letter;
-use super::reply::CUT;
+use super::reply;
 use super::smtp::{self, Conversation, Envelope, Line, Login, Patience};
 use super::trouble::Trouble;
 use crate::config::{self, RelayTls};
@@ -232,14 +232,7 @@ impl Relay {
     }
 
     fn mask(&self, words: &mut String) {
-        match words.strip_suffix(CUT) {
-            // What is left of a password there is none of.
-            Some(start) => {
-                let masked = format!("{}{CUT}", String::from_utf8_lossy(&self.broker.redact_start(start.as_bytes())));
-                *words = masked;
-            }
-            None => self.broker.redact_text(words),
-        }
+        reply::mask(&self.broker, words);
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::credentials::Broker;
+
 /// Most characters of a relay's words that are kept.
 const MOST_WORDS: usize = 500;
 /// What stands where words were cut off.
@@ -50,6 +52,16 @@ impl fmt::Display for Reply {
             Some((start, rest)) if !rest.is_empty() => write!(f, "{} {start}{CUT}", self.code),
             _ => write!(f, "{} {words}", self.code),
         }
+    }
+}
+
+/// Takes secrets out of words that hold replies. Each of those may be cut off: what is left of a secret there is masked as well.
+pub(super) fn mask(broker: &Broker, words: &mut String) {
+    broker.redact_text(words);
+    if let Some((cut, rest)) = words.rsplit_once(CUT) {
+        let cut: String =
+            cut.split(CUT).map(|part| format!("{}{CUT}", String::from_utf8_lossy(&broker.redact_start(part.as_bytes())))).collect();
+        *words = cut + rest;
     }
 }
 

@@ -7,10 +7,14 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 
 use super::address::Mailbox;
 use super::letter::Letter;
+use super::reply;
 use super::smtp::{Conversation, Envelope, Login, Patience, Taken};
 use super::trouble::Trouble;
 use super::words::Words;
-use crate::credentials::Secret;
+use crate::clock::Clock;
+use crate::config::Secrets;
+use crate::credentials::{Broker, Owner, Secret, TokenClient, Vault};
+use crate::store::Store;
 
 const KEY: &str = "0197f6a0-0000-5000-8000-000000000001";
 
@@ -174,6 +178,36 @@ async fn only_after_its_last_line_is_a_mail_in_doubt() {
         assert!(matches!(&result, Err(Trouble::Unreachable(_))), "{early:?}: {result:?}");
         assert!(!heard.contains("\r\n.\r\n"), "{heard}");
     }
+}
+
+/// A broker that hides a password.
+async fn broker(folder: &std::path::Path, password: &str) -> Broker {
+    let store = Store::open(&format!("sqlite://{}/sangam.db", folder.display())).await.expect("the store opens");
+    // Any 32 bytes.
+    let key = Secrets::Command(["echo", "c2FuZ2FtIHNhbmdhbSBzYW5nYW0gc2FuZ2FtIHNhbmc="].map(String::from).to_vec());
+    let vault = Vault::open(store, &key, Clock::system()).await.expect("the vault opens");
+    let client = TokenClient::new(crate::tls::client_config().expect("roots")).expect("a client");
+    let broker = Broker::new(vault, Default::default(), client, "host");
+    broker.hide(vec![(Owner::Source("a".to_owned()), Some([&Secret::new(password.to_owned())].into_iter().collect()))]);
+    broker
+}
+
+#[tokio::test]
+async fn of_a_password_that_is_cut_off_in_several_replies_no_part_is_left() {
+    const PASSWORD: &str = "correct-horse-battery";
+    let folder = tempfile::tempdir().expect("a folder");
+    let broker = broker(folder.path(), PASSWORD).await;
+    let refusal: &str = format!("550 {}{PASSWORD} is no way in", "x".repeat(490)).leak();
+    let says: &[&str] = vec!["220 hi", "250 relay", "250 ok", refusal, refusal, "221 bye"].leak();
+    let (result, _) = sent(says, false, "x").await;
+    let Err(Trouble::Refused { mut why, .. }) = result else { panic!("{result:?}") };
+    assert_eq!(why.matches("correct-ho\u{2026}").count(), 2, "{why}");
+    reply::mask(&broker, &mut why);
+    assert!(!why.contains("correct") && why.matches("x[redacted]\u{2026}").count() == 2, "{why}");
+    // What is not cut off ends as it does.
+    let mut whole = format!("a@b.example: 550 {PASSWORD}\u{2026}; c@b.example: 550 no, co");
+    reply::mask(&broker, &mut whole);
+    assert_eq!(whole, "a@b.example: 550 [redacted]\u{2026}; c@b.example: 550 no, co");
 }
 
 #[tokio::test]
