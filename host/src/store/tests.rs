@@ -1,6 +1,7 @@
 //! What the store promises, asked directly.
 
 mod simulation;
+mod writing;
 
 use jiff::{SignedDuration, Timestamp};
 
