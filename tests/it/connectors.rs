@@ -2,6 +2,7 @@
 
 mod answers;
 mod custom_hr;
+mod echoes;
 mod hubspot;
 mod messages;
 mod office;

@@ -8,6 +8,7 @@ mod dead_letters;
 mod events;
 mod flow;
 mod frame;
+mod lines;
 mod names;
 mod overview;
 mod people;

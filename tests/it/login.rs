@@ -81,7 +81,9 @@ async fn people_log_in_and_are_what_the_provider_says_of_them() -> anyhow::Resul
         let sessions = ann.get(&format!("{}/v1/sessions", host.client.url)).await?.json["sessions"].clone();
         let latest = |subject: &str| {
             let all = sessions.as_array().into_iter().flatten().filter(|session| session["subject"] == subject);
-            all.max_by_key(|session| session["created_at"].as_str().unwrap_or_default().to_owned()).cloned().unwrap_or_default()
+            // As texts, a whole second would come after all of its fractions.
+            let began = |session: &&Value| session["created_at"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok());
+            all.max_by_key(began).cloned().unwrap_or_default()
         };
         assert_eq!((&latest("admin-ann")["own"], &latest("vera")["own"]), (&json!(true), &json!(false)), "{sessions}");
         let path = format!("{}/v1/sessions/{}/revoke", host.client.url, latest("vera")["id"].as_str().unwrap_or_default());

@@ -3,6 +3,7 @@
 mod again;
 pub mod body;
 mod content;
+mod echoes;
 mod events;
 mod hooks;
 mod nats;

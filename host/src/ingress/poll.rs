@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
+use super::echoes;
 use super::reading::{self, Asked, Brought, Reading};
 use crate::config::{Poll, Source};
 use crate::crash::Point;
@@ -98,8 +99,13 @@ impl Turn<'_> {
             context.insert("until".to_owned(), json!(until.to_string()));
         }
         let asked = Asked { source: &self.source.name, stream: &self.poll.stream, context };
-        let (stream, cursor, limit) = (self.poll.stream.stream.clone(), place.cursor.clone(), self.poll.limit);
-        reading::read(self.runtime, asked, |context| Call::Poll { stream, cursor, limit, context }).await
+        let (stream, limit) = (&self.poll.stream.stream, self.poll.limit);
+        let call = |context| Call::Poll { stream: stream.clone(), cursor: place.cursor.clone(), limit, context };
+        match self.row.lane {
+            Lane::Live => echoes::read(self.runtime, asked, echoes::TURN, call).await,
+            // Somebody asked for all that there is.
+            Lane::Backfill => reading::read(self.runtime, asked, call).await,
+        }
     }
 
     /// Reads a page again, for the sake of records that were set aside from it.

@@ -183,6 +183,17 @@ pub struct Opening {
     pub digest: Option<String>,
 }
 
+/// One try at one step of one run.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AttemptPlace {
+    /// The run.
+    pub run: String,
+    /// The step.
+    pub step: String,
+    /// The attempt.
+    pub number: u32,
+}
+
 /// The outcome of a write, on its way to the store.
 pub struct Recording {
     pending: Pending<()>,
@@ -230,6 +241,17 @@ impl Store {
             Err(error) if error.is_passing() => self.outcome(fence, effect).await?.pending.durable().await,
             other => other,
         }
+    }
+
+    /// Attempts of a component that are under way and have begun to write: other systems may show it by now, and their key-value writes are still to come.
+    pub async fn writing(&self, digest: &str) -> Result<Vec<AttemptPlace>, StoreError> {
+        let rows = sql("select attempt.run, attempt.step, attempt.number from run join attempt on attempt.run = run.id \
+             where run.status = 'running' and run.ended_at is null and attempt.outcome is null and attempt.digest = ?")
+        .bind(digest)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(StoreError::doing("look for steps that are writing"))?;
+        Ok(rows.iter().map(|row| AttemptPlace { run: row.get(0), step: row.get(1), number: row.get(2) }).collect())
     }
 
     /// The journal of a step in its line, and the claims of the run that asks.

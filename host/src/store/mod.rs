@@ -65,7 +65,7 @@ pub use claim::{ClaimedRun, OpenRuns};
 pub use consent::ConsentRow;
 pub use dead_letter::{DeadLetter, DeadLetterFilter, DeadLetterPage};
 pub use doubt::{Decision, DecisionRefused, DoubtId};
-pub use effect::{EffectId, EffectRow, EffectState, Intent, JournalSnapshot, Opening, Recording};
+pub use effect::{AttemptPlace, EffectId, EffectRow, EffectState, Intent, JournalSnapshot, Opening, Recording};
 pub use erasure::{Erasure, ErasureFigures};
 pub use figures::DeadOfAction;
 pub use health::{HealthRow, Turn};

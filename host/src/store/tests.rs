@@ -2,6 +2,7 @@
 
 mod batches;
 mod simulation;
+mod writing;
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -203,7 +203,9 @@ async fn looking_changes_nothing() -> anyhow::Result<()> {
         for folder in [folder.path().to_owned(), folder.path().join("data")].iter().filter(|folder| folder.is_dir()) {
             for entry in std::fs::read_dir(folder)? {
                 let path = entry?.path();
-                if path.is_file() {
+                // A host that is stopped as it begins may leave SQLite's log behind. Whoever reads it makes the index of it anew.
+                let is_index = path.extension().is_some_and(|ending| ending == "db-shm");
+                if path.is_file() && !is_index {
                     files.push((path.clone(), std::fs::read(&path)?));
                 }
             }
@@ -232,7 +234,14 @@ async fn looking_changes_nothing() -> anyhow::Result<()> {
         }
         anyhow::Ok(())
     };
-    tokio::time::timeout(Duration::from_secs(5), unchanged).await.context("a file was changed, made or removed")??;
+    if let Ok(looked) = tokio::time::timeout(Duration::from_secs(5), unchanged).await {
+        looked?;
+    } else {
+        let now = contents()?;
+        let differs = before.0.iter().filter(|file| !now.contains(file)).chain(now.iter().filter(|file| !before.0.contains(file)));
+        let names: Vec<_> = differs.map(|(path, _)| path.display().to_string()).collect();
+        anyhow::bail!("changed, made or removed: {names:?}");
+    }
     let asked = vendor.requests();
     ensure!(!asked.is_empty() && asked.iter().all(|request| request.method == "HEAD"), "{asked:?}");
     ensure!(asked.iter().all(|request| !request.headers.contains_key("authorization") && request.body.is_empty()), "{asked:?}");

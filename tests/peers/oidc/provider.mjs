@@ -20,12 +20,14 @@ const settings = JSON.parse(process.argv[2] ?? '{}');
 const alg = settings.alg ?? 'RS256';
 
 function newKey() {
-  const made = {
-    RS256: () => generateKeyPairSync('rsa', { modulusLength: 2048 }),
-    ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),
-    EdDSA: () => generateKeyPairSync('ed25519'),
+  // By way of PEM: Node.js 20 may wait for itself for ever where a key is exported while its generator is collected.
+  const encoded = { privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } };
+  const { privateKey } = {
+    RS256: () => generateKeyPairSync('rsa', { modulusLength: 2048, ...encoded }),
+    ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256', ...encoded }),
+    EdDSA: () => generateKeyPairSync('ed25519', encoded),
   }[alg]();
-  return { ...made.privateKey.export({ format: 'jwk' }), kid: randomUUID(), use: 'sig', alg };
+  return { ...createPrivateKey(privateKey).export({ format: 'jwk' }), kid: randomUUID(), use: 'sig', alg };
 }
 
 function person(id) {
@@ -200,6 +202,8 @@ const server = createServer(async (request, response) => {
   }
 });
 
+// Longer than any test: nobody's connection is closed at the moment of its next request.
+server.keepAliveTimeout = 600_000;
 server.listen(0, '127.0.0.1', () => {
   issuer = `http://127.0.0.1:${server.address().port}`;
   build();

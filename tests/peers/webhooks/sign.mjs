@@ -3,7 +3,7 @@
 // In: {scheme, secret, method, url, body, form, timestamp, id, key}; out: {url, headers: [[name, value]], body}, or {error}.
 // Where a vendor's library only verifies, the signature is made with Node.js and the library has to agree with it before it goes out.
 
-import { constants, createHash, createHmac, generateKeyPairSync, sign as signWith } from "node:crypto";
+import { constants, createHash, createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, sign as signWith } from "node:crypto";
 import { createInterface } from "node:readline";
 
 import { Signature as HubSpot } from "@hubspot/api-client";
@@ -23,14 +23,17 @@ const hmac = (algorithm, key, ...parts) => parts.reduce((h, part) => h.update(pa
 const pairs = new Map();
 function pair(algorithm) {
   if (!pairs.has(algorithm)) {
+    // By way of PEM: Node.js 20 may wait for itself for ever where a key is exported while its generator is collected.
+    const encoded = { privateKeyEncoding: { type: "pkcs8", format: "pem" }, publicKeyEncoding: { type: "spki", format: "pem" } };
     const make = {
-      ed25519: () => generateKeyPairSync("ed25519"),
-      "ecdsa-p256-sha256": () => generateKeyPairSync("ec", { namedCurve: "P-256" }),
-      "ecdsa-p384-sha384": () => generateKeyPairSync("ec", { namedCurve: "P-384" }),
-      "rsa-pss-sha512": () => generateKeyPairSync("rsa", { modulusLength: 2048 }),
-      "rsa-v1_5-sha256": () => generateKeyPairSync("rsa", { modulusLength: 2048 }),
+      ed25519: () => generateKeyPairSync("ed25519", encoded),
+      "ecdsa-p256-sha256": () => generateKeyPairSync("ec", { namedCurve: "P-256", ...encoded }),
+      "ecdsa-p384-sha384": () => generateKeyPairSync("ec", { namedCurve: "P-384", ...encoded }),
+      "rsa-pss-sha512": () => generateKeyPairSync("rsa", { modulusLength: 2048, ...encoded }),
+      "rsa-v1_5-sha256": () => generateKeyPairSync("rsa", { modulusLength: 2048, ...encoded }),
     }[algorithm];
-    pairs.set(algorithm, make());
+    const { publicKey, privateKey } = make();
+    pairs.set(algorithm, { publicKey: createPublicKey(publicKey), privateKey: createPrivateKey(privateKey) });
   }
   return pairs.get(algorithm);
 }

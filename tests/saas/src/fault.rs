@@ -42,6 +42,11 @@ pub enum FaultAct {
         /// Milliseconds.
         ms: u64,
     },
+    /// Does what was asked, and answers later.
+    Late {
+        /// Milliseconds.
+        ms: u64,
+    },
     /// Resets the TCP connection without an answer and before doing anything.
     Reset,
     /// Does what was asked, then closes the connection without answering.

@@ -3,11 +3,14 @@
 /** Whether a run has ended. */
 export const isOver = (run) => run.ended_at !== null && run.ended_at !== undefined;
 
+/** The sooner of two runs. As texts, a whole second would come after all of its fractions. */
+const sooner = (one, other) => Date.parse(one.created_at) - Date.parse(other.created_at) || one.id.localeCompare(other.id);
+
 /** `[{ route, runs }]`, each with its runs from the first to the newest. */
 export function linesOf(runs) {
   const lines = [];
   const lineOf = new Map();
-  for (const run of [...runs].sort((one, other) => String(one.created_at).localeCompare(String(other.created_at)) || one.id.localeCompare(other.id))) {
+  for (const run of [...runs].sort(sooner)) {
     let line = run.replay_of ? lineOf.get(run.replay_of) : undefined;
     if (!line) {
       line = { route: run.route, runs: [] };

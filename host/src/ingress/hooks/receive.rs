@@ -10,6 +10,7 @@ use super::{Delivery, Made, NotMade};
 use crate::api::Problem;
 use crate::config::{PluginStream, Source};
 use crate::engine::{Call, CallOutcome, InboundRequest};
+use crate::ingress::echoes;
 use crate::ingress::reading::{self, Asked};
 use crate::ingress::shape::Unreadable;
 use crate::run::{FailureKind, StepFailure};
@@ -32,8 +33,8 @@ pub(super) async fn receive(
         body: delivery.body.to_vec(),
     };
     let asked = Asked { source: &source.name, stream, context: Map::new() };
-    let name = stream.stream.clone();
-    let read = reading::read(runtime, asked, |context| Call::Receive { stream: name, request, context }).await;
+    let call = |context| Call::Receive { stream: stream.stream.clone(), request: request.clone(), context };
+    let read = echoes::read(runtime, asked, echoes::SENDER, call).await;
     let received = match read.outcome {
         Ok(CallOutcome::Received(received)) => received,
         Ok(_) => {

@@ -91,6 +91,11 @@ async fn answer(request: hyper::Request<Incoming>, shared: Arc<Shared>, reset: A
             });
             begun.await.map_err(io::Error::other)?
         }
+        Some(FaultAct::Late { ms }) => {
+            let response = ask(&shared, request).await;
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            response
+        }
         Some(FaultAct::Status { status, headers, body }) => {
             let mut response = Response::builder().status(status);
             for (name, value) in headers {
