@@ -1,8 +1,9 @@
 //! The console: its files, which travel in this program. They hold no data, so that anybody may have them.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, Request};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -50,8 +51,6 @@ impl Form {
     }
 }
 
-static CONSOLE: LazyLock<Console> = LazyLock::new(Console::packed);
-
 /// The files, by path.
 #[derive(Debug)]
 pub(super) struct Console {
@@ -88,17 +87,21 @@ impl Console {
 }
 
 /// A page of the console.
-pub(super) async fn page(asked: HeaderMap) -> Result<Response, Problem> {
-    CONSOLE.answer(INDEX, &asked).ok_or_else(|| Problem::not_found("this program was built without its console"))
+pub(super) async fn page(Extension(console): Extension<Arc<Console>>, asked: HeaderMap) -> Result<Response, Problem> {
+    console.answer(INDEX, &asked).ok_or_else(|| Problem::not_found("this program was built without its console"))
 }
 
 /// A file of the console.
-pub(super) async fn file(Path(path): Path<String>, asked: HeaderMap) -> Result<Response, Problem> {
-    CONSOLE.answer(&path, &asked).ok_or_else(|| Problem::not_found(format!("the console has no file {path}")))
+pub(super) async fn file(
+    Extension(console): Extension<Arc<Console>>,
+    Path(path): Path<String>,
+    asked: HeaderMap,
+) -> Result<Response, Problem> {
+    console.answer(&path, &asked).ok_or_else(|| Problem::not_found(format!("the console has no file {path}")))
 }
 
 /// What nothing is at. A person who opens it is told by the console, which has the way back; a program by a problem document.
-pub(super) async fn elsewhere(request: Request) -> Response {
+pub(super) async fn elsewhere(Extension(console): Extension<Arc<Console>>, request: Request) -> Response {
     let path = request.uri().path();
     let is_of_programs = OF_PROGRAMS.iter().any(|begin| path.starts_with(begin));
     let opens = request.method() == Method::GET && values(request.headers(), header::ACCEPT).any(|kind| kind.starts_with("text/html"));
@@ -106,7 +109,7 @@ pub(super) async fn elsewhere(request: Request) -> Response {
     if let Some(encoding) = request.headers().get(header::ACCEPT_ENCODING) {
         asked.insert(header::ACCEPT_ENCODING, encoding.clone());
     }
-    match CONSOLE.answer(INDEX, &asked).filter(|_| opens && !is_of_programs) {
+    match console.answer(INDEX, &asked).filter(|_| opens && !is_of_programs) {
         Some(mut page) => {
             *page.status_mut() = StatusCode::NOT_FOUND;
             page.extensions_mut().insert(AsItIs);

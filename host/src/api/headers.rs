@@ -11,6 +11,8 @@ use axum::response::Response;
 use super::problem;
 use crate::config::Server;
 
+/// How many these are.
+const MOST: usize = 8;
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
@@ -29,6 +31,7 @@ impl Headers {
 /// Adds them; one that a handler has set itself stays. Errors of extractors become problem documents before that.
 pub(super) async fn finish(State(own): State<Headers>, request: Request, next: Next) -> Response {
     let mut response = problem::explained(next.run(request).await).await;
+    response.headers_mut().reserve(MOST);
     let mut set = |name: HeaderName, value: &'static str| {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     };

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
+use axum::handler::Handler as _;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::MethodRouter;
+use axum::{Extension, Router};
 
 use super::door::{self, Door};
 use super::operation::{Handled, Method, Operation, Shape, Tag, any, aside, get, op, post};
@@ -258,12 +259,14 @@ pub fn router(runtime: Arc<Runtime>) -> Router {
         let body = guard::Body { most, time: runtime.server.connections.body_timeout };
         Arc::new(Door { runtime: runtime.clone(), site: site.clone(), needs, keys: openapi::keys_of(shape), body, is_intake })
     };
+    let console = Extension(Arc::new(console::Console::packed()));
     let mut places: BTreeMap<&'static str, Place> = BTreeMap::new();
     for Way { path, needs, handled, .. } in ways() {
         let Handled { method, handler, shape } = handled;
         // Who brings proof finds limits of their own behind it.
         let handler =
             if needs == Needs::Proof { handler } else { handler.route_layer(from_fn_with_state(door(needs, method, &shape), door::pass)) };
+        let handler = if needs == Needs::Nothing { handler.route_layer(console.clone()) } else { handler };
         let place = places.remove(path);
         let before = place.as_ref().and_then(|place| place.methods.clone()).unwrap_or_default();
         let methods = match method {
@@ -286,7 +289,7 @@ pub fn router(runtime: Arc<Runtime>) -> Router {
         router = router.route(path, handler);
     }
     router
-        .fallback(console::elsewhere)
+        .fallback_service(console::elsewhere.layer(console).with_state(()))
         // Bodies are bounded above, with their time.
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(headers::Headers::of(&runtime.server), headers::finish))

@@ -133,14 +133,17 @@ pub struct Accepted {
     pub differs: bool,
     /// Its runs that are leased and have an order key which nobody else holds.
     pub first: Vec<String>,
+    /// Runs wait for events of its type, or for one of a type that came in together with it.
+    pub awaited: bool,
 }
 
 impl Store {
     /// Makes events and their runs durable. All or none; answered after the flush to disk.
     pub async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
         let accepted = self.writer.accept(events).await;
-        // Whoever waits for one of them is looked for.
-        self.arrived.notify_one();
+        if accepted.as_ref().map_or(true, |accepted| accepted.iter().any(|accepted| accepted.awaited)) {
+            self.arrived.notify_one();
+        }
         accepted
     }
 }
@@ -149,18 +152,18 @@ impl Store {
 pub(super) async fn insert(connection: &mut Connection, groups: &[&[NewEvent]]) -> Result<Vec<Vec<Accepted>>, StoreError> {
     let all: Vec<&NewEvent> = groups.iter().flat_map(|group| group.iter()).collect();
     let in_line = all.iter().flat_map(|event| &event.runs).any(|run| run.order_key.is_some());
-    let (known, first) = if in_line { one_by_one(connection, &all).await? } else { (at_once(connection, &all).await?, HashSet::new()) };
+    let Taken { known, first, awaited } = if in_line { one_by_one(connection, &all).await? } else { at_once(connection, &all).await? };
     let mut outcomes = Vec::with_capacity(groups.len());
     for group in groups {
         let mut outcome = Vec::with_capacity(group.len());
         for event in *group {
             if let Some((eid, digest)) = known.get(event.eid.as_str()) {
                 connection.tell(News::Duplicate);
-                outcome.push(Accepted { eid: eid.clone(), duplicate: true, differs: *digest != event.digest, first: Vec::new() });
+                outcome.push(Accepted { eid: eid.clone(), duplicate: true, differs: *digest != event.digest, first: Vec::new(), awaited });
             } else {
                 tell(connection, event, &first);
                 let own = event.runs.iter().map(|run| &run.id).filter(|run| first.contains(*run));
-                outcome.push(Accepted { eid: event.eid.clone(), duplicate: false, differs: false, first: own.cloned().collect() });
+                outcome.push(Accepted { eid: event.eid.clone(), duplicate: false, differs: false, first: own.cloned().collect(), awaited });
             }
         }
         outcomes.push(outcome);
@@ -171,8 +174,17 @@ pub(super) async fn insert(connection: &mut Connection, groups: &[&[NewEvent]]) 
 /// Of events that were known: eid and digest of the one with the same identity, by the eid that it was not given.
 type Known<'e> = HashMap<&'e str, (String, Vec<u8>)>;
 
+/// What became of events that were taken in together.
+struct Taken<'e> {
+    known: Known<'e>,
+    /// Runs that are leased and first in the line of their order key.
+    first: HashSet<String>,
+    /// Somebody waits for events of the type of one of them.
+    awaited: bool,
+}
+
 /// Events whose runs stand in no line go to the database with them at once. It sees itself which events are new.
-async fn at_once<'e>(connection: &mut Connection, events: &[&'e NewEvent]) -> Result<Known<'e>, StoreError> {
+async fn at_once<'e>(connection: &mut Connection, events: &[&'e NewEvent]) -> Result<Taken<'e>, StoreError> {
     let mut script = Script::default();
     let sorted = sorted(events);
     let pieces = sorted.chunks(ROWS).map(seen_rows);
@@ -180,15 +192,17 @@ async fn at_once<'e>(connection: &mut Connection, events: &[&'e NewEvent]) -> Re
     pieces.for_each(|rows| script.add(rows));
     insert_new(&mut script, events);
     let changed = script.counts(connection).await.map_err(StoreError::doing("take in events"))?;
-    if changed.iter().take(count).sum::<u64>() < events.len() as u64 {
-        return known(connection, events).await;
-    }
-    has_all_runs(events, &changed[count..])?;
-    Ok(HashMap::new())
+    let known = if changed.iter().take(count).sum::<u64>() < events.len() as u64 {
+        known(connection, events).await?
+    } else {
+        has_all_runs(events, &changed[count..])?;
+        HashMap::new()
+    };
+    Ok(Taken { known, first: HashSet::new(), awaited: is_awaited(events, &changed) })
 }
 
-/// Of events whose runs stand in lines. Gives the runs too that are leased and first in the line of their order key.
-async fn one_by_one<'e>(connection: &mut Connection, events: &[&'e NewEvent]) -> Result<(Known<'e>, HashSet<String>), StoreError> {
+/// Of events whose runs stand in lines.
+async fn one_by_one<'e>(connection: &mut Connection, events: &[&'e NewEvent]) -> Result<Taken<'e>, StoreError> {
     let doing = || StoreError::doing("take in events");
     let mut new = HashSet::with_capacity(events.len());
     for rows in sorted(events).chunks(ROWS) {
@@ -211,7 +225,7 @@ async fn one_by_one<'e>(connection: &mut Connection, events: &[&'e NewEvent]) ->
     // A commit that was thought to have failed may have taken place: then an event is not new and not known either. Of its lines nothing is
     // known any more: what was leased first in one is claimed once that lease ends.
     let known = if new.len() == events.len() { HashMap::new() } else { known(connection, events).await? };
-    Ok((known, first))
+    Ok(Taken { known, first, awaited: is_awaited(&fresh, &changed) })
 }
 
 /// In one order on all hosts, so that two that get the same events at once don't wait for each other in a circle.
@@ -291,6 +305,11 @@ fn has_all_runs(events: &[&NewEvent], changed: &[u64]) -> Result<(), StoreError>
         true => Ok(()),
         false => Err(StoreError::invalid("the runs of an event", "one of their ids is another run's")),
     }
+}
+
+/// Whether the last of these changes are arrivals.
+fn is_awaited(events: &[&NewEvent], changed: &[u64]) -> bool {
+    changed.iter().rev().take(events.len().div_ceil(ROWS)).any(|rows| *rows > 0)
 }
 
 fn event_rows(rows: &[&NewEvent]) -> Statement {
