@@ -4,6 +4,10 @@
 //! against each other say how much of it is noise. Results are counted where they arrive: in the store and at the sinks. A row of which an
 //! event is lost or doubled is void. It prints figures; it is not a test.
 
+/// The host's, so that what stands beside it has the same.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 mod machine;
 mod report;
 

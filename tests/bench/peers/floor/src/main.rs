@@ -25,6 +25,9 @@ use chain::Chain;
 use event::Event;
 use store::{NewEvent, Store};
 
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// What a handler needs.
 struct Floor {
     store: Store,
