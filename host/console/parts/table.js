@@ -1,4 +1,5 @@
 // Tables: headings that are read and sort where that makes sense, rows that lead somewhere, and thousands of rows of which only the seen ones are drawn.
+import { compare } from "./compare.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../preact.js";
 import { t } from "../i18n.js";
 import { go } from "../router.js";
@@ -45,13 +46,6 @@ function useRowHeight() {
   }, []);
   return narrow ? NARROW_ROW : ROW;
 }
-
-const compare = (one, other) => {
-  if (one === other) return 0;
-  if (one === null || one === undefined) return 1;
-  if (other === null || other === undefined) return -1;
-  return typeof one === "number" && typeof other === "number" ? one - other : String(one).localeCompare(String(other));
-};
 
 const kind = (column) => [column.align === "end" ? "end" : "", column.narrow === false ? "not-narrow" : ""].join(" ").trim() || undefined;
 
