@@ -3,6 +3,14 @@
 //! Another system tells of a write as soon as it is done, often before it answers it. What the plugin remembers of the write takes effect when its step is
 //! settled, a moment later: seen in between, our own change would come in as somebody else's. So what a source brings while steps of its plugin are writing
 //! is read once more when those are settled, and counts if it is still there.
+//!
+//! It comes in as it is, and our own change with it, where as many readings wait already as may ([`Runtime::echoes`]), and where steps
+//! - take longer than the wait,
+//! - don't journal their writes,
+//! - fail after a write and are tried again later, or
+//! - use another component than the present one and its canary: runs that began before an update, and replays with the plugins of their own revision.
+//!
+//! Steps are told apart by their component alone: two plugins of one component wait for each other's, which takes time and loses nothing.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,11 +28,9 @@ pub(super) const TURN: Duration = Duration::from_secs(10);
 /// Pauses between two looks whether steps are settled: the first one, which doubles, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(160));
 
-/// Calls a plugin on behalf of a source as [`reading::read`] does, again if need be; `call` makes each call from its context.
-///
-/// Steps that take longer than `patience`, that don't journal their writes, or that fail after a write and are tried again later are not waited for.
-pub(super) async fn read(runtime: &Arc<Runtime>, asked: Asked<'_>, patience: Duration, call: impl Fn(String) -> Call) -> Reading {
-    let until = Instant::now() + patience;
+/// Calls a plugin on behalf of a source as [`reading::read`] does, again if need be; `call` makes each call from its context. It waits for steps until
+/// `until`, which whoever reads several times for one sender says once.
+pub(super) async fn read(runtime: &Arc<Runtime>, asked: Asked<'_>, until: Instant, call: impl Fn(String) -> Call) -> Reading {
     let mut reading = reading::read(runtime, asked.clone(), &call).await;
     loop {
         let brought = match brought(&reading) {
@@ -72,11 +78,14 @@ fn brought(reading: &Reading) -> Option<&[String]> {
 async fn writing(runtime: &Runtime, asked: &Asked<'_>) -> HashSet<AttemptPlace> {
     let present = runtime.present();
     let Some(plugin) = present.revision.plugins.get(&asked.stream.plugin) else { return HashSet::new() };
-    runtime.store.writing(&plugin.component.digest).await.unwrap_or_default().into_iter().collect()
+    let mut digests = vec![plugin.component.digest.as_str()];
+    digests.extend(plugin.canary.iter().map(|canary| canary.component.digest.as_str()));
+    runtime.store.writing(&digests).await.unwrap_or_default().into_iter().collect()
 }
 
-/// Waits until these are settled; says whether they are.
+/// Waits until these are settled, if one more may wait; says whether they are.
 async fn settled(runtime: &Runtime, asked: &Asked<'_>, steps: &HashSet<AttemptPlace>, until: Instant) -> bool {
+    let Ok(_place) = runtime.echoes.try_acquire() else { return false };
     let (mut pause, longest) = PAUSES;
     while Instant::now() < until {
         tokio::time::sleep(pause).await;

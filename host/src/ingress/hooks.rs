@@ -14,7 +14,7 @@ mod verification;
 pub use self::delivery::Delivery;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -27,6 +27,7 @@ use serde_json::Value;
 
 use self::answer::Answered;
 use self::verification::NotVerified;
+use super::echoes;
 use super::events::trace_of;
 use super::shape::Unreadable;
 use crate::api::{Problem, read_whole};
@@ -161,8 +162,10 @@ impl Hook<'_> {
     /// Turns a delivery into events and makes those durable. Gives the answer, what became of the events, and how many were set aside.
     async fn deliver(&self, delivery: &Delivery, trace: Option<&TraceContext>) -> Result<(Answered, Vec<Accepted>, usize), NotMade> {
         let mut attempts = 1;
+        // However often it is made anew, its sender waits once.
+        let until = Instant::now() + echoes::SENDER;
         loop {
-            let Made { mut events, set_aside, keys, answer } = self.make(delivery).await?;
+            let Made { mut events, set_aside, keys, answer } = self.make(delivery, until).await?;
             came_with(&mut events, trace);
             let aside = set_aside.len();
             match keep(self.runtime, self.source, events, set_aside, keys).await {
@@ -178,10 +181,10 @@ impl Hook<'_> {
         }
     }
 
-    /// Turns a delivery into events, and those into rows.
-    async fn make(&self, delivery: &Delivery) -> Result<Made, NotMade> {
+    /// Turns a delivery into events, and those into rows. A plugin's steps that are writing are waited for until `until`.
+    async fn make(&self, delivery: &Delivery, until: Instant) -> Result<Made, NotMade> {
         if let Some(stream) = &self.webhook.plugin {
-            return receive::receive(self.runtime, self.source, stream, delivery).await;
+            return receive::receive(self.runtime, self.source, stream, delivery, until).await;
         }
         let events = delivery.events(self.runtime, self.source, self.webhook).await.map_err(NotMade::Unreadable)?;
         let events = prepared(self.runtime, events).await.map_err(NotMade::Unreadable)?;

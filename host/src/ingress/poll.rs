@@ -102,7 +102,7 @@ impl Turn<'_> {
         let (stream, limit) = (&self.poll.stream.stream, self.poll.limit);
         let call = |context| Call::Poll { stream: stream.clone(), cursor: place.cursor.clone(), limit, context };
         match self.row.lane {
-            Lane::Live => echoes::read(self.runtime, asked, echoes::TURN, call).await,
+            Lane::Live => echoes::read(self.runtime, asked, self.started + echoes::TURN, call).await,
             // Somebody asked for all that there is.
             Lane::Backfill => reading::read(self.runtime, asked, call).await,
         }

@@ -157,6 +157,8 @@ pub struct Runtime {
     pub readings: Readings,
     /// Connections to NATS servers.
     pub nats: Connections,
+    /// Places for what sources bring while it waits for steps that are writing.
+    pub echoes: Semaphore,
     /// Try-outs at the same time.
     pub tryouts: Semaphore,
     /// When this host started.

@@ -32,6 +32,9 @@ use crate::tls;
 
 /// Evaluations of expressions at the same time.
 const EVALUATIONS: usize = 8;
+/// Readings of sources that wait at once until steps which are writing are settled. A waiting delivery has a place among the requests in hand and asks the
+/// store again and again: a step that hangs must keep out neither events nor other sources.
+const ECHOES: usize = 64;
 /// Name of the store's secret that clocks and random numbers of plugins derive from.
 const RANDOM_SECRET: &str = "random-secret";
 /// Name of the store's secret that authenticates compiled code.
@@ -123,6 +126,7 @@ impl Runtime {
             refusals: Refusals::default(),
             readings: Readings::default(),
             nats: Connections::default(),
+            echoes: Semaphore::new(ECHOES),
             tryouts: Semaphore::new(loaded.config.server.try_outs as usize),
             started_at: clock.now(),
             measured: Measured::default(),

@@ -243,14 +243,12 @@ impl Store {
         }
     }
 
-    /// Attempts of a component that are under way and have begun to write: other systems may show it by now, and their key-value writes are still to come.
-    pub async fn writing(&self, digest: &str) -> Result<Vec<AttemptPlace>, StoreError> {
-        let rows = sql("select attempt.run, attempt.step, attempt.number from run join attempt on attempt.run = run.id \
-             where run.status = 'running' and run.ended_at is null and attempt.outcome is null and attempt.digest = ?")
-        .bind(digest)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(StoreError::doing("look for steps that are writing"))?;
+    /// Attempts of these components that are under way and have begun to write: other systems may show it by now, and their key-value writes are still to come.
+    pub async fn writing(&self, digests: &[&str]) -> Result<Vec<AttemptPlace>, StoreError> {
+        let mut open = sql("select attempt.run, attempt.step, attempt.number from run join attempt on attempt.run = run.id \
+             where run.status = 'running' and run.ended_at is null and attempt.outcome is null and attempt.digest in ");
+        open.push_list(digests.iter().copied());
+        let rows = open.fetch_all(&self.readers).await.map_err(StoreError::doing("look for steps that are writing"))?;
         Ok(rows.iter().map(|row| AttemptPlace { run: row.get(0), step: row.get(1), number: row.get(2) }).collect())
     }
 

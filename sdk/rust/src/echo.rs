@@ -10,11 +10,12 @@
 //! A change is ours ([`Change::Ours`]) where each field that changed now has the value that an action wrote; a person's change in the same record still comes
 //! in. A record that comes again as it was ([`Change::Same`]) is told apart too: streams that look back a little, and webhooks that come twice, cost nothing.
 //!
-//! What is kept, in key-value, are digests of single fields, not their values: some sixty bytes for each field of each record. It takes effect with the
-//! step, or with the events. Between a write and its step's success our change would look like somebody's: so what a stream brings while steps of its plugin
-//! are writing is looked at again by the host once they are settled, webhooks for 3 s at most and polls for 10 s. A step that takes longer, that writes without
-//! a journal, or that fails after its write and is tried again later leaves an echo that comes in once more and then ends, since writing what is there already
-//! changes nothing. Where the vendor says who wrote last, `by_us` helps.
+//! What is kept, in key-value, are digests of single fields, not their values: some sixty bytes for each field of each record. It takes effect with the step,
+//! or with the events. Between a write and its step's success our change would look like somebody's: so what a stream brings while steps of its plugin are
+//! writing is looked at again by the host once they are settled, webhooks for 3 s at most and polls for 10 s, and 64 of both at once. A step that takes
+//! longer, that writes without a journal, that fails after its write and is tried again later, or that uses another component than the present one and its
+//! canary (runs that began before an update, replays with their own plugins) leaves an echo that comes in once more and then ends, since writing what is
+//! there already changes nothing. Two plugins of one component wait for each other's steps. Where the vendor says who wrote last, `by_us` helps.
 
 use std::collections::BTreeMap;
 

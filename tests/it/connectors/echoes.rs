@@ -1,11 +1,14 @@
 //! Our own writes come back as changes before their steps are settled, and bring in nothing; what people change meanwhile comes in.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use reqwest::Method;
 use sangam_saas::{Fault, FaultAct, Saas, Stand};
 use sangam_tests::scenario::HOOK_SECRET;
-use sangam_tests::{Client, Host, TestStore, company, postgres};
+use sangam_tests::{Answer, Client, Host, TestStore, company, postgres, sangam};
 use serde_json::{Value, json};
 
 use super::{Office, action, only};
@@ -123,6 +126,101 @@ async fn a_webhook_that_comes_to_another_host_than_the_one_that_writes_brings_in
     let other = office.folder.start().await?;
     told_before_the_answer(&office.saas, &office.host, &other).await?;
     other.kill().await
+}
+
+#[tokio::test]
+async fn a_webhook_that_comes_before_the_answer_to_a_write_of_the_canary_brings_in_no_echo() -> anyhow::Result<()> {
+    let saas = Saas::start().await?;
+    let folder = company::folder(&saas, &told())?;
+    let component = sangam().parent().context("the program is in a folder")?.join("plugins/hubspot.wasm");
+    let mut component = std::fs::read(component)?;
+    // A custom section more: another digest, the same behaviour.
+    component.extend_from_slice(&[0, 5, 4, b'm', b'o', b'r', b'e']);
+    let sibling = folder.path().join("sibling.wasm");
+    std::fs::write(&sibling, component)?;
+    let canary = format!("[plugins.desk]\ncanary = {{ component = {sibling:?}, share = 1, max-error-rate = 0.5 }}\n");
+    folder.configure(&told().replacen("[plugins.desk]\n", &canary, 1))?;
+    let host = folder.start().await?;
+    told_before_the_answer(&saas, &host, &host).await
+}
+
+/// A source that nobody verifies, beside the one that the CRM tells.
+const OPEN: &str = "[[sources]]\nname = \"open\"\ntype = \"webhook\"\nverify = \"none\"\nuses = \"desk\"\nstream = \"contacts\"\n";
+
+/// Has the host begin a write that the CRM takes long to answer.
+async fn hangs(office: &Office) -> anyhow::Result<()> {
+    let desk = &office.saas.hubspot;
+    is_late(desk, "POST", "/crm/*/batch/upsert", 25_000);
+    office.send(UPSERT, "slow", phone("ada@client.example", "555-22")).await?;
+    eventually("the write", async || Ok(desk.state()["contacts"].to_string().contains("\"555-22\"").then_some(()))).await
+}
+
+/// Delivers that something happened to contacts, in a body of two KiB.
+async fn deliver(client: &Client, happened: &str, contacts: &[u64]) -> anyhow::Result<Answer> {
+    let told = |id: &u64| json!({ "subscriptionType": format!("contact.{happened}"), "objectId": id, "occurredAt": 1_790_000_000_000_u64 });
+    let body = format!("{:2048}", Value::Array(contacts.iter().map(told).collect()).to_string());
+    client.ask(Method::POST, "/hooks/open", &[("content-type", "application/json")], body.into_bytes()).await
+}
+
+#[tokio::test]
+async fn deliveries_that_wait_for_a_write_leave_room_for_events_and_other_deliveries() -> anyhow::Result<()> {
+    // Room for 104 deliveries.
+    let bounds = "[server]\nmax-event-size = \"64KiB\"\nmax-intake-memory = \"208KiB\"";
+    let office = Office::configured(&(told().replacen("[server]", bounds, 1) + OPEN)).await?;
+    hangs(&office).await?;
+    let answered = Arc::new(AtomicUsize::new(0));
+    let mut deliveries = tokio::task::JoinSet::new();
+    for id in 0..112 {
+        let (client, answered) = (office.client().clone(), Arc::clone(&answered));
+        deliveries.spawn(async move {
+            let answer = deliver(&client, "deletion", &[900_000 + id]).await;
+            answered.fetch_add(1, Ordering::SeqCst);
+            answer
+        });
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Sooner than the first one has waited for long enough.
+    let end = tokio::time::Instant::now() + Duration::from_secs(1);
+    while answered.load(Ordering::SeqCst) < 112 - 64 && tokio::time::Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let waiting = 112 - answered.load(Ordering::SeqCst);
+    let taken = office.client().send_raw(&event("meanwhile", "nobody.wants", json!({})), "").await?;
+    ensure!(taken.status == 202, "with {waiting} deliveries waiting an event was answered {}: {}", taken.status, taken.text);
+    ensure!(waiting > 0, "no delivery waits");
+    while let Some(answer) = deliveries.join_next().await {
+        answer??;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_delivery_that_is_made_anew_waits_once() -> anyhow::Result<()> {
+    let office = Office::configured(&(told() + OPEN)).await?;
+    let desk = &office.saas.hubspot;
+    for name in ["both", "one", "other"] {
+        set(desk, "edit", json!({ "object": "contacts", "properties": { "email": format!("{name}@client.example"), "phone": "1" } }))?;
+    }
+    let contacts = desk.state()["contacts"].clone();
+    let id = |name: &str| -> anyhow::Result<u64> {
+        let contact = only(&contacts, |contact| contact["properties"]["email"] == format!("{name}@client.example"))?;
+        Ok(contact["id"].as_str().context("an id is text")?.parse()?)
+    };
+    let (both, one, other) = (id("both")?, id("one")?, id("other")?);
+    hangs(&office).await?;
+    let began = tokio::time::Instant::now();
+    // Whichever is kept first has changed what the other one had read.
+    let (one, other) = ([both, one], [both, other]);
+    let told = tokio::join!(deliver(office.client(), "creation", &one), deliver(office.client(), "creation", &other));
+    let took = began.elapsed();
+    for answer in [told.0?, told.1?] {
+        ensure!(answer.status < 300, "a delivery was answered {}: {}", answer.status, answer.text);
+    }
+    ensure!(took >= Duration::from_secs(3), "no delivery waited: {took:?}");
+    ensure!(took < Duration::from_secs(5), "a delivery waited anew: {took:?}");
+    let came = brought(office.client(), "open").await?;
+    ensure!(came.len() == 3, "of three contacts came in: {came:?}");
+    Ok(())
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A delivery given to a plugin: the events it makes of it, and what it has its sender answered.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
@@ -19,12 +19,13 @@ use crate::runtime::Runtime;
 /// When a sender comes again where the plugin does not say it.
 const LATER: Duration = Duration::from_secs(10);
 
-/// Has a plugin turn a delivery into events.
+/// Has a plugin turn a delivery into events. Its steps that are writing are waited for until `until`.
 pub(super) async fn receive(
     runtime: &Arc<Runtime>,
     source: &Arc<Source>,
     stream: &PluginStream,
     delivery: &Delivery,
+    until: Instant,
 ) -> Result<Made, NotMade> {
     let request = InboundRequest {
         method: delivery.method.clone(),
@@ -34,7 +35,7 @@ pub(super) async fn receive(
     };
     let asked = Asked { source: &source.name, stream, context: Map::new() };
     let call = |context| Call::Receive { stream: stream.stream.clone(), request: request.clone(), context };
-    let read = echoes::read(runtime, asked, echoes::SENDER, call).await;
+    let read = echoes::read(runtime, asked, until, call).await;
     let received = match read.outcome {
         Ok(CallOutcome::Received(received)) => received,
         Ok(_) => {
