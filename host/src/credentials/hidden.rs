@@ -10,8 +10,25 @@ use super::secret::Secret;
 const SHORTEST_WORD: usize = 8;
 /// Shortest end of a word that is masked without its prefix: behind `sk_live_` stands a key, behind `customer_` a word that others use, too.
 const SHORTEST_KEY: usize = 16;
-/// Names in front of `=` whose value everybody may know and use.
-const KNOWN: [&str; 10] = ["algorithm", "charset", "domain", "method", "profile", "qop", "realm", "scope", "type", "version"];
+/// Names in front of `=`, or their last words behind a `_`, whose value everybody may know and use.
+const KNOWN: [&str; 16] = [
+    "account",
+    "algorithm",
+    "charset",
+    "client",
+    "domain",
+    "email",
+    "method",
+    "profile",
+    "qop",
+    "realm",
+    "scope",
+    "tenant",
+    "type",
+    "user",
+    "username",
+    "version",
+];
 
 /// Values to look for in what comes back. `Debug` shows nothing of them.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -44,7 +61,8 @@ impl Hidden {
         text.split_ascii_whitespace().for_each(|word| self.word(word));
         for (at, _) in text.match_indices('=') {
             let name = text[..at].trim_end().rsplit([' ', '\t', ',', ';', '&', '=']).next().unwrap_or_default();
-            if !KNOWN.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+            let last = name.rsplit('_').next().unwrap_or(name);
+            if !KNOWN.iter().any(|known| last.eq_ignore_ascii_case(known)) {
                 self.parameter(text[at + 1..].trim_start());
             }
         }
@@ -139,20 +157,23 @@ mod tests {
             ["a2ltOmh1bnRlcjItS3g=", "basic a2ltOmh1bnRlcjItS3g=", "hunter2-Kx", "kim:hunter2-Kx"]
         );
     }
+
     #[test]
     fn of_a_header_with_parameters_their_values_are_hidden_as_well() {
         for (header, values) in [
             (r#"Token token="hunter2-Kx.9", realm="api.acme.example""#, &["hunter2-Kx.9"][..]),
             ("Vendor key='two words of it'", &["two words of it"]),
             ("key=hunter2-Kx.9;charset=iso-8859-15", &["hunter2-Kx.9"]),
-            ("id=short,secret = a,b;c&d=e-f-g-h", &["a,b;c&d=e-f-g-h", "e-f-g-h"]),
+            ("id=short,secret = a,b;c&d=e-f-g-hi", &["a,b;c&d=e-f-g-hi", "e-f-g-hi"]),
             ("api_key=sk_live_0123456789abcdef", &["sk_live_0123456789abcdef", "0123456789abcdef"]),
+            (r#"OAuth oauth_signature_method="HMAC-SHA1", oauth_token="hunter2-Kx.9""#, &["hunter2-Kx.9"]),
+            (r#"Digest username="integration", Client="integration", response="hunter2-Kx.9""#, &["hunter2-Kx.9"]),
         ] {
             let hidden = of_header(header);
-            for value in values.iter().filter(|value| value.len() >= SHORTEST_WORD) {
+            for value in values {
                 assert!(hidden.iter().any(|hidden| hidden == value), "{value} of {header}: {hidden:?}");
             }
-            for word in ["api.acme.example", "iso-8859-15", "short"] {
+            for word in ["api.acme.example", "iso-8859-15", "short", "HMAC-SHA1", "integration"] {
                 assert!(!hidden.iter().any(|hidden| hidden == word), "{word} of {header}: {hidden:?}");
             }
         }

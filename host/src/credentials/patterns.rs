@@ -36,7 +36,7 @@ pub(super) struct Spelled(Vec<Spelling>);
 
 struct Spelling {
     bytes: Zeroizing<Vec<u8>>,
-    end: End,
+    end: Zeroizing<End>,
 }
 
 /// How a spelling ends, and all of it.
@@ -87,7 +87,7 @@ impl Spelled {
         let spelling = |bytes: Zeroizing<Vec<u8>>| {
             let last = number(&bytes[bytes.len() - SHORTEST..]);
             let (digest, power) = bytes.iter().fold((0, 1), |(digest, power), byte| (with(digest, *byte), times(power, BASE)));
-            Spelling { end: End { last, length: bytes.len(), digest, power }, bytes }
+            Spelling { end: Zeroizing::new(End { last, length: bytes.len(), digest, power }), bytes }
         };
         Spelled(spellings.into_iter().map(spelling).collect())
     }
@@ -101,7 +101,7 @@ impl Patterns {
 
     pub(super) fn of(values: Vec<Arc<Spelled>>) -> Self {
         let mut ends = Zeroizing::new(Vec::with_capacity(values.iter().map(|value| value.0.len()).sum()));
-        ends.extend(values.iter().flat_map(|value| &value.0).map(|spelling| spelling.end));
+        ends.extend(values.iter().flat_map(|value| &value.0).map(|spelling| *spelling.end));
         ends.sort_unstable_by_key(|end| (end.last, Reverse(end.length), end.digest));
         ends.dedup();
         let bits = (ends.len() * BITS).next_power_of_two().ilog2().clamp(BITS.ilog2(), MOST_BITS);

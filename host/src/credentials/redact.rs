@@ -134,6 +134,7 @@ mod tests {
         redactor.set_others(vec![(Owner::Source("a".into()), Some(hidden(&["source-value"])))]);
         assert_eq!(&*redactor.redact(b"first-value source-value endpoint-value"), b"[redacted] [redacted] endpoint-value");
     }
+
     #[test]
     fn what_can_not_be_had_for_a_moment_stays_masked() {
         let redactor = Redactor::default();

@@ -10,7 +10,7 @@ use super::{Store, StoreError, millis};
 use crate::crash::Point;
 
 /// Rows looked at, or removed, at once.
-const BITE: u32 = 200;
+pub(super) const BITE: u32 = 200;
 /// Pages of a file given back at once.
 const PAGES: i64 = 256;
 /// Free pages that a file keeps: it will need them again.
@@ -88,6 +88,7 @@ impl Store {
                     if eids.is_empty() {
                         return Ok(0);
                     }
+                    let batches = batch_over::of_events(connection, &eids).await?;
                     for statement in [
                         "delete from effect where root in (select root from run where eid in ",
                         "delete from line_step where root in (select root from run where eid in ",
@@ -101,7 +102,7 @@ impl Store {
                     delete.push_list(&eids);
                     let removed = delete.execute(&mut *connection).await.map_err(doing())?;
                     // What batches keep of them goes as well.
-                    batch_over::prune(connection).await?;
+                    batch_over::prune(connection, &batches).await?;
                     Ok(removed)
                 })
             })

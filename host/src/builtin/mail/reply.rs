@@ -57,12 +57,13 @@ impl fmt::Display for Reply {
 
 /// Takes secrets out of words that hold replies. Each of those may be cut off: what is left of a secret there is masked as well.
 pub(super) fn mask(broker: &Broker, words: &mut String) {
-    broker.redact_text(words);
+    // First of all: behind a value that is whole, what another one goes on with would not be known again.
     if let Some((cut, rest)) = words.rsplit_once(CUT) {
         let cut: String =
             cut.split(CUT).map(|part| format!("{}{CUT}", String::from_utf8_lossy(&broker.redact_start(part.as_bytes())))).collect();
         *words = cut + rest;
     }
+    broker.redact_text(words);
 }
 
 /// What a relay says it can do (RFC 5321 section 4.1.1.1).

@@ -180,15 +180,17 @@ async fn only_after_its_last_line_is_a_mail_in_doubt() {
     }
 }
 
-/// A broker that hides a password.
-async fn broker(folder: &std::path::Path, password: &str) -> Broker {
+/// A broker that hides passwords.
+async fn broker(folder: &std::path::Path, passwords: &[&str]) -> Broker {
     let store = Store::open(&format!("sqlite://{}/sangam.db", folder.display())).await.expect("the store opens");
     // Any 32 bytes.
     let key = Secrets::Command(["echo", "c2FuZ2FtIHNhbmdhbSBzYW5nYW0gc2FuZ2FtIHNhbmc="].map(String::from).to_vec());
     let vault = Vault::open(store, &key, Clock::system()).await.expect("the vault opens");
     let client = TokenClient::new(crate::tls::client_config().expect("roots")).expect("a client");
     let broker = Broker::new(vault, Default::default(), client, "host");
-    broker.hide(vec![(Owner::Source("a".to_owned()), Some([&Secret::new(password.to_owned())].into_iter().collect()))]);
+    let passwords: Vec<Secret> = passwords.iter().map(|password| Secret::new((*password).to_owned())).collect();
+    let hidden = passwords.iter().collect();
+    broker.hide(vec![(Owner::Source("a".to_owned()), Some(hidden))]);
     broker
 }
 
@@ -196,7 +198,7 @@ async fn broker(folder: &std::path::Path, password: &str) -> Broker {
 async fn of_a_password_that_is_cut_off_in_several_replies_no_part_is_left() {
     const PASSWORD: &str = "correct-horse-battery";
     let folder = tempfile::tempdir().expect("a folder");
-    let broker = broker(folder.path(), PASSWORD).await;
+    let broker = broker(folder.path(), &[PASSWORD]).await;
     let refusal: &str = format!("550 {}{PASSWORD} is no way in", "x".repeat(490)).leak();
     let says: &[&str] = vec!["220 hi", "250 relay", "250 ok", refusal, refusal, "221 bye"].leak();
     let (result, _) = sent(says, false, "x").await;
@@ -208,6 +210,15 @@ async fn of_a_password_that_is_cut_off_in_several_replies_no_part_is_left() {
     let mut whole = format!("a@b.example: 550 {PASSWORD}\u{2026}; c@b.example: 550 no, co");
     reply::mask(&broker, &mut whole);
     assert_eq!(whole, "a@b.example: 550 [redacted]\u{2026}; c@b.example: 550 no, co");
+}
+
+#[tokio::test]
+async fn of_a_password_that_is_cut_off_and_begins_within_another_no_part_is_left() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let broker = broker(folder.path(), &["s3cr3t-abc-def", "abc-defghi"]).await;
+    let mut words = "a@b.example: 550 s3cr3t-abc-defgh\u{2026}; c@b.example: 550 s3cr3t-abc-def abc-defghi".to_owned();
+    reply::mask(&broker, &mut words);
+    assert_eq!(words, "a@b.example: 550 [redacted]\u{2026}; c@b.example: 550 [redacted] [redacted]");
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use super::*;
 use crate::store::batch::{IDENTITY, KIND, NewBatch};
 use crate::store::retention::{Over, OverBefore};
+use crate::store::sql::sql;
+use crate::store::terms::Terms;
 
 const ANN: &str = "ann.oezdemir@acme.example";
 
@@ -73,4 +75,34 @@ async fn a_batch_that_somebody_waits_for_goes_when_nobody_does() {
     end(&store, "e00002", minute(9)).await;
     store.prune_batches().await.expect("the store works");
     assert_eq!(about_ann(&store).await, [""; 0]);
+}
+
+/// Who reads what batches have of their members fails from here on.
+async fn members_can_not_be_read(store: &Store) {
+    let spoil = store.writer.write(Terms::none(), |connection| {
+        Box::pin(async move { sql("update batch set members = '['").execute(connection).await.map_err(StoreError::doing("spoil a batch")) })
+    });
+    assert_eq!(spoil.await.expect("the store works"), 1);
+}
+
+#[tokio::test]
+async fn a_batch_is_not_read_when_events_go_that_are_not_in_it() {
+    let House { store, _folder } = house().await;
+    batch(&store).await;
+    store.accept(vec![event(3, None, start())]).await.expect("the store works");
+    members_can_not_be_read(&store).await;
+    end(&store, "e00001", minute(9)).await;
+    end(&store, "e00002", minute(9)).await;
+    end(&store, "e00003", minute(1)).await;
+    assert_eq!(prune(&store, minute(5)).await, 1);
+}
+
+#[tokio::test]
+async fn a_batch_that_somebody_waits_for_is_not_read() {
+    let House { store, _folder } = house().await;
+    batch(&store).await;
+    members_can_not_be_read(&store).await;
+    end(&store, "e00001", minute(1)).await;
+    assert_eq!(prune(&store, minute(5)).await, 1);
+    store.prune_batches().await.expect("the store works");
 }
