@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use sangam_saas::{Fault, FaultAct, Recorded, Stand, sink::Sink};
-use sangam_tests::{Answer, Client, Host, HostFolder, guest};
+use sangam_tests::{Answer, Client, Host, HostFolder, TestStore, guest};
 use serde_json::{Value, json};
 
 /// A route that gives its event's data to `scripted`, with quick retries.
@@ -55,8 +55,13 @@ impl Scene {
 
     /// A host with these routes, whose plugins are granted more.
     pub async fn granting(grants: &str, routes: &str) -> anyhow::Result<Scene> {
+        Scene::on(TestStore::wanted()?, grants, routes).await
+    }
+
+    /// The same on a store of that kind.
+    pub async fn on(store: TestStore, grants: &str, routes: &str) -> anyhow::Result<Scene> {
         let sink = sink().await?;
-        let folder = HostFolder::new(&configuration(&sink.url(), grants, routes))?;
+        let folder = HostFolder::on(store, &configuration(&sink.url(), grants, routes))?;
         let host = folder.start().await?;
         Ok(Scene { sink, folder, host })
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use sangam_saas::FaultAct;
-use sangam_tests::Client;
+use sangam_tests::{Client, Hand, TestStore, postgres};
 use serde_json::{Value, json};
 
 use super::{FOUR, ROUTES, effects, ended, four, gather, once, sent};
@@ -187,5 +187,36 @@ async fn a_batch_that_nobody_waits_for_goes_with_what_it_has_of_an_erased_event(
     ensure!(replay(json!({ "keys": "new" })).await?.status == 200);
     let done = scene.client().until(&eids[2], "succeeded").await?;
     assert_eq!(step(&done, "run")?["output"]["id"], 3);
+    Ok(())
+}
+
+/// Another host of the same database takes a batch up, and ends its transaction when one of the first host waits for it.
+#[tokio::test]
+async fn a_batch_that_is_taken_up_just_as_it_is_to_be_erased_stays() -> anyhow::Result<()> {
+    if !postgres::is_there()? {
+        return Ok(());
+    }
+    let scene = Scene::on(TestStore::Postgres, FOUR, &format!("{ROUTES}{ONCE}")).await?;
+    scene.fault("/all", FaultAct::LoseAnswer, 1);
+    let eids = four(scene.client(), &scene.sink, &all_once(events(&scene, 2, "once"))).await?;
+    ended(scene.client(), &eids, "dead").await?;
+    let (mut other, mut eye) = (Hand::into(&scene.folder).await?, Hand::into(&scene.folder).await?);
+    other.run("begin; update batch set calls = calls + 1").await?;
+    other.run(&format!("update run set status = 'pending', ended_at = null where eid = '{}'", eids[2])).await?;
+    let id = erase(&scene, &format!("/v1/events/{}/erase", eids[1]), json!({})).await?;
+    let waits = async {
+        let held = "select pid::text from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        while eye.texts(held).await?.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(Duration::from_secs(20), waits).await.context("the erasure does not wait for the batch")??;
+    other.run("commit").await?;
+    says_who_waits(scene.client(), &id, &eids[2..3]).await?;
+    assert_eq!(eye.texts("select id from batch").await?.len(), 1);
+    other.run(&format!("update run set status = 'dead', ended_at = created_at where eid = '{}'", eids[2])).await?;
+    until(scene.client(), &id, "done").await?;
+    assert_eq!(eye.texts("select id from batch").await?.len(), 0);
     Ok(())
 }
