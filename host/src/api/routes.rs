@@ -289,7 +289,7 @@ pub fn router(runtime: Arc<Runtime>) -> Router {
         router = router.route(path, handler);
     }
     router
-        .fallback_service(console::elsewhere.layer(console).with_state(()))
+        .fallback(console::elsewhere.layer(console))
         // Bodies are bounded above, with their time.
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(headers::Headers::of(&runtime.server), headers::finish))

@@ -108,10 +108,11 @@ impl Hook<'_> {
         let length = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         // More than there is room for at all could never come in.
         let room = length.unwrap_or(largest).min(largest).min(runtime.server.max_intake_memory);
-        let admission = runtime.pressure.admit(room)?;
+        let mut admission = runtime.pressure.admit(room)?;
         let bound =
             if self.webhook.max_size.is_some() { "max-size of the source" } else { "server.max-event-size, or max-size of the source" };
         let body = read_whole(body, largest, runtime.server.connections.body_timeout, bound).await?;
+        admission.fit(body.len());
         let now = runtime.clock.now();
         let verified = match verification::verify(runtime, self.source, self.webhook, &parts, &body, now).await {
             Ok(verified) => verified,

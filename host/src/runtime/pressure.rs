@@ -66,7 +66,16 @@ struct Disk {
 
 /// Room for a request, until it is dropped. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Admission(#[expect(dead_code, reason = "held for what dropping it does")] Arc<(OwnedSemaphorePermit, OwnedSemaphorePermit)>);
+pub struct Admission(Arc<(OwnedSemaphorePermit, OwnedSemaphorePermit)>);
+
+impl Admission {
+    /// Its body has come, and has so many bytes: what it does not need of the room is given back. Of a clone nothing is.
+    pub fn fit(&mut self, bytes: usize) {
+        if let Some((_, body)) = Arc::get_mut(&mut self.0) {
+            drop(body.split(body.num_permits().saturating_sub(pieces(bytes))));
+        }
+    }
+}
 
 /// Room for runs in the backlog: taken when they are durable, given back otherwise.
 #[derive(Debug)]
@@ -252,4 +261,26 @@ fn pieces(bytes: usize) -> usize {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_came_keeps_the_room_that_it_needs() {
+        let (requests, bodies) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(pieces(1 << 20))));
+        let taken = |room: &Arc<Semaphore>| room.clone().try_acquire_many_owned(room.available_permits() as u32).expect("there is room");
+        let mut admission = Admission(Arc::new((taken(&requests), taken(&bodies))));
+        let clone = admission.clone();
+        admission.fit(1);
+        assert_eq!(bodies.available_permits(), 0, "somebody else has it, too");
+        drop(clone);
+        admission.fit(100 << 10);
+        assert_eq!(bodies.available_permits(), pieces(1 << 20) - pieces(100 << 10));
+        admission.fit(1 << 20);
+        assert_eq!(bodies.available_permits(), pieces(1 << 20) - pieces(100 << 10), "nothing is taken anew");
+        drop(admission);
+        assert_eq!((requests.available_permits(), bodies.available_permits()), (1, pieces(1 << 20)));
+    }
 }

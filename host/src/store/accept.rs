@@ -141,10 +141,16 @@ impl Store {
     /// Makes events and their runs durable. All or none; answered after the flush to disk.
     pub async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
         let accepted = self.writer.accept(events).await;
-        if accepted.as_ref().map_or(true, |accepted| accepted.iter().any(|accepted| accepted.awaited)) {
+        // Whether one was taken in that failed nobody knows.
+        self.arrived_among(accepted.as_deref().unwrap_or(&[]), accepted.is_err());
+        accepted
+    }
+
+    /// Has those looked for who wait for one of these events.
+    pub(super) fn arrived_among(&self, accepted: &[Accepted], or_perhaps: bool) {
+        if or_perhaps || accepted.iter().any(|accepted| accepted.awaited) {
             self.arrived.notify_one();
         }
-        accepted
     }
 }
 

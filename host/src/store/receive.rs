@@ -22,7 +22,8 @@ impl Store {
         if let Some(keys) = &keys {
             terms = terms.keys(&keys.plugin);
         }
-        self.writer
+        let accepted = self
+            .writer
             .write(terms, move |connection| {
                 let (events, set_aside, keys) = (events.clone(), set_aside.clone(), keys.clone());
                 Box::pin(async move {
@@ -46,6 +47,8 @@ impl Store {
                     Ok(Ok(accepted))
                 })
             })
-            .await?
+            .await?;
+        self.arrived_among(accepted.as_deref().unwrap_or(&[]), false);
+        accepted
     }
 }

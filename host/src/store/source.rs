@@ -274,12 +274,15 @@ impl Store {
         if let Some(keys) = settlement.keys.as_ref().filter(|keys| !keys.unclaimed.is_empty() || !keys.writes.is_empty()) {
             terms = terms.keys(&keys.plugin);
         }
-        self.writer
+        let gathered = self
+            .writer
             .write(terms, move |connection| {
                 let settlement = settlement.clone();
                 Box::pin(async move { refusal(settle(connection, &settlement).await) })
             })
-            .await?
+            .await??;
+        self.arrived_among(&gathered.accepted, false);
+        Ok(gathered)
     }
 
     /// Gives the leases of a host up: it stops.

@@ -461,7 +461,7 @@ async fn an_event_and_a_wait_meet_once_whichever_comes_first() {
     let House { store, _folder } = house().await;
     store.accept(vec![event(1, None, start())]).await.expect("the store works");
     // Before the wait, no trace is left of it but itself.
-    store.accept(vec![event(2, None, start())]).await.expect("the store works");
+    assert!(!store.accept(vec![event(2, None, start())]).await.expect("the store works")[0].awaited);
     let arrivals = || store.take_arrivals(start(), start() + SignedDuration::from_secs(60));
     assert!(arrivals().await.expect("the store works").is_empty(), "nobody waits");
     let run = awaits(&store, start()).await;
@@ -469,7 +469,8 @@ async fn an_event_and_a_wait_meet_once_whichever_comes_first() {
     let past = store.past_events("t", &look.after, 10).await.expect("the store works");
     assert_eq!(past.iter().map(|past| past.eid.as_str()).collect::<Vec<_>>(), ["e00001", "e00002"], "its own, and what came since");
     // After it, an arrival is; in hand of one host at a time.
-    store.accept(vec![event(3, None, start())]).await.expect("the store works");
+    assert!(store.accept(vec![event(3, None, start())]).await.expect("the store works")[0].awaited);
+    assert!(!store.accept(vec![event(3, None, start())]).await.expect("the store works")[0].awaited, "it had come before");
     let arrived = arrivals().await.expect("the store works");
     assert_eq!(arrived.iter().map(|arrival| arrival.eid.as_str()).collect::<Vec<_>>(), ["e00003"]);
     assert!(arrivals().await.expect("the store works").is_empty(), "another host has it in hand");
@@ -486,7 +487,7 @@ async fn an_event_and_a_wait_meet_once_whichever_comes_first() {
     assert!(woken.iter().any(|woken| woken.id == run.id), "it is due");
     store.cancel("e00001", act(Action::EventCancelled), later).await.expect("the store works");
     assert!(store.matched(&run.id).await.expect("the store works").is_empty(), "a run that ended waits for nothing");
-    store.accept(vec![event(4, None, later)]).await.expect("the store works");
+    assert!(!store.accept(vec![event(4, None, later)]).await.expect("the store works")[0].awaited);
     assert_eq!(store.verify().await.expect("the store works"), Vec::new());
 }
 

@@ -62,8 +62,9 @@ fn furnish() -> anyhow::Result<()> {
     };
     run("ip", &["link", "set", "lo", "up"])?;
     for address in PUBLIC.iter().chain(&PRIVATE) {
-        let length = if address.contains(':') { 128 } else { 32 };
-        run("ip", &["address", "add", &format!("{address}/{length}"), "dev", "lo"])?;
+        // Without looking whether somebody else has it, which is done some time later; until then nobody can listen at it.
+        let (length, at_once) = if address.contains(':') { (128, &["nodad"][..]) } else { (32, &[][..]) };
+        run("ip", &[&["address", "add", &format!("{address}/{length}"), "dev", "lo"], at_once].concat())?;
     }
     let folder = tempfile::tempdir()?.keep();
     let (resolver, hosts, order) = (folder.join("resolv.conf"), folder.join("hosts"), folder.join("nsswitch.conf"));

@@ -46,7 +46,7 @@ impl Row for Intake {
     fn run<'a>(&'a self, bench: &'a Bench) -> Running<'a> {
         Box::pin(async move {
             let folder = tempfile::tempdir()?;
-            let beyond = Beyond::Bare(Bare::start(folder.path()).await?);
+            let beyond = Beyond::Bare(Box::new(Bare::start(folder.path()).await?));
             measure(self.about(), bench.effort, intake::single_events(), beyond).await
         })
     }
@@ -81,7 +81,7 @@ impl Row for Batch {
 
 /// What the goal of the row without a floor is compared with.
 enum Beyond {
-    Bare(Bare),
+    Bare(Box<Bare>),
     Bulk(Bulk),
 }
 
