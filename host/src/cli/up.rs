@@ -66,10 +66,13 @@ impl Up {
         let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
         let mut hangup = signal(SignalKind::hangup()).map_err(Failure::failed)?;
+        // Before the first call of a plugin, which may be told one of them. A command that gives one may take its time, and is asked again.
+        let mut signing = SigningKeys::default();
+        let _ = tokio::time::timeout(RECHECK, signing.follow(&runtime)).await;
         let worker = tokio::spawn(worker::work(runtime.clone()));
         let upkeep = tokio::spawn(upkeep(runtime.clone()));
         let tidy = tokio::spawn(tidy(runtime.clone()));
-        let credentials = tokio::spawn(credentials(runtime.clone()));
+        let credentials = tokio::spawn(credentials(runtime.clone(), signing));
         let erasing = tokio::spawn(erasing(runtime.clone()));
         let peers = tokio::spawn(runtime::hear(runtime.clone()));
         let counting = tokio::spawn(runtime::count(runtime.clone()));
@@ -235,20 +238,19 @@ async fn warn_of_expiries(runtime: &Runtime) {
 }
 
 /// Keeps credentials well, and tells of those that turned: each on its own, since a vendor may take a while.
-async fn credentials(runtime: std::sync::Arc<Runtime>) {
+async fn credentials(runtime: std::sync::Arc<Runtime>, signing: SigningKeys) {
     tokio::select! {
         () = runtime.stopping.cancelled() => {}
-        () = look_after_credentials(&runtime) => {}
+        () = look_after_credentials(&runtime, signing) => {}
         () = tell_of_credentials(&runtime) => {}
     }
 }
 
 /// Looks whether they have changed, and renews them before anybody waits for them.
-async fn look_after_credentials(runtime: &Runtime) {
+async fn look_after_credentials(runtime: &Runtime, mut signing: SigningKeys) {
     let mut look = tokio::time::interval(RECHECK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut configured = runtime.configured.subscribe();
-    let mut signing = SigningKeys::default();
     let mut astray = false;
     loop {
         tokio::select! {
