@@ -12,7 +12,7 @@ use crate::scene::{SCRIPT, Scene, configuration, results, sink};
 
 /// A component that takes some seconds to compile.
 fn slow() -> anyhow::Result<Vec<u8>> {
-    plugin_with(&entangled(14_000))
+    plugin_with(&entangled(20_000))
 }
 
 fn code_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
@@ -87,7 +87,7 @@ async fn at_the_first_start_several_are_compiled_side_by_side_and_the_log_shows_
     let plugins = "[engine]\ncompile-processes = 2\n[plugins.a]\ncomponent = \"a.wasm\"\n[plugins.b]\ncomponent = \"b.wasm\"\n";
     let folder = HostFolder::new(&configuration(&sink.url(), "", &format!("{SCRIPT}\n{plugins}")))?;
     std::fs::write(folder.path().join("a.wasm"), slow()?)?;
-    std::fs::write(folder.path().join("b.wasm"), plugin_with(&entangled(14_001))?)?;
+    std::fs::write(folder.path().join("b.wasm"), plugin_with(&entangled(20_001))?)?;
     let host = folder.start().await?;
     let log = host.log();
     let at = |word: &str| log.find(word).with_context(|| format!("no {word:?} in {log}"));
