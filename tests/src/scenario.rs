@@ -227,7 +227,10 @@ fn set(system: &Stand, setting: &str, value: Value) -> anyhow::Result<()> {
 }
 
 /// Asks again until there is an answer.
-async fn eventually<T, F>(what: &str, ask: impl Fn() -> F) -> anyhow::Result<T>
+///
+/// # Errors
+/// What asking fails with, or that there was none for a minute.
+pub async fn eventually<T, F>(what: &str, ask: impl Fn() -> F) -> anyhow::Result<T>
 where
     F: Future<Output = anyhow::Result<Option<T>>>,
 {

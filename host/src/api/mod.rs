@@ -57,3 +57,4 @@ pub use openapi::document as openapi_document;
 pub use problem::{AsItIs, Problem};
 pub use redaction::Sees;
 pub use routes::router;
+pub use sent::Taken;

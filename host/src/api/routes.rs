@@ -130,8 +130,8 @@ pub(super) fn ways() -> Vec<Way> {
                 .header("ce-type", "Binary mode: its type.").header("ce-time", "Binary mode: when it happened, RFC 3339.").header("ce-subject", "Binary mode: what it is about.")
                 .takes::<sent::SentEvent>("application/cloudevents+json", Some(sent::EXAMPLE)).takes::<Vec<sent::SentEvent>>("application/cloudevents-batch+json", None)
                 .takes_bytes("*/*")
-                .answers::<sent::Ended>(StatusCode::OK, "application/json", "With `wait`: all of their runs have ended.")
-                .answers::<sent::Taken>(StatusCode::ACCEPTED, "application/json", "Durable.").with_header("Location", "The first one\'s document.")
+                .answers::<sent::Ended<'_>>(StatusCode::OK, "application/json", "With `wait`: all of their runs have ended.")
+                .answers::<sent::Taken<'_>>(StatusCode::ACCEPTED, "application/json", "Durable.").with_header("Location", "The first one\'s document.")
                 .fails(422, "An event is not as its schema wants it; nothing was taken in, and `errors` says what of which.")),
         way("/v1/events", A(Read), get(events::list),
             op("listEvents", Tag::Events, "Events, newest first").about("With `q` and hidden fields a page looks through so many events and may be empty: follow `next_cursor` until it is null.")),

@@ -5,6 +5,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::event_form::EventDocument;
+use crate::event::Event;
+use crate::store::Accepted;
 
 /// An event as somebody sends it.
 pub(super) const EXAMPLE: &str = r#"{"specversion":"1.0","id":"4711","source":"/field-service/berlin","type":"job.completed","time":"2026-11-02T08:00:00Z","data":{"job_id":"J-4711","case_id":"500","notes":"Filter changed"}}"#;
@@ -42,28 +44,47 @@ pub(super) struct SentEvent {
 
 /// Events that are durable.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Taken {
-    pub(crate) accepted: Vec<TakenEvent>,
+pub struct Taken<'a> {
+    accepted: Vec<TakenEvent<'a>>,
 }
 
 /// One of them.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct TakenEvent {
+pub(super) struct TakenEvent<'a> {
     /// The id that the host gave it; of a duplicate that of the first.
-    pub(crate) eid: String,
-    pub(crate) id: String,
-    pub(crate) source: String,
+    eid: &'a str,
+    id: &'a str,
+    source: &'a str,
     /// Whether the same source and id was sent before.
-    pub(crate) duplicate: bool,
+    duplicate: bool,
     /// Whether it said something else then.
-    pub(crate) differs: bool,
+    differs: bool,
 }
 
 /// Events whose runs have all ended, with their documents.
-#[derive(Debug, JsonSchema)]
-#[expect(dead_code, reason = "it is a form")]
-pub(super) struct Ended {
-    accepted: Vec<TakenEvent>,
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Ended<'a> {
+    accepted: Vec<TakenEvent<'a>>,
     /// Of a duplicate that is no longer kept there is none.
-    events: Vec<EventDocument>,
+    #[schemars(with = "Vec<EventDocument>")]
+    events: Vec<Value>,
+}
+
+impl<'a> Taken<'a> {
+    /// What became of each event, in their order.
+    pub fn of(events: &'a [Event], accepted: &'a [Accepted]) -> Taken<'a> {
+        let one = |(event, outcome): (&'a Event, &'a Accepted)| TakenEvent {
+            eid: &outcome.eid,
+            id: &event.id,
+            source: &event.source,
+            duplicate: outcome.duplicate,
+            differs: outcome.differs,
+        };
+        Taken { accepted: events.iter().zip(accepted).map(one).collect() }
+    }
+
+    /// With the events' documents.
+    pub fn ended(self, events: Vec<Value>) -> Ended<'a> {
+        Ended { accepted: self.accepted, events }
+    }
 }

@@ -9,14 +9,13 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 
 use super::content;
 use crate::access::Caller;
-use crate::api::{Problem, Sees, check_sources, event_document};
+use crate::api::{Problem, Sees, Taken, check_sources, event_document};
 use crate::crash::Point;
-use crate::event::Event;
 use crate::runtime::{Admission, Intake, IntakeError, Runtime, came_with};
 use crate::store::Accepted;
 use crate::telemetry::{self, TraceContext};
@@ -83,7 +82,7 @@ pub async fn post_events(
         }
     }
     runtime.took_in(&came, &accepted, Some("/v1/events"));
-    let answer = AcceptedList::of(&events, &accepted);
+    let answer = Taken::of(&events, &accepted);
     if let Some(wait) = wait
         && all_ended(&runtime, &accepted, wait).await?
     {
@@ -94,7 +93,7 @@ pub async fn post_events(
                 documents.push(event_document(&runtime, &outcome.eid, &sees).await?);
             }
         }
-        return Ok(Json(AcceptedList { events: Some(documents), ..answer }).into_response());
+        return Ok(Json(answer.ended(documents)).into_response());
     }
     let location = accepted.first().map(|first| format!("/v1/events/{}", first.eid)).unwrap_or_default();
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(answer)).into_response())
@@ -126,36 +125,6 @@ fn refused(unfit: &[(usize, IntakeError)], of: usize) -> Problem {
 fn wait_time(text: &str) -> Result<Duration, Problem> {
     let wait = crate::config::parse_duration(text).map_err(|error| Problem::bad_request(format!("wait: {error}")))?;
     Ok(wait.min(MAX_WAIT))
-}
-
-/// The answer: what became of each event, and, with `?wait`, the events themselves.
-#[derive(Serialize)]
-struct AcceptedList<'a> {
-    accepted: Vec<AcceptedEvent<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    events: Option<Vec<Value>>,
-}
-
-#[derive(Serialize)]
-struct AcceptedEvent<'a> {
-    eid: &'a str,
-    id: &'a str,
-    source: &'a str,
-    duplicate: bool,
-    differs: bool,
-}
-
-impl<'a> AcceptedList<'a> {
-    fn of(events: &'a [Event], accepted: &'a [Accepted]) -> AcceptedList<'a> {
-        let one = |(event, outcome): (&'a Event, &'a Accepted)| AcceptedEvent {
-            eid: &outcome.eid,
-            id: &event.id,
-            source: &event.source,
-            duplicate: outcome.duplicate,
-            differs: outcome.differs,
-        };
-        AcceptedList { accepted: events.iter().zip(accepted).map(one).collect(), events: None }
-    }
 }
 
 /// Waits until all runs of the events have ended; says whether they have.

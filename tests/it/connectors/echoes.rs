@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use reqwest::Method;
 use sangam_saas::{Fault, FaultAct, Saas, Stand};
-use sangam_tests::scenario::HOOK_SECRET;
+use sangam_tests::scenario::{HOOK_SECRET, eventually};
 use sangam_tests::{Answer, Client, Host, TestStore, company, postgres, sangam};
 use serde_json::{Value, json};
 
@@ -16,8 +16,6 @@ use crate::scene::event;
 
 const UPSERT: &str = "desk.upsert-contact";
 const UPDATE: &str = "books.update-customer";
-/// Longest that anything here may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The CRM tells of its changes, and its contacts are kept by a route.
 fn told() -> String {
@@ -54,17 +52,6 @@ async fn brought(client: &Client, source: &str) -> anyhow::Result<Vec<String>> {
         phones.push(shown["event"]["data"]["phone"].as_str().unwrap_or("none").to_owned());
     }
     Ok(phones)
-}
-
-async fn eventually<T>(what: &str, look: impl AsyncFn() -> anyhow::Result<Option<T>>) -> anyhow::Result<T> {
-    let end = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look().await? {
-            return Ok(found);
-        }
-        ensure!(tokio::time::Instant::now() < end, "waited in vain for {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// Waits until the CRM has told that number, and was told that it has arrived.

@@ -25,18 +25,30 @@ const GOAL: &str = "none: what durability alone costs";
 /// In a folder of its own.
 const FILE: &str = "floor.db";
 
-/// The row `intake-floor`.
-pub(super) struct Intake;
+/// The rows `intake-floor` and `batch-floor`.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Intake {
+    /// On 64 connections.
+    Single,
+    /// Of 100.
+    Batches,
+}
 
 impl Row for Intake {
     fn about(&self) -> About {
-        About {
-            name: "intake-floor",
-            what: "single events beside the least that durable intake must do",
-            goal: GOAL,
-            reference: "an axum handler that parses the event and writes one row under one unique key, flushes shared, nothing sandboxed",
-            when: When::Always,
-        }
+        let (name, what, reference) = match self {
+            Intake::Single => (
+                "intake-floor",
+                "single events beside the least that durable intake must do",
+                "an axum handler that parses the event and writes one row under one unique key, flushes shared, nothing sandboxed",
+            ),
+            Intake::Batches => (
+                "batch-floor",
+                "batches of 100 beside the least that durable intake must do",
+                "an axum handler that parses the events and writes one row for each under one unique key, flushes shared, nothing sandboxed",
+            ),
+        };
+        About { name, what, goal: GOAL, reference, when: When::Always }
     }
 
     fn prepare(&self) -> anyhow::Result<()> {
@@ -46,35 +58,11 @@ impl Row for Intake {
     fn run<'a>(&'a self, bench: &'a Bench) -> Running<'a> {
         Box::pin(async move {
             let folder = tempfile::tempdir()?;
-            let beyond = Beyond::Bare(Box::new(Bare::start(folder.path()).await?));
-            measure(self.about(), bench.effort, intake::single_events(), beyond).await
-        })
-    }
-}
-
-/// The row `batch-floor`.
-pub(super) struct Batch;
-
-impl Row for Batch {
-    fn about(&self) -> About {
-        About {
-            name: "batch-floor",
-            what: "batches of 100 beside the least that durable intake must do",
-            goal: GOAL,
-            reference: "an axum handler that parses the events and writes one row for each under one unique key, flushes shared, nothing sandboxed",
-            when: When::Always,
-        }
-    }
-
-    fn prepare(&self) -> anyhow::Result<()> {
-        peer::floor().map(drop)
-    }
-
-    fn run<'a>(&'a self, bench: &'a Bench) -> Running<'a> {
-        Box::pin(async move {
-            let folder = tempfile::tempdir()?;
-            let beyond = Beyond::Bulk(Bulk::open(&folder.path().join("bulk.db")).await?);
-            measure(self.about(), bench.effort, intake::batches(), beyond).await
+            let (load, beyond) = match self {
+                Intake::Single => (intake::single_events(), Beyond::Bare(Box::new(Bare::start(folder.path()).await?))),
+                Intake::Batches => (intake::batches(), Beyond::Bulk(Bulk::open(&folder.path().join("bulk.db")).await?)),
+            };
+            measure(self.about(), bench.effort, load, beyond).await
         })
     }
 }
