@@ -205,11 +205,23 @@ fn from_file(path: &Path, missing: Missing) -> Result<Zeroizing<Vec<u8>>, KeyErr
     Ok(text)
 }
 
-/// Makes the file, which must not exist, so that no two processes use different keys. On disk when this returns: a key
-/// that is lost after a power cut would take every secret with it.
+/// Makes the file, which must not exist, so that no two processes use different keys. It appears whole: whoever finds it, finds a key. On disk when this
+/// returns: a key that is lost after a power cut would take every secret with it.
 fn create(path: &Path) -> io::Result<()> {
     let folder = folder(path);
     fs::create_dir_all(folder)?;
+    let partial = beside(path, &format!("{}.part", uuid::Uuid::new_v4()));
+    let written = write_new(&partial);
+    // A link, unlike a rename, replaces nothing.
+    let made = written.and_then(|()| fs::hard_link(&partial, path));
+    match (made, fs::remove_file(&partial)) {
+        (Ok(()), removed) => removed.and_then(|()| sync(folder)),
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// Writes a fresh key to a new file that is its owner's alone, down to the disk.
+fn write_new(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -217,12 +229,8 @@ fn create(path: &Path) -> io::Result<()> {
     let mut file = options.open(path)?;
     let mut text = Zeroizing::new(STANDARD.encode(*SealingKey::generate()));
     text.push('\n');
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| sync(folder));
-    if written.is_err() {
-        // Half a key would be found at the next start. Where even this fails, its message says what to do.
-        let _ = fs::remove_file(path);
-    }
-    written
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 #[cfg(unix)]
@@ -287,6 +295,25 @@ mod tests {
         let command = Secrets::Command(["yes", "QUJD"].map(str::to_owned).to_vec());
         let error = load(&command, Missing::Refuse).await.expect_err("no key").to_string();
         assert!(error.contains("the key command `yes`"), "{error}");
+    }
+
+    #[test]
+    fn a_key_file_that_many_make_at_once_holds_one_key_for_all() {
+        for _ in 0..50 {
+            let folder = tempfile::tempdir().expect("a folder");
+            let (path, start) = (folder.path().join("k"), std::sync::Barrier::new(4));
+            let keys: Vec<_> = std::thread::scope(|threads| {
+                let make = || {
+                    start.wait();
+                    let text = from_file(&path, Missing::Create).expect("made, or made by another");
+                    parse(&text).expect("a whole key").fingerprint()
+                };
+                let makers: Vec<_> = (0..4).map(|_| threads.spawn(make)).collect();
+                makers.into_iter().map(|maker| maker.join().expect("it does not panic")).collect()
+            });
+            assert!(keys.iter().all(|key| *key == keys[0]), "one key for all");
+            assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 1, "nothing is left beside it");
+        }
     }
 
     #[test]
