@@ -53,6 +53,9 @@ uses = "s.greet"
 with = { name = "${ .event.data.name }" }
 "#;
 
+/// Levels of arrays and objects within one another that an event's `data` may have.
+const MOST_LEVELS: usize = 56;
+
 /// What did not come out right.
 struct Suite<'a> {
     scene: &'a Scene,
@@ -124,6 +127,7 @@ async fn conforms(guest: &str) -> anyhow::Result<()> {
     let mut suite = Suite { scene: &scene, wrong: Vec::new() };
     let scene = suite.scene;
     suite.check("values come and go as they are", values(scene)).await;
+    suite.check("values may be nested as deeply as those of an event", deep(scene)).await;
     suite.check("input is checked against the types", input(scene)).await;
     suite.check("a write has a name, a key and a body", writes(scene)).await;
     suite.check("a finished write is answered from the journal", journal(scene)).await;
@@ -144,7 +148,7 @@ async fn conforms(guest: &str) -> anyhow::Result<()> {
     suite.check("a webhook is received", streams::receive(scene.client())).await;
     suite.check("runs that wait together are one call, and each has its own result", batches::together(scene)).await;
     suite.check("what ends a call for several ends each the same way", batches::refused(scene)).await;
-    ensure!(suite.wrong.is_empty(), "{guest}: {} of 21 behaviours differ\n  {}", suite.wrong.len(), suite.wrong.join("\n  "));
+    ensure!(suite.wrong.is_empty(), "{guest}: {} of 22 behaviours differ\n  {}", suite.wrong.len(), suite.wrong.join("\n  "));
     Ok(())
 }
 
@@ -164,6 +168,14 @@ async fn values(scene: &Scene) -> anyhow::Result<()> {
     // Numbers are compared digit by digit.
     ensure!(output["echo"] == echo, "{} came back as {}", echo, output["echo"]);
     ensure!(output["greeting"] == "Grüß Gott", "the configuration: {}", output["greeting"]);
+    Ok(())
+}
+
+async fn deep(scene: &Scene) -> anyhow::Result<()> {
+    // `data` is a level itself.
+    let echo = (0..(MOST_LEVELS - 1) / 2).fold(json!("core"), |inner, level| json!({ format!("level {level}"): [inner] }));
+    let document = scene.client().send_and_wait(&event("deep", "script", json!({ "lines": [], "echo": echo }))).await?;
+    ensure!(step(&document, "run")?["output"]["echo"] == echo, "{document:#}");
     Ok(())
 }
 

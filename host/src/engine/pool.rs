@@ -23,14 +23,15 @@ pub(super) struct Size {
     pub(super) memories: u32,
     /// Tables of a call.
     pub(super) tables: u32,
-    /// Bytes of a memory that are made anew at its end rather than faulted in at its next beginning.
+    /// Bytes of a memory, from its beginning, that are made anew after a call rather than faulted in by the next one. Of a guest with a small stack that
+    /// is all of it; a large stack comes first, and keeps what is used of the memory out.
     resident: usize,
     /// The same for tables.
     table_resident: usize,
     is_big: bool,
 }
 
-pub(super) const SMALL: Size = Size { calls: 512, memories: 4, tables: 8, resident: 256 << 10, table_resident: 16 << 10, is_big: false };
+pub(super) const SMALL: Size = Size { calls: 512, memories: 4, tables: 8, resident: 512 << 10, table_resident: 16 << 10, is_big: false };
 /// A memory of an interpreter is touched all over, so no more of it is kept resident than of a small one's.
 pub(super) const BIG: Size = Size { calls: 128, memories: 2, tables: 16, resident: 256 << 10, table_resident: 64 << 10, is_big: true };
 
