@@ -187,9 +187,9 @@ impl Engine {
         let component = component.clone();
         let limits = *limits;
         let meter = Meter::new(limits.cpu);
-        let used = meter.clone();
+        let (used, pace) = (meter.clone(), component.pace.clone());
         let work = async move { engine.metered(&component, &limits, instances, attempt, call, &used).await };
-        match self.0.lanes.run(&meter, work).await {
+        match self.0.lanes.run(&meter, &pace, work).await {
             Ok(end) => end,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }

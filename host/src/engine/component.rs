@@ -10,6 +10,7 @@ use super::bindings::{batching, connector, source};
 use super::cache::Claim;
 use super::call::{store, within};
 use super::meter::Meter;
+use super::pace::Pace;
 use super::places::{Needs, Tenant};
 use super::pool::Pool;
 use super::progress::{named, telling};
@@ -31,6 +32,7 @@ pub struct LoadedComponent {
     pub(super) warm: Arc<WarmInstances>,
     pub(super) ahead: Arc<Ahead>,
     pub(super) tenant: Tenant,
+    pub(super) pace: Pace,
 }
 
 /// Code that is compiled and linked. Plugins with the same component share it: nothing that a call leaves behind is in it.
@@ -81,7 +83,7 @@ impl Engine {
             }
         };
         let tenant = Tenant::new(code.needs);
-        Ok(LoadedComponent { warm: Arc::default(), ahead: Arc::new(Ahead::new(code.clone(), tenant.clone())), tenant, code })
+        Ok(LoadedComponent { warm: Arc::default(), ahead: Arc::new(Ahead::new(code.clone(), tenant.clone())), tenant, pace: Pace::unknown(), code })
     }
 
     /// From the cache; if it is not there, by the one process that compiles it.
@@ -142,7 +144,8 @@ impl Engine {
         let (engine, component, limits) = (self.clone(), component.clone(), *limits);
         let meter = Meter::new(limits.cpu);
         let within = meter.clone();
-        let run = self.0.lanes.run(&meter, async move { engine.describe_here(&component, &limits, &within).await });
+        let pace = Pace::unknown();
+        let run = self.0.lanes.run(&meter, &pace, async move { engine.describe_here(&component, &limits, &within).await });
         run.await.map_err(|error| EngineError::Describe(error.to_string()))?
     }
 

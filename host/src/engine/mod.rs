@@ -15,6 +15,7 @@ mod lanes;
 mod limits;
 mod log;
 mod meter;
+mod pace;
 mod places;
 mod pool;
 mod progress;
