@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sangam_tests::{HostFolder, fresh_guest, guest};
+use sangam_tests::{HostFolder, built_guest, fresh_guest, guest};
 use serde_json::{Value, json};
 
 use crate::assembled::hostile;
@@ -110,6 +110,47 @@ async fn big_components_have_one_ready_and_give_it_back_when_nobody_calls() -> a
     assert_eq!(results(&done)?, &json!([1]));
     assert_eq!(ready(&scene, "big").await?, 0);
     Ok(())
+}
+
+#[tokio::test]
+async fn what_an_interpreter_keeps_between_calls_is_given_back_when_nobody_calls() -> anyhow::Result<()> {
+    /// Calls at a time, each in a memory of 16 MiB.
+    const CALLS: usize = 6;
+    let Some(component) = built_guest("scripted-python")? else { return Ok(()) };
+    let folder = HostFolder::new(&format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\naccess = \"open\"\n[engine]\nahead-idle = \"3s\"\n\n[plugins.s]\ncomponent = {component:?}\n{SCRIPT}"
+    ))?;
+    let host = folder.start().await?;
+    let scene = Scene { sink: sink().await?, folder, host };
+    let mut sent = Vec::new();
+    for id in 0..CALLS {
+        let lines = json!([{ "do": "sleep", "amount": 500 }]);
+        sent.push(scene.client().send(&event(&format!("{id}"), "script", json!({ "lines": lines }))).await?);
+    }
+    under_way(&scene, "s", CALLS).await?;
+    for eid in &sent {
+        scene.client().until(eid, "succeeded").await?;
+    }
+    let (used, most) = (resident(&scene).await?, CALLS as u64 * (16 << 20));
+    let given_back = async {
+        while resident(&scene).await? + most * 3 / 4 > used {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(Duration::from_secs(20), given_back)
+        .await
+        .with_context(|| format!("{used} bytes were in use, and still are"))??;
+    let again = scene.play("again", json!([{ "do": "attempt" }])).await?;
+    assert_eq!(results(&again)?, &json!([1]));
+    Ok(())
+}
+
+/// Bytes of memory that the host has.
+async fn resident(scene: &Scene) -> anyhow::Result<u64> {
+    let metrics = scene.client().get("/metrics").await?.text;
+    let line = metrics.lines().find_map(|line| line.strip_prefix("process_resident_memory_bytes ")).context("the host says what it has")?;
+    Ok(line.parse::<f64>()? as u64)
 }
 
 async fn restarted(scene: Scene, routes: &str) -> anyhow::Result<Scene> {

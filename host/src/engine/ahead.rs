@@ -143,7 +143,8 @@ impl Ahead {
     }
 
     async fn make(&self, engine: &Engine, limits: &config::Limits, manner: Manner) -> Attempted {
-        let Some(connector) = &self.code.connector else { return Attempted::Other(Manner::Never) };
+        let linked = self.code.linked();
+        let Some(connector) = &linked.connector else { return Attempted::Other(Manner::Never) };
         let Some(portion) = engine.0.stock.portion(self.code.memory) else { return Attempted::NoRoom };
         let Some(place) = self.code.pool.places.spare(&self.tenant) else { return Attempted::NoRoom };
         let meter = Meter::new(limits.cpu);
@@ -187,7 +188,7 @@ impl Engine {
         let ahead = &component.ahead;
         let count = count.unwrap_or(u32::from(ahead.code.pool.is_big()));
         let first = ahead.shelf().order.replace((count, *limits)).is_none();
-        if first && count > 0 {
+        if first && (count > 0 || ahead.code.pool.is_big()) {
             self.0.lanes.beside(keep(Arc::downgrade(&self.0), Arc::downgrade(ahead), ahead.asked.clone(), self.0.stock.idle));
         }
     }
@@ -200,13 +201,16 @@ impl Engine {
 
 /// Fills up after each call, and gives everything back when there was none for long.
 async fn keep(engine: Weak<Inner>, ahead: Weak<Ahead>, asked: Arc<Notify>, idle: Duration) {
-    while let (Some(engine), Some(present)) = (engine.upgrade(), ahead.upgrade()) {
-        present.fill(&Engine(engine)).await;
+    while let (Some(inner), Some(present)) = (engine.upgrade(), ahead.upgrade()) {
+        present.fill(&Engine(inner)).await;
         drop(present);
         if tokio::time::timeout(idle, asked.notified()).await.is_err() {
-            if let Some(present) = ahead.upgrade() {
+            if let (Some(engine), Some(present)) = (engine.upgrade(), ahead.upgrade()) {
                 let unused = std::mem::take(&mut present.shelf().ready);
                 drop(unused);
+                if present.code.pool.is_big() {
+                    Engine(engine).rest(&present.code).await;
+                }
             }
             asked.notified().await;
         }

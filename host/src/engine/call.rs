@@ -272,16 +272,22 @@ impl Engine {
         let well = matches!(end.outcome, CallOutcome::Output { .. } | CallOutcome::Failure(_));
         match (instances, instance) {
             (Instances::Reuse, Some(instance)) if well => component.warm.keep(Warm { store, instance, calls: calls + 1, place }),
-            // Taking the memory of an interpreter apart takes as long as its call: nobody has to wait for that.
-            _ if component.code.pool.is_big() => {
+            // To make the memory of an interpreter anew takes as long as its call. Nobody has to wait for that, unless there is more of it than gets done: then
+            // ever more instances would be on their way out.
+            _ if let Some(turn) = component.code.pool.makes_anew_beside() => {
                 let ahead = component.ahead.clone();
                 self.0.lanes.beside(async move {
                     drop(store);
                     drop(place);
+                    drop(turn);
                     ahead.again();
                 });
             }
-            _ => component.ahead.again(),
+            _ => {
+                drop(store);
+                drop(place);
+                component.ahead.again();
+            }
         }
         end
     }
@@ -335,12 +341,15 @@ impl Invoke {
         instance: &mut Option<Connector>,
         limits: &config::Limits,
     ) -> wasmtime::Result<CallOutcome> {
-        let Some(connector) = &component.code.connector else {
-            return Ok(CallOutcome::Trap("the component has no actions".to_owned()));
-        };
         let instance = match instance {
             Some(instance) => instance,
-            None => instance.insert(connector.instantiate_async(&mut *store).await?),
+            None => {
+                let linked = component.code.linked();
+                let Some(connector) = &linked.connector else {
+                    return Ok(CallOutcome::Trap("the component has no actions".to_owned()));
+                };
+                instance.insert(connector.instantiate_async(&mut *store).await?)
+            }
         };
         let result = instance.sangam_connector_actions().call_invoke(&mut *store, &self.action, &self.input, &self.context).await?;
         Ok(match result {
@@ -361,7 +370,8 @@ async fn invoke_batch(
     action: &str,
     invocations: Vec<(String, String)>,
 ) -> wasmtime::Result<CallOutcome> {
-    let Some(batching) = &component.code.batching else {
+    let linked = component.code.linked();
+    let Some(batching) = &linked.batching else {
         return Ok(CallOutcome::Trap("the component takes no batches".to_owned()));
     };
     let instance = batching.instantiate_async(&mut *store).await?;
@@ -405,7 +415,8 @@ async fn poll(
     limit: u32,
     context: &str,
 ) -> wasmtime::Result<CallOutcome> {
-    let Some(source) = &component.code.source else {
+    let linked = component.code.linked();
+    let Some(source) = &linked.source else {
         return Ok(CallOutcome::Trap("the component has no streams".to_owned()));
     };
     let instance = source.instantiate_async(&mut *store).await?;
@@ -432,7 +443,8 @@ async fn receive(
     request: InboundRequest,
     context: &str,
 ) -> wasmtime::Result<CallOutcome> {
-    let Some(source) = &component.code.source else {
+    let linked = component.code.linked();
+    let Some(source) = &linked.source else {
         return Ok(CallOutcome::Trap("the component has no streams".to_owned()));
     };
     let instance = source.instantiate_async(&mut *store).await?;

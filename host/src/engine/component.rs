@@ -1,6 +1,6 @@
 //! A component made ready: compiled and linked, one instantiation away from a call.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use wasmtime::component::Component;
@@ -37,22 +37,36 @@ pub struct LoadedComponent {
 
 /// Code that is compiled and linked. Plugins with the same component share it: nothing that a call leaves behind is in it.
 pub(super) struct Code {
-    pub(super) connector: Option<connector::ConnectorPre<HostState>>,
-    pub(super) source: Option<source::SourcePre<HostState>>,
-    /// It has actions that take several invocations at once.
-    pub(super) batching: Option<batching::BatchingPre<HostState>>,
+    linked: Mutex<Arc<Linked>>,
+    digest: String,
     pub(super) pool: Arc<Pool>,
     /// Bytes of the largest memory of an instance, to begin with.
     pub(super) memory: u64,
     needs: Needs,
 }
 
+/// What instances are made from.
+pub(super) struct Linked {
+    pub(super) connector: Option<connector::ConnectorPre<HostState>>,
+    pub(super) source: Option<source::SourcePre<HostState>>,
+    /// It has actions that take several invocations at once.
+    pub(super) batching: Option<batching::BatchingPre<HostState>>,
+}
+
+impl Code {
+    /// What instances are made from now.
+    pub(super) fn linked(&self) -> Arc<Linked> {
+        self.linked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 impl std::fmt::Debug for LoadedComponent {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let linked = self.code.linked();
         formatter
             .debug_struct("LoadedComponent")
-            .field("actions", &self.code.connector.is_some())
-            .field("events", &self.code.source.is_some())
+            .field("actions", &linked.connector.is_some())
+            .field("events", &linked.source.is_some())
             .finish()
     }
 }
@@ -60,7 +74,7 @@ impl std::fmt::Debug for LoadedComponent {
 impl LoadedComponent {
     /// Whether it exports `batches`.
     pub fn takes_batches(&self) -> bool {
-        self.code.batching.is_some()
+        self.code.linked().batching.is_some()
     }
 }
 
@@ -77,13 +91,34 @@ impl Engine {
             None => {
                 let pool = self.pool_for(bytes.len()).await?;
                 let component = self.compiled(&pool, &named(name, bytes.len()), digest, bytes).await?;
-                let code = Arc::new(self.off_thread("", move |_, _| link(&pool, &component)).await?);
+                let code = Arc::new(self.off_thread(digest, move |_, digest| code(&pool, &component, digest)).await?);
                 *shelf = Arc::downgrade(&code);
                 code
             }
         };
         let tenant = Tenant::new(code.needs);
-        Ok(LoadedComponent { warm: Arc::default(), ahead: Arc::new(Ahead::new(code.clone(), tenant.clone())), tenant, pace: Pace::unknown(), code })
+        Ok(LoadedComponent {
+            warm: Arc::default(),
+            ahead: Arc::new(Ahead::new(code.clone(), tenant.clone())),
+            tenant,
+            pace: Pace::unknown(),
+            code,
+        })
+    }
+
+    /// Gives back what is kept of the memories of a component's instances for the next ones: the pool does so when nothing is left that was made from what
+    /// it knows the component by, so that is made anew from the cache. Without a cache it is kept.
+    pub(super) async fn rest(&self, code: &Code) {
+        let pool = code.pool.clone();
+        let anew = self.off_thread(&code.digest, move |engine, digest| match engine.0.cache.component(&pool.wasmtime, &digest) {
+            Some(component) => link(&pool, &component).map(Some),
+            None => Ok(None),
+        });
+        match anew.await {
+            Ok(Some(linked)) => *code.linked.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(linked),
+            Ok(None) => {}
+            Err(error) => tracing::debug!(error = crate::telemetry::chain(&error), "the memory of idle instances is kept"),
+        }
     }
 
     /// From the cache; if it is not there, by the one process that compiles it.
@@ -158,7 +193,8 @@ impl Engine {
             .ok_or_else(|| EngineError::Describe("all instances are taken".to_owned()))?;
         let mut store = store(&component.code.pool, HostState::describing(limits, meter), limits);
         let run = async {
-            match (&component.code.connector, &component.code.source) {
+            let linked = component.code.linked();
+            match (&linked.connector, &linked.source) {
                 (Some(connector), _) => {
                     let instance = connector.instantiate_async(&mut store).await?;
                     instance.sangam_connector_plugin().call_describe(&mut store).await
@@ -180,7 +216,15 @@ impl Engine {
     }
 }
 
-fn link(pool: &Arc<Pool>, component: &Component) -> Result<Code, EngineError> {
+fn code(pool: &Arc<Pool>, component: &Component, digest: String) -> Result<Code, EngineError> {
+    let linked = link(pool, component)?;
+    let pages = component.resources_required().and_then(|needed| needed.max_initial_memory_size).unwrap_or(0);
+    let memory = pages.saturating_mul(PAGE);
+    let needs = Needs::of(component, pool.size);
+    Ok(Code { linked: Mutex::new(Arc::new(linked)), digest, pool: pool.clone(), memory, needs })
+}
+
+fn link(pool: &Pool, component: &Component) -> Result<Linked, EngineError> {
     // The first call must not pay for the image.
     component.initialize_copy_on_write_image().map_err(EngineError::compile)?;
     let pre = pool.linker.instantiate_pre(component).map_err(EngineError::compile)?;
@@ -190,8 +234,5 @@ fn link(pool: &Arc<Pool>, component: &Component) -> Result<Code, EngineError> {
     if let (Err(error), Err(_)) = (&connector, &source) {
         return Err(EngineError::compile(error));
     }
-    let pages = component.resources_required().and_then(|needed| needed.max_initial_memory_size).unwrap_or(0);
-    let memory = pages.saturating_mul(PAGE);
-    let needs = Needs::of(component, pool.size);
-    Ok(Code { connector: connector.ok(), source: source.ok(), batching, pool: pool.clone(), memory, needs })
+    Ok(Linked { connector: connector.ok(), source: source.ok(), batching })
 }

@@ -1,8 +1,8 @@
 //! How quick a component's calls are, as far as that is known: whoever proved quick is not handed to other threads.
 //!
-//! To hand a call to the guests' threads and to take its answer back costs more than a short call itself. But what runs on the host's own threads holds up
-//! the host until it waits, ends, or is looked at. So a component has to earn its place there by short calls, and loses it by the first long one: then it has to
-//! earn it by twice as many. One that means ill gets a tick of a thread for ever more calls that are short.
+//! To hand a call to the guests' threads and to take its answer back costs more than a short call itself. But what runs on the host's own threads
+//! holds up the host until it waits, ends, or is looked at. So a component has to earn its place there by short calls, and loses it by the first long
+//! one: then it has to earn it by twice as many. One that means ill gets a tick of a thread for ever more calls that are short.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

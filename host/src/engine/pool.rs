@@ -4,7 +4,9 @@
 //! small components, and one with fewer, larger ones for components that bring a runtime with them (Go, JavaScript, Python). Code is the same for both.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
@@ -28,12 +30,20 @@ pub(super) struct Size {
     resident: usize,
     /// The same for tables.
     table_resident: usize,
+    /// Places that keep their memory beyond which another component's are taken rather than new ones.
+    kept: u32,
     is_big: bool,
 }
 
-pub(super) const SMALL: Size = Size { calls: 512, memories: 4, tables: 8, resident: 512 << 10, table_resident: 16 << 10, is_big: false };
-/// A memory of an interpreter is touched all over, so no more of it is kept resident than of a small one's.
-pub(super) const BIG: Size = Size { calls: 128, memories: 2, tables: 16, resident: 256 << 10, table_resident: 64 << 10, is_big: true };
+pub(super) const SMALL: Size =
+    Size { calls: 512, memories: 4, tables: 8, resident: 512 << 10, table_resident: 16 << 10, kept: 100, is_big: false };
+/// A call of an interpreter touches some hundred pages all over its memory, and to fault them in takes several times as long as the call: so all of
+/// it is kept, up to a bound, until nobody has called for a while ([`super::ahead`]).
+pub(super) const BIG: Size =
+    Size { calls: 128, memories: 2, tables: 16, resident: 20 << 20, table_resident: 64 << 10, kept: 16, is_big: true };
+
+/// Instances that are taken apart beside other calls at the same time.
+const TURNS: usize = 4;
 
 /// An engine with its places.
 pub(super) struct Pool {
@@ -41,6 +51,8 @@ pub(super) struct Pool {
     pub(super) linker: Linker<HostState>,
     pub(super) places: Places,
     pub(super) size: &'static Size,
+    /// Turns of making memory anew beside other calls.
+    turns: Arc<Semaphore>,
 }
 
 impl Pool {
@@ -51,7 +63,16 @@ impl Pool {
         wasi::link(&mut linker).map_err(EngineError::start)?;
         wasi_http::link(&mut linker).map_err(EngineError::start)?;
         start_ticker(&wasmtime).map_err(EngineError::start)?;
-        Ok(Pool { wasmtime, linker, places: Places::new(size.calls), size })
+        Ok(Pool { wasmtime, linker, places: Places::new(size.calls), size, turns: Arc::new(Semaphore::new(TURNS)) })
+    }
+
+    /// A turn of taking an instance apart while its call's answer is on its way; `None`: that is done at once, since it takes no time, or since much of it
+    /// waits already.
+    pub(super) fn makes_anew_beside(&self) -> Option<OwnedSemaphorePermit> {
+        if !self.is_big() {
+            return None;
+        }
+        self.turns.clone().try_acquire_owned().ok()
     }
 
     /// Whether instances of its components are worth being made ahead.
@@ -80,7 +101,10 @@ fn allocation(size: &Size) -> PoolingAllocationConfig {
         .linear_memory_keep_resident(size.resident)
         .table_keep_resident(size.table_resident)
         .async_stack_keep_resident(64 << 10)
-        .decommit_batch_size(32)
+        .max_unused_warm_slots(size.kept)
+        // A place that waited for others to give memory back with them would be nobody's: a further one would be used meanwhile, and it would be
+        // passed over when all is given back.
+        .decommit_batch_size(1)
         // On wasmtime 48 it can show one instance another's pages (wasmtime #14357).
         .pagemap_scan(Enabled::No);
     pool
