@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use sangam_tests::{HostFolder, built_guest, fresh_guest, guest};
 use serde_json::{Value, json};
 
-use crate::assembled::hostile;
+use crate::assembled::{big, hostile};
 use crate::scene::{SCRIPT, Scene, event, outcomes, results, sink, step};
 
 /// How many instances of a plugin are ready.
@@ -27,14 +27,6 @@ async fn until_ready(scene: &Scene, plugin: &str, count: u64) -> anyhow::Result<
         anyhow::Ok(())
     };
     tokio::time::timeout(Duration::from_secs(20), look).await.with_context(|| format!("{plugin} never has {count} instances ahead"))?
-}
-
-/// A component with nothing more in it than before, but larger than a mebibyte.
-fn big(component: Vec<u8>) -> Vec<u8> {
-    // A custom section: id 0, size in five bytes of LEB128, a name of one letter, zeros.
-    let size = (2_u32 << 20) + 2;
-    let leb: Vec<u8> = (0..5).map(|at| (size >> (7 * at)) as u8 & 0x7f | if at < 4 { 0x80 } else { 0 }).collect();
-    [component, vec![0], leb, vec![1, b'x'], vec![0; 2 << 20]].concat()
 }
 
 #[tokio::test]

@@ -32,3 +32,11 @@ pub fn component(module: &str) -> anyhow::Result<Vec<u8>> {
     wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
     ComponentEncoder::default().module(&module)?.encode()
 }
+
+/// A component with nothing more in it than before, but larger than a mebibyte.
+pub fn big(component: Vec<u8>) -> Vec<u8> {
+    // A custom section: id 0, size in five bytes of LEB128, a name of one letter, zeros.
+    let size = (2_u32 << 20) + 2;
+    let leb: Vec<u8> = (0..5).map(|at| (size >> (7 * at)) as u8 & 0x7f | if at < 4 { 0x80 } else { 0 }).collect();
+    [component, vec![0], leb, vec![1, b'x'], vec![0; 2 << 20]].concat()
+}

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, event, outcomes, step};
+use crate::assembled::{big, hostile};
+use crate::scene::{SCRIPT, Scene, event, outcomes, step};
 
 /// One route for each misdeed: events of its name go to it.
 fn routes(actions: &[&str], attempts: u32) -> String {
@@ -123,5 +124,33 @@ async fn what_a_plugin_says_can_not_steer_a_terminal() -> anyhow::Result<()> {
         assert!(!text.contains("\u{1b}[31mred") && !text.contains('\u{7}'), "{arguments:?}: {text:?}");
     }
     assert!(!scene.host.log().contains("\u{1b}[31mred"), "{}", scene.host.log());
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_call_finds_what_another_left_in_its_memory() -> anyhow::Result<()> {
+    let scene = Scene::start(SCRIPT).await?;
+    let component = hostile("leftovers")?;
+    let mut configuration = SCRIPT.to_owned();
+    // What is made anew by hand ends at half a mebibyte in the one, at twenty in the other; instances of the last are there before their calls.
+    for (name, component, ahead) in [("small", component.clone(), 0), ("big", big(component.clone()), 0), ("ahead", big(component), 1)] {
+        std::fs::write(scene.folder.path().join(format!("{name}.wasm")), component)?;
+        configuration += &format!("[plugins.{name}]\ncomponent = \"{name}.wasm\"\nahead = {ahead}\nlimits = {{ memory = \"64MiB\" }}\n");
+        configuration += &format!(
+            "[[routes]]\nname = \"{name}\"\non = {{ type = \"{name}\" }}\n[[routes.steps]]\nname = \"run\"\nuses = \"{name}.attack\"\n\
+             retry = {{ max-attempts = 1 }}\n"
+        );
+    }
+    scene.change("", &configuration).await?;
+    for round in 0..8 {
+        let mut sent = Vec::new();
+        for name in ["small", "big", "ahead", "small", "big", "ahead"] {
+            sent.push(scene.client().send(&event(&format!("{round}-{}", sent.len()), name, json!({}))).await?);
+        }
+        for eid in &sent {
+            let document = scene.client().until(eid, "succeeded").await?;
+            assert_eq!(outcomes(&document, "run")?, ["succeeded"], "{document:#}");
+        }
+    }
     Ok(())
 }
