@@ -69,7 +69,7 @@ async fn a_time_limit_ends_a_call_that_waits() -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_plugin_that_loops_holds_nobody_up() -> anyhow::Result<()> {
     let scene = Scene::granting("limits = { cpu = \"1h\", time = \"20s\" }\nconcurrency = 4", &routes(&["loop", "fine"], 1)).await?;
-    let script = crate::scene::SCRIPT;
+    let script = SCRIPT;
     scene
         .change("limits = { cpu = \"1h\", time = \"20s\" }\nconcurrency = 4", &format!("{}{script}", routes(&["loop", "fine"], 1)))
         .await?;
