@@ -133,9 +133,14 @@ async fn no_call_finds_what_another_left_in_its_memory() -> anyhow::Result<()> {
     let component = hostile("leftovers")?;
     let mut configuration = SCRIPT.to_owned();
     // What is made anew by hand ends at half a mebibyte in the one, at twenty in the other; instances of the last are there before their calls.
-    for (name, component, ahead) in [("small", component.clone(), 0), ("big", big(component.clone()), 0), ("ahead", big(component), 1)] {
+    for (name, component, instances) in [
+        ("small", component.clone(), "ahead = 0"),
+        ("big", big(component.clone()), "ahead = 0"),
+        ("ahead", big(component.clone()), "ahead = 1"),
+        ("reused", component, "instances = \"reuse\""),
+    ] {
         std::fs::write(scene.folder.path().join(format!("{name}.wasm")), component)?;
-        configuration += &format!("[plugins.{name}]\ncomponent = \"{name}.wasm\"\nahead = {ahead}\nlimits = {{ memory = \"64MiB\" }}\n");
+        configuration += &format!("[plugins.{name}]\ncomponent = \"{name}.wasm\"\n{instances}\nlimits = {{ memory = \"64MiB\" }}\n");
         configuration += &format!(
             "[[routes]]\nname = \"{name}\"\non = {{ type = \"{name}\" }}\n[[routes.steps]]\nname = \"run\"\nuses = \"{name}.attack\"\n\
              retry = {{ max-attempts = 1 }}\n"
@@ -151,6 +156,11 @@ async fn no_call_finds_what_another_left_in_its_memory() -> anyhow::Result<()> {
             let document = scene.client().until(eid, "succeeded").await?;
             assert_eq!(outcomes(&document, "run")?, ["succeeded"], "{document:#}");
         }
+    }
+    // It would find something: an instance that is used again by the administrator's wish is as the last call left it.
+    for (id, outcome) in [("first", "succeeded"), ("second", "trap")] {
+        let document = scene.client().send_and_wait(&event(id, "reused", json!({}))).await?;
+        assert_eq!(outcomes(&document, "run")?, [outcome], "{document:#}");
     }
     Ok(())
 }
