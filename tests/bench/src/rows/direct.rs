@@ -26,7 +26,7 @@ use bindings::sangam::connector::{http, key_value, log, types};
 /// Stacks and memories: as many as the engine's own pool of small components has.
 const PLACES: u32 = 512;
 /// Bytes of a memory that stay resident between calls, as there.
-const RESIDENT: usize = 256 << 10;
+const RESIDENT: usize = 512 << 10;
 
 /// The row `call-wasmtime`.
 pub(super) struct Direct;
@@ -101,7 +101,8 @@ impl Bare {
             .total_memories(PLACES)
             .total_tables(PLACES)
             .total_stacks(PLACES)
-            .linear_memory_keep_resident(RESIDENT);
+            .linear_memory_keep_resident(RESIDENT)
+            .decommit_batch_size(1);
         let mut config = Config::new();
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config)?;
