@@ -6,12 +6,14 @@
 mod attributes;
 mod binary;
 mod digest;
+mod json;
 mod reserved;
 mod structured;
 
 #[cfg(test)]
 mod tests;
 
+pub use self::json::Json;
 pub use self::reserved::RESERVED;
 
 use std::collections::BTreeMap;
@@ -59,9 +61,23 @@ pub enum Data {
     /// The event has none.
     None,
     /// JSON, or text as a JSON string.
-    Json(Value),
+    Json(Json),
     /// Bytes.
     Binary(Vec<u8>),
+}
+
+/// Why text is no event, or no batch of them.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It is not JSON.
+    #[error("it is not JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// It is no event.
+    #[error("it is no CloudEvent: {0}")]
+    Event(EventError),
+    /// It is no batch, or some of its items are no events: each by its position.
+    #[error("it is no batch of CloudEvents")]
+    Batch(Vec<(usize, EventError)>),
 }
 
 /// Why something is not a CloudEvent that this host takes.
@@ -127,25 +143,4 @@ pub enum EventError {
     /// Levels within one another are more than [`MAX_DATA_DEPTH`].
     #[error("`data` has more than {MAX_DATA_DEPTH} levels of arrays and objects within one another")]
     TooDeep,
-}
-
-impl Event {
-    /// The events of a batch (`application/cloudevents-batch+json`), or every one that is none, by position.
-    pub fn from_batch(value: Value) -> Result<Vec<Self>, Vec<(usize, EventError)>> {
-        let Value::Array(items) = value else {
-            return Err(vec![(0, EventError::NotABatch)]);
-        };
-        if items.len() > MAX_BATCH {
-            return Err(vec![(MAX_BATCH, EventError::BatchTooLong)]);
-        }
-        let mut events = Vec::with_capacity(items.len());
-        let mut errors = Vec::new();
-        for (index, item) in items.into_iter().enumerate() {
-            match Self::from_structured(item) {
-                Ok(event) => events.push(event),
-                Err(error) => errors.push((index, error)),
-            }
-        }
-        if errors.is_empty() { Ok(events) } else { Err(errors) }
-    }
 }

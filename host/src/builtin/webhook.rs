@@ -58,7 +58,7 @@ pub(super) async fn webhook(act: &mut Act<'_>) -> Result<Value, Stop> {
             datacontenttype: Some("application/json".to_owned()),
             dataschema: None,
             extensions: BTreeMap::new(),
-            data: Data::Json(data),
+            data: Data::Json(data.into()),
         };
         act.bring_in(&event).await?;
     }

@@ -195,7 +195,7 @@ fn check(value: &Value, named: Option<&Named>) -> Result<(), Failure> {
         };
     let data = match event.map(|event| event.data) {
         None => value.clone(),
-        Some(Data::Json(data)) => data,
+        Some(Data::Json(data)) => data.to_value(),
         Some(Data::None) => Value::Null,
         Some(Data::Binary(_)) => return Err(Failure::Failed("its data is bytes, not JSON".to_owned())),
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Data, Event, EventError, MAX_ATTRIBUTE, MAX_DATA_DEPTH, MAX_EXTENSION_NAME, MAX_EXTENSIONS};
+use super::{Data, Event, EventError, MAX_ATTRIBUTE, MAX_EXTENSION_NAME, MAX_EXTENSIONS};
 
 /// An event that is being read.
 #[derive(Default)]
@@ -91,11 +91,6 @@ impl Attributes {
             let expected = "a time like 2026-01-31T23:59:59Z (RFC 3339)";
             return Err(EventError::Type { name: "time".to_owned(), expected });
         }
-        if let Data::Json(value) = &data
-            && !is_within(value, MAX_DATA_DEPTH)
-        {
-            return Err(EventError::TooDeep);
-        }
         Ok(Event {
             id: self.id.ok_or(EventError::Missing("id"))?,
             source: self.source.ok_or(EventError::Missing("source"))?,
@@ -141,15 +136,6 @@ fn is_rfc3339(time: &str) -> bool {
     let offset = rest.trim_start_matches(|char: char| char == '.' || char.is_ascii_digit());
     let offset_shaped = matches!(offset, "Z" | "z") || shape("+00:00", offset) || shape("-00:00", offset);
     shape("0000-00-00T00:00:00", date_time) && offset_shaped && time.parse::<Timestamp>().is_ok()
-}
-
-/// Recursion ends at `levels`.
-fn is_within(value: &Value, levels: usize) -> bool {
-    match value {
-        Value::Array(items) => levels > 0 && items.iter().all(|item| is_within(item, levels - 1)),
-        Value::Object(members) => levels > 0 && members.values().all(|member| is_within(member, levels - 1)),
-        _ => true,
-    }
 }
 
 /// Whether data of this media type is JSON. Without one it is (JSON event format, section 3.1).

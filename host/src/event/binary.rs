@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::attributes::{Attributes, is_json};
-use super::{Data, Event, EventError};
+use super::{Data, Event, EventError, Json};
 
 /// What headers of attributes begin with.
 const PREFIX: &str = "ce-";
@@ -28,11 +28,11 @@ impl Event {
         let data = if body.is_empty() {
             Data::None
         } else if is_json(attributes.datacontenttype()) {
-            let json = serde_json::from_slice(body);
-            Data::Json(json.map_err(|error| EventError::Json(error.to_string()))?)
+            let json = Json::read(body).map_err(|error| EventError::Json(error.to_string()))?;
+            Data::Json(json.ok_or(EventError::TooDeep)?)
         } else {
             match std::str::from_utf8(body) {
-                Ok(text) => Data::Json(Value::String(text.to_owned())),
+                Ok(text) => Data::Json(Value::from(text).into()),
                 Err(_) => Data::Binary(body.to_vec()),
             }
         };
@@ -86,9 +86,11 @@ impl Event {
         let (media, body) = match &self.data {
             Data::None => (media, Vec::new()),
             Data::Binary(bytes) => (media, bytes.clone()),
-            // Text of a media type that is not JSON is the body itself.
-            Data::Json(Value::String(text)) if media.is_some() && !is_json(media.as_deref()) => (media, text.clone().into_bytes()),
-            Data::Json(data) => (Some(media.unwrap_or_else(|| "application/json".to_owned())), data.to_string().into_bytes()),
+            Data::Json(data) => match data.to_value() {
+                // Text of a media type that is not JSON is the body itself.
+                Value::String(text) if media.is_some() && !is_json(media.as_deref()) => (media, text.into_bytes()),
+                _ => (Some(media.unwrap_or_else(|| "application/json".to_owned())), data.as_str().as_bytes().to_vec()),
+            },
         };
         if let Some(media) = media {
             headers.push(("content-type".to_owned(), media));

@@ -1,7 +1,5 @@
 //! What tells two events of the same (`source`, `id`) apart.
 
-use serde::Serialize;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Data, Event};
@@ -27,48 +25,9 @@ impl Event {
         }
         match &self.data {
             Data::None => {}
-            Data::Json(value) => {
-                let mut text = Vec::new();
-                write_canonical(value, &mut text);
-                part(b'j', &text);
-            }
+            Data::Json(data) => part(b'j', data.as_str().as_bytes()),
             Data::Binary(bytes) => part(b'b', bytes),
         }
         hash.finalize().into()
     }
-}
-
-/// JSON without spaces, members sorted by key, whichever order serde_json is built to keep.
-fn write_canonical(value: &Value, text: &mut Vec<u8>) {
-    match value {
-        Value::Array(items) => {
-            text.push(b'[');
-            for (at, item) in items.iter().enumerate() {
-                if at > 0 {
-                    text.push(b',');
-                }
-                write_canonical(item, text);
-            }
-            text.push(b']');
-        }
-        Value::Object(members) => {
-            let mut sorted: Vec<_> = members.iter().collect();
-            sorted.sort_by_key(|(key, _)| *key);
-            text.push(b'{');
-            for (at, (key, value)) in sorted.into_iter().enumerate() {
-                if at > 0 {
-                    text.push(b',');
-                }
-                write_plain(key, text);
-                text.push(b':');
-                write_canonical(value, text);
-            }
-            text.push(b'}');
-        }
-        scalar => write_plain(scalar, text),
-    }
-}
-
-fn write_plain<T: Serialize + ?Sized>(value: &T, text: &mut Vec<u8>) {
-    serde_json::to_writer(text, value).expect("a scalar is JSON, and memory takes it");
 }

@@ -1,11 +1,18 @@
 use serde_json::{Value, json};
 
-use super::{Data, Event, EventError, MAX_ATTRIBUTE, MAX_DATA_DEPTH};
+use super::{Data, Event, EventError, MAX_ATTRIBUTE, MAX_BATCH, MAX_DATA_DEPTH, ReadError};
 
 fn with(name: &str, value: Value) -> Value {
     let mut event = json!({"specversion": "1.0", "id": "1", "source": "/s", "type": "t"});
     event[name] = value;
     event
+}
+
+fn read(text: &str) -> Result<Event, EventError> {
+    Event::read(text.as_bytes()).map_err(|error| match error {
+        ReadError::Event(error) => error,
+        other => panic!("{text}: {other}"),
+    })
 }
 
 fn nested(levels: usize) -> Value {
@@ -61,9 +68,21 @@ fn what_is_no_event_is_refused_with_the_attribute() {
         (both, EventError::BothData),
     ];
     for (value, expected) in cases {
+        assert_eq!(read(&value.to_string()), Err(expected.clone()), "{value}");
         assert_eq!(Event::from_structured(value.clone()), Err(expected), "{value}");
     }
-    assert!(Event::from_structured(with("data", nested(MAX_DATA_DEPTH))).is_ok());
+    for text in ["1", "-1", "1.5", "null", "true", "\"x\"", "[{}]"] {
+        assert_eq!(read(text), Err(EventError::NotAnObject), "{text}");
+    }
+    // What one reader takes the first of, and another one the last.
+    for (name, more) in [("id", r#""id":"2""#), ("data", r#""data":1,"data":2"#), ("data_base64", r#""data_base64":"","data_base64":"""#)] {
+        let text = format!(r#"{{"specversion":"1.0","id":"1","source":"/s","type":"t",{more}}}"#);
+        assert_eq!(read(&text), Err(EventError::Repeated(name.into())), "{text}");
+    }
+    let deepest = with("data", nested(MAX_DATA_DEPTH));
+    assert_eq!(read(&deepest.to_string()), Event::from_structured(deepest));
+    assert!(matches!(Event::read(br#"{"id":"1""#), Err(ReadError::Json(_))));
+    assert!(matches!(Event::read(b"{} {}"), Err(ReadError::Json(_))));
 }
 
 #[test]
@@ -87,8 +106,8 @@ fn binary_mode_reads_headers_and_body() {
     assert_eq!(event.datacontenttype.as_deref(), Some("application/json; charset=utf-8"));
     assert!(event.to_text().contains(r#""data":{"a":10.10}"#));
 
-    assert_eq!(read("application/x+json", b"[1]").expect("x").data, Data::Json(json!([1])));
-    assert_eq!(read("text/plain", b"hi").expect("x").data, Data::Json(json!("hi")));
+    assert_eq!(read("application/x+json", b"[1]").expect("x").data, Data::Json(json!([1]).into()));
+    assert_eq!(read("text/plain", b"hi").expect("x").data, Data::Json(json!("hi").into()));
     assert_eq!(read("image/png", b"\xff\x00").expect("x").data, Data::Binary(vec![255, 0]));
     assert_eq!(read("image/png", b"").expect("x").data, Data::None);
     assert!(matches!(read("application/json", b"{"), Err(EventError::Json(_))));
@@ -101,10 +120,28 @@ fn binary_mode_reads_headers_and_body() {
 
 #[test]
 fn a_batch_is_whole_or_names_every_fault() {
+    let read = |value: Value| match Event::read_batch(format!(" {value}").as_bytes()) {
+        Ok(events) => Ok(events.len()),
+        Err(ReadError::Batch(errors)) => Err(errors),
+        Err(other) => panic!("{value}: {other}"),
+    };
     let good = with("data", json!(1));
-    assert_eq!(Event::from_batch(json!([good, good])).map(|events| events.len()), Ok(2));
-    assert_eq!(Event::from_batch(json!([{}, good, 1])), Err(vec![(0, EventError::Missing("specversion")), (2, EventError::NotAnObject)]));
-    assert_eq!(Event::from_batch(json!({})), Err(vec![(0, EventError::NotABatch)]));
+    assert_eq!(read(json!([good, good])), Ok(2));
+    assert_eq!(read(json!([])), Ok(0));
+    let deep = with("data", nested(MAX_DATA_DEPTH + 1));
+    let faults = vec![
+        (0, EventError::Missing("specversion")),
+        (2, EventError::NotAnObject),
+        (4, EventError::TooDeep),
+        (5, EventError::NotAnObject),
+        (6, EventError::Empty("id".into())),
+    ];
+    assert_eq!(read(json!([{}, good, 1, good, deep, [good], with("id", json!("")), good])), Err(faults));
+    assert_eq!(read(json!({})), Err(vec![(0, EventError::NotABatch)]));
+    assert_eq!(read(Value::Array(vec![good.clone(); MAX_BATCH])), Ok(MAX_BATCH));
+    assert_eq!(read(Value::Array(vec![good; MAX_BATCH + 1])), Err(vec![(MAX_BATCH, EventError::BatchTooLong)]));
+    assert!(matches!(Event::read_batch(b"[{}"), Err(ReadError::Json(_))));
+    assert!(matches!(Event::read_batch(b"[] 1"), Err(ReadError::Json(_))));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use serde_json::Value;
 
 use crate::config::BodyForm;
-use crate::event::{Event, EventError};
+use crate::event::{Event, EventError, ReadError};
 
 /// Most fields of a form.
 const MAX_FIELDS: usize = 1000;
@@ -123,11 +123,8 @@ fn of_media(media: &str) -> Result<BodyForm, BodyError> {
 /// The events, where the delivery is in one of the three content modes (HTTP protocol binding 1.0.2, section 3).
 fn cloud_events(media: &str, headers: &[(String, String)], body: &[u8]) -> Result<Option<Vec<Event>>, BodyError> {
     match media {
-        "application/cloudevents+json" => Event::from_structured(json(body)?).map(|event| Some(vec![event])).map_err(BodyError::Event),
-        "application/cloudevents-batch+json" => Event::from_batch(json(body)?).map(Some).map_err(|errors| {
-            let (index, error) = errors.into_iter().next().unwrap_or((0, EventError::NotABatch));
-            BodyError::Batch(index, error)
-        }),
+        "application/cloudevents+json" => Event::read(without_mark(body)).map(|event| Some(vec![event])).map_err(unread),
+        "application/cloudevents-batch+json" => Event::read_batch(without_mark(body)).map(Some).map_err(unread),
         _ if headers.iter().any(|(name, _)| name == "ce-specversion") => {
             let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
             Event::from_binary(pairs, body).map(|event| Some(vec![event])).map_err(BodyError::Event)
@@ -136,10 +133,24 @@ fn cloud_events(media: &str, headers: &[(String, String)], body: &[u8]) -> Resul
     }
 }
 
+fn unread(error: ReadError) -> BodyError {
+    match error {
+        ReadError::Json(error) => BodyError::Json(plain(&error)),
+        ReadError::Event(error) => BodyError::Event(error),
+        ReadError::Batch(errors) => {
+            let (index, error) = errors.into_iter().next().unwrap_or((0, EventError::NotABatch));
+            BodyError::Batch(index, error)
+        }
+    }
+}
+
 fn json(body: &[u8]) -> Result<Value, BodyError> {
-    // Some senders begin with a byte order mark, which RFC 8259 lets readers pass over.
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    serde_json::from_slice(body).map_err(|error| BodyError::Json(plain(&error)))
+    serde_json::from_slice(without_mark(body)).map_err(|error| BodyError::Json(plain(&error)))
+}
+
+/// Some senders begin with a byte order mark, which RFC 8259 lets readers pass over.
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
 /// What serde says, without a piece of the body that it may quote.
@@ -152,7 +163,7 @@ fn plain(error: &serde_json::Error) -> String {
 }
 
 fn text(body: &[u8]) -> Result<&str, BodyError> {
-    std::str::from_utf8(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)).map_err(|_| BodyError::Text)
+    std::str::from_utf8(without_mark(body)).map_err(|_| BodyError::Text)
 }
 
 /// Puts a value among others of the same name: the first stands by itself, more of them make a list.

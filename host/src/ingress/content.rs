@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::json;
 
 use crate::api::Problem;
-use crate::event::{Event, EventError};
+use crate::event::{Event, EventError, ReadError};
 
 /// Reads the events of a request. Of a batch none is taken that says what only the host may.
 pub(super) fn events(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Event>, Problem> {
@@ -33,12 +33,10 @@ fn read(headers: &HeaderMap, body: &[u8]) -> Result<(Vec<Event>, bool), Problem>
     let media = media.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     match media.as_str() {
         "application/cloudevents+json" => {
-            let event = Event::from_structured(parse(body)?).map_err(|error| Problem::bad_request(error.to_string()))?;
+            let event = Event::read(body).map_err(|error| unread(&error))?;
             Ok((vec![event], false))
         }
-        "application/cloudevents-batch+json" => {
-            Event::from_batch(parse(body)?).map(|events| (events, true)).map_err(|errors| batch_refused(&errors))
-        }
+        "application/cloudevents-batch+json" => Event::read_batch(body).map(|events| (events, true)).map_err(|error| unread(&error)),
         _ if headers.contains_key("ce-specversion") || headers.contains_key("ce-id") => {
             let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
             let event = Event::from_binary(pairs, body).map_err(|error| Problem::bad_request(error.to_string()))?;
@@ -53,6 +51,10 @@ fn read(headers: &HeaderMap, body: &[u8]) -> Result<(Vec<Event>, bool), Problem>
     }
 }
 
-fn parse(body: &[u8]) -> Result<serde_json::Value, Problem> {
-    serde_json::from_slice(body).map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}")))
+fn unread(error: &ReadError) -> Problem {
+    match error {
+        ReadError::Json(error) => Problem::bad_request(format!("the body is not JSON: {error}")),
+        ReadError::Event(error) => Problem::bad_request(error.to_string()),
+        ReadError::Batch(errors) => batch_refused(errors),
+    }
 }

@@ -90,7 +90,7 @@ fn event(row: &HealthRow) -> Event {
         datacontenttype: Some("application/json".to_owned()),
         dataschema: None,
         extensions: BTreeMap::new(),
-        data: Data::Json(data),
+        data: Data::Json(data.into()),
     }
 }
 

@@ -81,7 +81,7 @@ impl<'a> Intake<'a> {
                 schema.of(&event.event_type, event.dataschema.as_deref()).map_err(|error| unfit(String::new(), error.to_string()))?;
             let Some(schema) = schema else { continue };
             let data = match &event.data {
-                Data::Json(data) => data.clone(),
+                Data::Json(data) => data.to_value(),
                 Data::None => Value::Null,
                 Data::Binary(_) => return Err(unfit(String::new(), "it is bytes, not JSON".to_owned())),
             };

@@ -65,6 +65,6 @@ fn event(row: &SubscriberRow) -> Event {
         datacontenttype: Some("application/json".to_owned()),
         dataschema: None,
         extensions: BTreeMap::new(),
-        data: Data::Json(data),
+        data: Data::Json(data.into()),
     }
 }

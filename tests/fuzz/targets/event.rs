@@ -19,11 +19,10 @@ fuzz_target!(|input: &[u8]| {
         }
         return;
     }
-    let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) else { return };
-    if let Ok(event) = Event::from_structured(value.clone()) {
+    if let Ok(event) = Event::read(body) {
         again(&event);
     }
-    if let Ok(events) = Event::from_batch(value) {
+    if let Ok(events) = Event::read_batch(body) {
         events.iter().for_each(again);
     }
 });
@@ -31,6 +30,7 @@ fuzz_target!(|input: &[u8]| {
 fn again(event: &Event) {
     let read = Event::from_structured(event.to_structured()).expect("what was taken is an event");
     assert_eq!(&read, event, "written and read again it is another event");
+    assert_eq!(&Event::read(event.to_text().as_bytes()).expect("and its text"), event, "read from its text it is another event");
     assert_eq!(read.digest(), event.digest(), "and has another digest");
 }
 
