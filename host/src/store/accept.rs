@@ -222,12 +222,10 @@ async fn one_by_one<'e>(connection: &mut Connection, events: &[&'e NewEvent]) ->
     let changed = script.counts(connection).await.map_err(doing())?;
     has_all_runs(&fresh, &changed)?;
     // A run behind another of the same key is not due: whoever ends the one before makes it so.
-    let mut first = HashSet::new();
-    for run in fresh.iter().flat_map(|event| &event.runs).filter(|run| run.order_key.is_some() && run.dead.is_none()) {
-        if !order::queue(connection, &run.id).await? && run.lease.is_some() {
-            first.insert(run.id.clone());
-        }
-    }
+    let in_line: Vec<&NewRun> =
+        fresh.iter().flat_map(|event| &event.runs).filter(|run| run.order_key.is_some() && run.dead.is_none()).collect();
+    let behind = order::queue(connection, &in_line.iter().map(|run| run.id.as_str()).collect::<Vec<_>>()).await?;
+    let first = in_line.iter().filter(|run| run.lease.is_some() && !behind.contains(&run.id)).map(|run| run.id.clone()).collect();
     // A commit that was thought to have failed may have taken place: then an event is not new and not known either. Of its lines nothing is
     // known any more: what was leased first in one is claimed once that lease ends.
     let known = if new.len() == events.len() { HashMap::new() } else { known(connection, events).await? };

@@ -1,6 +1,7 @@
 //! What many runs write at once: each table is written with one statement for all of them, whether they are one or a hundred.
 //!
-//! An intent, an outcome and a plain settlement write nothing but rows of their own run, and every row says itself that its worker still has the run.
+//! An intent, an outcome and a plain settlement write nothing but rows of their own run, and every row says itself that its worker still has the run. Those
+//! whose turn it is when runs end are made due for all of these runs together.
 //! So those that wait for the same transaction need neither each other's order nor statements of their own. Their rows are given as a table of values that
 //! is joined with `run`: a row of a stale worker joins nothing. Numbers of rows are powers of two, filled up with nulls, so that statements are few and stay prepared.
 
@@ -8,6 +9,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::accept::{self, Accepted, NewEvent};
 use super::effect::{EffectId, EffectRow, Intent};
+use super::order;
 use super::run::{self, AttemptEnd, RunSettlement, StepValue};
 use super::sql::{Connection, Dialect, Script, Statement, Value, sql};
 use super::{StoreError, millis};
@@ -126,6 +128,11 @@ impl<'a> Group<'a> {
             ends(&mut script, settlements);
             let changed = script.run(connection).await.map_err(StoreError::doing("settle a run"))?;
             all(changed, settlements.len())?;
+            let ended = settlements.iter().filter(|settlement| settlement.order_key.is_some());
+            let (ended, times): (Vec<_>, Vec<_>) = ended.filter_map(|one| Some((one.run.as_str(), one.ended_at?))).unzip();
+            if let Some(now) = times.into_iter().max() {
+                order::wake(&ended, now).execute(&mut *connection).await.map_err(StoreError::doing("wake the next runs of orders"))?;
+            }
         }
         self.settlements.iter().for_each(|settlement| run::tell(connection, settlement));
         Ok(())

@@ -6,14 +6,19 @@
 //! A run that waits by design goes away: it is in no line then. Woken, it takes the key again if nobody holds it; otherwise it is back in line, and has its turn
 //! before all others that wait for theirs (those that are back in the order of acceptance).
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 
-use super::sql::{Connection, sql};
+use super::sql::{Connection, Statement, Value, sql};
 use super::terms::{Signal, Terms};
 use super::{ClaimedRun, Store, StoreError, millis, run};
 use crate::audit::Act;
 use crate::crash::Point;
 use crate::live::{News, RunChanged};
+
+/// Most runs of one statement.
+const ROWS: usize = 64;
 
 /// The run that holds an order key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,56 +140,46 @@ async fn cancel(connection: &mut Connection, eid: &str, now: Timestamp) -> Resul
     Ok(cancelled)
 }
 
-/// A run behind another of the same key is not due, and nobody's: whoever ends the one before makes it due. Says whether it is behind one.
-pub(super) async fn queue(connection: &mut Connection, run: &str) -> Result<bool, StoreError> {
-    let queued =
-        sql("update run set due_at = null, status = 'pending', lease_owner = null, fence = 0 where id = ? and order_key is not null \
-         and exists (select 1 from run before where before.route = run.route \
-         and before.order_key = run.order_key and before.order_key is not null \
-         and (before.ended_at is null or (before.status = 'dead' and before.order_hold = 1 and before.superseded = 0)) \
-         and before.order_away = 0 and coalesce(before.order_place, before.seq) < coalesce(run.order_place, run.seq))")
-        .bind(run)
-        .execute(connection)
-        .await
-        .map_err(StoreError::doing("put a run in order"))?;
-    Ok(queued > 0)
+/// Runs behind others of the same key are not due, and nobody's: whoever ends the one before makes them due. Gives those that are behind one.
+pub(super) async fn queue(connection: &mut Connection, runs: &[&str]) -> Result<HashSet<String>, StoreError> {
+    let mut queued = HashSet::new();
+    for runs in runs.chunks(ROWS) {
+        let mut behind =
+            sql("update run set due_at = null, status = 'pending', lease_owner = null, fence = 0 where id in (select v.column1 from ");
+        behind.push_table(runs, |run| [Value::from(*run)]).push(
+            " v) and order_key is not null and exists (select 1 from run before where before.route = run.route \
+             and before.order_key = run.order_key and before.order_key is not null \
+             and (before.ended_at is null or (before.status = 'dead' and before.order_hold = 1 and before.superseded = 0)) \
+             and before.order_away = 0 and coalesce(before.order_place, before.seq) < coalesce(run.order_place, run.seq)) returning id",
+        );
+        queued.extend(behind.scalars::<String>(&mut *connection).await.map_err(StoreError::doing("put runs in order"))?);
+    }
+    Ok(queued)
 }
 
 /// Who comes next of the key of a run that ended or went away becomes due, if nobody holds it: one that is back, or else the first in line.
 pub(super) async fn wake_next(connection: &mut Connection, ended: &str, now: Timestamp) -> Result<(), StoreError> {
-    let doing = || StoreError::doing("wake the next run of an order");
-    // Route and key as subqueries of their own: so the planner can take them as constants, and the first from the index.
-    let first = sql("select next.seq, case when next.status = 'pending' and next.due_at is null then 1 else 0 end from run next \
-         where next.route = (select route from run where id = ?1) \
-         and next.order_key = (select order_key from run where id = ?1) and next.order_key is not null \
+    wake(&[ended], now).execute(connection).await.map_err(StoreError::doing("wake the next run of an order")).map(drop)
+}
+
+/// The same for many that ended or went away.
+pub(super) fn wake(ended: &[&str], now: Timestamp) -> Statement {
+    // Of each key the first, and the first of those that are back: from the index, which has them in this order.
+    let mut wake = sql("with line as materialized (select \
+         (select next.seq from run next where next.route = ended.route and next.order_key = ended.order_key and next.order_key is not null \
          and (next.ended_at is null or (next.status = 'dead' and next.order_hold = 1 and next.superseded = 0)) and next.order_away = 0 \
-         order by coalesce(next.order_place, next.seq) limit 1")
-    .bind(ended)
-    .fetch_optional(&mut *connection)
-    .await
-    .map_err(doing())?;
-    let in_line: Option<i64> = match first {
-        // It holds the key.
-        Some(first) if !first.get::<bool>(1) => return Ok(()),
-        Some(first) => Some(first.get(0)),
-        None => None,
-    };
-    let back: Option<i64> = sql("select next.seq from run next where next.route = (select route from run where id = ?1) \
-         and next.order_key = (select order_key from run where id = ?1) and next.order_key is not null \
+         order by coalesce(next.order_place, next.seq) limit 1) as first, \
+         (select next.seq from run next where next.route = ended.route and next.order_key = ended.order_key and next.order_key is not null \
          and (next.ended_at is null or (next.status = 'dead' and next.order_hold = 1 and next.superseded = 0)) and next.order_away = 2 \
-         order by coalesce(next.order_place, next.seq) limit 1")
-    .bind(ended)
-    .scalar_optional(&mut *connection)
-    .await
-    .map_err(doing())?;
-    let Some(next) = back.or(in_line) else { return Ok(()) };
-    sql("update run set due_at = ?, order_away = 0 where seq = ? and status = 'pending' and due_at is null")
-        .bind(millis(now))
-        .bind(next)
-        .execute(connection)
-        .await
-        .map_err(doing())?;
-    Ok(())
+         order by coalesce(next.order_place, next.seq) limit 1) as back from ");
+    wake.push_table(ended, |run| [Value::from(*run)]);
+    // A first one that does not wait for its turn holds the key.
+    wake.push(" v cross join run ended where ended.id = v.column1) update run set due_at = ").push_bind(millis(now)).push(
+        ", order_away = 0 where seq in (select coalesce(line.back, line.first) from line where line.first is null or exists (select 1 \
+         from run holder where holder.seq = line.first and holder.status = 'pending' and holder.due_at is null)) \
+         and status = 'pending' and due_at is null",
+    );
+    wake
 }
 
 /// A run that was away and woke takes its key again; `false`: somebody holds it, and the run is back in line.

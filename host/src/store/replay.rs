@@ -174,7 +174,7 @@ async fn add(connection: &mut Connection, replay: &NewReplay, now: Timestamp) ->
             .map_err(doing())?;
     }
     sql("update run set superseded = 1 where id = ?").bind(&replay.of).execute(&mut *connection).await.map_err(doing())?;
-    order::queue(connection, &replay.id).await?;
+    order::queue(connection, &[&replay.id]).await?;
     let eid: String = sql("select eid from run where id = ?").bind(&replay.id).scalar(&mut *connection).await.map_err(doing())?;
     connection.tell(News::Run(RunChanged::new(&eid, &replay.id, &replay.route, "pending", now)));
     Ok(())

@@ -319,7 +319,7 @@ async fn settle(connection: &mut Connection, settlement: &RunSettlement) -> Resu
     Ok(())
 }
 
-/// Whether it writes nothing but the run's own rows, so that it can share its statements with others.
+/// Whether it writes nothing but the run's own rows, and at its end makes the next of its order due, so that it can share its statements with others.
 pub(super) fn is_plain(settlement: &RunSettlement) -> bool {
     !settlement.again
         && settlement.keys.as_ref().is_none_or(|keys| keys.unclaimed.is_empty() && keys.writes.is_empty())
@@ -329,8 +329,6 @@ pub(super) fn is_plain(settlement: &RunSettlement) -> bool {
         && settlement.step_undone.is_none()
         && !settlement.turns_back
         && settlement.left.is_none()
-        // The next of its order is woken with it.
-        && (settlement.ended_at.is_none() || settlement.order_key.is_none())
 }
 
 /// What few settlements have.
