@@ -1,8 +1,8 @@
 //! Who of the runs is under way on this host, and the runs that it drives from the moment they are durable: leased with their acceptance, so that nobody
 //! has to look for them first.
 //!
-//! That spares an idle host a transaction and two looks before a run's first step. It is for hosts with plenty of room only: as soon as anything waits that is
-//! due, or much is under way, runs are taken in as due, and claimed many at once, in their turn, by whichever host has room.
+//! That spares an idle host a transaction and two looks before a run's first step. It is for hosts with plenty of room only: as soon as more of the route waits
+//! that is due, or much is under way, runs are taken in as due, and claimed many at once, in their turn, by whichever host has room.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +24,7 @@ pub struct Desk {
 #[derive(Debug)]
 struct Shared {
     shares: Mutex<Shares>,
-    /// A worker is there, holds its leases, and has nothing due that it could not begin.
+    /// A worker is there, holds its leases, and has begun all that is due, except of routes that the shares left out.
     is_open: AtomicBool,
     hand: UnboundedSender<Handed>,
 }
@@ -116,6 +116,11 @@ impl Desk {
         Place::of(&self.shared, route)
     }
 
+    /// Whether a run of the route that ended may have left its place to one that is due and got none.
+    pub fn makes_room(&self, route: &str) -> bool {
+        self.shared.shares().makes_room(route)
+    }
+
     fn keep(&self, route: &str) -> Option<Kept> {
         let mut shares = self.shared.shares();
         if !shares.has_room(route) {
@@ -166,11 +171,11 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         NewEvent {
             trace: None,
-            eid: "e".to_owned(),
-            source: "/s".to_owned(),
-            id: "1".to_owned(),
-            kind: "t".to_owned(),
-            body: "{}".to_owned(),
+            eid: "e".into(),
+            source: "/s".into(),
+            id: "1".into(),
+            kind: "t".into(),
+            body: "{}".into(),
             digest: [0; 32],
             received_at: now,
             seen_until: now,

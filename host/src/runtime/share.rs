@@ -6,7 +6,7 @@
 //! every run that does something: a dead system costs a few looks a second, not one for each run that waits for it.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 /// Runs under way at the same time, shared by all routes.
 pub(super) const MAX_RUNS: usize = 512;
@@ -41,11 +41,13 @@ impl Default for Lane {
 pub(super) struct Shares {
     lanes: BTreeMap<String, Lane>,
     under_way: usize,
+    /// Routes that were left out when those that have due runs got theirs.
+    left_out: BTreeSet<String>,
 }
 
 impl Shares {
-    /// How many runs of each of these routes, which have due ones, may be claimed now: at most [`CLAIM`] in all.
-    pub(super) fn allot(&self, due: &[&str]) -> Vec<(String, u32)> {
+    /// How many runs of each of these routes, which are all that have due ones, may be claimed now: at most [`CLAIM`] in all.
+    pub(super) fn allot(&mut self, due: &[&str]) -> Vec<(String, u32)> {
         let minimum = (MINIMUMS / due.len().max(1)).clamp(1, ROUTE_MINIMUM);
         let mut lanes: Vec<(Lane, u32)> = due.iter().map(|route| (self.lanes.get(*route).copied().unwrap_or_default(), 0)).collect();
         let mut least: BinaryHeap<Reverse<(usize, usize)>> =
@@ -64,12 +66,20 @@ impl Shares {
                 least.push(Reverse((under_way + 1, index)));
             }
         }
-        due.iter().zip(lanes).filter(|(_, (_, given))| *given > 0).map(|(route, (_, given))| ((*route).to_owned(), given)).collect()
+        let (allotted, left_out): (Vec<_>, Vec<_>) = due.iter().zip(lanes).partition(|(_, (_, given))| *given > 0);
+        self.left_out = left_out.into_iter().map(|(route, _)| (*route).to_owned()).collect();
+        allotted.into_iter().map(|(route, (_, given))| ((*route).to_owned(), given)).collect()
     }
 
-    /// Whether a run of the route that comes in now may be under way at once.
+    /// Whether a run of the route that comes in now may be under way at once: others of its route that wait for a place come before it.
     pub(super) fn has_room(&self, route: &str) -> bool {
-        self.under_way < AT_ONCE && self.lanes.get(route).is_none_or(|lane| lane.under_way < lane.window)
+        let fits = |lane: &Lane| lane.under_way < lane.window;
+        self.under_way < AT_ONCE && !self.left_out.contains(route) && self.lanes.get(route).is_none_or(fits)
+    }
+
+    /// Whether a run of the route that ended may have left its place to one that got none.
+    pub(super) fn makes_room(&self, route: &str) -> bool {
+        self.left_out.contains(route) || !self.left_out.is_empty() && self.under_way + 1 >= MAX_RUNS
     }
 
     /// A run of the route was claimed.
@@ -176,6 +186,23 @@ mod tests {
         shares.begun("a");
         shares.ended("a", None);
         assert_eq!(shares.lanes.get("a").copied(), before, "a place that was kept for nothing teaches nothing");
+    }
+
+    #[test]
+    fn what_comes_in_does_not_overtake_what_waits_for_a_place_of_its_route() {
+        let mut shares = Shares::default();
+        (0..MAX_RUNS).for_each(|_| shares.begun("dead"));
+        (0..MAX_RUNS).for_each(|_| shares.ended("dead", Some(false)));
+        fill(&mut shares, &["dead"]);
+        assert_eq!(under_way(&shares, "dead"), ROUTE_MINIMUM);
+        shares.ended("dead", Some(true));
+        assert!(!shares.has_room("dead"), "more are due, and come first");
+        assert!(shares.has_room("a"), "of another route nothing waits");
+        assert!(shares.makes_room("dead") && !shares.makes_room("a"), "the other's places are no use to it");
+        assert_eq!(shares.allot(&[]), Vec::new());
+        assert!(shares.has_room("dead") && !shares.makes_room("dead"), "nothing waits any more");
+        fill(&mut shares, &["a", "b", "c"]);
+        assert!(shares.makes_room("d"), "there is no room at all");
     }
 
     #[test]

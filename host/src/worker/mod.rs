@@ -58,7 +58,8 @@ type Leases = Arc<Mutex<BTreeMap<String, i64>>>;
 /// What the loop below remembers.
 #[derive(Default)]
 struct Work {
-    runs: JoinSet<()>,
+    /// Each gives the name of its route.
+    runs: JoinSet<String>,
     leases: Leases,
 }
 
@@ -81,8 +82,8 @@ pub async fn work(runtime: Arc<Runtime>) {
         }
         // As long as they can't be renewed nothing is claimed: it might be this host's own.
         let known = Duration::try_from(runtime.clock.now().duration_since(renewed)).is_ok_and(|age| age <= 2 * every);
-        runtime.desk.open(known && claimed == Claimed::All);
-        let look = tokio::select! {
+        runtime.desk.open(known && matches!(claimed, Claimed::All | Claimed::Some));
+        let mut look = tokio::select! {
             () = runtime.stopping.cancelled() => false,
             () = runtime.due.notified() => true,
             Some(run) = handed.recv() => {
@@ -93,9 +94,9 @@ pub async fn work(runtime: Arc<Runtime>) {
                 false
             }
             Some(ended) = work.runs.join_next(), if !work.runs.is_empty() => {
+                let makes_room = ended.as_ref().map_or(true, |route| runtime.desk.makes_room(route));
                 report(ended);
-                // Its place is for one that had none.
-                claimed == Claimed::Some
+                claimed == Claimed::Some && makes_room
             }
             // More may be due already, or is now.
             () = &mut rest => true,
@@ -107,6 +108,7 @@ pub async fn work(runtime: Arc<Runtime>) {
             }
         };
         while let Some(ended) = work.runs.try_join_next() {
+            look |= claimed == Claimed::Some && ended.as_ref().map_or(true, |route| runtime.desk.makes_room(route));
             report(ended);
         }
         if look {
@@ -228,6 +230,7 @@ fn begin(runtime: &Arc<Runtime>, work: &mut Work, Handed { run, mut place }: Han
     place.learn(true);
     let runtime = runtime.clone();
     work.runs.spawn(async move {
+        let route = run.route.clone();
         let went_on = drive::drive(&runtime, run).await;
         place.learn(went_on);
         drop(lease);
@@ -237,6 +240,7 @@ fn begin(runtime: &Arc<Runtime>, work: &mut Work, Handed { run, mut place }: Han
                 () = runtime.stopping.cancelled() => {}
             }
         }
+        route
     });
 }
 
@@ -318,7 +322,7 @@ async fn finish(runtime: &Arc<Runtime>, mut work: Work, mut handed: UnboundedRec
     }
 }
 
-fn report(ended: Result<(), tokio::task::JoinError>) {
+fn report<T>(ended: Result<T, tokio::task::JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
     {
