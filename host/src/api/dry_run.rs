@@ -53,7 +53,7 @@ fn imagined(event: &EventRow, run: &RunRow, plan: Plan, wish: &Replay) -> DryRun
         state: None,
         created_at: plan.now,
         deadline_at: plan.deadline_at,
-        event: event.body.clone(),
+        event: event.body.as_str().into(),
         hops: event.hops,
         id,
     };

@@ -325,12 +325,12 @@ impl Stage {
         };
         let new = NewEvent {
             trace: None,
-            eid: eid.clone(),
-            source: event.source.clone(),
+            eid: eid.as_str().into(),
+            source: event.source.as_str().into(),
             // The same event may be played many times, and is another one each time.
-            id: play.root.clone(),
-            kind: event.event_type.clone(),
-            body: event.to_text(),
+            id: play.root.as_str().into(),
+            kind: event.event_type.as_str().into(),
+            body: event.to_text().into(),
             digest: event.digest(),
             received_at: now,
             seen_until: later(now, DEADLINE),

@@ -139,12 +139,12 @@ impl<'a> Intake<'a> {
             });
         }
         Ok(NewEvent {
-            eid,
-            source: event.source.clone(),
-            id: event.id.clone(),
-            kind: event.event_type.clone(),
+            eid: eid.into(),
+            source: event.source.as_str().into(),
+            id: event.id.as_str().into(),
+            kind: event.event_type.as_str().into(),
             digest: event.digest(),
-            body: event.to_text(),
+            body: event.to_text().into(),
             received_at: now,
             seen_until: later(now, self.runtime.store_config.dedup_window),
             hops,

@@ -1,5 +1,7 @@
 //! Traces of what comes in: the sender's place is kept with the event, and the event gets a span of its own once it is durable.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::Runtime;
@@ -11,10 +13,10 @@ use crate::telemetry::{Kind, Span, TraceContext};
 /// An event about to be taken in, as far as its span tells of it.
 #[derive(Debug)]
 pub struct Came {
-    eid: String,
-    id: String,
-    source: String,
-    kind: String,
+    eid: Arc<str>,
+    id: Arc<str>,
+    source: Arc<str>,
+    kind: Arc<str>,
     trace: Option<String>,
     runs: usize,
     /// Runs that are dead from the start, with their routes.
@@ -134,9 +136,9 @@ impl Runtime {
             let took = std::time::Duration::try_from(self.clock.now().duration_since(came.began)).unwrap_or_default();
             let mut span = Span::new(context.clone(), above, format!("receive {}", came.kind), came.began, took)
                 .kind(if way.is_some() { Kind::Server } else { Kind::Consumer })
-                .text("cloudevents.event_id", &came.id)
-                .text("cloudevents.event_source", &came.source)
-                .text("cloudevents.event_type", &came.kind)
+                .text("cloudevents.event_id", &*came.id)
+                .text("cloudevents.event_source", &*came.source)
+                .text("cloudevents.event_type", &*came.kind)
                 .text("cloudevents.event_spec_version", "1.0")
                 .text("sangam.eid", &accepted.eid)
                 .flag("sangam.duplicate", accepted.duplicate);
@@ -156,7 +158,7 @@ impl Runtime {
 
     /// They were brought in by a step, and are durable with it.
     pub fn brought_in(&self, came: &[Came]) {
-        let new = |came: &Came| Accepted { eid: came.eid.clone(), duplicate: false, differs: false, first: Vec::new(), awaited: false };
+        let new = |came: &Came| Accepted { eid: came.eid.to_string(), duplicate: false, differs: false, first: Vec::new(), awaited: false };
         self.took_in(came, &came.iter().map(new).collect::<Vec<_>>(), None);
     }
 

@@ -16,19 +16,19 @@ const FIRST_FENCE: i64 = 1;
 /// Most rows of one insert: 16 columns of each stay far below the limit on bound values.
 const ROWS: usize = 128;
 
-/// An event ready to be stored.
+/// An event ready to be stored. The one who writes makes rows of it, again after a rollback: so its texts are shared, not copied.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
     /// Given by the host.
-    pub eid: String,
+    pub eid: Arc<str>,
     /// CloudEvents `source`.
-    pub source: String,
+    pub source: Arc<str>,
     /// CloudEvents `id`.
-    pub id: String,
+    pub id: Arc<str>,
     /// CloudEvents `type`.
-    pub kind: String,
+    pub kind: Arc<str>,
     /// Structured JSON.
-    pub body: String,
+    pub body: Arc<str>,
     /// Digest of what makes two events with the same identity differ.
     pub digest: [u8; 32],
     /// When it came.
@@ -99,7 +99,7 @@ impl NewEvent {
             lease.taker.take(ClaimedRun {
                 root: run.id.clone(),
                 id: run.id,
-                eid: self.eid.clone(),
+                eid: self.eid.to_string(),
                 route: run.route,
                 revision: run.revision,
                 replay_of: None,
@@ -163,13 +163,19 @@ pub(super) async fn insert(connection: &mut Connection, groups: &[&[NewEvent]]) 
     for group in groups {
         let mut outcome = Vec::with_capacity(group.len());
         for event in *group {
-            if let Some((eid, digest)) = known.get(event.eid.as_str()) {
+            if let Some((eid, digest)) = known.get(&*event.eid) {
                 connection.tell(News::Duplicate);
                 outcome.push(Accepted { eid: eid.clone(), duplicate: true, differs: *digest != event.digest, first: Vec::new(), awaited });
             } else {
                 tell(connection, event, &first);
                 let own = event.runs.iter().map(|run| &run.id).filter(|run| first.contains(*run));
-                outcome.push(Accepted { eid: event.eid.clone(), duplicate: false, differs: false, first: own.cloned().collect(), awaited });
+                outcome.push(Accepted {
+                    eid: event.eid.to_string(),
+                    duplicate: false,
+                    differs: false,
+                    first: own.cloned().collect(),
+                    awaited,
+                });
             }
         }
         outcomes.push(outcome);
@@ -216,7 +222,7 @@ async fn one_by_one<'e>(connection: &mut Connection, events: &[&'e NewEvent]) ->
         seen.push(" returning eid");
         new.extend(seen.scalars::<String>(&mut *connection).await.map_err(doing())?);
     }
-    let fresh: Vec<&NewEvent> = events.iter().copied().filter(|event| new.contains(&event.eid)).collect();
+    let fresh: Vec<&NewEvent> = events.iter().copied().filter(|event| new.contains(&*event.eid)).collect();
     let mut script = Script::default();
     insert_new(&mut script, &fresh);
     let changed = script.counts(connection).await.map_err(doing())?;
@@ -249,12 +255,12 @@ async fn known<'e>(connection: &mut Connection, events: &[&'e NewEvent]) -> Resu
         let rows = look.fetch_all(&mut *connection).await.map_err(StoreError::doing("look up duplicates"))?;
         let mut originals: HashMap<String, (String, Vec<u8>)> = rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
         for event in events {
-            let Some(original) = originals.remove(&event.eid) else {
+            let Some(original) = originals.remove(&*event.eid) else {
                 // Its identity was there when the event came, and another host has forgotten it since.
                 return Err(StoreError::Unavailable(format!("the identity of event {} ended meanwhile", event.id)));
             };
-            if original.0 != event.eid {
-                known.insert(event.eid.as_str(), original);
+            if original.0 != *event.eid {
+                known.insert(&*event.eid, original);
             }
         }
     }
@@ -264,10 +270,10 @@ async fn known<'e>(connection: &mut Connection, events: &[&'e NewEvent]) -> Resu
 /// It is taken in, those of its runs that could not begin are dead, and leased ones begin: with an order key the `first` of their lines.
 fn tell(connection: &mut Connection, event: &NewEvent, first: &HashSet<String>) {
     connection.tell(News::Accepted(live::Accepted {
-        eid: event.eid.clone(),
-        event_type: event.kind.clone(),
-        source: event.source.clone(),
-        id: event.id.clone(),
+        eid: event.eid.to_string(),
+        event_type: event.kind.to_string(),
+        source: event.source.to_string(),
+        id: event.id.to_string(),
         received_at: event.received_at,
         routes: event.runs.iter().map(|run| run.route.clone()).collect(),
     }));

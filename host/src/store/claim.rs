@@ -1,5 +1,7 @@
 //! Runs given to workers, under a lease with a fencing number.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::source;
@@ -46,7 +48,7 @@ pub struct ClaimedRun {
     /// When it is given up.
     pub deadline_at: Timestamp,
     /// The event, structured JSON.
-    pub event: String,
+    pub event: Arc<str>,
     /// See [`super::NewEvent::hops`].
     pub hops: u32,
     /// See [`super::NewEvent::trace`].
@@ -122,7 +124,7 @@ impl Store {
                                     state: row.get("state"),
                                     created_at: timestamp(row.get("created_at"))?,
                                     deadline_at: timestamp(row.get("deadline_at"))?,
-                                    event: row.get("body"),
+                                    event: row.get::<String>("body").into(),
                                     hops: row.get("hops"),
                                     trace: row.get("trace"),
                                 },

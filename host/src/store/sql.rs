@@ -5,6 +5,7 @@
 //! gives neither the dialect at hand nor the backend's process id that our notifications need.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
@@ -86,6 +87,8 @@ pub(super) enum Value {
     Integer(Option<i64>),
     /// Text.
     Text(Option<String>),
+    /// Text that others have too.
+    Shared(Arc<str>),
     /// Bytes.
     Blob(Option<Vec<u8>>),
 }
@@ -95,7 +98,7 @@ impl Value {
     fn null(&self) -> Value {
         match self {
             Value::Integer(_) => Value::Integer(None),
-            Value::Text(_) => Value::Text(None),
+            Value::Text(_) | Value::Shared(_) => Value::Text(None),
             Value::Blob(_) => Value::Blob(None),
         }
     }
@@ -129,6 +132,12 @@ values! {
     Vec<u8> => |value| Blob(value);
     &[u8] => |value| Blob(value.to_vec());
     &Vec<u8> => |value| Blob(value.clone());
+}
+
+impl From<&Arc<str>> for Value {
+    fn from(value: &Arc<str>) -> Value {
+        Value::Shared(value.clone())
+    }
 }
 
 impl From<&Option<String>> for Value {
@@ -288,6 +297,7 @@ impl Statement {
         self.values.into_iter().fold(query, |query, value| match value {
             Value::Integer(value) => query.bind(value),
             Value::Text(value) => query.bind(value),
+            Value::Shared(value) => query.bind(value),
             Value::Blob(value) => query.bind(value),
         })
     }
@@ -297,6 +307,8 @@ impl Statement {
         self.values.into_iter().fold(query, |query, value| match value {
             Value::Integer(value) => query.bind(value),
             Value::Text(value) => query.bind(value.map(without_nul)),
+            Value::Shared(value) if value.contains('\0') => query.bind(without_nul(value.to_string())),
+            Value::Shared(value) => query.bind(value),
             Value::Blob(value) => query.bind(value),
         })
     }

@@ -43,11 +43,11 @@ fn start() -> Timestamp {
 fn event(number: u32, key: Option<&str>, now: Timestamp) -> NewEvent {
     NewEvent {
         trace: None,
-        eid: format!("e{number:05}"),
-        source: "/s".to_owned(),
-        id: number.to_string(),
-        kind: "t".to_owned(),
-        body: "{}".to_owned(),
+        eid: format!("e{number:05}").into(),
+        source: "/s".into(),
+        id: number.to_string().into(),
+        kind: "t".into(),
+        body: "{}".into(),
         digest: [0; 32],
         received_at: now,
         seen_until: now + SignedDuration::from_hours(1000),
@@ -292,7 +292,7 @@ async fn of_events_that_come_at_once_the_first_of_an_identity_is_taken_in() {
     let twin = |number: u32, eid: &str, digest: u8| {
         let mut twin = event(number, None, start());
         twin.runs[0].id = format!("r-{eid}");
-        NewEvent { eid: eid.to_owned(), digest: [digest; 32], ..twin }
+        NewEvent { eid: eid.into(), digest: [digest; 32], ..twin }
     };
     let one = vec![event(1, None, start()), event(2, None, start()), twin(1, "again", 0)];
     let other = vec![twin(2, "differs", 1), event(3, None, start())];
@@ -394,7 +394,7 @@ async fn a_run_that_is_leased_with_its_acceptance_is_handed_over_once_and_claime
     let House { store, _folder } = house().await;
     let hands = std::sync::Arc::new(Hands::default());
     store.accept(vec![hands.lease(event(1, None, start()))]).await.expect("the store works");
-    store.accept(vec![hands.lease(NewEvent { eid: "again".to_owned(), ..event(1, None, start()) })]).await.expect("the store works");
+    store.accept(vec![hands.lease(NewEvent { eid: "again".into(), ..event(1, None, start()) })]).await.expect("the store works");
     assert_eq!(hands.ids(), ["r00001"], "a duplicate has no run");
     assert!(claim(&store, "other", start(), 8).await.is_empty(), "it is leased");
     // It is as good a lease as any.

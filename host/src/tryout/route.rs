@@ -116,7 +116,7 @@ impl Tryout {
             state: None,
             created_at: runtime.clock.now(),
             deadline_at: end,
-            event: event.to_string(),
+            event: event.to_string().into(),
             hops: 0,
             trace: None,
         };
