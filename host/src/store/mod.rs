@@ -13,6 +13,7 @@ mod batch;
 mod batch_over;
 mod canary;
 mod cause;
+mod checkpoint;
 mod claim;
 mod consent;
 mod dead_letter;
@@ -315,8 +316,8 @@ impl Store {
             // What is removed or written over is gone from its page. Pages that get free keep theirs until they are used again or given back: to
             // write over those would cost a write each. An erasure gives them back.
             .pragma("secure_delete", "fast")
-            // The log is brought back into the database every 16 MiB rather than every 4, off the path of most commits.
-            .pragma("wal_autocheckpoint", "4000");
+            // A host brings the log back into the database beside its commits; others every 16 MiB rather than every 4.
+            .pragma("wal_autocheckpoint", if host { checkpoint::TOO_LONG } else { "4000" });
         let path = options.get_filename().to_owned();
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|error| open(sqlx::Error::Io(error)))?;

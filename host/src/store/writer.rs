@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 
 use super::StoreError;
 use super::accept::{Accepted, NewEvent};
+use super::checkpoint;
 use super::joint::{Group, Joint};
 use super::sql::{Connection, Dialect, sql};
 use super::terms::Terms;
@@ -78,6 +79,8 @@ enum Job {
         write: Box<dyn Write>,
         terms: Terms,
     },
+    /// Copies what is left in the log of a file into it.
+    Checkpoint,
     Close,
 }
 
@@ -85,7 +88,7 @@ impl Job {
     fn terms(&self) -> Option<&Terms> {
         match self {
             Job::Accept { terms, .. } | Job::Joint { terms, .. } | Job::Write { terms, .. } => Some(terms),
-            Job::Close => None,
+            Job::Checkpoint | Job::Close => None,
         }
     }
 }
@@ -137,13 +140,43 @@ impl Writer {
     pub(super) async fn start(target: Target, lock: Option<File>, crash: Crash, feed: Arc<Feed>) -> Result<Writer, sqlx::Error> {
         let backend = Arc::default();
         let figures = WriterFigures::default();
-        let mut link =
-            Link { target, connection: None, backend: Arc::clone(&backend), crash: crash.clone(), feed, figures: figures.clone() };
+        let progress = checkpoint::Progress::default();
+        let mut link = Link {
+            target,
+            connection: None,
+            backend: Arc::clone(&backend),
+            crash: crash.clone(),
+            feed,
+            figures: figures.clone(),
+            progress: progress.clone(),
+        };
         link.connected().await?;
         let (queue, jobs) = mpsc::channel(QUEUE);
+        let checkpoints = match &link.target {
+            // Others leave it to SQLite.
+            Target::Sqlite(options) if lock.is_some() => {
+                let (options, queue) = (SqliteConnectOptions::clone(options), queue.downgrade());
+                let finish = async move || {
+                    if let Some(queue) = queue.upgrade() {
+                        // Gone: so is the writer.
+                        let _ = queue.send(Job::Checkpoint).await;
+                    }
+                };
+                Some(tokio::spawn(checkpoint::work(options, progress.clone(), finish)))
+            }
+            Target::Sqlite(_) | Target::Postgres(_) => None,
+        };
         let task = tokio::spawn(async move {
             let _lock = lock;
-            work(link, jobs).await;
+            let connection = work(link, jobs).await;
+            progress.over();
+            if let Some(checkpoints) = checkpoints {
+                let _ = checkpoints.await;
+            }
+            // The last one that closes empties the log.
+            if let Some(connection) = connection {
+                connection.close().await;
+            }
         });
         Ok(Writer { queue, crash, task: Arc::new(std::sync::Mutex::new(Some(task))), backend, figures })
     }
@@ -220,6 +253,7 @@ struct Link {
     crash: Crash,
     feed: Arc<Feed>,
     figures: WriterFigures,
+    progress: checkpoint::Progress,
 }
 
 impl Link {
@@ -243,25 +277,30 @@ impl Link {
     }
 }
 
-async fn work(mut link: Link, mut jobs: mpsc::Receiver<Job>) {
+/// Gives the connection back at the end.
+async fn work(mut link: Link, mut jobs: mpsc::Receiver<Job>) -> Option<Connection> {
     let mut batch = Vec::with_capacity(MAX_BATCH);
     loop {
         if jobs.recv_many(&mut batch, MAX_BATCH).await == 0 {
             break;
         }
         let close = batch.iter().any(|job| matches!(job, Job::Close));
-        let jobs_now: Vec<Job> = batch.drain(..).filter(|job| !matches!(job, Job::Close)).collect();
+        let checkpoint = batch.iter().any(|job| matches!(job, Job::Checkpoint));
+        let jobs_now: Vec<Job> = batch.drain(..).filter(|job| !matches!(job, Job::Checkpoint | Job::Close)).collect();
         if !jobs_now.is_empty() {
             serve(&mut link, jobs_now).await;
+            link.progress.wrote();
+        }
+        if checkpoint && let Some(connection) = &mut link.connection {
+            // What fails here is tried again with the next one.
+            let _ = checkpoint::copy(connection).await;
         }
         if close {
             break;
         }
     }
     // Everyone who still waits learns that the store is closed by the dropped channel.
-    if let Some(connection) = link.connection.take() {
-        connection.close().await;
-    }
+    link.connection
 }
 
 /// Applies jobs together; where that fails, each on its own, so that one that can't be applied takes no other with it.
@@ -377,7 +416,7 @@ async fn apply(connection: &mut Connection, jobs: &mut [Job], crash: &Crash) -> 
                     let joins = match job {
                         Job::Accept { events, .. } => group.take_in(events),
                         Job::Joint { write, .. } => group.join(write),
-                        Job::Write { .. } | Job::Close => false,
+                        Job::Write { .. } | Job::Checkpoint | Job::Close => false,
                     };
                     if !joins {
                         break;
@@ -401,7 +440,7 @@ async fn apply(connection: &mut Connection, jobs: &mut [Job], crash: &Crash) -> 
                 terms.pass(crash);
                 index += 1;
             }
-            Job::Close => index += 1,
+            Job::Checkpoint | Job::Close => index += 1,
         }
     }
     Ok(accepted)
@@ -425,7 +464,7 @@ fn answer(jobs: Vec<Job>, accepted: Vec<Vec<Accepted>>) {
                 let _ = reply.send(if fenced { Err(StoreError::Fenced) } else { Ok(()) });
             }
             Job::Write { write, .. } => write.reply(Ok(())),
-            Job::Close => {}
+            Job::Checkpoint | Job::Close => {}
         }
     }
 }
@@ -446,6 +485,6 @@ fn refuse(job: Job, error: StoreError) {
             let _ = reply.send(Err(error));
         }
         Job::Write { write, .. } => write.reply(Err(error)),
-        Job::Close => {}
+        Job::Checkpoint | Job::Close => {}
     }
 }

@@ -1,0 +1,102 @@
+//! Brings the log of a file back into the database, beside the writer.
+//!
+//! A commit appends to the log. Left to itself, SQLite copies the log into the database within the commit that finds it long: whoever waits for that one waits
+//! for thousands of pages, and for their flush. Here another connection copies them while the writer goes on. What was appended meanwhile the writer copies
+//! itself, between two transactions: only a log of which nothing is left begins anew, and it is little.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::sql::{Connection, sql};
+
+/// Pages in the log, of 4 KiB each, from which on they are copied.
+const LONG: i64 = 4000;
+/// Pages that are left to the writer.
+const FEW: i64 = 500;
+/// Most passes beside the writer before it gets what is left, however much that is.
+const PASSES: u32 = 3;
+/// Pages in the log from which on a commit copies them after all: the one beside it does not get on.
+pub(super) const TOO_LONG: &str = "32000";
+/// Between two looks at the log, while something is written.
+const PAUSE: Duration = Duration::from_millis(50);
+/// After one that failed.
+const FAILED: Duration = Duration::from_secs(5);
+
+/// What the writer tells.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Progress {
+    wrote: Arc<Notify>,
+    over: CancellationToken,
+}
+
+impl Progress {
+    /// A transaction was committed.
+    pub(super) fn wrote(&self) {
+        self.wrote.notify_one();
+    }
+
+    /// There will be no more.
+    pub(super) fn over(&self) {
+        self.over.cancel();
+    }
+}
+
+/// Copies until the writer is gone. `finish`: has it copy what is left.
+pub(super) async fn work(options: SqliteConnectOptions, progress: Progress, finish: impl AsyncFn()) {
+    let mut connection = None;
+    let working = async {
+        loop {
+            progress.wrote.notified().await;
+            tokio::time::sleep(PAUSE).await;
+            match shorten(&mut connection, &options).await {
+                Ok(true) => finish().await,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(
+                        error = crate::telemetry::chain(&error),
+                        "the database's log could not be copied into it; this host tries again"
+                    );
+                    connection = None;
+                    tokio::time::sleep(FAILED).await;
+                }
+            }
+        }
+    };
+    progress.over.run_until_cancelled(working).await;
+    if let Some(connection) = connection {
+        connection.close().await;
+    }
+}
+
+/// Copies a log that is long; says whether it was.
+async fn shorten(connection: &mut Option<Connection>, options: &SqliteConnectOptions) -> Result<bool, sqlx::Error> {
+    let connection = match connection {
+        Some(connection) => connection,
+        None => connection.insert(Connection::to_file(options).await?),
+    };
+    if left(connection).await? < LONG {
+        return Ok(false);
+    }
+    for _ in 0..PASSES {
+        copy(connection).await?;
+        if left(connection).await? <= FEW {
+            break;
+        }
+    }
+    Ok(true)
+}
+
+/// Pages in the log that are not in the database.
+async fn left(connection: &mut Connection) -> Result<i64, sqlx::Error> {
+    let row = sql("pragma wal_checkpoint(noop)").fetch_one(connection).await?;
+    Ok(row.get::<i64>(1) - row.get::<i64>(2))
+}
+
+/// Copies what nobody reads from the log any more; waits for nobody.
+pub(super) async fn copy(connection: &mut Connection) -> Result<(), sqlx::Error> {
+    sql("pragma wal_checkpoint(passive)").fetch_all(connection).await.map(drop)
+}
