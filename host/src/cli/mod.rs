@@ -38,6 +38,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use futures::future::LocalBoxFuture;
 
 use crate::clock::Clock;
 use crate::config::{self, Config};
@@ -158,8 +159,12 @@ impl Failure {
     }
 }
 
-/// Does what the command line asks for.
-pub async fn run() -> ExitCode {
+/// Does what the command line asks for. In a box: a future is compiled by whoever gives it a type, and the program would compile all of this once more.
+pub fn run() -> LocalBoxFuture<'static, ExitCode> {
+    Box::pin(done())
+}
+
+async fn done() -> ExitCode {
     memory::keep_private();
     let done = match Cli::parse().verb {
         Verb::Init(verb) => verb.run(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -41,9 +42,9 @@ const RANDOM_SECRET: &str = "random-secret";
 const CACHE_SECRET: &str = "cache-secret";
 
 impl Runtime {
-    /// Opens the store, starts the engine, and applies the configuration file.
-    pub async fn start(config_file: &Path, clock: Clock, crash: Crash) -> Result<Arc<Runtime>, ApplyError> {
-        Runtime::begin(config_file, clock, crash, None).await
+    /// Opens the store, starts the engine, and applies the configuration file. In a box, as [`crate::cli::run`] is.
+    pub fn start(config_file: &Path, clock: Clock, crash: Crash) -> BoxFuture<'_, Result<Arc<Runtime>, ApplyError>> {
+        Box::pin(Runtime::begin(config_file, clock, crash, None))
     }
 
     /// The same for a host that rehearses, if something is `fixed`.
