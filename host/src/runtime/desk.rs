@@ -116,6 +116,11 @@ impl Desk {
         Place::of(&self.shared, route)
     }
 
+    /// Of the route fewer runs were due than were allotted: what comes in waits behind none.
+    pub fn drained(&self, route: &str) {
+        self.shared.shares().drained(route);
+    }
+
     /// Whether a run of the route that ended may have left its place to one that is due and got none.
     pub fn makes_room(&self, route: &str) -> bool {
         self.shared.shares().makes_room(route)

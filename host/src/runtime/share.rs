@@ -41,8 +41,12 @@ impl Default for Lane {
 pub(super) struct Shares {
     lanes: BTreeMap<String, Lane>,
     under_way: usize,
-    /// Routes that were left out when those that have due runs got theirs.
+    /// Routes that had due runs at the last look, and may have more of them than were begun since.
+    waiting: BTreeSet<String>,
+    /// Those of them that got no place.
     left_out: BTreeSet<String>,
+    /// One of these only for want of room: whichever run ends makes some.
+    wants_room: bool,
 }
 
 impl Shares {
@@ -67,6 +71,8 @@ impl Shares {
             }
         }
         let (allotted, left_out): (Vec<_>, Vec<_>) = due.iter().zip(lanes).partition(|(_, (_, given))| *given > 0);
+        self.waiting = due.iter().map(|route| (*route).to_owned()).collect();
+        self.wants_room = left_out.iter().any(|(_, (lane, _))| lane.under_way < lane.window.max(minimum));
         self.left_out = left_out.into_iter().map(|(route, _)| (*route).to_owned()).collect();
         allotted.into_iter().map(|(route, (_, given))| ((*route).to_owned(), given)).collect()
     }
@@ -74,12 +80,17 @@ impl Shares {
     /// Whether a run of the route that comes in now may be under way at once: others of its route that wait for a place come before it.
     pub(super) fn has_room(&self, route: &str) -> bool {
         let fits = |lane: &Lane| lane.under_way < lane.window;
-        self.under_way < AT_ONCE && !self.left_out.contains(route) && self.lanes.get(route).is_none_or(fits)
+        self.under_way < AT_ONCE && !self.waiting.contains(route) && self.lanes.get(route).is_none_or(fits)
     }
 
     /// Whether a run of the route that ended may have left its place to one that got none.
     pub(super) fn makes_room(&self, route: &str) -> bool {
-        self.left_out.contains(route) || !self.left_out.is_empty() && self.under_way + 1 >= MAX_RUNS
+        self.wants_room || self.left_out.contains(route)
+    }
+
+    /// Of the route fewer runs were due than might be claimed: nothing of it waits.
+    pub(super) fn drained(&mut self, route: &str) {
+        self.waiting.remove(route);
     }
 
     /// A run of the route was claimed.
@@ -199,7 +210,9 @@ mod tests {
         assert!(!shares.has_room("dead"), "more are due, and come first");
         assert!(shares.has_room("a"), "of another route nothing waits");
         assert!(shares.makes_room("dead") && !shares.makes_room("a"), "the other's places are no use to it");
-        assert_eq!(shares.allot(&[]), Vec::new());
+        assert_eq!(shares.allot(&["dead"]).len(), 1);
+        assert!(!shares.has_room("dead"), "they are not claimed yet");
+        shares.drained("dead");
         assert!(shares.has_room("dead") && !shares.makes_room("dead"), "nothing waits any more");
         fill(&mut shares, &["a", "b", "c"]);
         assert!(shares.makes_room("d"), "there is no room at all");

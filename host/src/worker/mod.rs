@@ -189,6 +189,7 @@ async fn claim(runtime: &Arc<Runtime>, work: &mut Work) -> Claimed {
                 let place = runtime.desk.place(&run.route);
                 begin(runtime, work, Handed { run, place });
             }
+            left.iter().filter(|(_, left)| **left > 0).for_each(|(route, _)| runtime.desk.drained(route));
             match (left.values().any(|left| *left == 0), left_out) {
                 (true, _) => Claimed::More,
                 (false, true) => Claimed::Some,
