@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnectOptions;
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::sql::{Connection, sql};
 
@@ -39,9 +39,9 @@ impl Progress {
         self.wrote.notify_one();
     }
 
-    /// There will be no more.
-    pub(super) fn over(&self) {
-        self.over.cancel();
+    /// There will be no more once this is dropped.
+    pub(super) fn until(&self) -> DropGuard {
+        self.over.clone().drop_guard()
     }
 }
 

@@ -167,9 +167,9 @@ impl Writer {
             Target::Sqlite(_) | Target::Postgres(_) => None,
         };
         let task = tokio::spawn(async move {
-            let _lock = lock;
+            let (_lock, under_way) = (lock, progress.until());
             let connection = work(link, jobs).await;
-            progress.over();
+            drop(under_way);
             if let Some(checkpoints) = checkpoints {
                 let _ = checkpoints.await;
             }
