@@ -140,6 +140,9 @@ pub enum EventError {
         /// What it says.
         value: String,
     },
+    /// A member of `data` has a name that is read as something else.
+    #[error("no member of `data` can have the name {0:?}")]
+    Member(String),
     /// Levels within one another are more than [`MAX_DATA_DEPTH`].
     #[error("`data` has more than {MAX_DATA_DEPTH} levels of arrays and objects within one another")]
     TooDeep,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::deliver::Delivery;
 use super::{Act, Stop};
 use crate::config::{WEBHOOK_DELIVERY, WEBHOOK_SOURCE};
-use crate::event::{Data, Event, MAX_ATTRIBUTE};
+use crate::event::{Data, Event, Json, MAX_ATTRIBUTE};
 use crate::run::FailureKind;
 
 /// Tells; gives the `webhook-id`, who is told, and who does not want to be.
@@ -58,7 +58,7 @@ pub(super) async fn webhook(act: &mut Act<'_>) -> Result<Value, Stop> {
             datacontenttype: Some("application/json".to_owned()),
             dataschema: None,
             extensions: BTreeMap::new(),
-            data: Data::Json(data.into()),
+            data: Data::Json(Json::try_from(&data).map_err(|error| rejected(error.to_string()))?),
         };
         act.bring_in(&event).await?;
     }

@@ -32,7 +32,7 @@ impl Event {
             Data::Json(json.ok_or(EventError::TooDeep)?)
         } else {
             match std::str::from_utf8(body) {
-                Ok(text) => Data::Json(Value::from(text).into()),
+                Ok(text) => Data::Json(Json::of_text(text)),
                 Err(_) => Data::Binary(body.to_vec()),
             }
         };

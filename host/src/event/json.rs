@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 
-use super::MAX_DATA_DEPTH;
+use super::{EventError, MAX_DATA_DEPTH};
 
 /// How serde_json gives a number that no integer is (feature `arbitrary_precision`), with its digits: as an object with this one member.
 pub(super) const NUMBER: &str = "$serde_json::private::Number";
@@ -23,9 +23,14 @@ impl Json {
         &self.0
     }
 
+    /// A text as JSON.
+    pub fn of_text(text: &str) -> Json {
+        Json(Value::from(text).to_string())
+    }
+
     /// The tree.
     pub fn to_value(&self) -> Value {
-        serde_json::from_str(&self.0).expect("its text is JSON, and not deep")
+        serde_json::from_str(&self.0).expect("its text is JSON, not deep, and without names that mean something else")
     }
 
     /// Reads text; None: it has more than [`MAX_DATA_DEPTH`] levels.
@@ -37,11 +42,32 @@ impl Json {
     }
 }
 
-/// A tree of the host's own, or one that was looked at: no deeper than [`MAX_DATA_DEPTH`].
-impl From<Value> for Json {
-    fn from(value: Value) -> Json {
+impl TryFrom<&Value> for Json {
+    type Error = EventError;
+
+    fn try_from(value: &Value) -> Result<Json, EventError> {
+        check(value, MAX_DATA_DEPTH)?;
         // serde_json keeps members sorted, unless it is built to do otherwise: a test would tell.
-        Json(value.to_string())
+        Ok(Json(value.to_string()))
+    }
+}
+
+/// Whether a tree can be kept, and read again as the same. Recursion ends at `levels`.
+fn check(value: &Value, levels: usize) -> Result<(), EventError> {
+    let below = || levels.checked_sub(1).ok_or(EventError::TooDeep);
+    match value {
+        Value::Array(items) => {
+            let levels = below()?;
+            items.iter().try_for_each(|item| check(item, levels))
+        }
+        Value::Object(members) => {
+            let levels = below()?;
+            members.iter().try_for_each(|(name, member)| match name.starts_with(RESERVED) {
+                true => Err(EventError::Member(name.clone())),
+                false => check(member, levels),
+            })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -167,7 +193,7 @@ impl<'de> Visitor<'de> for Node<'_> {
         let mut is_sorted = true;
         while let Some(name) = next {
             if name.starts_with(RESERVED) {
-                return Err(A::Error::custom(format!("no member can have the name {name:?}")));
+                return Err(A::Error::custom(EventError::Member(name.into_owned())));
             }
             let from = writer.text.len();
             writer.scalar(name.as_ref())?;
@@ -251,7 +277,7 @@ mod tests {
             let json = read(text).expect(text);
             assert_eq!(json.as_str(), value.to_string(), "{text}");
             assert_eq!(json.to_value(), value, "{text}");
-            assert_eq!(Json::from(value), json, "{text}: serde_json does not keep members sorted");
+            assert_eq!(Json::try_from(&value), Ok(json), "{text}: serde_json does not keep members sorted");
         }
     }
 
@@ -280,6 +306,9 @@ mod tests {
         ] {
             assert!(Json::read(text.as_bytes()).is_err(), "{text}");
         }
-        assert_eq!(Json::from(json!({"b": 1, "a": 2})).as_str(), r#"{"a":2,"b":1}"#);
+        // serde_json itself takes them where they don't come first; sorted, they would.
+        let value: Value = serde_json::from_str(r#"{"a":[{"a":1,"$serde_json::private::Number":"x"}]}"#).expect("JSON");
+        assert_eq!(Json::try_from(&value), Err(EventError::Member("$serde_json::private::Number".to_owned())));
+        assert_eq!(Json::try_from(&json!({"b": 1, "a": 2})).map(|json| json.as_str().to_owned()), Ok(r#"{"a":2,"b":1}"#.to_owned()));
     }
 }

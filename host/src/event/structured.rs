@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::attributes::Attributes;
 use super::json::{self, Json, Name};
-use super::{Data, Event, EventError, MAX_BATCH, MAX_DATA_DEPTH, ReadError};
+use super::{Data, Event, EventError, MAX_BATCH, ReadError};
 
 impl Event {
     /// Reads the text of a structured event (`application/cloudevents+json`).
@@ -47,14 +47,11 @@ impl Event {
     pub fn from_structured(value: Value) -> Result<Self, EventError> {
         let Value::Object(mut members) = value else { return Err(EventError::NotAnObject) };
         let (data, base64) = (members.remove("data"), members.remove("data_base64"));
-        if data.as_ref().is_some_and(|data| !is_within(data, MAX_DATA_DEPTH)) {
-            return Err(EventError::TooDeep);
-        }
         let mut attributes = Attributes::default();
         for (name, value) in members {
             attributes.set(&name, value)?;
         }
-        attributes.finish(one_of(data.map(Json::from), base64)?)
+        attributes.finish(one_of(data.as_ref().map(Json::try_from).transpose()?, base64)?)
     }
 
     /// Writes it as a structured event. Reading that gives the same event.
@@ -88,15 +85,6 @@ fn one_of(data: Option<Json>, base64: Option<Value>) -> Result<Data, EventError>
         (None, Some(Value::String(text))) => STANDARD.decode(text).map(Data::Binary).map_err(|_| EventError::Base64),
         (None, Some(_)) => Err(EventError::Base64),
         (None, None) => Ok(Data::None),
-    }
-}
-
-/// Recursion ends at `levels`.
-fn is_within(value: &Value, levels: usize) -> bool {
-    match value {
-        Value::Array(items) => levels > 0 && items.iter().all(|item| is_within(item, levels - 1)),
-        Value::Object(members) => levels > 0 && members.values().all(|member| is_within(member, levels - 1)),
-        _ => true,
     }
 }
 

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Data, Event, EventError, MAX_ATTRIBUTE, MAX_BATCH, MAX_DATA_DEPTH, ReadError};
+use super::{Data, Event, EventError, Json, MAX_ATTRIBUTE, MAX_BATCH, MAX_DATA_DEPTH, ReadError};
 
 fn with(name: &str, value: Value) -> Value {
     let mut event = json!({"specversion": "1.0", "id": "1", "source": "/s", "type": "t"});
@@ -106,8 +106,8 @@ fn binary_mode_reads_headers_and_body() {
     assert_eq!(event.datacontenttype.as_deref(), Some("application/json; charset=utf-8"));
     assert!(event.to_text().contains(r#""data":{"a":10.10}"#));
 
-    assert_eq!(read("application/x+json", b"[1]").expect("x").data, Data::Json(json!([1]).into()));
-    assert_eq!(read("text/plain", b"hi").expect("x").data, Data::Json(json!("hi").into()));
+    assert_eq!(read("application/x+json", b"[1]").expect("x").data, Data::Json(Json::try_from(&json!([1])).expect("JSON")));
+    assert_eq!(read("text/plain", b"hi").expect("x").data, Data::Json(Json::of_text("hi")));
     assert_eq!(read("image/png", b"\xff\x00").expect("x").data, Data::Binary(vec![255, 0]));
     assert_eq!(read("image/png", b"").expect("x").data, Data::None);
     assert!(matches!(read("application/json", b"{"), Err(EventError::Json(_))));

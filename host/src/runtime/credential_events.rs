@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{Intake, Runtime};
 use crate::credentials::{State, Status};
-use crate::event::{Data, Event};
+use crate::event::{Data, Event, Json};
 use crate::store::{HealthRow, StoreError, Turn};
 use crate::telemetry;
 
@@ -90,7 +90,7 @@ fn event(row: &HealthRow) -> Event {
         datacontenttype: Some("application/json".to_owned()),
         dataschema: None,
         extensions: BTreeMap::new(),
-        data: Data::Json(data.into()),
+        data: Data::Json(Json::try_from(&data).expect("its members are the host's own")),
     }
 }
 

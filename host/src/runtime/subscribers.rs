@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Intake, Runtime};
 use crate::config::WEBHOOK_SOURCE;
-use crate::event::{Data, Event};
+use crate::event::{Data, Event, Json};
 use crate::store::{StoreError, SubscriberRow};
 
 /// Type of the event when an endpoint is disabled.
@@ -65,6 +65,6 @@ fn event(row: &SubscriberRow) -> Event {
         datacontenttype: Some("application/json".to_owned()),
         dataschema: None,
         extensions: BTreeMap::new(),
-        data: Data::Json(data.into()),
+        data: Data::Json(Json::try_from(&data).expect("its members are the host's own")),
     }
 }

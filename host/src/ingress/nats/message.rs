@@ -6,7 +6,7 @@ use async_nats::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 
 use crate::config::NatsBody;
-use crate::event::Event;
+use crate::event::{Event, ReadError};
 use crate::ingress::shape::Delivered;
 
 /// Bytes of header names and values that are read.
@@ -110,8 +110,11 @@ fn cloud_event(taken: &Taken<'_>, headers: &Map<String, Value>) -> Result<Option
 }
 
 fn structured(payload: &[u8]) -> Result<Event, String> {
-    let value: Value = serde_json::from_slice(payload).map_err(|error| format!("the payload is not JSON: {error}"))?;
-    Event::from_structured(value).map_err(|error| format!("this is no CloudEvent: {error}"))
+    Event::read(payload).map_err(|error| match error {
+        ReadError::Json(error) => format!("the payload is not JSON: {error}"),
+        ReadError::Event(error) => format!("this is no CloudEvent: {error}"),
+        ReadError::Batch(_) => "this is no CloudEvent".to_owned(),
+    })
 }
 
 /// Headers as [`context`] kept them.
