@@ -28,8 +28,7 @@ impl Event {
         let data = if body.is_empty() {
             Data::None
         } else if is_json(attributes.datacontenttype()) {
-            let json = Json::read(body).map_err(|error| EventError::Json(error.to_string()))?;
-            Data::Json(json.ok_or(EventError::TooDeep)?)
+            Data::Json(Json::read(body).map_err(|error| EventError::Json(error.to_string()))??)
         } else {
             match std::str::from_utf8(body) {
                 Ok(text) => Data::Json(Json::of_text(text)),

@@ -33,8 +33,8 @@ impl Json {
         serde_json::from_str(&self.0).expect("its text is JSON, not deep, and without names that mean something else")
     }
 
-    /// Reads text; None: it has more than [`MAX_DATA_DEPTH`] levels.
-    pub(super) fn read(text: &[u8]) -> Result<Option<Json>, serde_json::Error> {
+    /// Reads text that is JSON, or says why it can't be kept.
+    pub(super) fn read(text: &[u8]) -> Result<Result<Json, EventError>, serde_json::Error> {
         let mut reader = serde_json::Deserializer::from_slice(text);
         let json = Reading.deserialize(&mut reader)?;
         reader.end()?;
@@ -71,25 +71,26 @@ fn check(value: &Value, levels: usize) -> Result<(), EventError> {
     }
 }
 
-/// Reads a value as [`Json`]; gives None where it is too deep, and reads on behind it.
+/// Reads a value as [`Json`], or why it can't be kept, and in any case to its end.
 pub(super) struct Reading;
 
 impl<'de> DeserializeSeed<'de> for Reading {
-    type Value = Option<Json>;
+    type Value = Result<Json, EventError>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Json>, D::Error> {
-        let mut writer = Writer { text: Vec::with_capacity(256), is_too_deep: false };
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        let mut writer = Writer { text: Vec::with_capacity(256), fault: None };
         deserializer.deserialize_any(Node { writer: &mut writer, levels: MAX_DATA_DEPTH })?;
-        if writer.is_too_deep {
-            return Ok(None);
+        match writer.fault {
+            Some(fault) => Ok(Err(fault)),
+            None => String::from_utf8(writer.text).map(|text| Ok(Json(text))).map_err(D::Error::custom),
         }
-        String::from_utf8(writer.text).map(|text| Some(Json(text))).map_err(D::Error::custom)
     }
 }
 
 struct Writer {
     text: Vec<u8>,
-    is_too_deep: bool,
+    /// Why it can't be kept.
+    fault: Option<EventError>,
 }
 
 impl Writer {
@@ -162,7 +163,7 @@ impl<'de> Visitor<'de> for Node<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         let Node { writer, levels } = self;
         let Some(levels) = levels.checked_sub(1) else {
-            writer.is_too_deep = true;
+            writer.fault = Some(EventError::TooDeep);
             while items.next_element::<IgnoredAny>()?.is_some() {}
             return Ok(());
         };
@@ -184,7 +185,7 @@ impl<'de> Visitor<'de> for Node<'_> {
             return writer.scalar(&number);
         }
         let Some(levels) = levels.checked_sub(1) else {
-            writer.is_too_deep = true;
+            writer.fault = Some(EventError::TooDeep);
             return ignore(members, next);
         };
         writer.text.push(b'{');
@@ -193,7 +194,8 @@ impl<'de> Visitor<'de> for Node<'_> {
         let mut is_sorted = true;
         while let Some(name) = next {
             if name.starts_with(RESERVED) {
-                return Err(A::Error::custom(EventError::Member(name.into_owned())));
+                writer.fault = Some(EventError::Member(name.clone().into_owned()));
+                return ignore(members, Some(name));
             }
             let from = writer.text.len();
             writer.scalar(name.as_ref())?;
@@ -255,7 +257,7 @@ mod tests {
 
     use super::*;
 
-    fn read(text: &str) -> Option<Json> {
+    fn read(text: &str) -> Result<Json, EventError> {
         Json::read(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 
@@ -274,7 +276,7 @@ mod tests {
             r#"{"c":1,"b":{},"a":[]}"#,
         ] {
             let value: Value = serde_json::from_str(text).expect(text);
-            let json = read(text).expect(text);
+            let json = read(text).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(json.as_str(), value.to_string(), "{text}");
             assert_eq!(json.to_value(), value, "{text}");
             assert_eq!(Json::try_from(&value), Ok(json), "{text}: serde_json does not keep members sorted");
@@ -284,11 +286,11 @@ mod tests {
     #[test]
     fn what_is_too_deep_or_no_json_is_refused() {
         let nested = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
-        assert!(read(&nested(MAX_DATA_DEPTH)).is_some());
-        assert_eq!(read(&nested(MAX_DATA_DEPTH + 1)), None);
-        assert_eq!(read(&format!("[{},1]", nested(MAX_DATA_DEPTH))), None);
-        assert_eq!(read(&format!(r#"{{"a":{}}}"#, nested(MAX_DATA_DEPTH))), None);
-        assert_eq!(read(&nested(50_000)), None, "and however deep it is");
+        assert!(read(&nested(MAX_DATA_DEPTH)).is_ok());
+        assert_eq!(read(&nested(MAX_DATA_DEPTH + 1)), Err(EventError::TooDeep));
+        assert_eq!(read(&format!("[{},1]", nested(MAX_DATA_DEPTH))), Err(EventError::TooDeep));
+        assert_eq!(read(&format!(r#"{{"a":{}}}"#, nested(MAX_DATA_DEPTH))), Err(EventError::TooDeep));
+        assert_eq!(read(&nested(50_000)), Err(EventError::TooDeep), "and however deep it is");
         for text in ["", "{", "[1,]", r#"{"a"}"#, "1 2", "01", "\"\u{1}\"", r#""\ud800""#, "nul", r#"{1:2}"#] {
             assert!(Json::read(text.as_bytes()).is_err(), "{text}");
         }
@@ -301,9 +303,10 @@ mod tests {
             r#"{"$serde_json::private::RawValue":"[1"}"#,
             r#"{"a":1,"$serde_json::private::Number":"x"}"#,
             r#"{"a":{"z":1,"$serde_json::private::RawValue":"1"}}"#,
-            r#"{"$serde_json::private::Number":"x"}"#,
-            r#"{"$serde_json::private::Number":"1","a":2}"#,
         ] {
+            assert!(matches!(read(text), Err(EventError::Member(_))), "{text}");
+        }
+        for text in [r#"{"$serde_json::private::Number":"x"}"#, r#"{"$serde_json::private::Number":"1","a":2}"#] {
             assert!(Json::read(text.as_bytes()).is_err(), "{text}");
         }
         // serde_json itself takes them where they don't come first; sorted, they would.

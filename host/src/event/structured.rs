@@ -160,8 +160,8 @@ impl Members {
     fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, members: &mut A) -> Result<Result<(), EventError>, A::Error> {
         let is_there = match name {
             "data" => match members.next_value_seed(json::Reading)? {
-                Some(data) => self.data.replace(data).is_some(),
-                None => return Ok(Err(EventError::TooDeep)),
+                Ok(data) => self.data.replace(data).is_some(),
+                Err(error) => return Ok(Err(error)),
             },
             "data_base64" => self.base64.replace(members.next_value()?).is_some(),
             _ => return Ok(self.attributes.set(name, members.next_value()?)),
