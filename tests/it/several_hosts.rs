@@ -5,7 +5,7 @@ use sangam_saas::{Fault, FaultAct};
 use sangam_tests::{HostFolder, TestStore, postgres};
 use serde_json::json;
 
-use crate::scene::{SCRIPT, configuration, outcomes, script, sink};
+use crate::scene::{SCRIPT, configuration, event, outcomes, script, sink};
 
 #[tokio::test]
 async fn a_host_that_does_not_come_back_is_stood_in_for_under_the_same_keys() -> anyhow::Result<()> {
@@ -83,4 +83,37 @@ async fn a_host_leaves_to_others_what_it_cannot_serve() -> anyhow::Result<()> {
     able.client.until(&eid, "succeeded").await?;
     unable.kill().await?;
     able.kill().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repetition_that_comes_while_another_host_removes_its_event_is_known() -> anyhow::Result<()> {
+    if !postgres::is_there()? {
+        return Ok(());
+    }
+    let sink = sink().await?;
+    let in_line = SCRIPT.replace("name = \"script\"", "name = \"line\"\norder-by = \".event.data.key\"").replace("\"script\"", "\"line\"");
+    let folder = HostFolder::on(TestStore::Postgres, &configuration(&sink.url(), "", &format!("{SCRIPT}{in_line}")))?;
+    let host = folder.start().await?;
+    for kind in ["script", "line"] {
+        let event = event(kind, kind, json!({ "key": "k", "lines": [] }));
+        let document = host.client.send_and_wait(&event).await?;
+        let eid = document["eid"].as_str().context("it has an eid")?.to_owned();
+        // What a pass of the retention writes, and the repetition in the middle of it.
+        let removed = format!(
+            "begin; insert into seen (source, id, eid, digest, until) select source, id, eid, digest, seen_until from event where eid = '{eid}'; \
+             delete from event where eid = '{eid}'; select pg_sleep(2); commit"
+        );
+        let client = host.client.clone();
+        let again = tokio::spawn(async move {
+            tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+            client.send_raw(&event, "").await
+        });
+        let database = folder.database().context("it is on PostgreSQL")?;
+        tokio::task::block_in_place(|| database.ask(&removed))?;
+        let again = again.await??;
+        assert_eq!((&again.json["accepted"][0]["duplicate"], &again.json["accepted"][0]["eid"]), (&json!(true), &json!(eid)), "{kind}: {}", again.text);
+        assert_eq!(database.ask("select count(*) from event")?, "0", "{kind}: and nothing is left of the repetition");
+    }
+    host.terminate().await?;
+    Ok(())
 }

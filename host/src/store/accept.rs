@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::claim::ClaimedRun;
-use super::sql::{Connection, Script, Statement, Value, sql};
+use super::sql::{Connection, Dialect, Script, Statement, Value, sql};
 use super::{Store, StoreError, millis, order, wait};
 use crate::live::{self, News, RunChanged};
 use crate::run::FailureKind;
@@ -199,32 +199,45 @@ struct Taken<'e> {
 async fn at_once<'e>(connection: &mut Connection, events: &[&'e NewEvent]) -> Result<Taken<'e>, StoreError> {
     let mut script = Script::default();
     let sorted = sorted(events);
-    let pieces = sorted.chunks(ROWS).map(seen_rows);
-    let count = pieces.len();
-    pieces.for_each(|rows| script.add(rows));
-    insert_new(&mut script, events);
+    let dialect = connection.dialect();
+    sorted.chunks(ROWS).for_each(|rows| script.add(event_rows(rows, dialect)));
+    let rows = script.len();
+    if dialect == Dialect::Postgres {
+        sorted.chunks(ROWS).for_each(|rows| script.add(take_back(rows)));
+    }
+    let behind = script.len();
+    insert_runs(&mut script, events, dialect);
     let changed = script.counts(connection).await.map_err(StoreError::doing("take in events"))?;
-    let known = if changed.iter().take(count).sum::<u64>() < events.len() as u64 {
+    let (inserted, taken_back) = (changed[..rows].iter().sum::<u64>(), changed[rows..behind].iter().sum::<u64>());
+    let known = if inserted - taken_back < events.len() as u64 {
         known(connection, events).await?
     } else {
-        has_all_runs(events, &changed[count..])?;
+        has_all_runs(events, &changed[behind..])?;
         HashMap::new()
     };
-    Ok(Taken { known, first: HashSet::new(), awaited: is_awaited(events, &changed) })
+    Ok(Taken { known, first: HashSet::new(), awaited: is_awaited(&changed) })
 }
 
 /// Of events whose runs stand in lines.
 async fn one_by_one<'e>(connection: &mut Connection, events: &[&'e NewEvent]) -> Result<Taken<'e>, StoreError> {
     let doing = || StoreError::doing("take in events");
     let mut new = HashSet::with_capacity(events.len());
+    let dialect = connection.dialect();
     for rows in sorted(events).chunks(ROWS) {
-        let mut seen = seen_rows(rows);
-        seen.push(" returning eid");
-        new.extend(seen.scalars::<String>(&mut *connection).await.map_err(doing())?);
+        let mut insert = event_rows(rows, dialect);
+        insert.push(" returning eid");
+        new.extend(insert.scalars::<String>(&mut *connection).await.map_err(doing())?);
+        if dialect == Dialect::Postgres {
+            let mut back = take_back(rows);
+            back.push(" returning eid");
+            for eid in back.scalars::<String>(&mut *connection).await.map_err(doing())? {
+                new.remove(&eid);
+            }
+        }
     }
     let fresh: Vec<&NewEvent> = events.iter().copied().filter(|event| new.contains(&*event.eid)).collect();
     let mut script = Script::default();
-    insert_new(&mut script, &fresh);
+    insert_runs(&mut script, &fresh, dialect);
     let changed = script.counts(connection).await.map_err(doing())?;
     has_all_runs(&fresh, &changed)?;
     // A run behind another of the same key is not due: whoever ends the one before makes it so.
@@ -235,7 +248,7 @@ async fn one_by_one<'e>(connection: &mut Connection, events: &[&'e NewEvent]) ->
     // A commit that was thought to have failed may have taken place: then an event is not new and not known either. Of its lines nothing is
     // known any more: what was leased first in one is claimed once that lease ends.
     let known = if new.len() == events.len() { HashMap::new() } else { known(connection, events).await? };
-    Ok(Taken { known, first, awaited: is_awaited(&fresh, &changed) })
+    Ok(Taken { known, first, awaited: is_awaited(&changed) })
 }
 
 /// In one order on all hosts, so that two that get the same events at once don't wait for each other in a circle.
@@ -249,11 +262,21 @@ fn sorted<'e>(events: &[&'e NewEvent]) -> Vec<&'e NewEvent> {
 async fn known<'e>(connection: &mut Connection, events: &[&'e NewEvent]) -> Result<Known<'e>, StoreError> {
     let mut known = HashMap::new();
     for events in events.chunks(ROWS) {
-        let mut look = sql("select v.column1, seen.eid, seen.digest from ");
-        look.push_table(events, |event| [Value::from(&event.eid), (&event.source).into(), (&event.id).into()]);
-        look.push(" v cross join seen where seen.source = v.column2 and seen.id = v.column3");
-        let rows = look.fetch_all(&mut *connection).await.map_err(StoreError::doing("look up duplicates"))?;
-        let mut originals: HashMap<String, (String, Vec<u8>)> = rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
+        let mut originals: HashMap<String, (String, Vec<u8>)> = HashMap::new();
+        // An event of before this version has its identity in `seen` only, one that is gone as well.
+        for (of, is) in [
+            (
+                "select v.column1, event.eid, event.digest from ",
+                " v cross join event where event.source = v.column2 and event.id = v.column3 and event.digest is not null",
+            ),
+            ("select v.column1, seen.eid, seen.digest from ", " v cross join seen where seen.source = v.column2 and seen.id = v.column3"),
+        ] {
+            let mut look = sql(of);
+            look.push_table(events, |event| [Value::from(&event.eid), (&event.source).into(), (&event.id).into()]);
+            look.push(is);
+            let rows = look.fetch_all(&mut *connection).await.map_err(StoreError::doing("look up duplicates"))?;
+            originals.extend(rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))));
+        }
         for event in events {
             let Some(original) = originals.remove(&*event.eid) else {
                 // Its identity was there when the event came, and another host has forgotten it since.
@@ -286,46 +309,33 @@ fn tell(connection: &mut Connection, event: &NewEvent, first: &HashSet<String>) 
     }
 }
 
-/// Their identities, unless they are known.
-fn seen_rows(events: &[&NewEvent]) -> Statement {
-    let mut query =
-        sql("insert into seen (source, id, eid, digest, until) select v.column1, v.column2, v.column3, v.column4, v.column5 from ");
-    query.push_table(events, |event| {
-        let until = millis(event.seen_until);
-        [Value::from(&event.source), (&event.id).into(), (&event.eid).into(), event.digest.as_slice().into(), until.into()]
-    });
-    query.push(" v where v.column1 is not null on conflict (source, id) do nothing");
-    query
-}
-
-/// Those of the events whose identity is their own, with their runs, in the order of their acceptance.
-fn insert_new(script: &mut Script, events: &[&NewEvent]) {
+/// The runs of those of the events that are new, in the order of their acceptance, and what waits for such events.
+fn insert_runs(script: &mut Script, events: &[&NewEvent], dialect: Dialect) {
     let runs = events.iter().flat_map(|event| event.runs.iter().map(move |run| (*event, run)));
     let runs: Vec<(usize, &NewEvent, &NewRun)> = runs.enumerate().map(|(place, (event, run))| (place, event, run)).collect();
-    events.chunks(ROWS).for_each(|rows| script.add(event_rows(rows)));
     runs.chunks(ROWS).for_each(|rows| script.add(run_rows(rows)));
-    events.chunks(ROWS).for_each(|rows| script.add(wait::arrive(rows)));
+    script.add(wait::arrive(events, dialect));
 }
 
-/// What [`insert_new`] has changed of events that are all new.
+/// What [`insert_runs`] has changed of events that are all new.
 fn has_all_runs(events: &[&NewEvent], changed: &[u64]) -> Result<(), StoreError> {
     let runs = events.iter().map(|event| event.runs.len()).sum::<usize>();
-    let behind_events = changed.iter().skip(events.len().div_ceil(ROWS));
-    match behind_events.take(runs.div_ceil(ROWS)).sum::<u64>() == runs as u64 {
+    match changed.iter().take(runs.div_ceil(ROWS)).sum::<u64>() == runs as u64 {
         true => Ok(()),
         false => Err(StoreError::invalid("the runs of an event", "one of their ids is another run's")),
     }
 }
 
-/// Whether the last of these changes are arrivals.
-fn is_awaited(events: &[&NewEvent], changed: &[u64]) -> bool {
-    changed.iter().rev().take(events.len().div_ceil(ROWS)).any(|rows| *rows > 0)
+/// Whether the last of these changes is one of arrivals.
+fn is_awaited(changed: &[u64]) -> bool {
+    changed.last().is_some_and(|rows| *rows > 0)
 }
 
-fn event_rows(rows: &[&NewEvent]) -> Statement {
+/// Those of the events whose identity nobody has. On a server [`take_back`] has the last word on it.
+fn event_rows(rows: &[&NewEvent], dialect: Dialect) -> Statement {
     let mut query =
-        sql("insert into event (eid, source, id, type, received_at, hops, cause, trace, body) select v.column1, v.column2, v.column3, \
-         v.column4, v.column5, v.column6, v.column7, v.column8, v.column9 from ");
+        sql("insert into event (eid, source, id, type, received_at, hops, cause, trace, body, digest, seen_until) select v.column1, v.column2, \
+         v.column3, v.column4, v.column5, v.column6, v.column7, v.column8, v.column9, v.column10, v.column11 from ");
     query.push_table(rows, |event| {
         [
             Value::from(&event.eid),
@@ -337,12 +347,25 @@ fn event_rows(rows: &[&NewEvent]) -> Statement {
             (&event.cause).into(),
             (&event.trace).into(),
             (&event.body).into(),
+            event.digest.as_slice().into(),
+            millis(event.seen_until).into(),
         ]
     });
-    query.push(
-        " v cross join seen where seen.source = v.column2 and seen.id = v.column3 and seen.eid = v.column1 on conflict (eid) do nothing",
-    );
+    query.push(" v where v.column1 is not null");
+    if dialect == Dialect::Sqlite {
+        query.push(" and not exists (select 1 from seen where seen.source = v.column2 and seen.id = v.column3)");
+    }
+    query.push(" on conflict do nothing");
     query
+}
+
+/// Those of events that were just inserted whose identity is that of one that is gone. Asked behind the insert: another host may have been removing that
+/// one, whose row the insert then has waited for, and what it left in its place is seen by statements that begin later.
+fn take_back(rows: &[&NewEvent]) -> Statement {
+    let mut back = sql("delete from event where eid in (select v.column1 from ");
+    back.push_table(rows, |event| [Value::from(&event.eid), (&event.source).into(), (&event.id).into()]);
+    back.push(" v cross join seen where seen.source = v.column2 and seen.id = v.column3 and seen.eid <> v.column1)");
+    back
 }
 
 fn run_rows(rows: &[(usize, &NewEvent, &NewRun)]) -> Statement {

@@ -248,11 +248,16 @@ impl Store {
     /// Identities in which a needle stands, from a place on: they are remembered beyond their events.
     pub async fn scan_identities(&self, needles: &[String], after: Option<(String, String)>) -> Result<Vec<Identity>, StoreError> {
         let mut look = sql("select source, id, eid, until from seen where (1 = 0");
-        self.push_any(&mut look, needles, &["source", "id"], &[]);
-        look.push(")");
-        if let Some((source, id)) = after {
-            look.push(" and (source, id) > (").push_bind(source).push(", ").push_bind(id).push(")");
-        }
+        let push_place = |look: &mut Statement| {
+            self.push_any(look, needles, &["source", "id"], &[]);
+            look.push(")");
+            if let Some((source, id)) = &after {
+                look.push(" and (source, id) > (").push_bind(source).push(", ").push_bind(id).push(")");
+            }
+        };
+        push_place(&mut look);
+        look.push(" union all select source, id, eid, seen_until from event where digest is not null and (1 = 0");
+        push_place(&mut look);
         look.push(" order by source, id limit ").push_bind(ROWS);
         let rows = look.fetch_all(&self.readers).await.map_err(StoreError::doing("look through identities"))?;
         rows.iter().map(|row| Ok(Identity { source: row.get(0), id: row.get(1), eid: row.get(2), until: timestamp(row.get(3))? })).collect()

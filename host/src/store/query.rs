@@ -333,27 +333,31 @@ impl Store {
     }
 }
 
-/// Events whose sender gave them that id. What is remembered for deduplication knows it by source and id: with the source that is one look, and without
-/// it one for each source, which are few beside the events.
+/// Events whose sender gave them that id. They are known by source and id: with the source that is one look, and without it one for each source, which are
+/// few beside the events. An event of before this version has its identity in `seen`.
 fn push_id(query: &mut Statement, id: &str, source: Option<&str>) {
     match source {
         Some(source) => {
-            query
-                .push(" and eid in (select seen.eid from seen where seen.source = ")
-                .push_bind(source)
-                .push(" and seen.id = ")
-                .push_bind(id);
+            for (union, known) in [
+                (" and eid in (select known.eid from event known where known.digest is not null", ""),
+                (" union all select known.eid from seen known where 1 = 1", ")"),
+            ] {
+                query.push(union).push(" and known.source = ").push_bind(source).push(" and known.id = ").push_bind(id).push(known);
+            }
         }
         None => {
             query.push(
-                " and eid in (with recursive sender (source) as (select min(source) from seen union all \
-                 select (select min(seen.source) from seen where seen.source > sender.source) from sender where sender.source is not null) \
-                 select seen.eid from sender join seen on seen.source = sender.source and seen.id = ",
+                " and eid in (with recursive sender (source) as (select min(source) from event where digest is not null union all \
+                 select (select min(known.source) from event known where known.digest is not null and known.source > sender.source) from sender \
+                 where sender.source is not null), \
+                 former (source) as (select min(source) from seen union all \
+                 select (select min(seen.source) from seen where seen.source > former.source) from former where former.source is not null) \
+                 select known.eid from sender join event known on known.digest is not null and known.source = sender.source and known.id = ",
             );
-            query.push_bind(id);
+            query.push_bind(id).push(" union all select seen.eid from former join seen on seen.source = former.source and seen.id = ");
+            query.push_bind(id).push(")");
         }
     }
-    query.push(")");
 }
 
 /// Events with any of these statuses; `looked_up`: from their runs on.

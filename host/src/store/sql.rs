@@ -327,6 +327,11 @@ impl Script {
         self.statements.push(statement);
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.statements.len()
+    }
+
     /// Runs them in their order; gives the number of rows that the last one changed.
     pub(super) async fn run(self, connection: &mut Connection) -> Result<u64, sqlx::Error> {
         Ok(self.counts(connection).await?.pop().unwrap_or(0))

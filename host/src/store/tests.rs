@@ -1,6 +1,7 @@
 //! What the store promises, asked directly.
 
 mod batches;
+mod identity;
 mod log;
 mod simulation;
 mod writing;

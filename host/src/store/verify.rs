@@ -60,7 +60,7 @@ const RULES: &[(&str, &str)] = &[
     ),
     (
         "events whose identity is not remembered: their senders' repetitions would be taken for new events",
-        "select eid from event where not exists (select 1 from seen where seen.source = event.source and seen.id = event.id)",
+        "select eid from event where digest is null and not exists (select 1 from seen where seen.source = event.source and seen.id = event.id)",
     ),
 ];
 

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 
 use super::accept::NewEvent;
-use super::sql::{Connection, Dialect, Statement, Value, sql};
+use super::sql::{Connection, Dialect, Statement, sql};
 use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis};
 use crate::crash::Point;
@@ -447,13 +447,22 @@ pub(super) async fn end(connection: &mut Connection, run: &str, step: Option<&st
 }
 
 /// Events that were just taken in: those of types that somebody waits for have arrived.
-pub(super) fn arrive(events: &[&NewEvent]) -> Statement {
-    let mut arrive = sql("insert into arrival (eid, type, due_at) select event.eid, event.type, event.received_at from ");
-    arrive.push_table(events, |event| [Value::from(&event.eid)]);
-    // Asked once: mostly nobody waits for anything.
+pub(super) fn arrive(events: &[&NewEvent], dialect: Dialect) -> Statement {
+    // One value for all of them: mostly nobody waits for anything, which is asked once.
+    let eids: Vec<&str> = events.iter().map(|event| &*event.eid).collect();
+    let mut arrive = sql("insert into arrival (eid, type, due_at) select event.eid, event.type, event.received_at from event \
+         where exists (select 1 from wait where wait.matched is null) and event.eid in (select value from ");
+    arrive.push(match dialect {
+        Dialect::Sqlite => "json_each(",
+        Dialect::Postgres => "json_array_elements_text(cast(",
+    });
+    arrive.push_bind(serde_json::to_string(&eids).expect("texts are JSON"));
+    arrive.push(match dialect {
+        Dialect::Sqlite => "))",
+        Dialect::Postgres => " as json)))",
+    });
     arrive.push(
-        " v cross join event where exists (select 1 from wait where wait.matched is null) and event.eid = v.column1 \
-         and exists (select 1 from wait where wait.type = event.type and wait.matched is null) order by event.eid on conflict (eid) do nothing",
+        " and exists (select 1 from wait where wait.type = event.type and wait.matched is null) order by event.eid on conflict (eid) do nothing",
     );
     arrive
 }

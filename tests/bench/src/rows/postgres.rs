@@ -89,8 +89,8 @@ async fn measure(about: About, effort: Effort) -> anyhow::Result<Vec<Line>> {
         line.void_if(Some(format!("{accepted} events were answered with 202 and {stored} are stored; {refused} were refused")));
     }
     for database in [&databases[0], &databases[2]] {
-        let (seen, events) = (database.ask("select count(*) from seen")?, database.ask("select count(*) from event")?);
-        ensure!(seen == events, "pgbench wrote {seen} identities for {events} events");
+        let events = database.ask("select count(*) from event")?;
+        ensure!(events != "0", "pgbench wrote no event");
     }
     Ok(vec![line])
 }
@@ -104,11 +104,9 @@ fn script_of_rows() -> String {
     let body = one(0).replace('\'', "''");
     format!(
         "begin;\n\
-         insert into seen (source, id, eid, digest, until) values ('/bench', gen_random_uuid()::text, gen_random_uuid()::text, \
-         decode('00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff', 'hex'), 1800000000000) \
-         on conflict (source, id) do nothing;\n\
-         insert into event (eid, source, id, type, received_at, hops, body) values (gen_random_uuid()::text, '/bench', \
-         gen_random_uuid()::text, 'bench.intake', (extract(epoch from clock_timestamp()) * 1000)::bigint, 0, '{body}');\n\
+         insert into event (eid, source, id, type, received_at, hops, body, digest, seen_until) values (gen_random_uuid()::text, '/bench', \
+         gen_random_uuid()::text, 'bench.intake', (extract(epoch from clock_timestamp()) * 1000)::bigint, 0, '{body}', \
+         decode('00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff', 'hex'), 1800000000000) on conflict do nothing;\n\
          end;\n"
     )
 }
