@@ -111,7 +111,12 @@ async fn a_repetition_that_comes_while_another_host_removes_its_event_is_known()
         let database = folder.database().context("it is on PostgreSQL")?;
         tokio::task::block_in_place(|| database.ask(&removed))?;
         let again = again.await??;
-        assert_eq!((&again.json["accepted"][0]["duplicate"], &again.json["accepted"][0]["eid"]), (&json!(true), &json!(eid)), "{kind}: {}", again.text);
+        assert_eq!(
+            (&again.json["accepted"][0]["duplicate"], &again.json["accepted"][0]["eid"]),
+            (&json!(true), &json!(eid)),
+            "{kind}: {}",
+            again.text
+        );
         assert_eq!(database.ask("select count(*) from event")?, "0", "{kind}: and nothing is left of the repetition");
     }
     host.terminate().await?;

@@ -1,5 +1,7 @@
 //! One thing that happened and is durable: ids and states, never a reason or a payload.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -37,14 +39,17 @@ pub enum News {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
     /// Given by the host.
-    pub eid: String,
+    #[serde(with = "shared")]
+    pub eid: Arc<str>,
     /// CloudEvents `type`.
-    #[serde(rename = "type")]
-    pub event_type: String,
+    #[serde(rename = "type", with = "shared")]
+    pub event_type: Arc<str>,
     /// CloudEvents `source`.
-    pub source: String,
+    #[serde(with = "shared")]
+    pub source: Arc<str>,
     /// CloudEvents `id`.
-    pub id: String,
+    #[serde(with = "shared")]
+    pub id: Arc<str>,
     /// When it came.
     pub received_at: Timestamp,
     /// The routes that want it, each with a run.
@@ -187,6 +192,21 @@ impl News {
             News::Duplicate | News::Gap => return "{}".to_owned(),
         };
         data.expect("news are plain data")
+    }
+}
+
+/// Text that the event itself has, too: thousands of events may come in a tenth of a second.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(text)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+        String::deserialize(deserializer).map(Arc::from)
     }
 }
 

@@ -187,10 +187,10 @@ mod tests {
         let mut teller = Teller::new("one", here.clone());
         let mut peers = Peers::default();
         let large = Accepted {
-            eid: "e".to_owned(),
-            event_type: "t".to_owned(),
-            source: "s".repeat(9_000),
-            id: "1".to_owned(),
+            eid: "e".into(),
+            event_type: "t".into(),
+            source: "s".repeat(9_000).into(),
+            id: "1".into(),
             received_at: jiff::Timestamp::UNIX_EPOCH,
             routes: Vec::new(),
         };

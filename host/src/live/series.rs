@@ -261,7 +261,7 @@ impl State {
         match news {
             News::Accepted(event) => {
                 self.each_bucket(now, |bucket| bucket.totals.accepted += 1);
-                self.tallies.count(second, &Key::Source(event.source.clone()), |tally| tally.count += 1);
+                self.tallies.count(second, &Key::Source(event.source.to_string()), |tally| tally.count += 1);
                 for route in &event.routes {
                     self.tallies.count(second, &Key::Route(route.clone()), |tally| tally.count += 1);
                 }
@@ -367,10 +367,10 @@ mod tests {
         let feed = Arc::new(Feed::default());
         let series = Series::new(feed.clone());
         let event = Accepted {
-            eid: "e".to_owned(),
-            event_type: "t".to_owned(),
-            source: "/s".to_owned(),
-            id: "1".to_owned(),
+            eid: "e".into(),
+            event_type: "t".into(),
+            source: "/s".into(),
+            id: "1".into(),
             received_at: at(0),
             routes: vec!["orders".to_owned()],
         };

@@ -293,10 +293,10 @@ async fn known<'e>(connection: &mut Connection, events: &[&'e NewEvent]) -> Resu
 /// It is taken in, those of its runs that could not begin are dead, and leased ones begin: with an order key the `first` of their lines.
 fn tell(connection: &mut Connection, event: &NewEvent, first: &HashSet<String>) {
     connection.tell(News::Accepted(live::Accepted {
-        eid: event.eid.to_string(),
-        event_type: event.kind.to_string(),
-        source: event.source.to_string(),
-        id: event.id.to_string(),
+        eid: event.eid.clone(),
+        event_type: event.kind.clone(),
+        source: event.source.clone(),
+        id: event.id.clone(),
         received_at: event.received_at,
         routes: event.runs.iter().map(|run| run.route.clone()).collect(),
     }));
@@ -333,9 +333,10 @@ fn is_awaited(changed: &[u64]) -> bool {
 
 /// Those of the events whose identity nobody has. On a server [`take_back`] has the last word on it.
 fn event_rows(rows: &[&NewEvent], dialect: Dialect) -> Statement {
-    let mut query =
-        sql("insert into event (eid, source, id, type, received_at, hops, cause, trace, body, digest, seen_until) select v.column1, v.column2, \
-         v.column3, v.column4, v.column5, v.column6, v.column7, v.column8, v.column9, v.column10, v.column11 from ");
+    let mut query = sql(
+        "insert into event (eid, source, id, type, received_at, hops, cause, trace, body, digest, seen_until) select v.column1, v.column2, \
+         v.column3, v.column4, v.column5, v.column6, v.column7, v.column8, v.column9, v.column10, v.column11 from ",
+    );
     query.push_table(rows, |event| {
         [
             Value::from(&event.eid),

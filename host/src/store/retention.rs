@@ -90,7 +90,8 @@ impl Store {
                     }
                     let batches = batch_over::of_events(connection, &eids).await?;
                     // Their senders may repeat them for longer.
-                    let mut remember = sql("insert into seen (source, id, eid, digest, until) select source, id, eid, digest, seen_until from event \
+                    let mut remember =
+                        sql("insert into seen (source, id, eid, digest, until) select source, id, eid, digest, seen_until from event \
                          where digest is not null and eid in ");
                     remember.push_list(&eids).push(" on conflict do nothing");
                     remember.execute(&mut *connection).await.map_err(doing())?;

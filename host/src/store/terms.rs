@@ -6,6 +6,8 @@
 //! each compare a key-value read, would pass each other by. All locks of a transaction are taken at its start and in one order, so
 //! that transactions wait for each other but never in a circle.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest as _, Sha256};
 
 use super::accept::NewEvent;
@@ -110,7 +112,8 @@ impl Terms {
             self = self.order(&run.route, run.order_key.as_deref());
         }
         // Many may come at once; only a wait for the type must not begin meanwhile.
-        self.shared.extend(events.iter().map(|event| lock(Kind::Waits, &[&event.kind])));
+        let kinds: BTreeSet<&str> = events.iter().map(|event| &*event.kind).collect();
+        self.shared.extend(kinds.into_iter().map(|kind| lock(Kind::Waits, &[kind])));
         // What this host has in hand is nobody else's to look for.
         if events.iter().all(NewEvent::is_in_hand) { self } else { self.signal(Signal::Due) }
     }

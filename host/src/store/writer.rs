@@ -55,6 +55,7 @@ pub(super) struct Writer {
     queue: mpsc::Sender<Job>,
     crash: Crash,
     task: Arc<std::sync::Mutex<Option<JoinHandle<()>>>>,
+    dialect: Dialect,
     /// Process of the server that serves the writer; 0: none.
     backend: Arc<AtomicU32>,
     figures: WriterFigures,
@@ -151,6 +152,10 @@ impl Writer {
             progress: progress.clone(),
         };
         link.connected().await?;
+        let dialect = match &link.target {
+            Target::Sqlite(_) => Dialect::Sqlite,
+            Target::Postgres(_) => Dialect::Postgres,
+        };
         let (queue, jobs) = mpsc::channel(QUEUE);
         let checkpoints = match &link.target {
             // Others leave it to SQLite.
@@ -178,7 +183,7 @@ impl Writer {
                 connection.close().await;
             }
         });
-        Ok(Writer { queue, crash, task: Arc::new(std::sync::Mutex::new(Some(task))), backend, figures })
+        Ok(Writer { queue, crash, task: Arc::new(std::sync::Mutex::new(Some(task))), dialect, backend, figures })
     }
 
     /// Where this host is to be killed.
@@ -211,7 +216,9 @@ impl Writer {
 
     pub(super) async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let terms = Terms::none().events(&events).point(Point::Accepting);
+        // Nobody else takes locks on a file, and there may be thousands of events.
+        let terms = if self.dialect == Dialect::Postgres { Terms::none().events(&events) } else { Terms::none() };
+        let terms = terms.point(Point::Accepting);
         self.queue.send(Job::Accept { events, terms, reply }).await.map_err(|_| StoreError::Closed)?;
         Pending(answer).durable().await
     }
