@@ -164,7 +164,7 @@ impl Attempt {
         let (url, key, identity) = (row.url.clone(), Some(row.key.clone()), row.id.identity.clone());
         let write = WouldSend { method, url, headers, body, name, key, identity, diverged: None };
         self.sampled.push(Sampled { write, response });
-        self.journal.record(row.clone());
+        self.journal.record(Arc::new(row.clone()));
         row
     }
 }

@@ -5,6 +5,7 @@
 //! crash, and a refused write gets a new one.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use url::Url;
@@ -37,7 +38,7 @@ pub(super) struct Journal {
     round: u32,
     undos: u32,
     /// Latest generation by identity.
-    rows: HashMap<String, EffectRow>,
+    rows: HashMap<String, Arc<EffectRow>>,
     /// Identities that this attempt has asked for.
     asked: HashSet<String>,
     /// Identities that this attempt saw succeed (or replayed).
@@ -48,11 +49,11 @@ pub(super) struct Journal {
 
 impl Journal {
     pub(super) fn new(id: &AttemptId, snapshot: &JournalSnapshot) -> Journal {
-        let mut rows: HashMap<String, EffectRow> = HashMap::new();
+        let mut rows: HashMap<String, Arc<EffectRow>> = HashMap::new();
         for row in &snapshot.effects {
             let latest = rows.get(&row.id.identity).is_none_or(|known| known.id.generation < row.id.generation);
             if latest {
-                rows.insert(row.id.identity.clone(), row.clone());
+                rows.insert(row.id.identity.clone(), Arc::new(row.clone()));
             }
         }
         Journal {
@@ -70,7 +71,7 @@ impl Journal {
     /// The key of a named write in its present generation.
     pub(super) fn key(&self, name: &str) -> String {
         let identity = named(name);
-        let generation = self.rows.get(&identity).map_or(0, next_generation);
+        let generation = self.rows.get(&identity).map_or(0, |row| next_generation(row));
         self.key_of(&identity, generation)
     }
 
@@ -106,7 +107,7 @@ impl Journal {
                 ));
             }
             if known.state == EffectState::Done {
-                let row = known.clone();
+                let row = EffectRow::clone(known);
                 self.finished.insert(identity);
                 return Decision::Replay(Box::new(row));
             }
@@ -120,7 +121,7 @@ impl Journal {
                 other.state.as_str()
             ));
         }
-        let generation = self.rows.get(&identity).map_or(0, next_generation);
+        let generation = self.rows.get(&identity).map_or(0, |row| next_generation(row));
         let doubted = self
             .rows
             .get(&identity)
@@ -151,7 +152,7 @@ impl Journal {
 
     /// An unnamed write to the same method and URL, done or in doubt, that this attempt has not asked for.
     fn unnamed_elsewhere(&self, request: &Request, url: &Url) -> Option<&EffectRow> {
-        self.rows.values().find(|row| {
+        self.rows.values().map(Arc::as_ref).find(|row| {
             row.name.is_none()
                 && row.state != EffectState::Failed
                 && row.method == request.method
@@ -162,15 +163,19 @@ impl Journal {
 
     /// Writes done or in doubt that this attempt has not asked for, in the order in which they were sent.
     pub(super) fn unrepeated(&self) -> Vec<&EffectRow> {
-        let mut rows: Vec<&EffectRow> =
-            self.rows.values().filter(|row| row.state != EffectState::Failed && !self.asked.contains(&row.id.identity)).collect();
+        let mut rows: Vec<&EffectRow> = self
+            .rows
+            .values()
+            .map(Arc::as_ref)
+            .filter(|row| row.state != EffectState::Failed && !self.asked.contains(&row.id.identity))
+            .collect();
         rows.sort_by_key(|row| (row.started_at, row.seq));
         rows
     }
 
     /// The write of that identity, if it is in doubt.
     pub(super) fn in_doubt(&self, identity: &str) -> Option<&EffectRow> {
-        self.rows.get(identity).filter(|row| matches!(row.state, EffectState::Intent | EffectState::InDoubt))
+        self.rows.get(identity).map(Arc::as_ref).filter(|row| matches!(row.state, EffectState::Intent | EffectState::InDoubt))
     }
 
     /// The first write in doubt, asked for by this attempt or not.
@@ -188,7 +193,7 @@ impl Journal {
     }
 
     /// Takes in the outcome of a write that was sent.
-    pub(super) fn record(&mut self, row: EffectRow) {
+    pub(super) fn record(&mut self, row: Arc<EffectRow>) {
         if row.state == EffectState::Done {
             self.finished.insert(row.id.identity.clone());
         }

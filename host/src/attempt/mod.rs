@@ -394,6 +394,7 @@ impl Attempt {
 
     /// A write has ended: its outcome is on the way to the store.
     async fn end(&mut self, request: &Request, row: EffectRow, error: Option<String>) -> Result<(), Break> {
+        let row = Arc::new(row);
         if self.conduct.journals() {
             self.recordings.push(self.store.outcome(self.id.fence, row.clone()).await?);
         }

@@ -37,7 +37,7 @@ fn sent(journal: &mut Journal, name: Option<&str>, url: &str, body: &str, result
     let Decision::Send(row) = journal.decide(&request, &url) else { panic!("the write was not sent") };
     let mut row = *row;
     settle(&mut row, &result.map(|status| Response { status, headers: Vec::new(), body: Vec::new() }));
-    journal.record(row.clone());
+    journal.record(row.clone().into());
     row
 }
 

@@ -1,5 +1,7 @@
 //! The journal: every write intended before it leaves, and its outcome after.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::batch;
@@ -198,7 +200,7 @@ pub struct AttemptPlace {
 pub struct Recording {
     pending: Pending<()>,
     fence: i64,
-    effect: EffectRow,
+    effect: Arc<EffectRow>,
 }
 
 impl std::fmt::Debug for Recording {
@@ -228,8 +230,9 @@ impl Store {
 
     /// Records the outcome of a write. Returns once it is queued behind its intent: whatever this run makes durable later comes after it. A
     /// crash before the flush leaves the write in doubt, and it goes out again under the same key.
-    pub async fn outcome(&self, fence: i64, effect: EffectRow) -> Result<Recording, StoreError> {
-        let outcome = Joint::Outcome { fence, effect: Box::new(effect.clone()) };
+    pub async fn outcome(&self, fence: i64, effect: impl Into<Arc<EffectRow>>) -> Result<Recording, StoreError> {
+        let effect = effect.into();
+        let outcome = Joint::Outcome { fence, effect: effect.clone() };
         let pending = self.writer.join(Terms::none().point(Point::Recording), outcome).await?;
         Ok(Recording { pending, fence, effect })
     }

@@ -5,7 +5,8 @@
 //! So those that wait for the same transaction need neither each other's order nor statements of their own. Their rows are given as a table of values that
 //! is joined with `run`: a row of a stale worker joins nothing. Numbers of rows are powers of two, filled up with nulls, so that statements are few and stay prepared.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::accept::{self, Accepted, NewEvent};
 use super::effect::{EffectId, EffectRow, Intent};
@@ -31,10 +32,10 @@ pub(super) enum Joint {
         /// Lease of the run.
         fence: i64,
         /// The write, with its answer.
-        effect: Box<EffectRow>,
+        effect: Arc<EffectRow>,
     },
     /// A settlement that [is plain](run::is_plain).
-    Settlement(Box<RunSettlement>),
+    Settlement(Arc<RunSettlement>),
 }
 
 /// Intakes and writes that are made together.
@@ -44,8 +45,8 @@ pub(super) struct Group<'a> {
     intents: Vec<&'a Intent>,
     outcomes: Vec<(i64, &'a EffectRow)>,
     settlements: Vec<&'a RunSettlement>,
-    /// Runs of the settlements.
-    settled: HashSet<&'a str>,
+    /// The settlements by their runs.
+    settled: HashMap<&'a str, &'a RunSettlement>,
     /// Writes of the outcomes.
     ended: HashSet<&'a EffectId>,
 }
@@ -68,8 +69,10 @@ impl<'a> Group<'a> {
     /// Adds a write, unless it has to come after one that is in the group.
     pub(super) fn join(&mut self, write: &'a Joint) -> bool {
         match write {
-            // The settlement may have ended the run.
-            Joint::Intent(intent) if self.settled.contains(intent.effect.run.as_str()) => return false,
+            // The settlement may have ended the run, or is of the same step.
+            Joint::Intent(intent) if self.settled.get(intent.effect.run.as_str()).is_some_and(|one| concerns(one, &intent.effect)) => {
+                return false;
+            }
             // It is the same write once more.
             Joint::Intent(intent) if self.ended.contains(&intent.effect.id) => return false,
             Joint::Intent(intent) => self.intents.push(intent),
@@ -77,8 +80,11 @@ impl<'a> Group<'a> {
                 self.ended.insert(&effect.id);
                 self.outcomes.push((*fence, effect));
             }
-            Joint::Settlement(settlement) if !self.settled.insert(&settlement.run) => return false,
-            Joint::Settlement(settlement) => self.settlements.push(settlement),
+            Joint::Settlement(settlement) if self.settled.contains_key(settlement.run.as_str()) => return false,
+            Joint::Settlement(settlement) => {
+                self.settled.insert(&settlement.run, settlement);
+                self.settlements.push(settlement);
+            }
         }
         true
     }
@@ -137,6 +143,13 @@ impl<'a> Group<'a> {
         self.settlements.iter().for_each(|settlement| run::tell(connection, settlement));
         Ok(())
     }
+}
+
+/// Whether a write that comes after a settlement of its run has to find it done: they are written the other way round.
+fn concerns(settlement: &RunSettlement, effect: &EffectRow) -> bool {
+    settlement.status != "running"
+        || settlement.steps.iter().any(|step| step.name == effect.id.step)
+        || settlement.attempts.iter().any(|attempt| attempt.step == effect.id.step)
 }
 
 /// As many outcomes as one statement takes: by rows, and by the bytes of their answers.

@@ -1,5 +1,7 @@
 //! Runs settled, replayed and cancelled.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::accept::{self, NewEvent};
@@ -14,6 +16,7 @@ use super::sql::{Connection, Script, sql};
 use super::terms::{Signal, Terms};
 use super::undo;
 use super::wait::{self, NewWait};
+use super::writer::Pending;
 use super::{Store, StoreError, millis};
 use crate::crash::Point;
 use crate::live::{AttemptEnded, News, RunChanged};
@@ -144,16 +147,32 @@ pub struct StepValue {
     pub clock_start: Option<Timestamp>,
 }
 
+/// A settlement on its way to the store.
+pub struct Settling {
+    pending: Pending<()>,
+    settlement: Arc<RunSettlement>,
+}
+
+impl Settling {
+    /// Returns when it is durable.
+    ///
+    /// # Errors
+    /// As of [`Store::settle`], with what was not made durable.
+    pub async fn durable(self) -> Result<(), (StoreError, Arc<RunSettlement>)> {
+        self.pending.durable().await.map_err(|error| (error, self.settlement))
+    }
+}
+
 impl Store {
     /// Makes the outcome of a step or run durable.
     ///
     /// # Errors
     /// [`StoreError::Fenced`]: another worker has the run, nothing was written. [`StoreError::KeyConflict`]: what the step read has changed,
     /// nothing was written, and the step is to be tried again. [`StoreError::KeySpaceFull`]: nothing was written, and trying again can't help.
-    pub async fn settle(&self, settlement: RunSettlement) -> Result<(), StoreError> {
+    pub async fn settle(&self, settlement: impl Into<Arc<RunSettlement>>) -> Result<(), StoreError> {
+        let settlement = settlement.into();
         if is_plain(&settlement) {
-            let terms = terms(&settlement).point(Point::Settling);
-            return self.writer.join(terms, Joint::Settlement(Box::new(settlement))).await?.durable().await;
+            return self.queue_settlement(&settlement).await?.durable().await;
         }
         let meets = !settlement.waits.is_empty() || !settlement.emitted.is_empty();
         self.writer
@@ -166,6 +185,26 @@ impl Store {
             self.arrived.notify_one();
         }
         Ok(())
+    }
+
+    /// Queues the end of a step of a run that goes on, if nothing but the run itself has to do with it: whatever the run makes durable later comes after it. A
+    /// crash before the flush leaves the step as it was before its end; what it has written is in the journal.
+    ///
+    /// # Errors
+    /// The settlement: it was not queued, and is to be made durable by [`Store::settle`].
+    pub async fn settle_in_turn(&self, settlement: Arc<RunSettlement>) -> Result<Settling, Arc<RunSettlement>> {
+        if settlement.status != "running" || !is_plain(&settlement) {
+            return Err(settlement);
+        }
+        match self.queue_settlement(&settlement).await {
+            Ok(pending) => Ok(Settling { pending, settlement }),
+            Err(_) => Err(settlement),
+        }
+    }
+
+    async fn queue_settlement(&self, settlement: &Arc<RunSettlement>) -> Result<Pending<()>, StoreError> {
+        let terms = terms(settlement).point(Point::Settling);
+        self.writer.join(terms, Joint::Settlement(settlement.clone())).await
     }
 
     /// Lets go of a run that can't be driven now: until `due_at`, or, without it, for good. `woken`: it was waiting until now.

@@ -6,6 +6,8 @@ mod log;
 mod simulation;
 mod writing;
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::audit::{Act, Action, AuditKey, By};
@@ -263,6 +265,40 @@ async fn of_many_that_write_at_once_each_finds_out_whether_it_still_has_its_run(
     assert_eq!(store.verify().await.expect("the store works"), Vec::new());
 }
 
+/// A run that goes on does not wait for the flush of the step that has ended.
+#[tokio::test]
+async fn what_a_run_writes_behind_a_step_that_has_ended_is_durable_with_it_or_not_at_all() {
+    let House { store, _folder } = house().await;
+    store.accept((1..=2).map(|number| event(number, None, start())).collect()).await.expect("the store works");
+    let runs = claim(&store, "a", start(), 2).await;
+    let ended = |run: &ClaimedRun| RunSettlement { keys: None, ..counted(run, SeenValue::Absent, start(), "one") };
+    let step = |run: &ClaimedRun| Arc::new(RunSettlement { status: "running", ended_at: None, ..ended(run) });
+    let behind = |run: &ClaimedRun, step: &str| {
+        let mut intent = intent(run, start());
+        step.clone_into(&mut intent.effect.id.step);
+        intent.effect.attempt += 1;
+        intent
+    };
+    assert!(store.settle_in_turn(Arc::new(ended(&runs[0]))).await.is_err(), "the end of a run is waited for");
+    for next in ["next", "s"] {
+        let settling = store.settle_in_turn(step(&runs[0])).await.expect("it is queued");
+        let (settled, intended) = tokio::join!(settling.durable(), store.intend(behind(&runs[0], next)));
+        settled.map_err(|(error, _)| error).expect("it is durable");
+        intended.expect("it may leave");
+        let attempts = store.attempts(&runs[0].id).await.expect("the store works");
+        let open: Vec<_> = attempts.iter().filter(|attempt| attempt.outcome.is_none()).map(|attempt| attempt.step.as_str()).collect();
+        assert!(open.contains(&next), "its attempt has begun and not ended: {attempts:?}");
+        assert!(attempts.iter().any(|attempt| attempt.step == "s" && attempt.outcome.is_some()));
+    }
+    let later = start() + SignedDuration::from_secs(16);
+    let taken = claim(&store, "b", later, 2).await;
+    assert_eq!(taken.len(), 2);
+    let settling = store.settle_in_turn(step(&runs[1])).await.expect("it is queued");
+    let (settled, intended) = tokio::join!(settling.durable(), store.intend(behind(&runs[1], "next")));
+    assert!(matches!(settled, Err((StoreError::Fenced, _))) && matches!(intended, Err(StoreError::Fenced)), "another has the run");
+    assert!(store.attempts(&runs[1].id).await.expect("the store works").is_empty());
+}
+
 /// A write that was refused for a while leaves again before anybody has flushed that it was.
 #[tokio::test]
 async fn a_write_that_leaves_again_is_about_to_leave_whatever_its_last_outcome_was() {
@@ -380,7 +416,7 @@ impl Taker for Hands {
 }
 
 impl Hands {
-    fn lease(self: &std::sync::Arc<Hands>, mut event: NewEvent) -> NewEvent {
+    fn lease(self: &Arc<Hands>, mut event: NewEvent) -> NewEvent {
         let until = start() + SignedDuration::from_secs(15);
         event.runs[0].lease = Some(FirstLease { owner: "me".to_owned(), until, taker: self.clone() });
         event
@@ -394,7 +430,7 @@ impl Hands {
 #[tokio::test]
 async fn a_run_that_is_leased_with_its_acceptance_is_handed_over_once_and_claimed_by_others_when_its_lease_ends() {
     let House { store, _folder } = house().await;
-    let hands = std::sync::Arc::new(Hands::default());
+    let hands = Arc::new(Hands::default());
     store.accept(vec![hands.lease(event(1, None, start()))]).await.expect("the store works");
     store.accept(vec![hands.lease(NewEvent { eid: "again".into(), ..event(1, None, start()) })]).await.expect("the store works");
     assert_eq!(hands.ids(), ["r00001"], "a duplicate has no run");
@@ -411,7 +447,7 @@ async fn a_run_that_is_leased_with_its_acceptance_is_handed_over_once_and_claime
 #[tokio::test]
 async fn of_an_order_key_only_the_first_in_line_is_leased_with_its_acceptance() {
     let House { store, _folder } = house().await;
-    let hands = std::sync::Arc::new(Hands::default());
+    let hands = Arc::new(Hands::default());
     let rows = vec![
         hands.lease(event(1, Some("k"), start())),
         hands.lease(event(2, Some("k"), start())),

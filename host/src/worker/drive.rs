@@ -16,7 +16,7 @@ use crate::crash::Point;
 use crate::event::Event;
 use crate::run::{FailureKind, Outcome, RunState, StepFailure, StepStatus, Task, Verdict};
 use crate::runtime::{Cause, Revision, Runtime};
-use crate::store::{AttemptEnd, ClaimedRun, KeySettlement, NewEvent, NewWait, Recording, RunSettlement, StepValue, StoreError};
+use crate::store::{AttemptEnd, ClaimedRun, KeySettlement, NewEvent, NewWait, Recording, RunSettlement, Settling, StepValue, StoreError};
 use crate::telemetry::{self, TraceContext};
 
 /// Pause between two tries to make a settlement durable.
@@ -45,7 +45,7 @@ pub(super) async fn drive(runtime: &Arc<Runtime>, run: ClaimedRun) -> bool {
 /// A run under way.
 pub(super) struct Driver {
     pub(super) runtime: Arc<Runtime>,
-    pub(super) run: ClaimedRun,
+    pub(super) run: Arc<ClaimedRun>,
     pub(super) revision: Arc<Revision>,
     pub(super) route: Arc<Route>,
     pub(super) state: RunState,
@@ -57,6 +57,8 @@ pub(super) struct Driver {
     pub(super) paused_at: Option<u64>,
     /// A step of it ended otherwise than by having to wait.
     pub(super) went_on: bool,
+    /// The end of a step that is on its way to the store, and outcomes of its writes. What this run makes durable later comes after it.
+    pub(super) settling: Option<(Settling, Vec<Recording>)>,
 }
 
 /// What a try leaves behind, made durable with the state that it leads to.
@@ -100,6 +102,8 @@ impl Driver {
             if self.work().await? == Settled::Over {
                 return Ok(());
             }
+            // What is decided now is decided on what the store has.
+            self.settled().await?;
             // Nothing is running: the run turns back, waits for its time, or ended without a step's doing.
             let now = self.runtime.clock.now();
             match self.state.verdict(&self.route, now) {
@@ -137,6 +141,10 @@ impl Driver {
     }
 
     async fn call(&mut self, task: Task, now: Timestamp) -> Result<StepCall, StoreError> {
+        if matches!(task, Task::Undo(_)) || self.state.task(task).is_some_and(|state| state.tries > 0 || state.round > 0) {
+            // It is given what was kept of it before.
+            self.settled().await?;
+        }
         let step = self.step_of(task).await?;
         let number = self.state.start(&self.route, task, now).expect("what is ready can start");
         let inputs = self.step_inputs(&step.name);
@@ -156,7 +164,9 @@ impl Driver {
     /// Takes in how a step or undo ended, and makes it durable.
     pub(super) async fn task_ended(&mut self, task: Task, mut end: StepEnd) -> Result<Settled, StoreError> {
         let now = self.runtime.clock.now();
-        let before = self.state.clone();
+        // Only what a key-value space refuses is taken back.
+        let may_be_refused = end.keys.as_ref().is_some_and(|keys| !keys.unclaimed.is_empty() || !keys.writes.is_empty());
+        let before = may_be_refused.then(|| (self.state.clone(), end.attempt.clone(), end.value.clone()));
         self.went_on |= !end.outcome.has_to_wait();
         let step = self.route.steps[task.index()].name.clone();
         let name = self.state.task(task).map_or_else(|| step.clone(), |state| state.name.clone());
@@ -185,28 +195,31 @@ impl Driver {
         let plugin = &self.route.steps[task.index()].plugin;
         self.runtime.judge_component(plugin, end.component.as_deref(), &end.outcome, failed).await;
         let leaves = Leaves {
-            attempt: end.attempt.clone(),
-            value: end.value.clone().map(|value| StepValue { ended: self.ended_with(task, &value), ..value }),
-            keys: end.keys.clone(),
+            attempt: end.attempt,
+            value: end.value.map(|value| StepValue { ended: self.ended_with(task, &value), ..value }),
+            keys: end.keys,
             emitted: end.emitted,
             waits_over: self.waits_over(task),
             awaits: end.awaits,
             undone: (matches!(task, Task::Undo(_)) && self.status(task) == StepStatus::Succeeded).then_some(step),
         };
         let settled = self.settle_task(leaves, now).await;
-        self.confirm(end.recordings).await;
-        match settled {
-            Err(refused @ (StoreError::KeyConflict(_) | StoreError::KeySpaceFull { .. })) => {
+        match &mut self.settling {
+            Some((_, recordings)) => recordings.extend(end.recordings),
+            None => self.confirm(end.recordings).await,
+        }
+        match (settled, before) {
+            (Err(refused @ (StoreError::KeyConflict(_) | StoreError::KeySpaceFull { .. })), Some((state, attempt, value))) => {
                 // Nothing of it took effect here. What the step read has changed under it: it is done again. Others took the room that it
                 // had when it wrote: a person has to make some.
-                self.state = before;
+                self.state = state;
                 let failure = match refused {
                     StoreError::KeyConflict(key) => {
                         StepFailure::new(FailureKind::Conflict, format!("key {key:?} was changed or claimed by another step"))
                     }
                     full => StepFailure::new(FailureKind::Rejected, full.to_string()),
                 };
-                let attempt = end.attempt.map(|attempt| AttemptEnd {
+                let attempt = attempt.map(|attempt| AttemptEnd {
                     effects: outputs::without_key_values(&attempt.effects, &failure.reason),
                     outcome: failure.kind.as_str().to_owned(),
                     error: serde_json::to_string(&failure).ok(),
@@ -215,14 +228,14 @@ impl Driver {
                 let outcome = self.judged(task, failure).await?;
                 self.apply(task, outcome, now);
                 let ended = self.status(task) == StepStatus::Failed;
-                let value = end.value.map(|value| StepValue { output: None, ended, ..value });
+                let value = value.map(|value| StepValue { output: None, ended, ..value });
                 self.settle_task(Leaves { attempt, value, ..Leaves::default() }, now).await
             }
-            other => {
-                if let (Ok(_), Some(output)) = (&other, end.output) {
+            (settled, _) => {
+                if let (Ok(_), Some(output)) = (&settled, end.output) {
                     self.outputs.insert(name, output);
                 }
-                other
+                settled
             }
         }
     }
@@ -267,7 +280,7 @@ impl Driver {
                 Settled::Over
             }
             Verdict::Working | Verdict::Later(_) | Verdict::Asleep(_) | Verdict::Waiting(_) | Verdict::Undo(_) => {
-                self.make_durable(self.settlement(leaves, "running")).await?;
+                self.settle_in_turn(self.settlement(leaves, "running")).await?;
                 Settled::Goes
             }
         };
@@ -360,22 +373,55 @@ impl Driver {
         }
     }
 
+    /// A step has ended, and the run goes on: what follows begins at once. It can't get ahead of this, since a write of it leaves when its intent is durable,
+    /// which is queued behind this. Where a step's writes are not journalled, it is waited for.
+    async fn settle_in_turn(&mut self, settlement: RunSettlement) -> Result<(), StoreError> {
+        self.settled().await?;
+        let settlement = Arc::new(settlement);
+        if !self.route.steps.iter().all(|step| step.journal.kept) {
+            return self.make_durable(settlement).await;
+        }
+        match self.runtime.store.settle_in_turn(settlement).await {
+            Ok(settling) => {
+                self.settling = Some((settling, Vec::new()));
+                Ok(())
+            }
+            Err(settlement) => self.make_durable(settlement).await,
+        }
+    }
+
+    /// Returns when the step that ended last is durable.
+    async fn settled(&mut self) -> Result<(), StoreError> {
+        let Some((settling, recordings)) = self.settling.take() else { return Ok(()) };
+        let settled = match settling.durable().await {
+            Err((error, settlement)) if error.is_passing() && !self.runtime.abandon.is_cancelled() => {
+                self.say_again(&error).await;
+                self.keep_settling(RunSettlement { again: true, ..RunSettlement::clone(&settlement) }).await
+            }
+            Err((error, _)) => Err(error),
+            Ok(()) => {
+                self.runtime.store.crash().at(Point::Settled);
+                Ok(())
+            }
+        };
+        self.confirm(recordings).await;
+        settled
+    }
+
     /// Makes a settlement durable, however long the store is away: what is known now would otherwise be found out again, at the systems' cost. If
     /// another worker takes the run over meanwhile, the fence says so.
-    pub(super) async fn make_durable(&self, mut settlement: RunSettlement) -> Result<(), StoreError> {
+    pub(super) async fn make_durable(&mut self, settlement: impl Into<Arc<RunSettlement>>) -> Result<(), StoreError> {
+        self.settled().await?;
+        self.keep_settling(settlement).await
+    }
+
+    async fn keep_settling(&self, settlement: impl Into<Arc<RunSettlement>>) -> Result<(), StoreError> {
+        let mut settlement = settlement.into();
         loop {
             match self.runtime.store.settle(settlement.clone()).await {
                 Err(error) if error.is_passing() && !self.runtime.abandon.is_cancelled() => {
-                    tracing::warn!(
-                        run = self.run.id,
-                        error = telemetry::chain(&error),
-                        "an outcome could not be made durable; trying again"
-                    );
-                    settlement.again = true;
-                    tokio::select! {
-                        () = tokio::time::sleep(SETTLE_PAUSE) => {}
-                        () = self.runtime.abandon.cancelled() => {}
-                    }
+                    self.say_again(&error).await;
+                    Arc::make_mut(&mut settlement).again = true;
                 }
                 Ok(()) => {
                     self.runtime.store.crash().at(Point::Settled);
@@ -383,6 +429,14 @@ impl Driver {
                 }
                 refused => return refused,
             }
+        }
+    }
+
+    async fn say_again(&self, error: &StoreError) {
+        tracing::warn!(run = self.run.id, error = telemetry::chain(error), "an outcome could not be made durable; trying again");
+        tokio::select! {
+            () = tokio::time::sleep(SETTLE_PAUSE) => {}
+            () = self.runtime.abandon.cancelled() => {}
         }
     }
 

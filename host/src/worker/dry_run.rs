@@ -190,7 +190,7 @@ impl DryRun {
         StepCall {
             runtime: runtime.clone(),
             revision: self.revision.clone(),
-            run: self.run.clone(),
+            run: Arc::new(self.run.clone()),
             deadline: self.state.deadline,
             fresh: false,
             step: self.route.steps[index].clone(),

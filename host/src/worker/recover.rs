@@ -57,9 +57,10 @@ impl Driver {
             inputs: BTreeMap::new(),
             outputs: BTreeMap::new(),
             revision,
-            run,
+            run: Arc::new(run),
             paused_at: None,
             went_on: false,
+            settling: None,
         };
         driver.load_steps().await?;
         driver.recover().await?;

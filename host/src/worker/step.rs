@@ -33,7 +33,7 @@ const SMALL_INPUT: usize = 16 << 10;
 pub(super) struct StepCall {
     pub(super) runtime: Arc<Runtime>,
     pub(super) revision: Arc<Revision>,
-    pub(super) run: ClaimedRun,
+    pub(super) run: Arc<ClaimedRun>,
     pub(super) deadline: Timestamp,
     /// Nothing can be in the journal for it.
     pub(super) fresh: bool,
