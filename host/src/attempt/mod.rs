@@ -43,7 +43,9 @@ use url::Url;
 use crate::crash::Point;
 use crate::credentials::{Attached, Remedy};
 use crate::outbound::{Exchange, HttpError, Outbound, Request, Response};
-use crate::store::{EffectRow, EffectState, Intent, JournalSnapshot, KeySettlement, Opening, RecordedRead, Recording, Store, StoreError};
+use crate::store::{
+    EffectRow, EffectState, Intent, JournalSnapshot, KeySettlement, Opening, Receipt, RecordedRead, Recording, Store, StoreError,
+};
 use journal::{Decision, Journal};
 use key_value::KeyValue;
 use reads::ReadLog;
@@ -127,6 +129,7 @@ pub struct Attempt {
     obstacle: Option<(String, Remedy)>,
     recordings: Vec<Recording>,
     sampled: Vec<Sampled>,
+    behind: Option<Receipt>,
     cancel: CancellationToken,
     trace: Option<AttemptTrace>,
 }
@@ -156,6 +159,8 @@ pub struct NewAttempt {
     pub snapshot: JournalSnapshot,
     /// The store's secret that randomness derives from.
     pub random_secret: [u8; 32],
+    /// The end of the step before, on its way to the store: no write leaves before it is durable.
+    pub behind: Option<Receipt>,
     /// Ends when the host gives up waiting for running steps.
     pub cancel: CancellationToken,
     /// Where in a trace it stands; `None`: nobody would hear of it.
@@ -234,6 +239,7 @@ impl Attempt {
             started_at: new.started_at,
             store: new.store,
             outbound: new.outbound,
+            behind: new.behind,
             cancel: new.cancel,
             trace: new.trace,
         }
@@ -421,6 +427,13 @@ impl Attempt {
         self.store.intend(Intent { fence: self.id.fence, effect: row.clone(), opening }).await?;
         self.opened = true;
         self.keys.claimed();
+        // Answered by now: it was queued before.
+        if let Some(behind) = self.behind.take() {
+            behind.await.map_err(|error| match &*error {
+                StoreError::Fenced => Break::Fenced,
+                other => Break::Store(format!("the end of the step before is not durable: {}", crate::telemetry::chain(other))),
+            })?;
+        }
         Ok(())
     }
 

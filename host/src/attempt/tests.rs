@@ -1,11 +1,17 @@
 //! The journal's rules (interfaces, *Effects and their keys*), by data.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::AttemptId;
 use super::journal::{Decision, Journal, settle};
+use super::{Abilities, Attempt, AttemptId, AttemptLimits, Began, Break, Conduct, HTTP, KeyLimits, NewAttempt};
 use crate::outbound::{HttpError, Request, Response};
-use crate::store::{EffectRow, EffectState, JournalSnapshot};
+use crate::store::{EffectRow, EffectState, JournalSnapshot, Receipt, Store, StoreError};
 
 fn id() -> AttemptId {
     AttemptId {
@@ -146,3 +152,50 @@ fn keys_are_uuids_and_known_beforehand() {
 
 /// UUIDv5 of the line, step, round, undos, generation and identity above, computed by another implementation.
 const KNOWN_KEY: &str = "23ea29be-ae3e-5266-a5db-3c0fb197109f";
+
+/// A store may refuse the end of a step, and take what was queued behind it.
+#[tokio::test]
+async fn no_write_leaves_before_the_end_of_the_step_before_is_durable() {
+    let receipt = |said: Result<(), StoreError>| -> Receipt { std::future::ready(said.map_err(Arc::new)).boxed().shared() };
+    let refused = StoreError::Unavailable("the disk is full".to_owned());
+    for (behind, leaves, state) in [
+        (Ok(()), "leaves", EffectState::Intent),
+        (Err(refused), "store", EffectState::Failed),
+        (Err(StoreError::Fenced), "fenced", EffectState::Intent),
+    ] {
+        let (store, _folder, run) = Store::with_a_run().await;
+        let mut attempt = Attempt::new(NewAttempt {
+            id: AttemptId { run: run.id.clone(), root: run.root.clone(), fence: run.fence, ..id() },
+            abilities: Abilities::Act,
+            conduct: Conduct::Real { journal: true, record_reads: false },
+            holds: false,
+            limits: AttemptLimits {
+                http_calls: 1,
+                log_size: 1024,
+                key_value: KeyLimits { calls: 0, transfer: 0, space: 0 },
+                ends: Instant::now() + Duration::from_secs(60),
+            },
+            input: "{}".to_owned(),
+            started_at: run.created_at,
+            store: store.clone(),
+            outbound: None,
+            snapshot: JournalSnapshot::default(),
+            random_secret: [0; 32],
+            behind: Some(receipt(behind)),
+            cancel: CancellationToken::new(),
+            trace: None,
+        });
+        let (request, url) = request(Some("w"), "POST", "http://sink/", "{}");
+        let began = match attempt.begin(&request, &url, HTTP).await {
+            Ok(Began::Send(_)) => "leaves",
+            Err(Break::Store(why)) if why.contains("the disk is full") => "store",
+            Err(Break::Fenced) => "fenced",
+            other => panic!("{:?}", other.map(drop)),
+        };
+        assert_eq!(began, leaves);
+        // Behind whatever was queued.
+        store.renew(vec![(run.id.clone(), run.fence)], Timestamp::MAX).await.expect("the store works");
+        let journal = store.journal(&run.root, &run.id, "invoice", 0, "books").await.expect("the store works");
+        assert_eq!(journal.effects[0].state, state, "{leaves}");
+    }
+}

@@ -103,6 +103,7 @@ pub async fn read(runtime: &Arc<Runtime>, asked: Asked<'_>, call: impl FnOnce(St
         outbound: Some(grants.outbound.clone()),
         snapshot: JournalSnapshot::default(),
         random_secret: runtime.random_secret,
+        behind: None,
         cancel: runtime.abandon.clone(),
     });
     let mut context = asked.context;

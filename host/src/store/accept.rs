@@ -200,7 +200,7 @@ async fn at_once<'e>(connection: &mut Connection, events: &[&'e NewEvent]) -> Re
     let mut script = Script::default();
     let sorted = sorted(events);
     let dialect = connection.dialect();
-    sorted.chunks(ROWS).for_each(|rows| script.add(event_rows(rows, dialect)));
+    sorted.chunks(ROWS).for_each(|rows| script.add(event_rows(rows)));
     let rows = script.len();
     if dialect == Dialect::Postgres {
         sorted.chunks(ROWS).for_each(|rows| script.add(take_back(rows)));
@@ -224,7 +224,7 @@ async fn one_by_one<'e>(connection: &mut Connection, events: &[&'e NewEvent]) ->
     let mut new = HashSet::with_capacity(events.len());
     let dialect = connection.dialect();
     for rows in sorted(events).chunks(ROWS) {
-        let mut insert = event_rows(rows, dialect);
+        let mut insert = event_rows(rows);
         insert.push(" returning eid");
         new.extend(insert.scalars::<String>(&mut *connection).await.map_err(doing())?);
         if dialect == Dialect::Postgres {
@@ -332,7 +332,7 @@ fn is_awaited(changed: &[u64]) -> bool {
 }
 
 /// Those of the events whose identity nobody has. On a server [`take_back`] has the last word on it.
-fn event_rows(rows: &[&NewEvent], dialect: Dialect) -> Statement {
+fn event_rows(rows: &[&NewEvent]) -> Statement {
     let mut query = sql(
         "insert into event (eid, source, id, type, received_at, hops, cause, trace, body, digest, seen_until) select v.column1, v.column2, \
          v.column3, v.column4, v.column5, v.column6, v.column7, v.column8, v.column9, v.column10, v.column11 from ",
@@ -352,11 +352,10 @@ fn event_rows(rows: &[&NewEvent], dialect: Dialect) -> Statement {
             millis(event.seen_until).into(),
         ]
     });
-    query.push(" v where v.column1 is not null");
-    if dialect == Dialect::Sqlite {
-        query.push(" and not exists (select 1 from seen where seen.source = v.column2 and seen.id = v.column3)");
-    }
-    query.push(" on conflict do nothing");
+    query.push(
+        " v where v.column1 is not null and not exists (select 1 from seen where seen.source = v.column2 and seen.id = v.column3) \
+         on conflict do nothing",
+    );
     query
 }
 

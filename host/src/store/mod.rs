@@ -82,7 +82,7 @@ pub use recorded::RecordedRead;
 pub use registry::RevisionRow;
 pub use replay::{NewReplay, ReplayRefused};
 pub use retention::{Over, OverBefore, PrunedUpTo};
-pub use run::{AttemptEnd, RunSettlement, Settling, StepValue, Woken};
+pub use run::{AttemptEnd, Receipt, RunSettlement, Settling, StepValue, Woken};
 pub use sealed::{FINGERPRINT, Sealed};
 pub use secret::{ApiTokenRow, CredentialRow, SecretInfo};
 pub use session::SessionRow;

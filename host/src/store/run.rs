@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::future::{BoxFuture, FutureExt as _, Shared, TryFutureExt as _};
 use jiff::Timestamp;
 
 use super::accept::{self, NewEvent};
@@ -147,19 +148,32 @@ pub struct StepValue {
     pub clock_start: Option<Timestamp>,
 }
 
+/// Whether a settlement that was queued is durable, for all that hangs on it. What its run has queued behind it and finds durable finds this answered.
+pub type Receipt = Shared<BoxFuture<'static, Result<(), Arc<StoreError>>>>;
+
 /// A settlement on its way to the store.
 pub struct Settling {
-    pending: Pending<()>,
+    receipt: Receipt,
     settlement: Arc<RunSettlement>,
 }
 
 impl Settling {
+    /// Says whether it is durable.
+    pub fn receipt(&self) -> Receipt {
+        self.receipt.clone()
+    }
+
     /// Returns when it is durable.
     ///
     /// # Errors
     /// As of [`Store::settle`], with what was not made durable.
     pub async fn durable(self) -> Result<(), (StoreError, Arc<RunSettlement>)> {
-        self.pending.durable().await.map_err(|error| (error, self.settlement))
+        let refused = |error: &StoreError| match error {
+            StoreError::Fenced => StoreError::Fenced,
+            StoreError::Closed => StoreError::Closed,
+            other => StoreError::Unavailable(crate::telemetry::chain(other)),
+        };
+        self.receipt.await.map_err(|error| (refused(&error), self.settlement))
     }
 }
 
@@ -187,8 +201,9 @@ impl Store {
         Ok(())
     }
 
-    /// Queues the end of a step of a run that goes on, if nothing but the run itself has to do with it: whatever the run makes durable later comes after it. A
-    /// crash before the flush leaves the step as it was before its end; what it has written is in the journal.
+    /// Queues the end of a step of a run that goes on, if nothing but the run itself has to do with it. What the run has in mind next is queued behind it, and
+    /// nothing of that may leave before its receipt says that it is durable: a store that refuses the one may take the other. A crash before the flush
+    /// leaves the step as it was before its end; what it has written is in the journal.
     ///
     /// # Errors
     /// The settlement: it was not queued, and is to be made durable by [`Store::settle`].
@@ -197,7 +212,7 @@ impl Store {
             return Err(settlement);
         }
         match self.queue_settlement(&settlement).await {
-            Ok(pending) => Ok(Settling { pending, settlement }),
+            Ok(pending) => Ok(Settling { receipt: pending.durable().map_err(Arc::new).boxed().shared(), settlement }),
             Err(_) => Err(settlement),
         }
     }

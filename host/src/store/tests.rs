@@ -352,6 +352,16 @@ async fn of_events_that_come_at_once_the_first_of_an_identity_is_taken_in() {
     );
 }
 
+impl Store {
+    /// A store in a folder of its own, with a run that a worker has.
+    pub(crate) async fn with_a_run() -> (Store, tempfile::TempDir, ClaimedRun) {
+        let House { store, _folder } = house().await;
+        store.accept(vec![event(1, None, start())]).await.expect("the store works");
+        let run = claim(&store, "a", start(), 1).await.remove(0);
+        (store, _folder, run)
+    }
+}
+
 impl EffectRow {
     /// The write `w` of a run's step `s`, about to leave.
     pub(crate) fn of_a_run(root: &str, run: &str, now: Timestamp) -> EffectRow {

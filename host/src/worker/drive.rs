@@ -85,7 +85,12 @@ pub(super) enum Settled {
 
 impl Driver {
     async fn go(&mut self) {
-        match self.go_on().await {
+        let gone = self.go_on().await;
+        if matches!(&gone, Err(error) if !matches!(error, StoreError::Fenced)) {
+            // What is known is kept, whatever could not be asked.
+            let _ = self.settled().await;
+        }
+        match gone {
             Ok(()) => {}
             Err(StoreError::Fenced) => {
                 tracing::warn!(run = self.run.id, "the run was taken over or cancelled meanwhile; this outcome is discarded");
@@ -131,6 +136,11 @@ impl Driver {
                 end = running.next() => end,
                 // What other steps wait for may come meanwhile.
                 () = self.something_to_wake(), if !running.is_empty() => continue,
+                // Tried again at once, not when the next step has ended.
+                () = self.end_refused(), if !running.is_empty() => {
+                    self.settled().await?;
+                    continue;
+                }
             };
             let Some((task, end)) = next else { return Ok(Settled::Goes) };
             self.runtime.store.crash().at(Point::Returned);
@@ -158,6 +168,7 @@ impl Driver {
             step,
             number,
             inputs,
+            behind: self.settling.as_ref().map(|(settling, _)| settling.receipt()),
         })
     }
 
@@ -373,8 +384,8 @@ impl Driver {
         }
     }
 
-    /// A step has ended, and the run goes on: what follows begins at once. It can't get ahead of this, since a write of it leaves when its intent is durable,
-    /// which is queued behind this. Where a step's writes are not journalled, it is waited for.
+    /// A step has ended, and the run goes on: what follows begins at once. No write of it gets ahead of this: its intent is queued behind, and it leaves when
+    /// both are durable. Where a step's writes are not journalled, this is waited for.
     async fn settle_in_turn(&mut self, settlement: RunSettlement) -> Result<(), StoreError> {
         self.settled().await?;
         let settlement = Arc::new(settlement);
@@ -388,6 +399,16 @@ impl Driver {
             }
             Err(settlement) => self.make_durable(settlement).await,
         }
+    }
+
+    /// Returns when the end of a step that is on its way to the store could not be made durable.
+    async fn end_refused(&self) {
+        if let Some((settling, _)) = &self.settling
+            && settling.receipt().await.is_err()
+        {
+            return;
+        }
+        std::future::pending().await
     }
 
     /// Returns when the step that ended last is durable.

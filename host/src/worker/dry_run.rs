@@ -197,6 +197,7 @@ impl DryRun {
             round: self.state.steps[index].round,
             number,
             inputs: StepInputs { event: event.clone(), steps: self.state.steps.clone(), outputs: outputs.clone(), stored: None },
+            behind: None,
         }
     }
 
@@ -296,6 +297,7 @@ impl StepCall {
             outbound: Some(present.outbound.clone()),
             snapshot,
             random_secret: self.runtime.random_secret,
+            behind: None,
             cancel: self.runtime.abandon.clone(),
         });
         let step_key = attempt.step_key();

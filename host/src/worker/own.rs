@@ -95,6 +95,7 @@ impl StepCall {
             outbound: None,
             snapshot,
             random_secret: self.runtime.random_secret,
+            behind: self.behind.clone(),
             cancel: self.runtime.abandon.clone(),
             trace,
         });

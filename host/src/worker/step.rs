@@ -21,7 +21,7 @@ use crate::mapping::{Plain, Scope};
 use crate::run::{FailureKind, Outcome, StepFailure, StepState, Wait, WaitFor};
 use crate::runtime::{Coming, LoadedPlugin, PresentPlugin, Revision, Runtime};
 use crate::schema::Schema;
-use crate::store::{AttemptEnd, ClaimedRun, JournalSnapshot, KeySettlement, NewEvent, NewWait, Recording, StepValue, StoreError};
+use crate::store::{AttemptEnd, ClaimedRun, JournalSnapshot, KeySettlement, NewEvent, NewWait, Receipt, Recording, StepValue, StoreError};
 use crate::telemetry::{self, TraceContext};
 
 /// How long an attempt waits for one of its plugin's slots before it makes room for other runs.
@@ -42,6 +42,8 @@ pub(super) struct StepCall {
     pub(super) round: u32,
     pub(super) number: u32,
     pub(super) inputs: StepInputs,
+    /// The end of the step before, where it is on its way to the store.
+    pub(super) behind: Option<Receipt>,
 }
 
 /// An attempt that reached its action: what came of it.
@@ -352,6 +354,7 @@ impl StepCall {
             outbound: Some(present.outbound.clone()),
             snapshot,
             random_secret: self.runtime.random_secret,
+            behind: self.behind.clone(),
             cancel: self.runtime.abandon.clone(),
             trace: self.attempt_trace(trace.clone()),
         });

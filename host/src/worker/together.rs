@@ -106,6 +106,13 @@ impl StepCall {
         }
         let limits = self.limits(&way.present.config, way.started_at);
         let Some((kind, room, longest)) = self.company(way, &limits) else { return Turn::Alone(None) };
+        if let Some(behind) = &self.behind
+            && let Err(error) = behind.clone().await
+        {
+            // A batch begins for all its members at once, and knows nothing of what they come from.
+            let why = format!("the end of the step before is not durable: {}", telemetry::chain(&*error));
+            return Turn::Ended(Box::new(StepEnd::failed(FailureKind::Busy, why)));
+        }
         let part = self.part(way, input, limits.time);
         let own = part.intent.clone();
         let joined = self.runtime.gathering.join(kind, part, room);
@@ -311,6 +318,7 @@ impl StepCall {
             outbound: Some(way.present.outbound.clone()),
             snapshot,
             random_secret: self.runtime.random_secret,
+            behind: None,
             cancel: self.runtime.abandon.clone(),
             trace: self.attempt_trace(trace),
         });

@@ -84,10 +84,10 @@ async fn events_of_a_store_of_before_are_known_by_what_was_written_beside_them()
     assert_eq!(sent(&store, vec![again(1, 1), again(2, 0), plain(3, 0)]).await, known);
     for number in 1..=3 {
         let (id, eid) = (number.to_string(), format!("e0000{number}"));
-        assert_eq!(of_id(&store, &id, Some("/s")).await, [eid.clone()]);
-        assert_eq!(of_id(&store, &id, None).await, [eid]);
+        assert_eq!(of_id(&store, &id, Some("/s")).await, [eid.as_str()]);
+        assert_eq!(of_id(&store, &id, None).await, [eid.as_str()]);
     }
-    assert_eq!(of_id(&store, "1", Some("/other")).await, [String::new(); 0]);
+    assert!(of_id(&store, "1", Some("/other")).await.is_empty());
     assert_eq!(store.verify().await.expect("the store works"), []);
     assert_eq!(prune(&store, start() + SignedDuration::from_hours(1)).await, 3);
     assert_eq!(sent(&store, vec![again(1, 0), again(2, 0), again(3, 0)]).await.iter().filter(|one| one.1).count(), 3);

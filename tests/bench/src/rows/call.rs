@@ -205,6 +205,7 @@ impl Subject {
             outbound: Some(self.outbound.clone()),
             snapshot: self.snapshot.clone(),
             random_secret: self.runtime.random_secret,
+            behind: None,
             cancel: self.runtime.abandon.clone(),
         })
     }
