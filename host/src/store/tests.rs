@@ -248,10 +248,13 @@ async fn of_many_that_write_at_once_each_finds_out_whether_it_still_has_its_run(
         held.expect("who has the lease may intend");
     }
     let plain = |run: &ClaimedRun, id: &str| RunSettlement { keys: None, ..counted(run, SeenValue::Absent, later, id) };
+    // Of another step than the one that has ended: only the end of the run is in its way.
+    let mut next = intent(&others[0], later);
+    "next".clone_into(&mut next.effect.id.step);
     let (settled, stale_one, behind, other) = tokio::join!(
         store.settle(plain(&others[0], "one")),
         store.settle(plain(&stale[0], "stale")),
-        store.intend(intent(&others[0], later)),
+        store.intend(next),
         store.settle(plain(&others[1], "two"))
     );
     settled.expect("it is settled");

@@ -416,7 +416,7 @@ impl Driver {
         let Some((settling, recordings)) = self.settling.take() else { return Ok(()) };
         let settled = match settling.durable().await {
             Err((error, settlement)) if error.is_passing() && !self.runtime.abandon.is_cancelled() => {
-                self.say_again(&error).await;
+                self.pause_after(&error).await;
                 self.keep_settling(RunSettlement { again: true, ..RunSettlement::clone(&settlement) }).await
             }
             Err((error, _)) => Err(error),
@@ -441,7 +441,7 @@ impl Driver {
         loop {
             match self.runtime.store.settle(settlement.clone()).await {
                 Err(error) if error.is_passing() && !self.runtime.abandon.is_cancelled() => {
-                    self.say_again(&error).await;
+                    self.pause_after(&error).await;
                     Arc::make_mut(&mut settlement).again = true;
                 }
                 Ok(()) => {
@@ -453,7 +453,8 @@ impl Driver {
         }
     }
 
-    async fn say_again(&self, error: &StoreError) {
+    /// A settlement failed for a while: says so, and waits before the next try.
+    async fn pause_after(&self, error: &StoreError) {
         tracing::warn!(run = self.run.id, error = telemetry::chain(error), "an outcome could not be made durable; trying again");
         tokio::select! {
             () = tokio::time::sleep(SETTLE_PAUSE) => {}
