@@ -100,3 +100,14 @@ async fn left(connection: &mut Connection) -> Result<i64, sqlx::Error> {
 pub(super) async fn copy(connection: &mut Connection) -> Result<(), sqlx::Error> {
     sql("pragma wal_checkpoint(passive)").fetch_all(connection).await.map(drop)
 }
+
+/// Copies all of the log, and has it begin anew; waits for those who read from it.
+pub(super) async fn copy_all(connection: &mut Connection) -> Result<(), sqlx::Error> {
+    let row = sql("pragma wal_checkpoint(truncate)").fetch_one(connection).await?;
+    if row.get::<i64>(0) == 0 {
+        return Ok(());
+    }
+    Err(sqlx::Error::Io(std::io::Error::other(
+        "a flush has failed, and its log can't be copied into the database while others read from it",
+    )))
+}

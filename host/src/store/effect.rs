@@ -5,11 +5,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::batch;
+use super::job::Pending;
 use super::joint::{self, Joint};
 use super::key_value::{self, Claim, SeenValue};
 use super::sql::{Connection, Dialect, Row, Statement, sql};
 use super::terms::Terms;
-use super::writer::Pending;
 use super::{Store, StoreError, timestamp};
 use crate::crash::Point;
 

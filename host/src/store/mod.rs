@@ -21,8 +21,10 @@ mod doubt;
 mod effect;
 mod erasure;
 mod figures;
+mod flush;
 mod health;
 mod host;
+mod job;
 mod joint;
 mod key_value;
 mod limit;
@@ -109,6 +111,7 @@ use tokio::sync::Notify;
 
 use crate::crash::Crash;
 use crate::live::Feed;
+use flush::Flush;
 use sql::{Dialect, Pool};
 use voice::Voice;
 use writer::{Target, Writer};
@@ -326,7 +329,12 @@ impl Store {
         let lock = if host { Some(lock_file(&path).await?) } else { None };
         // The writer comes first, alone: two connections that both turn a new file to WAL get in each other's way.
         let feed: Arc<Feed> = Arc::default();
-        let writer = Writer::start(Target::Sqlite(Box::new(options.clone())), lock, crash, feed.clone()).await.map_err(open)?;
+        let target = Box::new(options.clone());
+        let target = match synchronous {
+            SqliteSynchronous::Full if host => Target::Flushed(target, Flush::by(std::fs::File::sync_data)),
+            _ => Target::Sqlite(target),
+        };
+        let writer = Writer::start(target, lock, crash, feed.clone()).await.map_err(open)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .min_connections(0)

@@ -1,6 +1,7 @@
 //! What the store promises, asked directly.
 
 mod batches;
+mod flush;
 mod identity;
 mod log;
 mod simulation;

@@ -1,8 +1,8 @@
 //! One connection that writes, and shares its transactions among all who wait (group commit).
 //!
 //! A flush to disk costs the same for one row as for a thousand. So the writer takes whatever has queued up while
-//! the last flush was under way, runs it in one transaction, and answers everyone after the commit. With nobody waiting
-//! a write is committed at once: batching adds no delay.
+//! the last transaction was under way, runs it in one, and everyone is answered after the flush: by a server's commit, or that of a file's log
+//! ([`flush`](super::flush)), beside which the next transaction is written. With nobody waiting a write is committed at once: batching adds no delay.
 //!
 //! A write that fails must not take the others with it: then the transaction is rolled back and each write is made
 //! again in a transaction of its own. So a write may run twice, and must depend on the database only.
@@ -17,14 +17,17 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::StoreError;
 use super::accept::{Accepted, NewEvent};
 use super::checkpoint;
+use super::flush::{Committed, Flush, Flusher};
+use super::job::{self, Closure, Job, Pending};
 use super::joint::{Group, Joint};
+use super::look::beside;
 use super::sql::{Connection, Dialect, sql};
 use super::terms::Terms;
 use crate::crash::{Crash, Point};
@@ -43,8 +46,10 @@ const TRANSACTION: Duration = Duration::from_secs(30);
 /// Where the writer connects to.
 #[derive(Debug, Clone)]
 pub(super) enum Target {
-    /// A file, with the lock that keeps other hosts off it.
+    /// A file, which SQLite makes durable as its options say.
     Sqlite(Box<SqliteConnectOptions>),
+    /// A file of which the log is flushed beside the commits.
+    Flushed(Box<SqliteConnectOptions>, Flush),
     /// A server.
     Postgres(Box<PgConnectOptions>),
 }
@@ -61,90 +66,21 @@ pub(super) struct Writer {
     figures: WriterFigures,
 }
 
-enum Job {
-    /// Events taken in; all that wait are inserted together.
-    Accept {
-        events: Vec<NewEvent>,
-        terms: Terms,
-        reply: oneshot::Sender<Result<Vec<Accepted>, StoreError>>,
-    },
-    /// A write that shares its statements with others.
-    Joint {
-        write: Joint,
-        terms: Terms,
-        fenced: bool,
-        reply: oneshot::Sender<Result<(), StoreError>>,
-    },
-    /// Any other write.
-    Write {
-        write: Box<dyn Write>,
-        terms: Terms,
-    },
-    /// Copies what is left in the log of a file into it.
-    Checkpoint,
-    Close,
-}
-
-impl Job {
-    fn terms(&self) -> Option<&Terms> {
-        match self {
-            Job::Accept { terms, .. } | Job::Joint { terms, .. } | Job::Write { terms, .. } => Some(terms),
-            Job::Checkpoint | Job::Close => None,
-        }
-    }
-}
-
-/// A write that can be applied again after a rollback.
-trait Write: Send {
-    fn apply<'c>(&'c mut self, connection: &'c mut Connection) -> BoxFuture<'c, Result<(), StoreError>>;
-    fn reply(self: Box<Self>, result: Result<(), StoreError>);
-}
-
-struct Closure<F, R> {
-    apply: F,
-    output: Option<R>,
-    reply: oneshot::Sender<Result<R, StoreError>>,
-}
-
-impl<F, R> Write for Closure<F, R>
-where
-    F: for<'c> FnMut(&'c mut Connection) -> BoxFuture<'c, Result<R, StoreError>> + Send,
-    R: Send,
-{
-    fn apply<'c>(&'c mut self, connection: &'c mut Connection) -> BoxFuture<'c, Result<(), StoreError>> {
-        Box::pin(async move {
-            self.output = None;
-            self.output = Some((self.apply)(connection).await?);
-            Ok(())
-        })
-    }
-
-    fn reply(self: Box<Self>, result: Result<(), StoreError>) {
-        let Closure { output, reply, .. } = *self;
-        let result = result.map(|()| output.expect("a write that was applied has an output"));
-        // The asker may have gone away; the write is done all the same.
-        let _ = reply.send(result);
-    }
-}
-
-/// A write on its way: awaited by who needs it durable, dropped by who only needs it in order.
-pub(super) struct Pending<R>(oneshot::Receiver<Result<R, StoreError>>);
-
-impl<R> Pending<R> {
-    pub(super) async fn durable(self) -> Result<R, StoreError> {
-        self.0.await.unwrap_or(Err(StoreError::Closed))
-    }
-}
-
 impl Writer {
     /// Connects and starts. `lock` is held as long as the writer works; `feed` gets what becomes durable.
     pub(super) async fn start(target: Target, lock: Option<File>, crash: Crash, feed: Arc<Feed>) -> Result<Writer, sqlx::Error> {
         let backend = Arc::default();
         let figures = WriterFigures::default();
         let progress = checkpoint::Progress::default();
+        let flusher = match &target {
+            Target::Flushed(_, flush) => Some(Flusher::start(flush.clone(), feed.clone(), figures.clone()).map_err(sqlx::Error::Io)?),
+            Target::Sqlite(_) | Target::Postgres(_) => None,
+        };
         let mut link = Link {
             target,
             connection: None,
+            flusher,
+            log: None,
             backend: Arc::clone(&backend),
             crash: crash.clone(),
             feed,
@@ -153,13 +89,13 @@ impl Writer {
         };
         link.connected().await?;
         let dialect = match &link.target {
-            Target::Sqlite(_) => Dialect::Sqlite,
+            Target::Sqlite(_) | Target::Flushed(..) => Dialect::Sqlite,
             Target::Postgres(_) => Dialect::Postgres,
         };
         let (queue, jobs) = mpsc::channel(QUEUE);
         let checkpoints = match &link.target {
             // Others leave it to SQLite.
-            Target::Sqlite(options) if lock.is_some() => {
+            Target::Sqlite(options) | Target::Flushed(options, _) if lock.is_some() => {
                 let (options, queue) = (SqliteConnectOptions::clone(options), queue.downgrade());
                 let finish = async move || {
                     if let Some(queue) = queue.upgrade() {
@@ -169,7 +105,7 @@ impl Writer {
                 };
                 Some(tokio::spawn(checkpoint::work(options, progress.clone(), finish)))
             }
-            Target::Sqlite(_) | Target::Postgres(_) => None,
+            Target::Sqlite(_) | Target::Flushed(..) | Target::Postgres(_) => None,
         };
         let task = tokio::spawn(async move {
             let (_lock, under_way) = (lock, progress.until());
@@ -256,6 +192,9 @@ impl Writer {
 struct Link {
     target: Target,
     connection: Option<Connection>,
+    /// Flushes the log that the connection writes to.
+    flusher: Option<Flusher>,
+    log: Option<Arc<File>>,
     backend: Arc<AtomicU32>,
     crash: Crash,
     feed: Arc<Feed>,
@@ -269,6 +208,7 @@ impl Link {
             let connecting = async {
                 Ok::<_, sqlx::Error>(match &self.target {
                     Target::Sqlite(options) => Connection::to_file(options).await?,
+                    Target::Flushed(options, _) => Connection::to_file(&options.clone().synchronous(SqliteSynchronous::Normal)).await?,
                     Target::Postgres(options) => Connection::to_server(options).await?,
                 })
             };
@@ -278,9 +218,42 @@ impl Link {
                 let backend: i32 = sql("select pg_backend_pid()").scalar(&mut connection).await?;
                 self.backend.store(u32::try_from(backend).unwrap_or(0), Ordering::Relaxed);
             }
+            if let Target::Flushed(options, _) = &self.target {
+                // The log is there from the first read on, and as long as the connection is.
+                sql("select count(*) from sqlite_schema").fetch_all(&mut connection).await?;
+                self.log = Some(Arc::new(File::open(beside(options.get_filename(), "-wal")).map_err(sqlx::Error::Io)?));
+            }
             self.connection = Some(connection);
         }
-        Ok(self.connection.as_mut().expect("a connection was just made"))
+        let connection = self.connection.as_mut().expect("a connection was just made");
+        if let Some(flusher) = self.flusher.as_ref().filter(|flusher| flusher.has_failed()) {
+            checkpoint::copy_all(connection).await?;
+            flusher.healed();
+        }
+        Ok(connection)
+    }
+
+    /// Waits until another transaction may be written beside those that are on their way to the disk.
+    async fn has_room(&self) {
+        if let Some(flusher) = &self.flusher {
+            drop(flusher.place().await);
+        }
+    }
+
+    /// These were committed: they are answered once that is durable.
+    async fn committed(&self, jobs: Vec<Job>, (accepted, news, began): Done) {
+        match (&self.flusher, &self.log) {
+            (Some(flusher), Some(log)) => {
+                let place = flusher.place().await;
+                flusher.flush(Committed { jobs, accepted, news, began }, log.clone(), place);
+            }
+            _ => {
+                self.figures.commits.observe(began.elapsed().as_secs_f64());
+                job::answer(jobs, accepted);
+                // Who waits for the flush does not wait for this.
+                self.feed.publish(news, true);
+            }
+        }
     }
 }
 
@@ -288,6 +261,7 @@ impl Link {
 async fn work(mut link: Link, mut jobs: mpsc::Receiver<Job>) -> Option<Connection> {
     let mut batch = Vec::with_capacity(MAX_BATCH);
     loop {
+        link.has_room().await;
         if jobs.recv_many(&mut batch, MAX_BATCH).await == 0 {
             break;
         }
@@ -306,6 +280,9 @@ async fn work(mut link: Link, mut jobs: mpsc::Receiver<Job>) -> Option<Connectio
             break;
         }
     }
+    if let Some(flusher) = link.flusher {
+        flusher.close().await;
+    }
     // Everyone who still waits learns that the store is closed by the dropped channel.
     link.connection
 }
@@ -313,34 +290,27 @@ async fn work(mut link: Link, mut jobs: mpsc::Receiver<Job>) -> Option<Connectio
 /// Applies jobs together; where that fails, each on its own, so that one that can't be applied takes no other with it.
 async fn serve(link: &mut Link, mut jobs: Vec<Job>) {
     match together(link, &mut jobs).await {
-        Ok((accepted, news)) => {
-            answer(jobs, accepted);
-            // Who waits for the flush does not wait for this.
-            link.feed.publish(news, true);
-        }
+        Ok(done) => link.committed(jobs, done).await,
         // Somebody else has the database, or it can't be reached: that would be so for each of them, after another wait each.
-        Err(Failed::Begin(error)) => refuse_all(jobs, &error),
+        Err(Failed::Begin(error)) => job::refuse_all(jobs, &error),
         Err(Failed::Write(_)) if jobs.len() > 1 && link.connection.is_some() => {
             let mut jobs = jobs.into_iter();
             while let Some(mut job) = jobs.next() {
                 match together(link, std::slice::from_mut(&mut job)).await {
-                    Ok((accepted, news)) => {
-                        answer(vec![job], accepted);
-                        link.feed.publish(news, true);
-                    }
+                    Ok(done) => link.committed(vec![job], done).await,
                     // It would be so for each of those that follow, after another wait each.
                     Err(Failed::Begin(error) | Failed::Write(error)) if link.connection.is_none() || error.is_lock_timeout() => {
-                        refuse(job, StoreError::Unavailable(crate::telemetry::chain(&error)));
-                        return refuse_all(jobs.collect(), &error);
+                        job::refuse(job, StoreError::Unavailable(crate::telemetry::chain(&error)));
+                        return job::refuse_all(jobs.collect(), &error);
                     }
-                    Err(Failed::Begin(error) | Failed::Write(error)) => refuse(job, error),
+                    Err(Failed::Begin(error) | Failed::Write(error)) => job::refuse(job, error),
                 }
             }
         }
-        Err(Failed::Write(error)) if jobs.len() > 1 => refuse_all(jobs, &error),
+        Err(Failed::Write(error)) if jobs.len() > 1 => job::refuse_all(jobs, &error),
         Err(Failed::Write(error)) => {
             if let Some(job) = jobs.pop() {
-                refuse(job, error);
+                job::refuse(job, error);
             }
         }
     }
@@ -379,7 +349,6 @@ async fn together(link: &mut Link, jobs: &mut [Job]) -> Result<Done, Failed> {
         }
     };
     if done.is_ok() {
-        link.figures.commits.observe(began.elapsed().as_secs_f64());
         link.figures.writes.observe(writes as f64);
     } else if !matches!(done, Err(Failed::Write(StoreError::Fenced))) {
         link.figures.failures.inc();
@@ -387,13 +356,13 @@ async fn together(link: &mut Link, jobs: &mut [Job]) -> Result<Done, Failed> {
     if !usable {
         link.connection = None;
     }
-    done
+    done.map(|(accepted, news)| (accepted, news, began))
 }
 
-/// What became of intakes, and what the transaction changed.
-type Done = (Vec<Vec<Accepted>>, Vec<News>);
+/// What became of intakes, what the transaction changed, and when it began.
+type Done = (Vec<Vec<Accepted>>, Vec<News>, Instant);
 
-async fn transaction(connection: &mut Connection, jobs: &mut [Job], crash: &Crash) -> Result<Done, Failed> {
+async fn transaction(connection: &mut Connection, jobs: &mut [Job], crash: &Crash) -> Result<(Vec<Vec<Accepted>>, Vec<News>), Failed> {
     connection.begin().await.map_err(|source| Failed::Begin(StoreError::Database { doing: "begin a transaction", source }))?;
     let shared = connection.dialect() == Dialect::Postgres;
     let failed = |doing| move |source| Failed::Write(StoreError::Database { doing, source });
@@ -451,47 +420,4 @@ async fn apply(connection: &mut Connection, jobs: &mut [Job], crash: &Crash) -> 
         }
     }
     Ok(accepted)
-}
-
-fn answer(jobs: Vec<Job>, accepted: Vec<Vec<Accepted>>) {
-    let mut accepted = accepted.into_iter();
-    for job in jobs {
-        match job {
-            Job::Accept { events, reply, .. } => {
-                let outcome = accepted.next().expect("every intake has an outcome");
-                // Here rather than by who asked, who may have gone away.
-                for (event, accepted) in events.into_iter().zip(&outcome) {
-                    if !accepted.duplicate {
-                        event.hand_over(&accepted.first);
-                    }
-                }
-                let _ = reply.send(Ok(outcome));
-            }
-            Job::Joint { fenced, reply, .. } => {
-                let _ = reply.send(if fenced { Err(StoreError::Fenced) } else { Ok(()) });
-            }
-            Job::Write { write, .. } => write.reply(Ok(())),
-            Job::Checkpoint | Job::Close => {}
-        }
-    }
-}
-
-fn refuse_all(jobs: Vec<Job>, error: &StoreError) {
-    let why = crate::telemetry::chain(error);
-    for job in jobs {
-        refuse(job, StoreError::Unavailable(why.clone()));
-    }
-}
-
-fn refuse(job: Job, error: StoreError) {
-    match job {
-        Job::Accept { reply, .. } => {
-            let _ = reply.send(Err(error));
-        }
-        Job::Joint { reply, .. } => {
-            let _ = reply.send(Err(error));
-        }
-        Job::Write { write, .. } => write.reply(Err(error)),
-        Job::Checkpoint | Job::Close => {}
-    }
 }

@@ -8,7 +8,7 @@ use crate::figures::{AgainstItself, Rounds};
 use crate::history::Kept;
 
 /// How safe an event is once it is answered: as `host/src/store` opens its database.
-pub const DURABLE: &str = "SQLite WAL, synchronous=FULL";
+pub const DURABLE: &str = "SQLite WAL, flushed before the answer";
 /// The same on PostgreSQL as it comes: `fsync` and `synchronous_commit` on.
 pub const DURABLE_POSTGRES: &str = "PostgreSQL, fsync, synchronous_commit";
 /// Nothing is kept.

@@ -136,7 +136,9 @@ async fn batch(about: About, effort: Effort) -> anyhow::Result<Vec<Line>> {
     }
     first.check().await?;
     second.check().await?;
-    let label = format!("one statement in each of the transactions of {BULK_ROWS} such rows with a unique key through sqlx; {DURABLE}");
+    let label = format!(
+        "one statement in each of the transactions of {BULK_ROWS} such rows with a unique key through sqlx; SQLite WAL, synchronous=FULL"
+    );
     let mut row = row(about, &rounds, &label);
     row.more.push(Figure::new("the reference with a statement for each row", median(&by_row), "/s"));
     let (count, fault) = intake.finish().await?;

@@ -1,0 +1,133 @@
+//! What is handed to the [`writer`](super::writer), and how those who handed it over are answered.
+
+use futures::future::BoxFuture;
+use tokio::sync::oneshot;
+
+use super::StoreError;
+use super::accept::{Accepted, NewEvent};
+use super::joint::Joint;
+use super::sql::Connection;
+use super::terms::Terms;
+
+/// Something to be written.
+pub(super) enum Job {
+    /// Events taken in; all that wait are inserted together.
+    Accept {
+        events: Vec<NewEvent>,
+        terms: Terms,
+        reply: oneshot::Sender<Result<Vec<Accepted>, StoreError>>,
+    },
+    /// A write that shares its statements with others.
+    Joint {
+        write: Joint,
+        terms: Terms,
+        fenced: bool,
+        reply: oneshot::Sender<Result<(), StoreError>>,
+    },
+    /// Any other write.
+    Write {
+        write: Box<dyn Write>,
+        terms: Terms,
+    },
+    /// Copies what is left in the log of a file into it.
+    Checkpoint,
+    Close,
+}
+
+impl Job {
+    pub(super) fn terms(&self) -> Option<&Terms> {
+        match self {
+            Job::Accept { terms, .. } | Job::Joint { terms, .. } | Job::Write { terms, .. } => Some(terms),
+            Job::Checkpoint | Job::Close => None,
+        }
+    }
+}
+
+/// A write that can be applied again after a rollback.
+pub(super) trait Write: Send {
+    fn apply<'c>(&'c mut self, connection: &'c mut Connection) -> BoxFuture<'c, Result<(), StoreError>>;
+    fn reply(self: Box<Self>, result: Result<(), StoreError>);
+}
+
+/// A write made of a closure.
+pub(super) struct Closure<F, R> {
+    pub(super) apply: F,
+    pub(super) output: Option<R>,
+    pub(super) reply: oneshot::Sender<Result<R, StoreError>>,
+}
+
+impl<F, R> Write for Closure<F, R>
+where
+    F: for<'c> FnMut(&'c mut Connection) -> BoxFuture<'c, Result<R, StoreError>> + Send,
+    R: Send,
+{
+    fn apply<'c>(&'c mut self, connection: &'c mut Connection) -> BoxFuture<'c, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.output = None;
+            self.output = Some((self.apply)(connection).await?);
+            Ok(())
+        })
+    }
+
+    fn reply(self: Box<Self>, result: Result<(), StoreError>) {
+        let Closure { output, reply, .. } = *self;
+        let result = result.map(|()| output.expect("a write that was applied has an output"));
+        // The asker may have gone away; the write is done all the same.
+        let _ = reply.send(result);
+    }
+}
+
+/// A write on its way: awaited by who needs it durable, dropped by who only needs it in order.
+pub(super) struct Pending<R>(pub(super) oneshot::Receiver<Result<R, StoreError>>);
+
+impl<R> Pending<R> {
+    pub(super) async fn durable(self) -> Result<R, StoreError> {
+        self.0.await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+/// They are durable. `accepted`: the outcomes of the intakes among them, in order.
+pub(super) fn answer(jobs: Vec<Job>, accepted: Vec<Vec<Accepted>>) {
+    let mut accepted = accepted.into_iter();
+    for job in jobs {
+        match job {
+            Job::Accept { events, reply, .. } => {
+                let outcome = accepted.next().expect("every intake has an outcome");
+                // Here rather than by who asked, who may have gone away.
+                for (event, accepted) in events.into_iter().zip(&outcome) {
+                    if !accepted.duplicate {
+                        event.hand_over(&accepted.first);
+                    }
+                }
+                let _ = reply.send(Ok(outcome));
+            }
+            Job::Joint { fenced, reply, .. } => {
+                let _ = reply.send(if fenced { Err(StoreError::Fenced) } else { Ok(()) });
+            }
+            Job::Write { write, .. } => write.reply(Ok(())),
+            Job::Checkpoint | Job::Close => {}
+        }
+    }
+}
+
+/// None of them is durable, for all that is known.
+pub(super) fn refuse_all(jobs: Vec<Job>, error: &StoreError) {
+    let why = crate::telemetry::chain(error);
+    for job in jobs {
+        refuse(job, StoreError::Unavailable(why.clone()));
+    }
+}
+
+/// It is not durable, for all that is known.
+pub(super) fn refuse(job: Job, error: StoreError) {
+    match job {
+        Job::Accept { reply, .. } => {
+            let _ = reply.send(Err(error));
+        }
+        Job::Joint { reply, .. } => {
+            let _ = reply.send(Err(error));
+        }
+        Job::Write { write, .. } => write.reply(Err(error)),
+        Job::Checkpoint | Job::Close => {}
+    }
+}

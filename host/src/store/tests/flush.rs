@@ -1,0 +1,142 @@
+//! A file's log, which is flushed beside the writer.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::str::FromStr as _;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
+
+use crate::crash::Crash;
+use crate::store::StoreError;
+use crate::store::flush::Flush;
+use crate::store::job::Pending;
+use crate::store::sql::{Connection, sql};
+use crate::store::terms::Terms;
+use crate::store::writer::{Target, Writer};
+
+fn options(folder: &Path) -> SqliteConnectOptions {
+    let options = SqliteConnectOptions::from_str(&format!("sqlite://{}", folder.join("s.db").display())).expect("it is a URL");
+    options.create_if_missing(true).journal_mode(SqliteJournalMode::Wal).busy_timeout(Duration::from_millis(50))
+}
+
+async fn writer(folder: &Path, flush: Flush) -> Writer {
+    let options = options(folder);
+    let mut connection = Connection::to_file(&options).await.expect("it is made");
+    sql("create table number (n integer primary key)").execute(&mut connection).await.expect("it is new");
+    connection.close().await;
+    Writer::start(Target::Flushed(Box::new(options), flush), None, Crash::default(), Arc::default()).await.expect("it starts")
+}
+
+async fn put(writer: &Writer, number: i64) -> Pending<()> {
+    let put = writer.queue(Terms::none(), move |connection| {
+        let put = sql("insert into number (n) values (?)").bind(number).execute(connection);
+        Box::pin(async move { put.await.map(drop).map_err(StoreError::doing("put a number")) })
+    });
+    put.await.expect("the writer works")
+}
+
+/// What a reader sees.
+async fn numbers(folder: &Path) -> Vec<i64> {
+    let mut connection = Connection::to_file(&options(folder)).await.expect("it is there");
+    let numbers = sql("select n from number order by n").scalars(&mut connection).await.expect("it is read");
+    connection.close().await;
+    numbers
+}
+
+#[tokio::test]
+async fn who_waits_is_answered_after_the_flush_and_the_next_transaction_is_written_meanwhile() {
+    let door = Arc::new((Mutex::new(false), Condvar::new()));
+    let flushes = Arc::new(AtomicU32::new(0));
+    let (count, closed) = (flushes.clone(), door.clone());
+    let flush = Flush::by(move |log: &File| {
+        count.fetch_add(1, Ordering::Relaxed);
+        let is_open = closed.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _open = closed.1.wait_while(is_open, |open| !*open).unwrap_or_else(PoisonError::into_inner);
+        log.sync_data()
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let writer = writer(folder.path(), flush).await;
+    let mut waiting = Vec::new();
+    for number in 1..=4 {
+        waiting.push(tokio::spawn(put(&writer, number).await.durable()));
+        // Each a transaction of its own, as long as there is a place for one.
+        for _ in 0..250 {
+            if numbers(folder.path()).await.contains(&number) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+    assert_eq!(numbers(folder.path()).await, [1, 2], "one is being flushed, and one is written; the others wait for more to share theirs");
+    assert!(waiting.iter().all(|one| !one.is_finished()), "nothing is durable yet");
+    *door.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    door.1.notify_all();
+    for one in waiting {
+        one.await.expect("it does not panic").expect("it is durable");
+    }
+    assert_eq!(numbers(folder.path()).await, [1, 2, 3, 4]);
+    assert!(flushes.load(Ordering::Relaxed) <= 3, "the last two shared a transaction");
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn after_a_flush_that_failed_nothing_counts_as_durable_before_the_whole_log_was_copied() {
+    let was_there = AtomicBool::new(false);
+    let flush = Flush::by(move |log: &File| match was_there.swap(true, Ordering::Relaxed) {
+        true => log.sync_data(),
+        false => Err(io::Error::other("the disk is gone")),
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("s.db-wal");
+    let writer = writer(folder.path(), flush).await;
+    let refused = put(&writer, 1).await.durable().await.expect_err("its flush fails");
+    assert!(matches!(&refused, StoreError::Unavailable(why) if why.contains("the disk is gone")), "{refused}");
+    // Somebody reads from the log, so that it can't begin anew.
+    let mut reader = Connection::to_file(&options(folder.path())).await.expect("it is there");
+    sql("begin").execute(&mut reader).await.expect("it begins");
+    let seen: i64 = sql("select count(*) from number").scalar(&mut reader).await.expect("it is read");
+    assert_eq!(seen, 1, "it is there, for all that is known");
+    put(&writer, 2).await.durable().await.expect_err("the system may say that all is well, and the log has a gap");
+    reader.close().await;
+    put(&writer, 3).await.durable().await.expect("the log was copied, and began anew");
+    assert_eq!(numbers(folder.path()).await, [1, 3]);
+    let of_one = std::fs::metadata(&log).expect("it has a log").len();
+    assert!(of_one < 5 * 4152, "it has what was written since, and nothing of before: {of_one} bytes");
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn what_was_answered_survives_a_power_cut() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // What the disk has for certain: the log as it was when it was flushed last. A commit may have been on its way into it.
+    let on_disk = Arc::new(Mutex::new(Vec::new()));
+    let (path, flushed) = (folder.path().join("s.db-wal"), on_disk.clone());
+    let flush = Flush::by(move |log: &File| {
+        let bytes = std::fs::read(&path)?;
+        log.sync_data()?;
+        *flushed.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
+        Ok(())
+    });
+    let writer = writer(folder.path(), flush).await;
+    let mut number = 0;
+    for _ in 0..20 {
+        let mut waiting = Vec::new();
+        for _ in 0..4 {
+            number += 1;
+            waiting.push((number, put(&writer, number).await));
+        }
+        for (number, one) in waiting {
+            one.durable().await.expect("the writer works");
+            let log: Vec<u8> = on_disk.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let after = tempfile::tempdir().expect("a folder");
+            std::fs::copy(folder.path().join("s.db"), after.path().join("s.db")).expect("it is copied");
+            std::fs::write(after.path().join("s.db-wal"), log).expect("it is written");
+            assert!(numbers(after.path()).await.contains(&number), "{number} was answered, and is gone");
+        }
+    }
+    writer.close().await;
+}
