@@ -6,6 +6,7 @@
 mod attributes;
 mod binary;
 mod digest;
+mod eid;
 mod json;
 mod reserved;
 mod structured;
@@ -13,6 +14,7 @@ mod structured;
 #[cfg(test)]
 mod tests;
 
+pub use self::eid::{AHEAD as EIDS_AHEAD, Eids, before_eids_of};
 pub use self::json::Json;
 pub use self::reserved::RESERVED;
 

@@ -312,7 +312,7 @@ impl Stage {
         event.insert("data".to_owned(), play.input.clone());
         let event = Event::from_structured(Value::Object(event)).map_err(|error| StageError::Event(error.to_string()))?;
         let now = self.clock.now();
-        let eid = Uuid::now_v7().to_string();
+        let eid = self.runtime.eids.next(now);
         let run = NewRun {
             id: play.root.clone(),
             route: route_name(play.cast, play.action, play.undo),

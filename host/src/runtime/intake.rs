@@ -104,7 +104,7 @@ impl<'a> Intake<'a> {
         }
         self.check(event).await?;
         let now = self.runtime.clock.now();
-        let eid = uuid::Uuid::now_v7().to_string();
+        let eid = self.runtime.eids.next(now);
         let mut runs = Vec::new();
         let wanting: Vec<&Arc<Route>> =
             self.revision.config.routes.iter().filter(|route| router::wants(route, &event.event_type, &event.source)).collect();

@@ -71,6 +71,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::credentials::{Broker, Vault};
 use crate::engine::Engine;
+use crate::event::Eids;
 use crate::live::Series;
 use crate::mapping::Evaluator;
 use crate::nats::Connections;
@@ -97,6 +98,8 @@ pub struct Runtime {
     pub broker: Arc<Broker>,
     /// Tells the time.
     pub clock: Clock,
+    /// Gives events their eids.
+    pub eids: Eids,
     /// The host's own steps.
     pub builtin: Builtin,
     /// Evaluates expressions.

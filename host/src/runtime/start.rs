@@ -23,6 +23,7 @@ use crate::config;
 use crate::crash::Crash;
 use crate::credentials::{Broker, TokenClient, Vault};
 use crate::engine::Engine;
+use crate::event::Eids;
 use crate::live::Series;
 use crate::mapping::{self, Evaluator};
 use crate::nats::Connections;
@@ -129,6 +130,7 @@ impl Runtime {
             nats: Connections::default(),
             echoes: Semaphore::new(ECHOES),
             tryouts: Semaphore::new(loaded.config.server.try_outs as usize),
+            eids: Eids::default(),
             started_at: clock.now(),
             measured: Measured::default(),
             tls,

@@ -159,8 +159,8 @@ impl Store {
 
     /// When the newest event came in.
     pub async fn newest_event(&self) -> Result<Option<Timestamp>, StoreError> {
-        let newest: Option<i64> = sql("select max(received_at) from event")
-            .scalar(&self.readers)
+        let newest: Option<i64> = sql("select received_at from event order by eid desc limit 1")
+            .scalar_optional(&self.readers)
             .await
             .map_err(StoreError::doing("look for the newest event"))?;
         super::optional_timestamp(newest)

@@ -24,6 +24,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (13, "waiting", include_str!("migrations/0013_waiting.sql")),
     (14, "batches", include_str!("migrations/0014_batches.sql")),
     (15, "identity", include_str!("migrations/0015_identity.sql")),
+    (16, "eids", include_str!("migrations/0016_eids.sql")),
 ];
 
 /// The steps that this program knows, in their order.

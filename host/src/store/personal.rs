@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::effect::{IS_WRITE, effect_row};
+use super::query::push_period;
 use super::recorded::{RecordedRead, recorded_read};
 use super::sql::{Connection, Dialect, Row, Statement, sql};
 use super::terms::Terms;
@@ -125,16 +126,18 @@ impl Store {
         if let Some(kind) = &scan.event_type {
             events.push(" and type = ").push_bind(kind);
         }
-        if let Some(since) = scan.since {
-            events.push(" and received_at >= ").push_bind(millis(since));
+        push_period(&mut events, scan.since, scan.until);
+        match (&scan.event_type, after) {
+            // The index of types has them in that order, which is the same.
+            (Some(_), Some((time, eid))) => {
+                events.push(" and (received_at, eid) > (").push_bind(millis(time)).push(", ").push_bind(eid).push(")");
+            }
+            (None, Some((_, eid))) => {
+                events.push(" and eid > ").push_bind(eid);
+            }
+            (_, None) => {}
         }
-        if let Some(until) = scan.until {
-            events.push(" and received_at < ").push_bind(millis(until));
-        }
-        if let Some((time, eid)) = after {
-            events.push(" and (received_at, eid) > (").push_bind(millis(time)).push(", ").push_bind(eid).push(")");
-        }
-        events.push(" order by received_at, eid limit ").push_bind(WINDOW);
+        events.push(if scan.event_type.is_some() { " order by received_at, eid limit " } else { " order by eid limit " }).push_bind(WINDOW);
         let rows = events.fetch_all(&self.readers).await.map_err(doing())?;
         let eids: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
         let mut found = std::collections::HashSet::new();

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::effect::{EffectRow, effect_row};
 use super::sql::{Dialect, Row, Statement, sql};
 use super::{Store, StoreError, millis, optional_timestamp, timestamp};
+use crate::event::{EIDS_AHEAD, before_eids_of};
 
 /// Most runs from which events are looked up rather than walked through.
 const FEW: i64 = 2000;
@@ -263,12 +264,7 @@ impl Store {
         if let Some(source) = &filter.source {
             query.push(" and source = ").push_bind(source);
         }
-        if let Some(since) = filter.since {
-            query.push(" and received_at >= ").push_bind(millis(since));
-        }
-        if let Some(until) = filter.until {
-            query.push(" and received_at < ").push_bind(millis(until));
-        }
+        push_period(&mut query, filter.since, filter.until);
         if !filter.route.is_empty() {
             query.push(" and exists (select 1 from run where run.eid = event.eid and run.route in ").push_list(&filter.route).push(")");
         }
@@ -295,10 +291,18 @@ impl Store {
         }
         let looked_up = !filter.status.is_empty() && self.are_few(&filter.status).await?;
         push_statuses(&mut query, &filter.status, looked_up);
-        if let Some((time, eid)) = &filter.after {
-            query.push(" and (received_at, eid) < (").push_bind(millis(*time)).push(", ").push_bind(eid).push(")");
+        match (filter.kind.len(), &filter.after) {
+            // The index of types has them in that order, which is the same.
+            (1, Some((time, eid))) => {
+                query.push(" and (received_at, eid) < (").push_bind(millis(*time)).push(", ").push_bind(eid).push(")");
+            }
+            (_, Some((_, eid))) => {
+                query.push(" and eid < ").push_bind(eid);
+            }
+            (_, None) => {}
         }
-        query.push(" order by received_at desc, eid desc limit ").push_bind(i64::from(filter.limit) + 1);
+        query.push(if filter.kind.len() == 1 { " order by received_at desc, eid desc limit " } else { " order by eid desc limit " });
+        query.push_bind(i64::from(filter.limit) + 1);
         let rows = query.fetch_all(&self.readers).await.map_err(StoreError::doing("list events"))?;
         let more = rows.len() > filter.limit as usize;
         let mut events = Vec::new();
@@ -377,6 +381,17 @@ fn push_statuses(query: &mut Statement, statuses: &[String], looked_up: bool) {
         query.push(")");
     }
     query.push(")");
+}
+
+/// Events that came in a period. Their eids say it almost to the millisecond: a clock may have been set back a little.
+pub(super) fn push_period(query: &mut Statement, since: Option<Timestamp>, until: Option<Timestamp>) {
+    if let Some(since) = since {
+        query.push(" and eid > ").push_bind(before_eids_of(since)).push(" and received_at >= ").push_bind(millis(since));
+    }
+    if let Some(until) = until {
+        let at_most = until.checked_add(EIDS_AHEAD).unwrap_or(Timestamp::MAX);
+        query.push(" and eid < ").push_bind(before_eids_of(at_most)).push(" and received_at < ").push_bind(millis(until));
+    }
 }
 
 /// Events of runs with these statuses: of those that have not ended, and of dead letters, which have indexes of their own.

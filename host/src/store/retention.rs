@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 
 use super::batch_over;
+use super::query::push_period;
 use super::sql::{Dialect, On, Statement, sql};
 use super::terms::Terms;
 use super::{Store, StoreError, millis};
@@ -43,26 +44,24 @@ impl Over {
 
 /// How far a pass over the events has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PrunedUpTo {
-    received_at: i64,
-    eid: String,
-}
+pub struct PrunedUpTo(String);
 
 impl Store {
     /// Looks at the next events from the oldest on and removes those that are over, with their runs and journal. Gives how many it removed and
     /// where to go on; `None`: the pass is complete.
     pub async fn prune_events(&self, over: Over, after: Option<PrunedUpTo>) -> Result<(u64, Option<PrunedUpTo>), StoreError> {
         let Some(latest) = over.latest() else { return Ok((0, None)) };
-        let mut candidates = sql("select eid, received_at, case when ");
+        let mut candidates = sql("select eid, case when ");
         push_over(&mut candidates, &over);
-        candidates.push(" then 1 else 0 end as is_over from event where received_at < ").push_bind(millis(latest));
-        if let Some(after) = after {
-            candidates.push(" and (received_at, eid) > (").push_bind(after.received_at).push(", ").push_bind(after.eid).push(")");
+        candidates.push(" then 1 else 0 end as is_over from event where 1 = 1");
+        push_period(&mut candidates, None, Some(latest));
+        if let Some(PrunedUpTo(eid)) = after {
+            candidates.push(" and eid > ").push_bind(eid);
         }
-        candidates.push(" order by received_at, eid limit ").push_bind(BITE);
+        candidates.push(" order by eid limit ").push_bind(BITE);
         let rows = candidates.fetch_all(&self.readers).await.map_err(StoreError::doing("look for events that are over"))?;
         let next = rows.last().filter(|_| rows.len() == BITE as usize);
-        let next = next.map(|row| PrunedUpTo { received_at: row.get("received_at"), eid: row.get("eid") });
+        let next = next.map(|row| PrunedUpTo(row.get("eid")));
         let eids: Vec<String> = rows.iter().filter(|row| row.get("is_over")).map(|row| row.get("eid")).collect();
         let removed = if eids.is_empty() { 0 } else { self.remove_events(eids, over).await? };
         Ok((removed, next))

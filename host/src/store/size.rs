@@ -82,7 +82,8 @@ impl Store {
         let open: i64 = sql("select count(*) from run where ended_at is null").scalar(&self.readers).await.map_err(doing())?;
         let dead: i64 =
             sql("select count(*) from run where status = 'dead' and superseded = 0").scalar(&self.readers).await.map_err(doing())?;
-        let oldest: Option<i64> = sql("select min(received_at) from event").scalar(&self.readers).await.map_err(doing())?;
+        let oldest: Option<i64> =
+            sql("select received_at from event order by eid limit 1").scalar_optional(&self.readers).await.map_err(doing())?;
         Ok(StoreSize {
             bytes,
             free_bytes,

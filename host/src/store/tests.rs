@@ -48,7 +48,7 @@ fn start() -> Timestamp {
 fn event(number: u32, key: Option<&str>, now: Timestamp) -> NewEvent {
     NewEvent {
         trace: None,
-        eid: format!("e{number:05}").into(),
+        eid: format!("00e{number:05}").into(),
         source: "/s".into(),
         id: number.to_string().into(),
         kind: "t".into(),
@@ -343,16 +343,20 @@ async fn of_events_that_come_at_once_the_first_of_an_identity_is_taken_in() {
         accepted.into_iter().map(|one| (one.eid, one.duplicate, one.differs)).collect()
     };
     let is = |eid: &str, duplicate: bool, differs: bool| (eid.to_owned(), duplicate, differs);
-    assert_eq!(seen(one.expect("taken in")), [is("e00001", false, false), is("e00002", false, false), is("e00001", true, false)]);
-    assert_eq!(seen(other.expect("taken in")), [is("e00002", true, true), is("e00003", false, false)]);
+    assert_eq!(seen(one.expect("taken in")), [is("00e00001", false, false), is("00e00002", false, false), is("00e00001", true, false)]);
+    assert_eq!(seen(other.expect("taken in")), [is("00e00002", true, true), is("00e00003", false, false)]);
     let again = store.accept(vec![event(1, None, start()), event(4, None, start())]).await.expect("taken in");
-    assert_eq!(seen(again), [is("e00001", false, false), is("e00004", false, false)], "its own commit, whose answer was lost, is known");
+    assert_eq!(
+        seen(again),
+        [is("00e00001", false, false), is("00e00004", false, false)],
+        "its own commit, whose answer was lost, is known"
+    );
     let runs = |eid: &'static str| async { store.runs(eid).await.expect("the store works").len() };
-    assert_eq!((runs("e00001").await, runs("e00002").await, runs("e00003").await, runs("e00004").await), (1, 1, 1, 1));
+    assert_eq!((runs("00e00001").await, runs("00e00002").await, runs("00e00003").await, runs("00e00004").await), (1, 1, 1, 1));
     assert!(store.event("again").await.expect("the store works").is_none());
     assert_eq!(
         claim(&store, "a", start(), 10).await.iter().map(|run| run.eid.as_str()).collect::<Vec<_>>(),
-        ["e00001", "e00002", "e00003", "e00004"]
+        ["00e00001", "00e00002", "00e00003", "00e00004"]
     );
 }
 
@@ -487,8 +491,8 @@ async fn one_write_that_can_not_be_made_takes_no_other_with_it() {
     let (bad, good) = tokio::join!(store.accept(vec![bad]), store.accept(vec![event(2, None, start())]));
     assert!(bad.is_err(), "what can't be stored is refused");
     assert!(!good.expect("its neighbour is taken in")[0].duplicate);
-    assert!(store.event("e00001").await.expect("the store works").is_none(), "half an event is none");
-    assert_eq!(store.runs("e00002").await.expect("the store works").len(), 1);
+    assert!(store.event("00e00001").await.expect("the store works").is_none(), "half an event is none");
+    assert_eq!(store.runs("00e00002").await.expect("the store works").len(), 1);
     assert_eq!(store.verify().await.expect("the store works"), Vec::new());
 }
 
@@ -519,25 +523,25 @@ async fn an_event_and_a_wait_meet_once_whichever_comes_first() {
     let run = awaits(&store, start()).await;
     let look = store.looks_back().await.expect("the store works").remove(0);
     let past = store.past_events("t", &look.after, 10).await.expect("the store works");
-    assert_eq!(past.iter().map(|past| past.eid.as_str()).collect::<Vec<_>>(), ["e00001", "e00002"], "its own, and what came since");
+    assert_eq!(past.iter().map(|past| past.eid.as_str()).collect::<Vec<_>>(), ["00e00001", "00e00002"], "its own, and what came since");
     // After it, an arrival is; in hand of one host at a time.
     assert!(store.accept(vec![event(3, None, start())]).await.expect("the store works")[0].awaited);
     assert!(!store.accept(vec![event(3, None, start())]).await.expect("the store works")[0].awaited, "it had come before");
     let arrived = arrivals().await.expect("the store works");
-    assert_eq!(arrived.iter().map(|arrival| arrival.eid.as_str()).collect::<Vec<_>>(), ["e00003"]);
+    assert_eq!(arrived.iter().map(|arrival| arrival.eid.as_str()).collect::<Vec<_>>(), ["00e00003"]);
     assert!(arrivals().await.expect("the store works").is_empty(), "another host has it in hand");
     let later = start() + SignedDuration::from_secs(61);
     assert_eq!(store.take_arrivals(later, later).await.expect("the store works").len(), 1, "which is gone");
     // The first one counts.
-    for eid in ["e00002", "e00003"] {
+    for eid in ["00e00002", "00e00003"] {
         store.match_wait(&run.id, "w", eid, later).await.expect("the store works");
     }
     let matched = store.matched(&run.id).await.expect("the store works");
-    assert_eq!(matched.iter().map(|matched| matched.eid.as_str()).collect::<Vec<_>>(), ["e00002"]);
+    assert_eq!(matched.iter().map(|matched| matched.eid.as_str()).collect::<Vec<_>>(), ["00e00002"]);
     assert!(store.looks_back().await.expect("the store works").is_empty());
     let woken = store.claim("b", later, later, vec![("r".to_owned(), 9)], Vec::new()).await.expect("the store works");
     assert!(woken.iter().any(|woken| woken.id == run.id), "it is due");
-    store.cancel("e00001", act(Action::EventCancelled), later).await.expect("the store works");
+    store.cancel("00e00001", act(Action::EventCancelled), later).await.expect("the store works");
     assert!(store.matched(&run.id).await.expect("the store works").is_empty(), "a run that ended waits for nothing");
     assert!(!store.accept(vec![event(4, None, later)]).await.expect("the store works")[0].awaited);
     assert_eq!(store.verify().await.expect("the store works"), Vec::new());
@@ -551,7 +555,7 @@ async fn an_event_that_comes_while_a_run_is_under_way_wakes_it_when_it_leaves() 
     // Something else of it is due.
     store.wake_run(&run.id, start()).await.expect("the store works");
     let run = claim(&store, "a", start(), 1).await.remove(0);
-    store.match_wait(&run.id, "w", "e00001", start()).await.expect("the store works");
+    store.match_wait(&run.id, "w", "00e00001", start()).await.expect("the store works");
     let far = start() + SignedDuration::from_hours(100);
     let leaves = RunSettlement {
         status: "waiting",

@@ -51,11 +51,11 @@ async fn about_ann(store: &Store) -> Vec<String> {
 async fn what_a_batch_keeps_of_a_run_goes_when_retention_removes_it() {
     let House { store, _folder } = house().await;
     batch(&store).await;
-    end(&store, "e00001", minute(1)).await;
-    end(&store, "e00002", minute(9)).await;
+    end(&store, "00e00001", minute(1)).await;
+    end(&store, "00e00002", minute(9)).await;
     assert_eq!(about_ann(&store).await, ["b1"]);
     assert_eq!(prune(&store, minute(5)).await, 1);
-    assert!(store.event("e00002").await.expect("the store works").is_some(), "the other one is not over");
+    assert!(store.event("00e00002").await.expect("the store works").is_some(), "the other one is not over");
     assert_eq!(about_ann(&store).await, [""; 0]);
     assert_eq!(store.verify().await.expect("the store works"), Vec::new());
 }
@@ -64,7 +64,7 @@ async fn what_a_batch_keeps_of_a_run_goes_when_retention_removes_it() {
 async fn a_batch_that_somebody_waits_for_goes_when_nobody_does() {
     let House { store, _folder } = house().await;
     batch(&store).await;
-    end(&store, "e00001", minute(1)).await;
+    end(&store, "00e00001", minute(1)).await;
     assert_eq!(prune(&store, minute(5)).await, 1);
     store.prune_batches().await.expect("the store works");
     assert_eq!(about_ann(&store).await, ["b1"]);
@@ -72,7 +72,7 @@ async fn a_batch_that_somebody_waits_for_goes_when_nobody_does() {
     assert!(contents.iter().any(|bytes| bytes.windows(ANN.len()).any(|window| window == ANN.as_bytes())));
     // Who wants it erased is told who waits for it.
     assert_eq!(store.batch_erased("b1").await.expect("the store works").as_deref(), Some("r00002"));
-    end(&store, "e00002", minute(9)).await;
+    end(&store, "00e00002", minute(9)).await;
     store.prune_batches().await.expect("the store works");
     assert_eq!(about_ann(&store).await, [""; 0]);
 }
@@ -91,9 +91,9 @@ async fn a_batch_is_not_read_when_events_go_that_are_not_in_it() {
     batch(&store).await;
     store.accept(vec![event(3, None, start())]).await.expect("the store works");
     members_can_not_be_read(&store).await;
-    end(&store, "e00001", minute(9)).await;
-    end(&store, "e00002", minute(9)).await;
-    end(&store, "e00003", minute(1)).await;
+    end(&store, "00e00001", minute(9)).await;
+    end(&store, "00e00002", minute(9)).await;
+    end(&store, "00e00003", minute(1)).await;
     assert_eq!(prune(&store, minute(5)).await, 1);
 }
 
@@ -102,7 +102,7 @@ async fn a_batch_that_somebody_waits_for_is_not_read() {
     let House { store, _folder } = house().await;
     batch(&store).await;
     members_can_not_be_read(&store).await;
-    end(&store, "e00001", minute(1)).await;
+    end(&store, "00e00001", minute(1)).await;
     assert_eq!(prune(&store, minute(5)).await, 1);
     store.prune_batches().await.expect("the store works");
 }

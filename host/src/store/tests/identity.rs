@@ -14,7 +14,7 @@ fn plain(number: u32, digest: u8) -> NewEvent {
 
 /// The same once more, under another eid.
 fn again(number: u32, digest: u8) -> NewEvent {
-    NewEvent { eid: format!("again{number}").into(), ..plain(number, digest) }
+    NewEvent { eid: format!("00again{number}").into(), ..plain(number, digest) }
 }
 
 async fn sent(store: &Store, events: Vec<NewEvent>) -> Vec<(String, bool, bool)> {
@@ -51,17 +51,17 @@ async fn an_event_that_is_gone_is_known_until_its_time_is_over() {
     assert_eq!(sent(&store, vec![plain(1, 0), plain(2, 0)]).await.len(), 2);
     let later = start() + SignedDuration::from_hours(1);
     assert_eq!(prune(&store, later).await, 2);
-    assert!(store.event("e00001").await.expect("the store works").is_none());
-    let known = [("e00001".to_owned(), true, false), ("e00002".to_owned(), true, true), ("e00003".to_owned(), false, false)];
+    assert!(store.event("00e00001").await.expect("the store works").is_none());
+    let known = [("00e00001".to_owned(), true, false), ("00e00002".to_owned(), true, true), ("00e00003".to_owned(), false, false)];
     assert_eq!(sent(&store, vec![again(1, 0), again(2, 1), plain(3, 0)]).await, known, "in one statement with an event that is new");
     let found = store.scan_identities(&["/s".to_owned()], None).await.expect("the store works");
     let found: Vec<_> = found.iter().map(|identity| (identity.id.as_str(), identity.eid.as_str())).collect();
-    assert_eq!(found, [("1", "e00001"), ("2", "e00002"), ("3", "e00003")], "of those that are there and of those that are gone");
+    assert_eq!(found, [("1", "00e00001"), ("2", "00e00002"), ("3", "00e00003")], "of those that are there and of those that are gone");
     assert!(!store.prune_identities(later).await.expect("the store works"));
     assert!(sent(&store, vec![again(1, 0)]).await[0].1, "its time is not over");
     let over = start() + SignedDuration::from_hours(1001);
     assert!(!store.prune_identities(over).await.expect("the store works"), "there are no more");
-    assert_eq!(sent(&store, vec![again(1, 0)]).await, [("again1".to_owned(), false, false)], "it is forgotten");
+    assert_eq!(sent(&store, vec![again(1, 0)]).await, [("00again1".to_owned(), false, false)], "it is forgotten");
     assert!(sent(&store, vec![again(3, 0)]).await[0].1, "an event that is there is known however old it is");
     assert_eq!(store.verify().await.expect("the store works"), []);
     store.close().await;
@@ -75,15 +75,15 @@ async fn events_of_a_store_of_before_are_known_by_what_was_written_beside_them()
     change(
         &store,
         &[
-            "insert into seen (source, id, eid, digest, until) select source, id, eid, digest, seen_until from event where eid = 'e00001'",
-            "update event set digest = null, seen_until = null where eid = 'e00001'",
+            "insert into seen (source, id, eid, digest, until) select source, id, eid, digest, seen_until from event where eid = '00e00001'",
+            "update event set digest = null, seen_until = null where eid = '00e00001'",
         ],
     )
     .await;
-    let known = [("e00001".to_owned(), true, true), ("e00002".to_owned(), true, false), ("e00003".to_owned(), false, false)];
+    let known = [("00e00001".to_owned(), true, true), ("00e00002".to_owned(), true, false), ("00e00003".to_owned(), false, false)];
     assert_eq!(sent(&store, vec![again(1, 1), again(2, 0), plain(3, 0)]).await, known);
     for number in 1..=3 {
-        let (id, eid) = (number.to_string(), format!("e0000{number}"));
+        let (id, eid) = (number.to_string(), format!("00e0000{number}"));
         assert_eq!(of_id(&store, &id, Some("/s")).await, [eid.as_str()]);
         assert_eq!(of_id(&store, &id, None).await, [eid.as_str()]);
     }
