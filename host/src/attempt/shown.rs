@@ -1,5 +1,7 @@
 //! An effect as people see it in the timeline of an attempt.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -111,6 +113,21 @@ impl ShownEffect {
         self
     }
 
+    /// The host of its URL; empty where it has none.
+    pub fn host(&self) -> Cow<'_, str> {
+        if self.status.is_none() {
+            // It may have been refused, and be anything.
+            let url = url::Url::parse(&self.url).ok();
+            return url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default().into();
+        }
+        // It was sent, and stands as the URL standard writes it.
+        let (_, rest) = self.url.split_once("://").unwrap_or_default();
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        let end = if host.starts_with('[') { host.find(']').map(|at| at + 1) } else { host.find(':') };
+        host[..end.unwrap_or(host.len())].into()
+    }
+
     /// Key-value writes that did not take effect after all.
     pub fn drop_key_values(effects: &mut [ShownEffect], why: &str) {
         for effect in effects.iter_mut().filter(|effect| effect.kind == KEY_VALUE) {
@@ -139,5 +156,30 @@ impl ShownEffect {
             body_digest: None,
             batch: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_of_what_was_sent_is_that_of_its_url() {
+        for url in [
+            "https://a.example/b?c=d@e",
+            "http://127.0.0.1:80/",
+            "http://[::1]:8080/x",
+            "https://u:p@a.example:1/@b:2",
+            "https://a.example",
+        ] {
+            let url = url::Url::parse(url).expect("it is a URL");
+            let mut shown = ShownEffect::new(1, &Request::default(), url.as_str(), EffectState::Done);
+            let wanted = url.host_str().expect("it has a host");
+            assert_eq!(shown.host(), wanted, "{url}, refused");
+            shown.status = Some(200);
+            assert_eq!(shown.host(), wanted, "{url}");
+        }
+        let shown = ShownEffect::new(1, &Request::default(), "no URL", EffectState::Failed);
+        assert_eq!(shown.host(), "");
     }
 }

@@ -48,9 +48,10 @@ pub struct SentRequest {
 
 impl AttemptTrace {
     /// `None`: nobody would hear of it.
-    pub fn new(context: TraceContext, tracing: Tracing) -> Option<AttemptTrace> {
+    pub fn new(context: &TraceContext, tracing: Tracing) -> Option<AttemptTrace> {
         let propagates = tracing.propagate && context.is_known;
-        (propagates || context.is_recorded()).then(|| AttemptTrace { context, propagates, began: Instant::now(), sent: Vec::new() })
+        let trace = || AttemptTrace { context: context.clone(), propagates, began: Instant::now(), sent: Vec::new() };
+        (propagates || context.is_recorded()).then(trace)
     }
 
     pub(super) fn into_sent(self) -> Vec<SentRequest> {

@@ -33,7 +33,7 @@ pub struct Act<'a> {
     pub event: &'a Value,
     /// What the step is given.
     pub input: Value,
-    trace: TraceContext,
+    trace: &'a TraceContext,
     attempt: Attempt,
     ends: Instant,
     emitted: Vec<NewEvent>,
@@ -58,7 +58,7 @@ pub struct Ground<'a> {
     /// See [`Act::input`].
     pub input: Value,
     /// Where in a trace the attempt stands.
-    pub trace: TraceContext,
+    pub trace: &'a TraceContext,
 }
 
 /// Why an action has no output.

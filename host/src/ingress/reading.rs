@@ -98,7 +98,7 @@ pub async fn read(runtime: &Arc<Runtime>, asked: Asked<'_>, call: impl FnOnce(St
         limits: AttemptLimits::new(&limits, started),
         input: String::new(),
         started_at: began,
-        trace: AttemptTrace::new(trace.clone(), tracing),
+        trace: AttemptTrace::new(&trace, tracing),
         store: runtime.store.clone(),
         outbound: Some(grants.outbound.clone()),
         snapshot: JournalSnapshot::default(),
@@ -131,7 +131,7 @@ pub async fn read(runtime: &Arc<Runtime>, asked: Asked<'_>, call: impl FnOnce(St
     }
     worker::record_requests(runtime, &trace, began, std::mem::take(&mut record.sent));
     for effect in record.effects.iter().filter(|effect| effect.kind == "http") {
-        let host = url::Url::parse(&effect.url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+        let host = effect.host();
         runtime.metrics.request_sent(name, &host, effect.status);
         runtime.series.request_sent(runtime.clock.now(), name, &host, effect.status);
     }

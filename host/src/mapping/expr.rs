@@ -29,6 +29,8 @@ pub struct Expr {
     source: String,
     /// Terms of a plain expression ([`plain`]).
     terms: Option<usize>,
+    /// Of a path of names ([`plain::names`]).
+    names: Option<Vec<String>>,
     filter: Filter<Sandbox>,
 }
 
@@ -82,11 +84,23 @@ impl Expr {
         // The loader refuses modules of code by itself, and those of data are refused here.
         import(&modules, |_| Err(String::new())).map_err(|errors| diagnosis::load(source, errors))?;
         let filter = Compiler::default().with_funs(functions()).compile(modules).map_err(|errors| diagnosis::compile(source, errors))?;
-        Ok(Self { source: source.to_owned(), terms: plain::terms(source), filter })
+        Ok(Self { source: source.to_owned(), terms: plain::terms(source), names: plain::names(source), filter })
     }
 
     /// Its one value, on this thread, within a meter.
     pub(super) fn run(&self, input: Val, limits: &Limits) -> Result<Val, EvalError> {
+        let value = match self.names.as_ref().and_then(|names| at(&input, names)) {
+            Some(value) => value,
+            None => self.interpreted(input)?,
+        };
+        // A character takes six bytes at most, and the weight counts more than the punctuation for each value.
+        if value.weight().saturating_mul(6) > limits.output {
+            write_json(&value, &mut Room(limits.output)).map_err(|_| EvalError::TooLong { limit: limits.output })?;
+        }
+        Ok(value)
+    }
+
+    fn interpreted(&self, input: Val) -> Result<Val, EvalError> {
         let context = Ctx::<Sandbox>::new(Metered(&self.filter.lut), Vars::new([]));
         let mut outputs = self.filter.id.run((context, input));
         let value = match outputs.next() {
@@ -100,7 +114,22 @@ impl Expr {
         if outputs.next().is_some() {
             return Err(EvalError::ManyOutputs);
         }
-        write_json(&value, &mut Room(limits.output)).map_err(|_| EvalError::TooLong { limit: limits.output })?;
         Ok(value)
     }
+}
+
+/// The value at a path of names; `None`: something on the way has no members, and the interpreter has more to say about that.
+fn at(input: &Val, names: &[String]) -> Option<Val> {
+    let mut value = input;
+    for name in names {
+        match value {
+            Val::Obj(obj) => match obj.members().get(name) {
+                Some(member) => value = member,
+                None => return Some(Val::Null),
+            },
+            Val::Null => return Some(Val::Null),
+            Val::Bool(_) | Val::Num(_) | Val::Str(_) | Val::Arr(_) => return None,
+        }
+    }
+    Some(value.clone())
 }

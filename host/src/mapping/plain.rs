@@ -25,6 +25,19 @@ pub(super) fn terms(source: &str) -> Option<usize> {
     is_plain(&term, true, &mut left).then_some(MOST_TERMS - left)
 }
 
+/// The names of an expression that is a path of names, such as `.event.data.id`: it needs no interpreter. For a source that compiles, on a large stack.
+pub(super) fn names(source: &str) -> Option<Vec<String>> {
+    let Term::Path(from, path) = parse(source, |parser| parser.term())? else { return None };
+    let name = |part: &(Part<Term<&str>>, _)| match &part.0 {
+        Part::Index(Term::Str(None, text)) => match &text[..] {
+            [StrPart::Str(name)] => Some((*name).to_owned()),
+            _ => None,
+        },
+        Part::Index(_) | Part::Range(..) => None,
+    };
+    matches!(*from, Term::Id).then(|| path.0.iter().map(name).collect())?
+}
+
 /// `makes`: texts and objects may be made.
 fn is_plain(term: &Term<&str>, makes: bool, left: &mut usize) -> bool {
     let Some(rest) = left.checked_sub(1) else { return false };
@@ -66,6 +79,20 @@ fn is_plain(term: &Term<&str>, makes: bool, left: &mut usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_of_names_is_known_as_one() {
+        let is = |source: &str, wanted: &[&str]| {
+            let names = names(source);
+            assert_eq!(names, Some(wanted.iter().map(|name| (*name).to_owned()).collect()), "{source}");
+        };
+        is(".a", &["a"]);
+        is(".event.data[\"job id\"]", &["event", "data", "job id"]);
+        is(".\"a\".b?", &["a", "b"]);
+        for other in [".", ".a[0]", ".a | .b", ".a[.b]", ".a[1:]", ".a // 1", "$x.a", "\"a\"", ".\"a\\(.b)\"", ".\"a\\n\"", ".."] {
+            assert_eq!(names(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn only_what_ends_after_a_few_steps_is_plain() {

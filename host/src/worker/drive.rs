@@ -10,7 +10,9 @@ use opentelemetry::context::FutureExt as _;
 use serde_json::{Value, json};
 
 use super::outputs;
+use super::scope::Seen;
 use super::step::{StepCall, StepEnd};
+use super::traced::Places;
 use crate::config::Route;
 use crate::crash::Point;
 use crate::event::Event;
@@ -28,7 +30,7 @@ pub(super) async fn drive(runtime: &Arc<Runtime>, run: ClaimedRun) -> bool {
     match Driver::begin(runtime, run).await {
         Ok(Some(mut driver)) => {
             // Lines that are logged on the way say of which trace.
-            let context = telemetry::within(&driver.runtime.trace_of_run(&driver.run).0);
+            let context = telemetry::within(&driver.place);
             driver.go().with_context(context).await;
             driver.went_on
         }
@@ -50,6 +52,10 @@ pub(super) struct Driver {
     pub(super) route: Arc<Route>,
     pub(super) state: RunState,
     pub(super) event: Arc<Value>,
+    /// What expressions of all its steps see.
+    pub(super) seen: Seen,
+    /// Where in a trace it stands.
+    pub(super) place: TraceContext,
     /// By the name of the step or undo.
     pub(super) inputs: BTreeMap<String, String>,
     pub(super) outputs: BTreeMap<String, Arc<Value>>,
@@ -158,13 +164,15 @@ impl Driver {
         let step = self.step_of(task).await?;
         let number = self.state.start(&self.route, task, now).expect("what is ready can start");
         let inputs = self.step_inputs(&step.name);
+        let round = self.state.task(task).map_or(0, |state| state.round);
         Ok(StepCall {
             runtime: self.runtime.clone(),
             revision: self.revision.clone(),
             run: self.run.clone(),
             deadline: self.state.deadline,
             fresh: self.run.is_fresh() && number == 1,
-            round: self.state.task(task).map_or(0, |state| state.round),
+            places: Places::of(self.place.clone(), &step.name, round, number),
+            round,
             step,
             number,
             inputs,

@@ -12,7 +12,9 @@ use serde_json::{Map, Value, json};
 
 use super::difference::{counterpart, difference, shown_body};
 use super::own::OwnCall;
+use super::scope::Seen;
 use super::step::{SLOT_WAIT, StepCall, StepInputs};
+use super::traced::Places;
 use super::{drive, outputs, own, together};
 use crate::attempt::{
     Abilities, Attempt, AttemptLimits, AttemptRecord, BatchWrite, Break, Conduct, DryStop, NewAttempt, Reads, Sample, WouldSend,
@@ -187,16 +189,24 @@ impl DryRun {
         event: &Arc<Value>,
         outputs: &BTreeMap<String, Arc<Value>>,
     ) -> StepCall {
+        let (name, round) = (&self.route.steps[index].name, self.state.steps[index].round);
         StepCall {
+            places: Places::of(runtime.trace_of_run(&self.run).0, name, round, number),
             runtime: runtime.clone(),
             revision: self.revision.clone(),
             run: Arc::new(self.run.clone()),
             deadline: self.state.deadline,
             fresh: false,
             step: self.route.steps[index].clone(),
-            round: self.state.steps[index].round,
+            round,
             number,
-            inputs: StepInputs { event: event.clone(), steps: self.state.steps.clone(), outputs: outputs.clone(), stored: None },
+            inputs: StepInputs {
+                event: event.clone(),
+                seen: Seen::default(),
+                steps: self.state.steps.clone(),
+                outputs: outputs.clone(),
+                stored: None,
+            },
             behind: None,
         }
     }
@@ -301,7 +311,7 @@ impl StepCall {
             cancel: self.runtime.abandon.clone(),
         });
         let step_key = attempt.step_key();
-        let context = self.context(attempt.surroundings().clock.after(limits.time), &step_key, plugin, &self.trace_of_call());
+        let context = self.context(attempt.surroundings().clock.after(limits.time), &step_key, plugin, &self.places.call);
         let call = Call::Invoke { action: self.step.action.clone(), input, context };
         // An instance that has seen old answers must not be reused for real calls, nor one that has seen real ones for this.
         let mut end = self.runtime.engine.call(&plugin.code, &limits, Instances::PerCall, attempt, call).await;
@@ -317,8 +327,16 @@ impl StepCall {
                 Ok((data, events)) => match self.output(&data, limits.output_size) {
                     Err(reason) => Tried::failed(StepFailure::new(FailureKind::InvalidOutput, reason)),
                     Ok(output) => {
-                        match drive::emitted(&self.runtime, &self.run, &self.step.name, &self.trace(), &present.config, &step_key, &events)
-                            .await
+                        match drive::emitted(
+                            &self.runtime,
+                            &self.run,
+                            &self.step.name,
+                            &self.places.attempt,
+                            &present.config,
+                            &step_key,
+                            &events,
+                        )
+                        .await
                         {
                             Err(reason) => Tried::failed(StepFailure::new(FailureKind::InvalidOutput, reason)),
                             Ok(events) => self.succeeded(&mut end.record, output, &events),
@@ -355,7 +373,8 @@ impl StepCall {
             Ok(output) => output,
             Err(reason) => return Tried::failed(StepFailure::new(FailureKind::InvalidOutput, reason)),
         };
-        let emitted = drive::emitted(&self.runtime, &self.run, &self.step.name, &self.trace(), &present.config, &row.key, &events).await;
+        let emitted =
+            drive::emitted(&self.runtime, &self.run, &self.step.name, &self.places.attempt, &present.config, &row.key, &events).await;
         let tried = match emitted {
             Err(reason) => Tried::failed(StepFailure::new(FailureKind::InvalidOutput, reason)),
             Ok(events) => self.succeeded(&mut record, output, &events),

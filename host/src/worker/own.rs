@@ -47,7 +47,7 @@ impl StepCall {
         };
         let conduct = Conduct::Real { journal: self.step.journal.kept, record_reads: false };
         let OwnCall { result, mut record, emitted } = self.call_own(input, snapshot, conduct, started_at).await;
-        traced::record_requests(&self.runtime, &self.trace(), started_at, std::mem::take(&mut record.sent));
+        traced::record_requests(&self.runtime, &self.places.attempt, started_at, std::mem::take(&mut record.sent));
         let (output, emitted, failure) = match result {
             Ok(output) => (Some((output.to_string(), Arc::new(output))), emitted, None),
             Err(stop) => (None, Vec::new(), Some(failure(stop))),
@@ -73,7 +73,7 @@ impl StepCall {
         let ends = Instant::now() + time;
         let value = serde_json::from_str(&input).unwrap_or(Value::Null);
         // A rehearsal has no number of a lease.
-        let trace = if matches!(conduct, Conduct::Real { .. }) { self.attempt_trace(self.trace()) } else { None };
+        let trace = if matches!(conduct, Conduct::Real { .. }) { self.attempt_trace(&self.places.attempt) } else { None };
         let attempt = Attempt::new(NewAttempt {
             id: AttemptId {
                 run: self.run.id.clone(),
@@ -108,7 +108,7 @@ impl StepCall {
             number: self.number,
             event: &self.inputs.event,
             input: value,
-            trace: self.trace(),
+            trace: &self.places.attempt,
         };
         let mut act = Act::new(ground, attempt, ends);
         let result = match tokio::time::timeout(time, builtin::run(&mut act)).await {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::drive::{Driver, Leaves};
+use super::scope::Seen;
 use crate::config::Route;
 use crate::crash::Point;
 use crate::run::{Course, Death, FailureKind, RunState, StepFailure, StepStatus, Task};
@@ -53,7 +54,9 @@ impl Driver {
             runtime: runtime.clone(),
             route,
             state,
+            place: runtime.trace_of_run(&run).0,
             event: Arc::new(event),
+            seen: Seen::default(),
             inputs: BTreeMap::new(),
             outputs: BTreeMap::new(),
             revision,

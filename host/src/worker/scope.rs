@@ -1,6 +1,6 @@
 //! What expressions of a step see.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -14,11 +14,27 @@ const AGAIN: u32 = 5;
 /// Pause before that.
 const AGAIN_AFTER: Duration = Duration::from_millis(300);
 
+/// What expressions of all steps of a run see: made when the first one is evaluated.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seen(Arc<Mutex<Option<Scope>>>);
+
+impl Seen {
+    /// `.event`, `.run.id`.
+    fn of(&self, run: &str, event: &Value) -> Result<Scope, TooDeep> {
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(scope) = &*made {
+            return Ok(scope.clone());
+        }
+        let mut scope = Scope::new();
+        scope.set(&["event"], event)?;
+        scope.set(&["run", "id"], &json!(run))?;
+        Ok(made.insert(scope).clone())
+    }
+}
+
 /// `.event`, `.run.id`, `.steps`.
 pub(super) fn of(run: &str, inputs: &StepInputs) -> Result<Scope, TooDeep> {
-    let mut scope = Scope::new();
-    scope.set(&["event"], &inputs.event)?;
-    scope.set(&["run", "id"], &json!(run))?;
+    let mut scope = inputs.seen.of(run, &inputs.event)?;
     scope.set(&["steps"], &json!({}))?;
     for state in &inputs.steps {
         scope.set(&["steps", state.name.as_str()], &step(state))?;

@@ -10,9 +10,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::SemaphorePermit;
 
+use super::scope::{self, Seen};
 use super::together::{Turn, Way};
-use super::traced::{self, EndedCall};
-use super::{credential, drive, mask, outputs, scope};
+use super::traced::{self, EndedCall, Places};
+use super::{credential, drive, mask, outputs};
 use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord, Conduct, NewAttempt, ShownEffect};
 use crate::builtin;
 use crate::config::{self, OnDoubt, Step};
@@ -44,6 +45,8 @@ pub(super) struct StepCall {
     pub(super) inputs: StepInputs,
     /// The end of the step before, where it is on its way to the store.
     pub(super) behind: Option<Receipt>,
+    /// Where in a trace it stands.
+    pub(super) places: Places,
 }
 
 /// An attempt that reached its action: what came of it.
@@ -59,6 +62,7 @@ pub(super) struct Ended<'a> {
 /// What expressions of the step see, and its input where it was made before.
 pub(super) struct StepInputs {
     pub(super) event: Arc<Value>,
+    pub(super) seen: Seen,
     pub(super) steps: Vec<StepState>,
     pub(super) outputs: BTreeMap<String, Arc<Value>>,
     pub(super) stored: Option<String>,
@@ -117,7 +121,7 @@ impl StepCall {
         let started = Instant::now();
         let started_at = self.runtime.clock.now();
         let credential_changes = *self.runtime.broker.changes().borrow();
-        let context = telemetry::within(&self.trace());
+        let context = telemetry::within(&self.places.attempt);
         let coming = self.may_go_together().then(|| self.runtime.gathering.coming(&self.step.plugin, &self.step.action));
         let mut end = self.tried(started_at, coming).with_context(context).await;
         end.credential_changes = credential_changes;
@@ -341,7 +345,7 @@ impl StepCall {
     ) -> StepEnd {
         let started = Instant::now();
         let limits = self.limits(&present.config, started_at);
-        let trace = self.trace_of_call();
+        let trace = &self.places.call;
         let attempt = Attempt::new(NewAttempt {
             id: self.attempt_id(plugin),
             abilities: Abilities::Act,
@@ -356,10 +360,10 @@ impl StepCall {
             random_secret: self.runtime.random_secret,
             behind: self.behind.clone(),
             cancel: self.runtime.abandon.clone(),
-            trace: self.attempt_trace(trace.clone()),
+            trace: self.attempt_trace(trace),
         });
         let step_key = attempt.step_key();
-        let context = self.context(attempt.surroundings().clock.after(limits.time), &step_key, plugin, &trace);
+        let context = self.context(attempt.surroundings().clock.after(limits.time), &step_key, plugin, trace);
         let call = Call::Invoke { action: self.step.action.clone(), input, context };
         let (began, at) = (Instant::now(), self.runtime.clock.now());
         let mut end = self.runtime.engine.call(&plugin.code, &limits, present.config.instances, attempt, call).await;
@@ -378,7 +382,7 @@ impl StepCall {
         present.used.note(end, took);
         self.runtime.metrics.call_used(&self.step.plugin, end.cpu.as_secs_f64());
         let ended = EndedCall {
-            context: self.trace_of_call(),
+            context: &self.places.call,
             began,
             took,
             version: &plugin.descriptor.version,
@@ -389,7 +393,7 @@ impl StepCall {
         };
         self.record_call(&ended, std::mem::take(&mut end.record.sent));
         for effect in end.record.effects.iter().filter(|effect| effect.kind == "http" && !effect.replayed) {
-            let host = url::Url::parse(&effect.url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+            let host = effect.host();
             self.runtime.metrics.request_sent(&self.step.plugin, &host, effect.status);
             self.runtime.series.request_sent(self.runtime.clock.now(), &self.step.plugin, &host, effect.status);
         }
@@ -442,8 +446,8 @@ impl StepCall {
         let failure = match outputs::answer(outcome, limits, self.time_limit(&present.config, limits)) {
             Ok((data, events)) => match self.output(&data, limits.output_size) {
                 Ok(value) => {
-                    match drive::emitted(&self.runtime, &self.run, &self.step.name, &self.trace(), &present.config, step_key, &events).await
-                    {
+                    let place = &self.places.attempt;
+                    match drive::emitted(&self.runtime, &self.run, &self.step.name, place, &present.config, step_key, &events).await {
                         Ok(events) => {
                             emitted = events;
                             output = Some((data, Arc::new(value)));

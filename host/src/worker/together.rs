@@ -181,7 +181,7 @@ impl StepCall {
         let key = self.step_key(undos);
         let effect = BatchWrite::intent(&id, undos, &way.snapshot.effects, "", &key);
         let opening = self.opening(way, input);
-        let context = self.context(crate::clock::later(opening.clock_start, time), &key, way.plugin, &self.trace_of_call());
+        let context = self.context(crate::clock::later(opening.clock_start, time), &key, way.plugin, &self.places.call);
         Part { intent: Intent { fence: self.run.fence, effect, opening: Some(opening) }, context, answer: None }
     }
 
@@ -301,7 +301,6 @@ impl StepCall {
     /// The call, and its results made durable.
     async fn perform(&self, way: &Way<'_, '_>, open: &OpenBatch, snapshot: JournalSnapshot, limits: &config::Limits) -> Done {
         let started = Instant::now();
-        let trace = self.trace_of_call();
         // Marks that an action leaves for the plugin's streams are as many as there are runs.
         let runs = u32::try_from(open.members.len()).unwrap_or(u32::MAX);
         let keys = config::Limits { key_value_calls: limits.key_value_calls.saturating_mul(runs), ..*limits };
@@ -320,7 +319,7 @@ impl StepCall {
             random_secret: self.runtime.random_secret,
             behind: None,
             cancel: self.runtime.abandon.clone(),
-            trace: self.attempt_trace(trace),
+            trace: self.attempt_trace(&self.places.call),
         });
         let invocations = open.members.iter().map(|member| (member.input.clone(), again(&member.context, open.repeats))).collect();
         let call = Call::InvokeBatch { action: open.action.clone(), invocations };

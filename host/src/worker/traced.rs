@@ -14,32 +14,38 @@ use crate::runtime::{EndedRun, Runtime};
 use crate::store::ClaimedRun;
 use crate::telemetry::{self, Kind, Span, TraceContext};
 
+/// Where in a trace an attempt stands: the same whenever it is made again after a crash. Each place is a digest, so they are made once.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// Of the run.
+    pub(super) run: TraceContext,
+    /// Of the attempt, below it.
+    pub(super) attempt: TraceContext,
+    /// Of the call, below that.
+    pub(super) call: TraceContext,
+}
+
+impl Places {
+    pub(super) fn of(run: TraceContext, step: &str, round: u32, number: u32) -> Places {
+        let attempt = run.child(&["attempt", step, &round.to_string(), &number.to_string()]);
+        Places { call: attempt.child(&["call"]), attempt, run }
+    }
+}
+
 impl StepCall {
-    /// The place of this attempt: the same whenever it is made again after a crash.
-    pub(super) fn trace(&self) -> TraceContext {
-        let (run, _) = self.runtime.trace_of_run(&self.run);
-        run.child(&["attempt", &self.step.name, &self.round.to_string(), &self.number.to_string()])
-    }
-
-    /// The place of the call within it.
-    pub(super) fn trace_of_call(&self) -> TraceContext {
-        self.trace().child(&["call"])
-    }
-
     /// What the attempt itself needs of it.
-    pub(super) fn attempt_trace(&self, call: TraceContext) -> Option<AttemptTrace> {
+    pub(super) fn attempt_trace(&self, call: &TraceContext) -> Option<AttemptTrace> {
         AttemptTrace::new(call, self.runtime.export.tracing())
     }
 
     /// The attempt has ended.
     pub(super) fn record_attempt(&self, end: &StepEnd, began: Timestamp, took: Duration) {
-        let context = self.trace();
+        let context = &self.places.attempt;
         // One that found no room is no attempt: it is made again, with the same number.
         let found_no_room = end.attempt.is_none() && matches!(&end.outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Busy);
         if !context.is_recorded() || found_no_room {
             return;
         }
-        let (run, _) = self.runtime.trace_of_run(&self.run);
         let outcome = match (&end.attempt, &end.outcome) {
             (Some(attempt), _) => attempt.outcome.clone(),
             (None, Outcome::Skipped) => "skipped".to_owned(),
@@ -47,7 +53,7 @@ impl StepCall {
             (None, Outcome::Failed(failure) | Outcome::InDoubt(failure, _)) => failure.kind.as_str().to_owned(),
             (None, Outcome::Succeeded | Outcome::Exhausted) => "succeeded".to_owned(),
         };
-        let mut span = Span::new(context, Some(run), format!("step {}", self.step.name), began, took)
+        let mut span = Span::new(context.clone(), Some(self.places.run.clone()), format!("step {}", self.step.name), began, took)
             .text("sangam.eid", &self.run.eid)
             .text("sangam.run", &self.run.id)
             .text("sangam.route", &self.run.route)
@@ -68,7 +74,7 @@ impl StepCall {
         if call.context.is_recorded() {
             let span = Span::new(
                 call.context.clone(),
-                Some(self.trace()),
+                Some(self.places.attempt.clone()),
                 format!("call {}.{}", self.step.plugin, self.step.action),
                 call.began,
                 call.took,
@@ -84,7 +90,7 @@ impl StepCall {
                 None => span,
             });
         }
-        record_requests(&self.runtime, &call.context, call.began, sent);
+        record_requests(&self.runtime, call.context, call.began, sent);
     }
 }
 
@@ -114,7 +120,7 @@ pub(super) fn log_lines(run: &ClaimedRun, step: &Step, attempt: u32, lines: &[Lo
 
 /// A call that has ended.
 pub(super) struct EndedCall<'a> {
-    pub(super) context: TraceContext,
+    pub(super) context: &'a TraceContext,
     pub(super) began: Timestamp,
     pub(super) took: Duration,
     pub(super) version: &'a str,

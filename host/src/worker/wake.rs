@@ -203,6 +203,7 @@ impl Driver {
     pub(super) fn step_inputs(&self, step: &str) -> StepInputs {
         StepInputs {
             event: self.event.clone(),
+            seen: self.seen.clone(),
             steps: self.state.steps.clone(),
             outputs: self.outputs.clone(),
             stored: self.inputs.get(step).cloned(),
