@@ -5,6 +5,7 @@
 //! itself, between two transactions: only a log of which nothing is left begins anew, and it is little.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnectOptions;
@@ -31,12 +32,18 @@ const FAILED: Duration = Duration::from_secs(5);
 pub(super) struct Progress {
     wrote: Arc<Notify>,
     over: CancellationToken,
+    held: Arc<AtomicBool>,
 }
 
 impl Progress {
     /// A transaction was committed.
     pub(super) fn wrote(&self) {
         self.wrote.notify_one();
+    }
+
+    /// What holds it up while it is set: a log that has a gap on the disk must not be copied.
+    pub(super) fn held(&self) -> &Arc<AtomicBool> {
+        &self.held
     }
 
     /// There will be no more once this is dropped.
@@ -52,6 +59,9 @@ pub(super) async fn work(options: SqliteConnectOptions, progress: Progress, fini
         loop {
             progress.wrote.notified().await;
             tokio::time::sleep(PAUSE).await;
+            if progress.held.load(Ordering::Acquire) {
+                continue;
+            }
             match shorten(&mut connection, &options).await {
                 Ok(true) => finish().await,
                 Ok(false) => {}
@@ -96,18 +106,13 @@ async fn left(connection: &mut Connection) -> Result<i64, sqlx::Error> {
     Ok(row.get::<i64>(1) - row.get::<i64>(2))
 }
 
+/// Pages in the log.
+pub(super) async fn pages(connection: &mut Connection) -> Result<u64, sqlx::Error> {
+    let row = sql("pragma wal_checkpoint(noop)").fetch_one(connection).await?;
+    Ok(u64::try_from(row.get::<i64>(1)).unwrap_or(0))
+}
+
 /// Copies what nobody reads from the log any more; waits for nobody.
 pub(super) async fn copy(connection: &mut Connection) -> Result<(), sqlx::Error> {
     sql("pragma wal_checkpoint(passive)").fetch_all(connection).await.map(drop)
-}
-
-/// Copies all of the log, and has it begin anew; waits for those who read from it.
-pub(super) async fn copy_all(connection: &mut Connection) -> Result<(), sqlx::Error> {
-    let row = sql("pragma wal_checkpoint(truncate)").fetch_one(connection).await?;
-    if row.get::<i64>(0) == 0 {
-        return Ok(());
-    }
-    Err(sqlx::Error::Io(std::io::Error::other(
-        "a flush has failed, and its log can't be copied into the database while others read from it",
-    )))
 }

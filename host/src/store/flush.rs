@@ -41,9 +41,12 @@ pub(super) struct Committed {
     pub(super) began: Instant,
 }
 
+/// What makes a log durable.
+type SyncData = dyn Fn(&File) -> io::Result<()> + Send + Sync;
+
 /// Makes a log durable: [`File::sync_data`], or what a test puts in its place.
 #[derive(Clone)]
-pub(super) struct Flush(Arc<dyn Fn(&File) -> io::Result<()> + Send + Sync>);
+pub(super) struct Flush(Arc<SyncData>);
 
 impl Flush {
     /// So.
@@ -70,10 +73,9 @@ pub(super) struct Flusher {
 }
 
 impl Flusher {
-    /// Starts it. `feed` gets what became durable.
-    pub(super) fn start(flush: Flush, feed: Arc<Feed>, figures: WriterFigures) -> io::Result<Flusher> {
+    /// Starts it. `failed` is set while a flush has failed; `feed` gets what became durable.
+    pub(super) fn start(flush: Flush, failed: Arc<AtomicBool>, feed: Arc<Feed>, figures: WriterFigures) -> io::Result<Flusher> {
         let (hand, handed) = mpsc::channel();
-        let failed = Arc::new(AtomicBool::new(false));
         let work = Work { flush, failed: failed.clone(), feed, figures };
         let thread = thread::Builder::new().name("flush".to_owned()).spawn(move || work.until_closed(&handed))?;
         Ok(Flusher { hand, places: Arc::new(Semaphore::new(AT_ONCE)), failed, thread })
@@ -92,12 +94,12 @@ impl Flusher {
     }
 
     /// A flush has failed. The system may say of the next one that all is well although it has given up what that one was about: nothing counts
-    /// as durable before the whole log was copied into the database.
+    /// as durable before all of the log was written again.
     pub(super) fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
     }
 
-    /// The whole log was copied, and begins anew.
+    /// All of the log was written again, and flushed.
     pub(super) fn healed(&self) {
         self.failed.store(false, Ordering::Release);
     }

@@ -11,6 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
 use super::sql::{Dialect, Pool, sql};
+use super::wal::log_of;
 use super::writer::{Target, Writer};
 use super::{BUSY_TIMEOUT, Store, StoreError, audit, is_server, migration, timestamp, without_password};
 use crate::crash::Crash;
@@ -57,7 +58,7 @@ impl Store {
         } else {
             let options = SqliteConnectOptions::from_str(url).map_err(open)?.read_only(true).busy_timeout(BUSY_TIMEOUT);
             // Without a log beside it nobody has it open, and all of it is in the file: then no log needs to be made to read it.
-            let has_log = beside(options.get_filename(), "-wal").exists();
+            let has_log = log_of(options.get_filename()).exists();
             let options = options.immutable(!has_log).pragma("temp_store", "memory");
             let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(0);
             let readers = readers.connect_with(options.clone()).await.map_err(open)?;
@@ -183,7 +184,7 @@ impl Store {
 }
 
 /// A file beside a database.
-pub(super) fn beside(database: &Path, ending: &str) -> PathBuf {
+fn beside(database: &Path, ending: &str) -> PathBuf {
     let mut path = database.as_os_str().to_owned();
     path.push(ending);
     PathBuf::from(path)

@@ -56,6 +56,7 @@ mod undo;
 mod verify;
 mod voice;
 mod wait;
+mod wal;
 mod writer;
 
 pub use accept::{Accepted, FirstLease, NewEvent, NewRun, Taker};

@@ -126,7 +126,11 @@ impl Store {
         if let Some(kind) = &scan.event_type {
             events.push(" and type = ").push_bind(kind);
         }
-        push_period(&mut events, scan.since, scan.until);
+        push_period(&mut events, scan.since, None);
+        if let Some(until) = scan.until {
+            // Not by eid: an older version may have given one that is ahead of its event by more.
+            events.push(" and received_at < ").push_bind(millis(until));
+        }
         match (&scan.event_type, after) {
             // The index of types has them in that order, which is the same.
             (Some(_), Some((time, eid))) => {

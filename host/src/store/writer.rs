@@ -27,9 +27,9 @@ use super::checkpoint;
 use super::flush::{Committed, Flush, Flusher};
 use super::job::{self, Closure, Job, Pending};
 use super::joint::{Group, Joint};
-use super::look::beside;
 use super::sql::{Connection, Dialect, sql};
 use super::terms::Terms;
+use super::wal::{self, log_of};
 use crate::crash::{Crash, Point};
 use crate::live::{Feed, News};
 use crate::telemetry::WriterFigures;
@@ -73,7 +73,9 @@ impl Writer {
         let figures = WriterFigures::default();
         let progress = checkpoint::Progress::default();
         let flusher = match &target {
-            Target::Flushed(_, flush) => Some(Flusher::start(flush.clone(), feed.clone(), figures.clone()).map_err(sqlx::Error::Io)?),
+            Target::Flushed(_, flush) => {
+                Some(Flusher::start(flush.clone(), progress.held().clone(), feed.clone(), figures.clone()).map_err(sqlx::Error::Io)?)
+            }
             Target::Sqlite(_) | Target::Postgres(_) => None,
         };
         let mut link = Link {
@@ -221,13 +223,18 @@ impl Link {
             if let Target::Flushed(options, _) = &self.target {
                 // The log is there from the first read on, and as long as the connection is.
                 sql("select count(*) from sqlite_schema").fetch_all(&mut connection).await?;
-                self.log = Some(Arc::new(File::open(beside(options.get_filename(), "-wal")).map_err(sqlx::Error::Io)?));
+                self.log = Some(Arc::new(File::open(log_of(options.get_filename())).map_err(sqlx::Error::Io)?));
             }
             self.connection = Some(connection);
         }
         let connection = self.connection.as_mut().expect("a connection was just made");
-        if let Some(flusher) = self.flusher.as_ref().filter(|flusher| flusher.has_failed()) {
-            checkpoint::copy_all(connection).await?;
+        if let (Target::Flushed(options, _), Some(flusher)) = (&self.target, self.flusher.as_ref().filter(|flusher| flusher.has_failed())) {
+            let (log, pages) = (log_of(options.get_filename()), checkpoint::pages(connection).await?);
+            // Nobody else adds to it meanwhile, or has it begin anew.
+            sql("begin immediate").execute(&mut *connection).await?;
+            let written = tokio::task::spawn_blocking(move || wal::write_again(&log, pages)).await;
+            sql("rollback").execute(&mut *connection).await?;
+            written.map_err(std::io::Error::other).flatten().map_err(sqlx::Error::Io)?;
             flusher.healed();
         }
         Ok(connection)

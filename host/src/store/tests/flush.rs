@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::str::FromStr as _;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -63,9 +64,9 @@ async fn who_waits_is_answered_after_the_flush_and_the_next_transaction_is_writt
     let mut waiting = Vec::new();
     for number in 1..=4 {
         waiting.push(tokio::spawn(put(&writer, number).await.durable()));
-        // Each a transaction of its own, as long as there is a place for one.
-        for _ in 0..250 {
-            if numbers(folder.path()).await.contains(&number) {
+        // The first two are transactions of their own; the others wait for a place, and nobody sees them.
+        for look in 0..5000 {
+            if numbers(folder.path()).await.contains(&number) || number > 2 && look == 20 {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -84,28 +85,51 @@ async fn who_waits_is_answered_after_the_flush_and_the_next_transaction_is_writt
 }
 
 #[tokio::test]
-async fn after_a_flush_that_failed_nothing_counts_as_durable_before_the_whole_log_was_copied() {
-    let was_there = AtomicBool::new(false);
-    let flush = Flush::by(move |log: &File| match was_there.swap(true, Ordering::Relaxed) {
-        true => log.sync_data(),
-        false => Err(io::Error::other("the disk is gone")),
+async fn after_a_flush_that_failed_nothing_counts_as_durable_before_all_of_the_log_was_written_again() {
+    let fails = Arc::new(AtomicBool::new(true));
+    let is_gone = fails.clone();
+    let flush = Flush::by(move |log: &File| match is_gone.load(Ordering::Relaxed) {
+        true => Err(io::Error::other("the disk is gone")),
+        false => log.sync_data(),
     });
     let folder = tempfile::tempdir().expect("a folder");
     let log = folder.path().join("s.db-wal");
     let writer = writer(folder.path(), flush).await;
     let refused = put(&writer, 1).await.durable().await.expect_err("its flush fails");
     assert!(matches!(&refused, StoreError::Unavailable(why) if why.contains("the disk is gone")), "{refused}");
-    // Somebody reads from the log, so that it can't begin anew.
-    let mut reader = Connection::to_file(&options(folder.path())).await.expect("it is there");
-    sql("begin").execute(&mut reader).await.expect("it begins");
-    let seen: i64 = sql("select count(*) from number").scalar(&mut reader).await.expect("it is read");
-    assert_eq!(seen, 1, "it is there, for all that is known");
-    put(&writer, 2).await.durable().await.expect_err("the system may say that all is well, and the log has a gap");
-    reader.close().await;
-    put(&writer, 3).await.durable().await.expect("the log was copied, and began anew");
-    assert_eq!(numbers(folder.path()).await, [1, 3]);
-    let of_one = std::fs::metadata(&log).expect("it has a log").len();
-    assert!(of_one < 5 * 4152, "it has what was written since, and nothing of before: {of_one} bytes");
+    assert_eq!(numbers(folder.path()).await, [1], "it is there, for all that is known");
+    fails.store(false, Ordering::Relaxed);
+    put(&writer, 2).await.durable().await.expect("the log was written again");
+    fails.store(true, Ordering::Relaxed);
+    put(&writer, 3).await.durable().await.expect_err("its flush fails");
+    fails.store(false, Ordering::Relaxed);
+    // What the system has given up: the last byte of the log, which is in the frame of the last page.
+    let frames = std::fs::metadata(&log).expect("it has a log").len();
+    let file = File::options().read(true).write(true).open(&log).expect("it is there");
+    let mut last = [0];
+    file.read_exact_at(&mut last, frames - 1).expect("it is read");
+    file.write_all_at(&[!last[0]], frames - 1).expect("it is written");
+    for _ in 0..2 {
+        let refused = put(&writer, 4).await.durable().await.expect_err("the log has a gap");
+        assert!(refused.to_string().contains("the store") || matches!(refused, StoreError::Unavailable(_)), "{refused}");
+    }
+    file.write_all_at(&last, frames - 1).expect("it is written");
+    put(&writer, 5).await.durable().await.expect("it is whole again");
+    assert_eq!(numbers(folder.path()).await, [1, 2, 3, 5]);
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn a_file_is_opened_by_a_link_and_its_log_is_beside_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("there")).expect("it is made");
+    let there = folder.path().join("there/s.db");
+    std::fs::write(&there, []).expect("it is made");
+    std::os::unix::fs::symlink(&there, folder.path().join("s.db")).expect("it is made");
+    let writer = writer(folder.path(), Flush::by(File::sync_data)).await;
+    put(&writer, 1).await.durable().await.expect("it is durable");
+    assert_eq!(numbers(folder.path()).await, [1]);
+    assert!(folder.path().join("there/s.db-wal").exists());
     writer.close().await;
 }
 
