@@ -49,7 +49,7 @@ type SyncData = dyn Fn(&File) -> io::Result<()> + Send + Sync;
 pub(super) struct Flush(Arc<SyncData>);
 
 impl Flush {
-    /// So.
+    /// By this function, which is given the log.
     pub(super) fn by(flush: impl Fn(&File) -> io::Result<()> + Send + Sync + 'static) -> Flush {
         Flush(Arc::new(flush))
     }

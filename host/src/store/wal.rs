@@ -50,7 +50,10 @@ pub(super) fn write_again(log: &Path, frames: u64) -> io::Result<()> {
 }
 
 fn damaged(what: &str) -> io::Error {
-    io::Error::other(format!("{what} of the database's log is not as it was written"))
+    io::Error::other(format!(
+        "{what} of the database's log is not as it was written: the disk has lost it. Nothing is taken in any more; look for the disk's errors in the system's log, \
+         and restore a backup if `sangam store verify` finds damage (docs/operations.md)"
+    ))
 }
 
 fn word(bytes: &[u8]) -> u32 {
