@@ -71,14 +71,14 @@ fn check(value: &Value, levels: usize) -> Result<(), EventError> {
     }
 }
 
-/// Reads a value as [`Json`], or why it can't be kept, and in any case to its end.
+/// Reads a value of a JSON text as [`Json`], or why it can't be kept, and in any case to its end.
 pub(super) struct Reading;
 
 impl<'de> DeserializeSeed<'de> for Reading {
     type Value = Result<Json, EventError>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        let mut writer = Writer { text: Vec::with_capacity(256), fault: None };
+        let mut writer = Writer { text: Vec::with_capacity(1024), fault: None };
         deserializer.deserialize_any(Node { writer: &mut writer, levels: MAX_DATA_DEPTH })?;
         match writer.fault {
             Some(fault) => Ok(Err(fault)),
@@ -96,6 +96,13 @@ struct Writer {
 impl Writer {
     fn scalar<E: serde::de::Error>(&mut self, value: &(impl serde::Serialize + ?Sized)) -> Result<(), E> {
         serde_json::to_writer(&mut self.text, value).map_err(E::custom)
+    }
+
+    /// A string as it stands in the text that is read: one that is borrowed from it has no escapes, and needs none.
+    fn quoted(&mut self, as_it_stands: &str) {
+        self.text.push(b'"');
+        self.text.extend_from_slice(as_it_stands.as_bytes());
+        self.text.push(b'"');
     }
 
     /// Sorts the members of an object that were written from `start` on.
@@ -156,6 +163,11 @@ impl<'de> Visitor<'de> for Node<'_> {
         self.writer.scalar(&value)
     }
 
+    fn visit_borrowed_str<E: serde::de::Error>(self, value: &'de str) -> Result<(), E> {
+        self.writer.quoted(value);
+        Ok(())
+    }
+
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<(), E> {
         self.writer.scalar(value)
     }
@@ -198,7 +210,10 @@ impl<'de> Visitor<'de> for Node<'_> {
                 return ignore(members, Some(name));
             }
             let from = writer.text.len();
-            writer.scalar(name.as_ref())?;
+            match &name {
+                Cow::Borrowed(name) => writer.quoted(name),
+                Cow::Owned(name) => writer.scalar(name)?,
+            }
             writer.text.push(b':');
             members.next_value_seed(Node { writer, levels })?;
             writer.text.push(b',');

@@ -65,15 +65,15 @@ impl Event {
 
     /// The text of [`Event::to_structured`].
     pub fn to_text(&self) -> String {
-        let mut text = serde_json::to_string(&Structured(self)).expect("an event is JSON");
-        if let Data::Json(data) = &self.data {
-            let data = data.as_str();
+        let data = if let Data::Json(data) = &self.data { Some(data.as_str()) } else { None };
+        let mut text = Vec::with_capacity(512 + data.map_or(0, str::len));
+        serde_json::to_writer(&mut text, &Structured(self)).expect("an event is JSON");
+        if let Some(data) = data {
             // An object that has members.
             text.pop();
-            text.reserve(data.len() + 9);
-            text.extend([r#","data":"#, data, "}"]);
+            [r#","data":"#, data, "}"].iter().for_each(|part| text.extend_from_slice(part.as_bytes()));
         }
-        text
+        String::from_utf8(text).expect("JSON is UTF-8")
     }
 }
 

@@ -50,8 +50,8 @@ pub async fn post_events(
     let intake = Intake::new(&runtime);
     let mut rows = Vec::with_capacity(events.len());
     let mut unfit = Vec::new();
-    for (index, event) in events.iter().enumerate() {
-        match intake.prepare(event, None).await {
+    for (index, prepared) in intake.prepare_batch(&events).await.into_iter().enumerate() {
+        match prepared {
             Ok(row) => rows.push(row),
             Err(error @ IntakeError::Unfit { .. }) => unfit.push((index, error)),
             Err(error) => return Err(Problem::bad_request(error.to_string())),

@@ -34,7 +34,7 @@ use crate::api::{Problem, read_whole};
 use crate::config::{OnUnreadable, Source, SourceKind, Webhook};
 use crate::crash::Point;
 use crate::event::Event;
-use crate::runtime::{Arrival, Intake, Runtime, came_with};
+use crate::runtime::{Arrival, Intake, IntakeError, Runtime, came_with};
 use crate::store::{Accepted, KeySettlement, NewEvent, NewSetAside, SetAsideKind, SetAsideRow, StoreError};
 use crate::telemetry::{self, TraceContext};
 
@@ -220,17 +220,15 @@ impl Hook<'_> {
 
 /// Rows for events. One whose schema it does not fit makes the whole delivery unreadable.
 async fn prepared(runtime: &Runtime, events: Vec<Event>) -> Result<Vec<NewEvent>, Unreadable> {
-    let intake = Intake::new(runtime);
-    let mut rows = Vec::with_capacity(events.len());
     let is_single = events.len() == 1;
-    for (position, event) in events.iter().enumerate() {
-        let row = intake.prepare(event, None).await.map_err(|error| match is_single {
+    let prepared = Intake::new(runtime).prepare_batch(&events).await;
+    let unreadable = |(position, prepared): (usize, Result<NewEvent, IntakeError>)| {
+        prepared.map_err(|error| match is_single {
             true => Unreadable(error.to_string()),
             false => Unreadable(format!("event {position} of the delivery: {error}")),
-        })?;
-        rows.push(row);
-    }
-    Ok(rows)
+        })
+    };
+    prepared.into_iter().enumerate().map(unreadable).collect()
 }
 
 /// Why events are not in the store.

@@ -292,8 +292,8 @@ impl Worker<'_> {
         };
         let intake = Intake::new(self.runtime);
         let mut rows = Vec::with_capacity(events.len());
-        for event in &events {
-            match intake.prepare(event, None).await {
+        for (event, prepared) in events.iter().zip(intake.prepare_batch(&events).await) {
+            match prepared {
                 Ok(row) => rows.push(row),
                 Err(error @ (IntakeError::Unfit { .. } | IntakeError::TooManyHops)) => {
                     return poison(SetAsideKind::Event, event.to_text().into_bytes(), error.to_string());
@@ -446,11 +446,8 @@ pub(super) async fn retry(runtime: &Runtime, source: &Source, nats: &Nats, row: 
     };
     let delivered = message::delivered(&taken, nats.body)?;
     let events = shape::events(&runtime.evaluator, source, delivered).await.map_err(|why| why.to_string())?;
-    let intake = Intake::new(runtime);
-    let mut rows = Vec::with_capacity(events.len());
-    for event in &events {
-        rows.push(intake.prepare(event, None).await.map_err(|error| error.to_string())?);
-    }
+    let rows = Intake::new(runtime).prepare_batch(&events).await.into_iter().collect::<Result<Vec<_>, _>>();
+    let rows = rows.map_err(|error| error.to_string())?;
     let runs = rows.iter().flat_map(|row| &row.runs).filter(|run| run.dead.is_none()).count();
     let reservation = runtime.pressure.reserve(&runtime.store, runs as u64).await.map_err(|pressed| said(&pressed))?;
     let came = runtime.came(&rows);

@@ -325,7 +325,7 @@ impl Stage {
         };
         let new = NewEvent {
             trace: None,
-            eid: eid.as_str().into(),
+            eid: eid.clone(),
             source: event.source.as_str().into(),
             // The same event may be played many times, and is another one each time.
             id: play.root.as_str().into(),
@@ -339,7 +339,7 @@ impl Stage {
             runs: vec![run],
         };
         self.runtime.store.accept(vec![new]).await?;
-        Ok(eid)
+        Ok(eid.to_string())
     }
 
     async fn collected(&self, play: &Play<'_>, plugin: &str) -> Result<Played, StageError> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Revision, Runtime, trace_of_event};
@@ -98,13 +99,26 @@ impl<'a> Intake<'a> {
 
     /// What is to be stored for an event.
     pub async fn prepare(&self, event: &Event, cause: Option<&Cause>) -> Result<NewEvent, IntakeError> {
+        let now = self.runtime.clock.now();
+        self.prepare_as(self.runtime.eids.next(now), event, cause, now).await
+    }
+
+    /// What is to be stored for events that a sender gave together, or why not, for each.
+    pub async fn prepare_batch(&self, events: &[Event]) -> Vec<Result<NewEvent, IntakeError>> {
+        let now = self.runtime.clock.now();
+        let mut prepared = Vec::with_capacity(events.len());
+        for (event, eid) in events.iter().zip(self.runtime.eids.of_several(now, events.len())) {
+            prepared.push(self.prepare_as(eid, event, None, now).await);
+        }
+        prepared
+    }
+
+    async fn prepare_as(&self, eid: Arc<str>, event: &Event, cause: Option<&Cause>, now: Timestamp) -> Result<NewEvent, IntakeError> {
         let hops = cause.map_or(0, |cause| cause.hops + 1);
         if hops > MAX_HOPS {
             return Err(IntakeError::TooManyHops);
         }
         self.check(event).await?;
-        let now = self.runtime.clock.now();
-        let eid = self.runtime.eids.next(now);
         let mut runs = Vec::new();
         let wanting: Vec<&Arc<Route>> =
             self.revision.config.routes.iter().filter(|route| router::wants(route, &event.event_type, &event.source)).collect();
@@ -139,7 +153,7 @@ impl<'a> Intake<'a> {
             });
         }
         Ok(NewEvent {
-            eid: eid.into(),
+            eid,
             source: event.source.as_str().into(),
             id: event.id.as_str().into(),
             kind: event.event_type.as_str().into(),
@@ -231,6 +245,6 @@ fn key_text(value: &Value) -> Option<String> {
     }
 }
 
-fn later(time: jiff::Timestamp, by: std::time::Duration) -> jiff::Timestamp {
-    jiff::SignedDuration::try_from(by).ok().and_then(|by| time.checked_add(by).ok()).unwrap_or(jiff::Timestamp::MAX)
+fn later(time: Timestamp, by: std::time::Duration) -> Timestamp {
+    jiff::SignedDuration::try_from(by).ok().and_then(|by| time.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
 }
