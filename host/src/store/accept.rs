@@ -154,53 +154,132 @@ impl Store {
     }
 }
 
-/// Inserts several intakes at once; gives the outcomes per intake.
-pub(super) async fn insert(connection: &mut Connection, groups: &[&[NewEvent]]) -> Result<Vec<Vec<Accepted>>, StoreError> {
-    let all: Vec<&NewEvent> = groups.iter().flat_map(|group| group.iter()).collect();
-    let in_line = all.iter().flat_map(|event| &event.runs).any(|run| run.order_key.is_some());
-    let Taken { known, first, awaited } = if in_line { one_by_one(connection, &all).await? } else { at_once(connection, &all).await? };
-    let mut outcomes = Vec::with_capacity(groups.len());
-    for group in groups {
-        let mut outcome = Vec::with_capacity(group.len());
-        for event in *group {
-            if let Some((eid, digest)) = known.get(&*event.eid) {
-                connection.tell(News::Duplicate);
-                outcome.push(Accepted { eid: eid.clone(), duplicate: true, differs: *digest != event.digest, first: Vec::new(), awaited });
-            } else {
-                tell(connection, event, &first);
-                let own = event.runs.iter().map(|run| &run.id).filter(|run| first.contains(*run));
-                outcome.push(Accepted {
-                    eid: event.eid.to_string(),
-                    duplicate: false,
-                    differs: false,
-                    first: own.cloned().collect(),
-                    awaited,
-                });
-            }
-        }
-        outcomes.push(outcome);
-    }
-    Ok(outcomes)
+/// Columns of an event, and of a run.
+const EVENT: usize = 11;
+const RUN: usize = 15;
+
+/// The rows that become of events. Whoever asks makes them: the writer's time is everybody's.
+pub(super) struct Rows {
+    events: Vec<[Value; EVENT]>,
+    /// Of all their runs, event by event.
+    runs: Vec<[Value; RUN]>,
 }
 
-/// Of events that were known: eid and digest of the one with the same identity, by the eid that it was not given.
-type Known<'e> = HashMap<&'e str, (String, Vec<u8>)>;
+impl Rows {
+    /// Those of these events.
+    pub(super) fn of(events: &[NewEvent]) -> Rows {
+        let runs = events.iter().flat_map(|event| event.runs.iter().map(move |run| run_row(event, run)));
+        Rows { events: events.iter().map(event_row).collect(), runs: runs.collect() }
+    }
+}
+
+/// Events that come in together, with their rows.
+#[derive(Clone, Copy)]
+pub(super) struct Intake<'e> {
+    /// The events.
+    pub(super) events: &'e [NewEvent],
+    /// Their rows.
+    pub(super) rows: &'e Rows,
+}
+
+impl<'e> Intake<'e> {
+    fn arrivals(self) -> impl Iterator<Item = Arrival<'e>> {
+        let mut runs = self.rows.runs.as_slice();
+        self.events.iter().zip(&self.rows.events).map(move |(event, row)| {
+            let (own, others) = runs.split_at(event.runs.len());
+            runs = others;
+            Arrival { event, row, runs: own }
+        })
+    }
+}
+
+/// An event with its row, and those of its runs.
+#[derive(Clone, Copy)]
+struct Arrival<'e> {
+    event: &'e NewEvent,
+    row: &'e [Value; EVENT],
+    runs: &'e [[Value; RUN]],
+}
 
 /// What became of events that were taken in together.
-struct Taken<'e> {
-    known: Known<'e>,
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// Those that were known: eid and digest of the one with the same identity, by the eid that it was not given.
+    known: HashMap<Arc<str>, (String, Vec<u8>)>,
     /// Runs that are leased and first in the line of their order key.
     first: HashSet<String>,
     /// Somebody waits for events of the type of one of them.
     awaited: bool,
 }
 
+impl Taken {
+    /// What became of these, which are among them.
+    pub(super) fn outcomes(&self, events: &[NewEvent]) -> Vec<Accepted> {
+        let outcome = |event: &NewEvent| match self.known.get(&event.eid) {
+            Some((eid, digest)) => {
+                Accepted { eid: eid.clone(), duplicate: true, differs: *digest != event.digest, first: Vec::new(), awaited: self.awaited }
+            }
+            None => Accepted {
+                eid: event.eid.to_string(),
+                duplicate: false,
+                differs: false,
+                first: event.runs.iter().map(|run| &run.id).filter(|run| self.first.contains(*run)).cloned().collect(),
+                awaited: self.awaited,
+            },
+        };
+        events.iter().map(outcome).collect()
+    }
+
+    /// What is told of these, which are among them: they are taken in, those of their runs that could not begin are dead, and leased ones begin, with
+    /// an order key the first of their lines.
+    pub(super) fn tell(&self, events: &[NewEvent], news: &mut Vec<News>) {
+        for event in events {
+            if self.known.contains_key(&event.eid) {
+                news.push(News::Duplicate);
+                continue;
+            }
+            news.push(News::Accepted(live::Accepted {
+                eid: event.eid.clone(),
+                event_type: event.kind.clone(),
+                source: event.source.clone(),
+                id: event.id.clone(),
+                received_at: event.received_at,
+                routes: event.runs.iter().map(|run| run.route.clone()).collect(),
+            }));
+            for run in event.runs.iter().filter(|run| run.dead.is_some()) {
+                let changed = RunChanged::new(&event.eid, &run.id, &run.route, "dead", event.received_at);
+                news.push(News::Run(RunChanged { took_ms: Some(0), ..changed }));
+            }
+            let begins = |run: &&NewRun| run.lease.is_some() && (run.order_key.is_none() || self.first.contains(&run.id));
+            for run in event.runs.iter().filter(begins) {
+                news.push(News::Run(RunChanged::new(&event.eid, &run.id, &run.route, "running", event.received_at)));
+            }
+        }
+    }
+}
+
+/// Inserts events that come in beside other writes.
+pub(super) async fn insert(connection: &mut Connection, events: &[NewEvent]) -> Result<Vec<Accepted>, StoreError> {
+    let taken = insert_all(connection, &[Intake { events, rows: &Rows::of(events) }]).await?;
+    let mut news = Vec::new();
+    taken.tell(events, &mut news);
+    news.into_iter().for_each(|news| connection.tell(news));
+    Ok(taken.outcomes(events))
+}
+
+/// Inserts several intakes at once. Nothing is told yet: whoever answers them does that.
+pub(super) async fn insert_all(connection: &mut Connection, intakes: &[Intake<'_>]) -> Result<Taken, StoreError> {
+    let all: Vec<Arrival<'_>> = intakes.iter().flat_map(|intake| intake.arrivals()).collect();
+    let in_line = all.iter().flat_map(|arrival| &arrival.event.runs).any(|run| run.order_key.is_some());
+    if in_line { one_by_one(connection, &all).await } else { at_once(connection, &all).await }
+}
+
 /// Events whose runs stand in no line go to the database with them at once. It sees itself which events are new.
-async fn at_once<'e>(connection: &mut Connection, events: &[&'e NewEvent]) -> Result<Taken<'e>, StoreError> {
+async fn at_once(connection: &mut Connection, events: &[Arrival<'_>]) -> Result<Taken, StoreError> {
     let mut script = Script::default();
-    let sorted = sorted(events);
     let dialect = connection.dialect();
-    sorted.chunks(ROWS).for_each(|rows| script.add(event_rows(rows)));
+    let sorted = sorted(events, dialect);
+    sorted.chunks(ROWS).for_each(|rows| script.add(insert_events(rows)));
     let rows = script.len();
     if dialect == Dialect::Postgres {
         sorted.chunks(ROWS).for_each(|rows| script.add(take_back(rows)));
@@ -219,12 +298,12 @@ async fn at_once<'e>(connection: &mut Connection, events: &[&'e NewEvent]) -> Re
 }
 
 /// Of events whose runs stand in lines.
-async fn one_by_one<'e>(connection: &mut Connection, events: &[&'e NewEvent]) -> Result<Taken<'e>, StoreError> {
+async fn one_by_one(connection: &mut Connection, events: &[Arrival<'_>]) -> Result<Taken, StoreError> {
     let doing = || StoreError::doing("take in events");
     let mut new = HashSet::with_capacity(events.len());
     let dialect = connection.dialect();
-    for rows in sorted(events).chunks(ROWS) {
-        let mut insert = event_rows(rows);
+    for rows in sorted(events, dialect).chunks(ROWS) {
+        let mut insert = insert_events(rows);
         insert.push(" returning eid");
         new.extend(insert.scalars::<String>(&mut *connection).await.map_err(doing())?);
         if dialect == Dialect::Postgres {
@@ -235,14 +314,14 @@ async fn one_by_one<'e>(connection: &mut Connection, events: &[&'e NewEvent]) ->
             }
         }
     }
-    let fresh: Vec<&NewEvent> = events.iter().copied().filter(|event| new.contains(&*event.eid)).collect();
+    let fresh: Vec<Arrival<'_>> = events.iter().copied().filter(|arrival| new.contains(&*arrival.event.eid)).collect();
     let mut script = Script::default();
     insert_runs(&mut script, &fresh, dialect);
     let changed = script.counts(connection).await.map_err(doing())?;
     has_all_runs(&fresh, &changed)?;
     // A run behind another of the same key is not due: whoever ends the one before makes it so.
-    let in_line: Vec<&NewRun> =
-        fresh.iter().flat_map(|event| &event.runs).filter(|run| run.order_key.is_some() && run.dead.is_none()).collect();
+    let runs = fresh.iter().flat_map(|arrival| &arrival.event.runs);
+    let in_line: Vec<&NewRun> = runs.filter(|run| run.order_key.is_some() && run.dead.is_none()).collect();
     let behind = order::queue(connection, &in_line.iter().map(|run| run.id.as_str()).collect::<Vec<_>>()).await?;
     let first = in_line.iter().filter(|run| run.lease.is_some() && !behind.contains(&run.id)).map(|run| run.id.clone()).collect();
     // A commit that was thought to have failed may have taken place: then an event is not new and not known either. Of its lines nothing is
@@ -251,15 +330,19 @@ async fn one_by_one<'e>(connection: &mut Connection, events: &[&'e NewEvent]) ->
     Ok(Taken { known, first, awaited: is_awaited(&changed) })
 }
 
-/// In one order on all hosts, so that two that get the same events at once don't wait for each other in a circle.
-fn sorted<'e>(events: &[&'e NewEvent]) -> Vec<&'e NewEvent> {
+/// On a server in one order on all hosts, so that two that get the same events at once don't wait for each other in a circle. A file has one writer, and
+/// takes them fastest in the order of its keys.
+fn sorted<'e>(events: &[Arrival<'e>], dialect: Dialect) -> Vec<Arrival<'e>> {
     let mut sorted = events.to_vec();
-    sorted.sort_by_key(|event| (&event.source, &event.id));
+    match dialect {
+        Dialect::Postgres => sorted.sort_by_key(|Arrival { event, .. }| (&event.source, &event.id)),
+        Dialect::Sqlite => sorted.sort_by_key(|Arrival { event, .. }| &event.eid),
+    }
     sorted
 }
 
 /// Which events have the identity of others.
-async fn known<'e>(connection: &mut Connection, events: &[&'e NewEvent]) -> Result<Known<'e>, StoreError> {
+async fn known(connection: &mut Connection, events: &[Arrival<'_>]) -> Result<HashMap<Arc<str>, (String, Vec<u8>)>, StoreError> {
     let mut known = HashMap::new();
     for events in events.chunks(ROWS) {
         let mut originals: HashMap<String, (String, Vec<u8>)> = HashMap::new();
@@ -272,54 +355,38 @@ async fn known<'e>(connection: &mut Connection, events: &[&'e NewEvent]) -> Resu
             ("select v.column1, seen.eid, seen.digest from ", " v cross join seen where seen.source = v.column2 and seen.id = v.column3"),
         ] {
             let mut look = sql(of);
-            look.push_table(events, |event| [Value::from(&event.eid), (&event.source).into(), (&event.id).into()]);
+            look.push_table(events, identity);
             look.push(is);
             let rows = look.fetch_all(&mut *connection).await.map_err(StoreError::doing("look up duplicates"))?;
             originals.extend(rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))));
         }
-        for event in events {
+        for Arrival { event, .. } in events {
             let Some(original) = originals.remove(&*event.eid) else {
                 // Its identity was there when the event came, and another host has forgotten it since.
                 return Err(StoreError::Unavailable(format!("the identity of event {} ended meanwhile", event.id)));
             };
             if original.0 != *event.eid {
-                known.insert(&*event.eid, original);
+                known.insert(event.eid.clone(), original);
             }
         }
     }
     Ok(known)
 }
 
-/// It is taken in, those of its runs that could not begin are dead, and leased ones begin: with an order key the `first` of their lines.
-fn tell(connection: &mut Connection, event: &NewEvent, first: &HashSet<String>) {
-    connection.tell(News::Accepted(live::Accepted {
-        eid: event.eid.clone(),
-        event_type: event.kind.clone(),
-        source: event.source.clone(),
-        id: event.id.clone(),
-        received_at: event.received_at,
-        routes: event.runs.iter().map(|run| run.route.clone()).collect(),
-    }));
-    for run in event.runs.iter().filter(|run| run.dead.is_some()) {
-        let changed = RunChanged::new(&event.eid, &run.id, &run.route, "dead", event.received_at);
-        connection.tell(News::Run(RunChanged { took_ms: Some(0), ..changed }));
-    }
-    for run in event.runs.iter().filter(|run| run.lease.is_some() && (run.order_key.is_none() || first.contains(&run.id))) {
-        connection.tell(News::Run(RunChanged::new(&event.eid, &run.id, &run.route, "running", event.received_at)));
-    }
+fn identity(Arrival { event, .. }: &Arrival<'_>) -> [Value; 3] {
+    [(&event.eid).into(), (&event.source).into(), (&event.id).into()]
 }
 
 /// The runs of those of the events that are new, in the order of their acceptance, and what waits for such events.
-fn insert_runs(script: &mut Script, events: &[&NewEvent], dialect: Dialect) {
-    let runs = events.iter().flat_map(|event| event.runs.iter().map(move |run| (*event, run)));
-    let runs: Vec<(usize, &NewEvent, &NewRun)> = runs.enumerate().map(|(place, (event, run))| (place, event, run)).collect();
-    runs.chunks(ROWS).for_each(|rows| script.add(run_rows(rows)));
-    script.add(wait::arrive(events, dialect));
+fn insert_runs(script: &mut Script, events: &[Arrival<'_>], dialect: Dialect) {
+    let runs: Vec<(usize, &[Value; RUN])> = events.iter().flat_map(|arrival| arrival.runs).enumerate().collect();
+    runs.chunks(ROWS).for_each(|rows| script.add(insert_run_rows(rows)));
+    script.add(wait::arrive(events.iter().map(|arrival| arrival.event), dialect));
 }
 
 /// What [`insert_runs`] has changed of events that are all new.
-fn has_all_runs(events: &[&NewEvent], changed: &[u64]) -> Result<(), StoreError> {
-    let runs = events.iter().map(|event| event.runs.len()).sum::<usize>();
+fn has_all_runs(events: &[Arrival<'_>], changed: &[u64]) -> Result<(), StoreError> {
+    let runs = events.iter().map(|arrival| arrival.runs.len()).sum::<usize>();
     match changed.iter().take(runs.div_ceil(ROWS)).sum::<u64>() == runs as u64 {
         true => Ok(()),
         false => Err(StoreError::invalid("the runs of an event", "one of their ids is another run's")),
@@ -331,27 +398,29 @@ fn is_awaited(changed: &[u64]) -> bool {
     changed.last().is_some_and(|rows| *rows > 0)
 }
 
+fn event_row(event: &NewEvent) -> [Value; EVENT] {
+    [
+        (&event.eid).into(),
+        (&event.source).into(),
+        (&event.id).into(),
+        (&event.kind).into(),
+        millis(event.received_at).into(),
+        event.hops.into(),
+        (&event.cause).into(),
+        (&event.trace).into(),
+        (&event.body).into(),
+        event.digest.as_slice().into(),
+        millis(event.seen_until).into(),
+    ]
+}
+
 /// Those of the events whose identity nobody has. On a server [`take_back`] has the last word on it.
-fn event_rows(rows: &[&NewEvent]) -> Statement {
+fn insert_events(rows: &[Arrival<'_>]) -> Statement {
     let mut query = sql(
         "insert into event (eid, source, id, type, received_at, hops, cause, trace, body, digest, seen_until) select v.column1, v.column2, \
          v.column3, v.column4, v.column5, v.column6, v.column7, v.column8, v.column9, v.column10, v.column11 from ",
     );
-    query.push_table(rows, |event| {
-        [
-            Value::from(&event.eid),
-            (&event.source).into(),
-            (&event.id).into(),
-            (&event.kind).into(),
-            millis(event.received_at).into(),
-            event.hops.into(),
-            (&event.cause).into(),
-            (&event.trace).into(),
-            (&event.body).into(),
-            event.digest.as_slice().into(),
-            millis(event.seen_until).into(),
-        ]
-    });
+    query.push_table(rows, |arrival| arrival.row.clone());
     query.push(
         " v where v.column1 is not null and not exists (select 1 from seen where seen.source = v.column2 and seen.id = v.column3) \
          on conflict do nothing",
@@ -361,50 +430,51 @@ fn event_rows(rows: &[&NewEvent]) -> Statement {
 
 /// Those of events that were just inserted whose identity is that of one that is gone. Asked behind the insert: another host may have been removing that
 /// one, whose row the insert then has waited for, and what it left in its place is seen by statements that begin later.
-fn take_back(rows: &[&NewEvent]) -> Statement {
+fn take_back(rows: &[Arrival<'_>]) -> Statement {
     let mut back = sql("delete from event where eid in (select v.column1 from ");
-    back.push_table(rows, |event| [Value::from(&event.eid), (&event.source).into(), (&event.id).into()]);
+    back.push_table(rows, identity);
     back.push(" v cross join seen where seen.source = v.column2 and seen.id = v.column3 and seen.eid <> v.column1)");
     back
 }
 
-fn run_rows(rows: &[(usize, &NewEvent, &NewRun)]) -> Statement {
+fn run_row(event: &NewEvent, run: &NewRun) -> [Value; RUN] {
+    let received = millis(event.received_at);
+    let dead = run.dead.is_some();
+    let due = run.lease.as_ref().map_or(received, |lease| millis(lease.until));
+    [
+        Value::shared(&run.id),
+        (&event.eid).into(),
+        Value::shared(&run.route),
+        run.revision.into(),
+        (&run.dead).into(),
+        (&run.order_key).into(),
+        run.order_hold.into(),
+        (!dead).then_some(due).into(),
+        received.into(),
+        millis(run.deadline_at).into(),
+        dead.then_some(received).into(),
+        // Only an expression of the route can fail so early.
+        dead.then_some(FailureKind::Expression.as_str()).into(),
+        run.lease.as_ref().map_or(Value::Text(None), |lease| Value::shared(&lease.owner)),
+        if run.lease.is_some() { FIRST_FENCE } else { 0 }.into(),
+        // Its place.
+        Value::Integer(None),
+    ]
+}
+
+fn insert_run_rows(rows: &[(usize, &[Value; RUN])]) -> Statement {
     let mut query = sql(
         "insert into run (id, eid, route, revision, root, status, status_reason, order_key, order_hold, due_at, created_at, deadline_at, ended_at, failure, \
-         lease_owner, fence) select v.column1, v.column2, v.column3, v.column4, v.column5, v.column6, v.column7, v.column8, v.column9, v.column10, \
-         v.column11, v.column12, v.column13, v.column14, v.column15, v.column16 from ",
+         lease_owner, fence) select v.column1, v.column2, v.column3, v.column4, v.column1, \
+         case when v.column5 is not null then 'dead' when v.column13 is not null then 'running' else 'pending' end, v.column5, v.column6, v.column7, \
+         v.column8, v.column9, v.column10, v.column11, v.column12, v.column13, v.column14 from ",
     );
-    query.push_table(rows, |(place, event, run)| {
-        let received = millis(event.received_at);
-        let dead = run.dead.is_some();
-        let status = match (dead, &run.lease) {
-            (true, _) => "dead",
-            (false, Some(_)) => "running",
-            (false, None) => "pending",
-        };
-        let due = run.lease.as_ref().map_or(received, |lease| millis(lease.until));
-        [
-            Value::from(&run.id),
-            (&event.eid).into(),
-            (&run.route).into(),
-            run.revision.into(),
-            (&run.id).into(),
-            status.into(),
-            (&run.dead).into(),
-            (&run.order_key).into(),
-            run.order_hold.into(),
-            (!dead).then_some(due).into(),
-            received.into(),
-            millis(run.deadline_at).into(),
-            dead.then_some(received).into(),
-            // Only an expression of the route can fail so early.
-            dead.then_some(FailureKind::Expression.as_str()).into(),
-            run.lease.as_ref().map(|lease| &lease.owner).into(),
-            if run.lease.is_some() { FIRST_FENCE } else { 0 }.into(),
-            i64::try_from(*place).unwrap_or(i64::MAX).into(),
-        ]
+    query.push_table(rows, |(place, row)| {
+        let mut row = (*row).clone();
+        row[RUN - 1] = i64::try_from(*place).unwrap_or(i64::MAX).into();
+        row
     });
     // A run's number is its place in the order of acceptance.
-    query.push(" v cross join event where event.eid = v.column2 order by v.column17 on conflict (id) do nothing");
+    query.push(" v cross join event where event.eid = v.column2 order by v.column15 on conflict (id) do nothing");
     query
 }

@@ -294,10 +294,7 @@ impl Store {
 pub(super) async fn insert_intent(connection: &mut Connection, intent: &Intent) -> Result<(), StoreError> {
     let effect = &intent.effect;
     let doing = || StoreError::doing("journal a write");
-    let claims = intent.opening.as_ref().is_some_and(|opening| !opening.reads.is_empty());
-    if claims || connection.dialect() == Dialect::Postgres {
-        fenced(connection, &effect.run, intent.fence).await?;
-    }
+    fenced(connection, &effect.run, intent.fence).await?;
     if let Some(opening) = &intent.opening {
         key_value::check(connection, &opening.plugin, &effect.id.root, &effect.id.step, &opening.reads).await?;
         key_value::claim(connection, &opening.plugin, &effect.id.root, &effect.id.step, &effect.run, &opening.reads).await?;

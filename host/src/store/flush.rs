@@ -20,7 +20,7 @@ use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::StoreError;
-use super::accept::Accepted;
+use super::accept::Taken;
 use super::job::{self, Job};
 use crate::live::{Feed, News};
 use crate::telemetry::WriterFigures;
@@ -33,8 +33,8 @@ const AT_ONCE: usize = 2;
 pub(super) struct Committed {
     /// What was written.
     pub(super) jobs: Vec<Job>,
-    /// What became of the intakes among it.
-    pub(super) accepted: Vec<Vec<Accepted>>,
+    /// What became of the intakes among it, in order.
+    pub(super) taken: Vec<Arc<Taken>>,
     /// What it changed.
     pub(super) news: Vec<News>,
     /// When it began.
@@ -128,21 +128,19 @@ impl Work {
             if let Err(why) = &flushed {
                 tracing::error!(error = crate::telemetry::chain(why), "what was written to the database's log could not be made durable");
             }
-            for (committed, _, place) in group {
-                let Committed { jobs, accepted, news, began } = committed;
+            // Their places are free before they are answered: who writes need not wait for that.
+            let group: Vec<Committed> = group.into_iter().map(|(committed, ..)| committed).collect();
+            for Committed { jobs, taken, news, began } in group {
                 match &flushed {
                     Ok(()) => {
                         self.figures.commits.observe(began.elapsed().as_secs_f64());
-                        job::answer(jobs, accepted);
-                        // Who waits for the flush does not wait for this.
-                        self.feed.publish(news, true);
+                        job::answer(jobs, taken, news, &self.feed);
                     }
                     Err(why) => {
                         self.figures.failures.inc();
                         job::refuse_all(jobs, why);
                     }
                 }
-                drop(place);
             }
         }
     }

@@ -1,19 +1,23 @@
 //! What is handed to the [`writer`](super::writer), and how those who handed it over are answered.
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use super::StoreError;
-use super::accept::{Accepted, NewEvent};
+use super::accept::{Accepted, NewEvent, Rows, Taken};
 use super::joint::Joint;
 use super::sql::Connection;
 use super::terms::Terms;
+use crate::live::{Feed, News};
 
 /// Something to be written.
 pub(super) enum Job {
     /// Events taken in; all that wait are inserted together.
     Accept {
         events: Vec<NewEvent>,
+        rows: Rows,
         terms: Terms,
         reply: oneshot::Sender<Result<Vec<Accepted>, StoreError>>,
     },
@@ -21,7 +25,6 @@ pub(super) enum Job {
     Joint {
         write: Joint,
         terms: Terms,
-        fenced: bool,
         reply: oneshot::Sender<Result<(), StoreError>>,
     },
     /// Any other write.
@@ -86,28 +89,33 @@ impl<R> Pending<R> {
     }
 }
 
-/// They are durable. `accepted`: the outcomes of the intakes among them, in order.
-pub(super) fn answer(jobs: Vec<Job>, accepted: Vec<Vec<Accepted>>) {
-    let mut accepted = accepted.into_iter();
+/// They are durable: who waits is answered, and all is told. `taken`: what became of the intakes among them, in order; `changed`: what the writes have changed.
+pub(super) fn answer(jobs: Vec<Job>, taken: Vec<Arc<Taken>>, changed: Vec<News>, feed: &Feed) {
+    let mut news = Vec::new();
+    let mut taken = taken.into_iter();
     for job in jobs {
         match job {
             Job::Accept { events, reply, .. } => {
-                let outcome = accepted.next().expect("every intake has an outcome");
+                let taken = taken.next().expect("something became of every intake");
+                taken.tell(&events, &mut news);
+                let outcomes = taken.outcomes(&events);
                 // Here rather than by who asked, who may have gone away.
-                for (event, accepted) in events.into_iter().zip(&outcome) {
+                for (event, accepted) in events.into_iter().zip(&outcomes) {
                     if !accepted.duplicate {
                         event.hand_over(&accepted.first);
                     }
                 }
-                let _ = reply.send(Ok(outcome));
+                let _ = reply.send(Ok(outcomes));
             }
-            Job::Joint { fenced, reply, .. } => {
-                let _ = reply.send(if fenced { Err(StoreError::Fenced) } else { Ok(()) });
+            Job::Joint { reply, .. } => {
+                let _ = reply.send(Ok(()));
             }
             Job::Write { write, .. } => write.reply(Ok(())),
             Job::Checkpoint | Job::Close => {}
         }
     }
+    // Who waits for the flush does not wait for this.
+    feed.publish(news.into_iter().chain(changed), true);
 }
 
 /// None of them is durable, for all that is known.

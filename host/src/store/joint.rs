@@ -1,14 +1,15 @@
 //! What many runs write at once: each table is written with one statement for all of them, whether they are one or a hundred.
 //!
-//! An intent, an outcome and a plain settlement write nothing but rows of their own run, and every row says itself that its worker still has the run. Those
-//! whose turn it is when runs end are made due for all of these runs together.
-//! So those that wait for the same transaction need neither each other's order nor statements of their own. Their rows are given as a table of values that
-//! is joined with `run`: a row of a stale worker joins nothing. Numbers of rows are powers of two, filled up with nulls, so that statements are few and stay prepared.
+//! An intent, an outcome and a plain settlement write nothing but rows of their own run, as long as its worker still has it. Those whose turn it is when
+//! runs end are made due for all of these runs together.
+//! So those that wait for the same transaction need neither each other's order nor statements of their own. Their rows are given as a table of values.
+//! The last statement of each joins them with `run`, where a row of a stale worker joins nothing: then the whole transaction is undone, and what else
+//! was written for that worker with it. Numbers of rows are powers of two, filled up with nulls, so that statements are few and stay prepared.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::accept::{self, Accepted, NewEvent};
+use super::accept::{self, Intake, Taken};
 use super::effect::{EffectId, EffectRow, Intent};
 use super::order;
 use super::run::{self, AttemptEnd, RunSettlement, StepValue};
@@ -20,6 +21,8 @@ use crate::crash::{Crash, Point};
 const ROWS: usize = 64;
 /// Most bytes of answers in one statement, unless a single one is longer.
 const BYTES: usize = 16 << 20;
+/// The rows that are not there to fill up: column 1 is the run's id, which each has.
+const ROW: &str = " v where v.column1 is not null";
 /// The rows whose worker still has the run: columns 1 and 2 are its id and the fence of the lease.
 const HELD: &str = " v cross join run where run.id = v.column1 and run.fence = v.column2 and run.ended_at is null";
 
@@ -41,7 +44,7 @@ pub(super) enum Joint {
 /// Intakes and writes that are made together.
 #[derive(Default)]
 pub(super) struct Group<'a> {
-    intakes: Vec<&'a [NewEvent]>,
+    intakes: Vec<Intake<'a>>,
     intents: Vec<&'a Intent>,
     outcomes: Vec<(i64, &'a EffectRow)>,
     settlements: Vec<&'a RunSettlement>,
@@ -51,19 +54,16 @@ pub(super) struct Group<'a> {
     ended: HashSet<&'a EffectId>,
 }
 
-/// What became of a group.
-pub(super) struct Written {
-    /// By intake.
-    pub(super) accepted: Vec<Vec<Accepted>>,
-    /// Its only write was a stale worker's, and nothing was written.
-    pub(super) fenced: bool,
-}
-
 impl<'a> Group<'a> {
     /// Adds an intake.
-    pub(super) fn take_in(&mut self, events: &'a [NewEvent]) -> bool {
-        self.intakes.push(events);
+    pub(super) fn take_in(&mut self, intake: Intake<'a>) -> bool {
+        self.intakes.push(intake);
         true
+    }
+
+    /// How many there are.
+    pub(super) fn intakes(&self) -> usize {
+        self.intakes.len()
     }
 
     /// Adds a write, unless it has to come after one that is in the group.
@@ -89,29 +89,21 @@ impl<'a> Group<'a> {
         true
     }
 
-    fn len(&self) -> usize {
-        self.intakes.len() + self.intents.len() + self.outcomes.len() + self.settlements.len()
-    }
-
-    /// Writes all of it.
+    /// Writes all of it; gives what became of the events.
     ///
     /// # Errors
-    /// [`StoreError::Fenced`]: one of several writes is a stale worker's. Alone, each finds out whether it is.
-    pub(super) async fn write(self, connection: &mut Connection, crash: &Crash) -> Result<Written, StoreError> {
-        let alone = self.len() == 1;
-        let mut written = Written { accepted: Vec::new(), fenced: false };
+    /// [`StoreError::Fenced`]: one of the writes is a stale worker's, and the transaction is to be undone. Alone, each finds out whether it is.
+    pub(super) async fn write(self, connection: &mut Connection, crash: &Crash) -> Result<Taken, StoreError> {
+        let mut taken = Taken::default();
         if !self.intakes.is_empty() {
-            written.accepted = accept::insert(connection, &self.intakes).await?;
-            let events = self.intakes.iter().flat_map(|events| events.iter());
+            taken = accept::insert_all(connection, &self.intakes).await?;
+            let events = self.intakes.iter().flat_map(|intake| intake.events);
             if events.flat_map(|event| &event.runs).any(|run| run.lease.is_some()) {
                 crash.at(Point::Claiming);
             }
         }
-        match self.write_runs(connection).await {
-            Err(StoreError::Fenced) if alone => written.fenced = true,
-            other => other?,
-        }
-        Ok(written)
+        self.write_runs(connection).await?;
+        Ok(taken)
     }
 
     async fn write_runs(&self, connection: &mut Connection) -> Result<(), StoreError> {
@@ -186,91 +178,84 @@ async fn hold(connection: &mut Connection, runs: &[(&str, i64)]) -> Result<(), S
     Ok(())
 }
 
-/// Inserts the rows of those who still have their run.
-fn held_rows<T, const N: usize>(insert: &'static str, items: &[T], row: impl Fn(&T) -> [Value; N], conflict: &'static str) -> Statement {
-    let mut statement = sql(insert);
+/// A statement about a table of rows, of which each has a run.
+fn of_rows<T, const N: usize>(begin: &'static str, items: &[T], row: impl Fn(&T) -> [Value; N], end: &'static str) -> Statement {
+    let mut statement = sql(begin);
     statement.push_table(items, row);
-    statement.push(HELD).push(conflict);
+    statement.push(ROW).push(end);
     statement
 }
 
-/// Writes about to leave, each with what its attempt begins with. The last statement changes a row for each whose worker has its run.
+/// Writes about to leave, each with what its attempt begins with. The last statement changes a row for each whose worker has its run; where it does
+/// not, nothing of them may be kept.
 pub(super) fn intend(intents: &[&Intent]) -> Script {
     let mut script = Script::default();
-    let openings: Vec<_> = intents.iter().filter_map(|intent| Some((*intent, intent.opening.as_ref()?))).collect();
+    let openings: Vec<_> = intents.iter().filter_map(|intent| Some((&intent.effect, intent.opening.as_ref()?))).collect();
     if !openings.is_empty() {
-        script.add(held_rows(
-            "insert into line_step (root, step, round, clock_start) select v.column3, v.column4, v.column5, v.column6 from ",
+        script.add(of_rows(
+            "insert into line_step (root, step, round, clock_start) select v.column1, v.column2, v.column3, v.column4 from ",
             &openings,
-            |(Intent { effect, fence, .. }, opening)| {
-                let start = millis(opening.clock_start);
-                [
-                    (&effect.run).into(),
-                    (*fence).into(),
-                    (&effect.id.root).into(),
-                    (&effect.id.step).into(),
-                    effect.id.round.into(),
-                    start.into(),
-                ]
+            |(effect, opening)| {
+                [(&effect.id.root).into(), (&effect.id.step).into(), effect.id.round.into(), millis(opening.clock_start).into()]
             },
             " on conflict (root, step, round) do update set \
              clock_start = case when line_step.fresh = 1 then excluded.clock_start else line_step.clock_start end, fresh = 0",
         ));
-        script.add(held_rows(
-            "insert into step (run, name, input, round) select v.column1, v.column3, v.column4, v.column5 from ",
+        script.add(of_rows(
+            "insert into step (run, name, input, round) select v.column1, v.column2, v.column3, v.column4 from ",
             &openings,
-            |(Intent { effect, fence, .. }, opening)| {
-                [(&effect.run).into(), (*fence).into(), (&effect.id.step).into(), (&opening.input).into(), effect.id.round.into()]
-            },
+            |(effect, opening)| [(&effect.run).into(), (&effect.id.step).into(), (&opening.input).into(), effect.id.round.into()],
             " on conflict (run, name) do update set input = excluded.input, round = excluded.round",
         ));
-        script.add(held_rows(
-            "insert into attempt (run, step, number, started_at, digest) select v.column1, v.column3, v.column4, v.column5, v.column6 from ",
+        script.add(of_rows(
+            "insert into attempt (run, step, number, started_at, digest) select v.column1, v.column2, v.column3, v.column4, v.column5 from ",
             &openings,
-            |(Intent { effect, fence, .. }, opening)| {
+            |(effect, opening)| {
                 let start = millis(opening.started_at);
-                [(&effect.run).into(), (*fence).into(), (&effect.id.step).into(), effect.attempt.into(), start.into(), (&opening.digest).into()]
+                [(&effect.run).into(), (&effect.id.step).into(), effect.attempt.into(), start.into(), (&opening.digest).into()]
             },
             " on conflict do nothing",
         ));
     }
-    script.add(held_rows(
+    let mut insert = sql(
         "insert into effect (root, step, round, undos, identity, generation, kind, name, key, method, url, request_headers, request_body, \
          request_digest, state, doubted, run, attempt, seq, started_at) select v.column3, v.column4, v.column5, v.column6, v.column7, v.column8, v.column9, \
          v.column10, v.column11, v.column12, v.column13, v.column14, v.column15, v.column16, v.column17, v.column18, v.column1, v.column19, v.column20, v.column21 \
          from ",
-        intents,
-        |Intent { effect, fence, .. }| {
-            let id = &effect.id;
-            [
-                (&effect.run).into(),
-                (*fence).into(),
-                (&id.root).into(),
-                (&id.step).into(),
-                id.round.into(),
-                id.undos.into(),
-                (&id.identity).into(),
-                id.generation.into(),
-                (&effect.kind).into(),
-                (&effect.name).into(),
-                (&effect.key).into(),
-                (&effect.method).into(),
-                (&effect.url).into(),
-                (&effect.request_headers).into(),
-                (&effect.request_body).into(),
-                (&effect.request_digest).into(),
-                effect.state.as_str().into(),
-                effect.doubted.into(),
-                effect.attempt.into(),
-                effect.seq.into(),
-                millis(effect.started_at).into(),
-            ]
-        },
+    );
+    insert.push_table(intents, |Intent { effect, fence, .. }| {
+        let id = &effect.id;
+        [
+            (&effect.run).into(),
+            (*fence).into(),
+            (&id.root).into(),
+            (&id.step).into(),
+            id.round.into(),
+            id.undos.into(),
+            (&id.identity).into(),
+            id.generation.into(),
+            (&effect.kind).into(),
+            (&effect.name).into(),
+            (&effect.key).into(),
+            (&effect.method).into(),
+            (&effect.url).into(),
+            (&effect.request_headers).into(),
+            (&effect.request_body).into(),
+            (&effect.request_digest).into(),
+            effect.state.as_str().into(),
+            effect.doubted.into(),
+            effect.attempt.into(),
+            effect.seq.into(),
+            millis(effect.started_at).into(),
+        ]
+    });
+    insert.push(HELD).push(
         " on conflict (root, step, round, undos, identity, generation) do update set state = excluded.state, doubted = excluded.doubted, \
          url = excluded.url, request_headers = excluded.request_headers, request_body = excluded.request_body, \
          request_digest = excluded.request_digest, run = excluded.run, attempt = excluded.attempt, seq = excluded.seq, \
          started_at = excluded.started_at, duration_ms = null",
-    ));
+    );
+    script.add(insert);
     script
 }
 
@@ -308,20 +293,18 @@ fn record(outcomes: &[(i64, &EffectRow)]) -> Statement {
     update
 }
 
-/// Inputs, outputs and attempts of settlements.
+/// Inputs, outputs and attempts of settlements. Whether their workers have their runs is asked by [`ends`], or was before.
 pub(super) fn values(script: &mut Script, settlements: &[&RunSettlement]) {
-    let of = |settlement: &RunSettlement| -> [Value; 2] { [(&settlement.run).into(), settlement.fence.into()] };
     let steps: Vec<(&RunSettlement, &StepValue)> =
         settlements.iter().flat_map(|one| one.steps.iter().map(move |step| (*one, step))).collect();
     let attempts: Vec<(&RunSettlement, &AttemptEnd)> =
         settlements.iter().flat_map(|one| one.attempts.iter().map(move |attempt| (*one, attempt))).collect();
     if !steps.is_empty() {
-        script.add(held_rows(
-            "insert into step (run, name, input, output, round) select v.column1, v.column3, v.column4, v.column5, v.column6 from ",
+        script.add(of_rows(
+            "insert into step (run, name, input, output, round) select v.column1, v.column2, v.column3, v.column4, v.column5 from ",
             &steps,
             |(settlement, step)| {
-                let [run, fence] = of(settlement);
-                [run, fence, (&step.name).into(), (&step.input).into(), (&step.output).into(), step.round.into()]
+                [(&settlement.run).into(), (&step.name).into(), (&step.input).into(), (&step.output).into(), step.round.into()]
             },
             // Until a further round has succeeded, the last one's output counts.
             " on conflict (run, name) do update set input = case when excluded.round = step.round then coalesce(excluded.input, step.input) \
@@ -331,14 +314,13 @@ pub(super) fn values(script: &mut Script, settlements: &[&RunSettlement]) {
     }
     let lines: Vec<_> = steps.iter().filter_map(|(settlement, step)| Some((*settlement, *step, step.clock_start?))).collect();
     if !lines.is_empty() {
-        script.add(held_rows(
+        script.add(of_rows(
             "insert into line_step (root, step, round, clock_start, applied, wrote_keys) \
-             select run.root, v.column3, v.column4, v.column5, v.column6, v.column7 from ",
+             select v.column1, v.column2, v.column3, v.column4, v.column5, v.column6 from ",
             &lines,
             |(settlement, step, start)| {
-                let [run, fence] = of(settlement);
                 let (applied, keys) = (step.output.is_some(), settlement.writes_keys());
-                [run, fence, (&step.name).into(), step.round.into(), millis(*start).into(), applied.into(), keys.into()]
+                [(&settlement.root).into(), (&step.name).into(), step.round.into(), millis(*start).into(), applied.into(), keys.into()]
             },
             " on conflict (root, step, round) do update set applied = case when excluded.applied = 1 then 1 else line_step.applied end, \
              wrote_keys = case when excluded.wrote_keys = 1 then 1 else line_step.wrote_keys end, \
@@ -347,26 +329,21 @@ pub(super) fn values(script: &mut Script, settlements: &[&RunSettlement]) {
     }
     let ended: Vec<_> = steps.iter().filter(|(_, step)| step.ended).collect();
     if !ended.is_empty() {
-        script.add(held_rows(
-            "delete from key_claim where (run, step) in (select v.column1, v.column3 from ",
+        script.add(of_rows(
+            "delete from key_claim where (run, step) in (select v.column1, v.column2 from ",
             &ended,
-            |(settlement, step)| {
-                let [run, fence] = of(settlement);
-                [run, fence, (&step.name).into()]
-            },
+            |(settlement, step)| [(&settlement.run).into(), (&step.name).into()],
             ")",
         ));
     }
     if !attempts.is_empty() {
-        script.add(held_rows(
-            "insert into attempt (run, step, number, started_at, duration_ms, outcome, error, logs, effects, digest) select v.column1, v.column3, \
-             v.column4, v.column5, v.column6, v.column7, v.column8, v.column9, v.column10, v.column11 from ",
+        script.add(of_rows(
+            "insert into attempt (run, step, number, started_at, duration_ms, outcome, error, logs, effects, digest) select v.column1, v.column2, \
+             v.column3, v.column4, v.column5, v.column6, v.column7, v.column8, v.column9, v.column10 from ",
             &attempts,
             |(settlement, attempt)| {
-                let [run, fence] = of(settlement);
                 [
-                    run,
-                    fence,
+                    (&settlement.run).into(),
                     (&attempt.step).into(),
                     attempt.number.into(),
                     millis(attempt.started_at).into(),
@@ -384,26 +361,24 @@ pub(super) fn values(script: &mut Script, settlements: &[&RunSettlement]) {
     }
 }
 
-/// What is over with settlements, and the runs as they are then. The last statement changes a row for each whose worker has its run.
+/// What is over with settlements, and the runs as they are then. The last statement changes a row for each whose worker has its run; where it does not,
+/// nothing of them may be kept.
 pub(super) fn ends(script: &mut Script, settlements: &[&RunSettlement]) {
-    let of = |settlement: &RunSettlement| -> [Value; 2] { [(&settlement.run).into(), settlement.fence.into()] };
-    let waits: Vec<_> = settlements.iter().filter_map(|settlement| Some((*settlement, settlement.waits_over.as_ref()?))).collect();
+    let waits: Vec<_> = settlements.iter().filter_map(|settlement| Some((&settlement.run, settlement.waits_over.as_ref()?))).collect();
     if !waits.is_empty() {
-        script.add(held_rows(
-            "delete from wait where (run, step) in (select v.column1, v.column3 from ",
+        script.add(of_rows(
+            "delete from wait where (run, step) in (select v.column1, v.column2 from ",
             &waits,
-            |(settlement, step)| {
-                let [run, fence] = of(settlement);
-                [run, fence, (*step).into()]
-            },
+            |(run, step)| [(*run).into(), (*step).into()],
             ")",
         ));
     }
     let ended: Vec<_> = settlements.iter().filter(|settlement| settlement.ended_at.is_some()).collect();
     if !ended.is_empty() {
-        for held in ["delete from key_claim where run in (select v.column1 from ", "delete from wait where run in (select v.column1 from "]
+        for theirs in
+            ["delete from key_claim where run in (select v.column1 from ", "delete from wait where run in (select v.column1 from "]
         {
-            script.add(held_rows(held, &ended, |settlement| of(settlement), ")"));
+            script.add(of_rows(theirs, &ended, |settlement| [(&settlement.run).into()], ")"));
         }
     }
     let mut update = sql("update run set status = v.column3, status_reason = v.column4, state = v.column5, \
@@ -412,10 +387,9 @@ pub(super) fn ends(script: &mut Script, settlements: &[&RunSettlement]) {
          failed_step = v.column16, failed_action = v.column17, cause = v.column18 from ");
     update.push_table(settlements, |settlement| {
         let death = settlement.death.as_ref();
-        let [run, fence] = of(settlement);
         [
-            run,
-            fence,
+            (&settlement.run).into(),
+            settlement.fence.into(),
             settlement.status.into(),
             (&settlement.status_reason).into(),
             (&settlement.state).into(),

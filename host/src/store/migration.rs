@@ -25,6 +25,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (14, "batches", include_str!("migrations/0014_batches.sql")),
     (15, "identity", include_str!("migrations/0015_identity.sql")),
     (16, "eids", include_str!("migrations/0016_eids.sql")),
+    (17, "lines", include_str!("migrations/0017_lines.sql")),
 ];
 
 /// The steps that this program knows, in their order.

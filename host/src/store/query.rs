@@ -236,7 +236,8 @@ impl Store {
 
     /// Writes whose latest sender is this run: shows what an attempt without an outcome had sent.
     pub async fn effects_of(&self, run: &str) -> Result<Vec<EffectRow>, StoreError> {
-        let rows = sql("select * from effect where run = ? order by attempt, seq")
+        let rows = sql("select * from effect where root = (select root from run where id = ?) and run = ? order by attempt, seq")
+            .bind(run)
             .bind(run)
             .fetch_all(&self.readers)
             .await

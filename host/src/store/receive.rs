@@ -39,7 +39,7 @@ impl Store {
                             Err(refused) => return refusal(Err(refused)),
                         }
                     }
-                    let accepted = accept::insert(connection, &[&events]).await?.into_iter().flatten().collect();
+                    let accepted = accept::insert(connection, &events).await?;
                     if let Some(keys) = &keys {
                         key_value::apply(connection, keys, space).await?;
                     }

@@ -32,6 +32,8 @@ pub struct RunSettlement {
     pub again: bool,
     /// The run.
     pub run: String,
+    /// First run of its line.
+    pub root: String,
     /// Its event.
     pub eid: String,
     /// Its route.
@@ -397,7 +399,7 @@ async fn particular(connection: &mut Connection, settlement: &RunSettlement, spa
         key_value::apply(connection, keys, space).await?;
     }
     if !settlement.emitted.is_empty() {
-        accept::insert(connection, &[&settlement.emitted]).await?;
+        accept::insert(connection, &settlement.emitted).await?;
     }
     if let Some(step) = &settlement.step_undone {
         undo::done(connection, run, step).await?;

@@ -394,7 +394,7 @@ async fn settle(connection: &mut Connection, settlement: &SourceSettlement) -> R
     }
     let accepted = match settlement.events.is_empty() {
         true => Vec::new(),
-        false => accept::insert(connection, &[&settlement.events]).await?.pop().unwrap_or_default(),
+        false => accept::insert(connection, &settlement.events).await?,
     };
     let set_aside = set_aside::keep(connection, &settlement.set_aside).await?;
     set_aside::tried_again(connection, &settlement.tried_again).await?;

@@ -11,7 +11,9 @@ use std::time::Duration;
 use futures::TryStreamExt as _;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, ColumnIndex, ConnectOptions as _, Connection as _, Either, Executor as _, Postgres, Row as _, Sqlite};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, ColumnIndex, ConnectOptions as _, Connection as _, Either, Executor as _, Postgres, Row as _, Sqlite,
+};
 use tokio::time::timeout;
 
 use crate::live::News;
@@ -94,6 +96,11 @@ pub(super) enum Value {
 }
 
 impl Value {
+    /// Text that is bound more than once: it is copied once.
+    pub(super) fn shared(text: &str) -> Value {
+        Value::Shared(Arc::from(text))
+    }
+
     /// Null, of the same type.
     fn null(&self) -> Value {
         match self {
@@ -289,17 +296,22 @@ impl Statement {
     }
 
     fn sqlite(self) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
-        let query = match self.text {
-            Cow::Borrowed(text) => sqlx::query::<Sqlite>(text),
+        let mut arguments = SqliteArguments::default();
+        arguments.reserve(self.values.len(), 0);
+        for value in self.values {
+            match value {
+                Value::Integer(value) => arguments.add(value),
+                Value::Text(value) => arguments.add(value),
+                Value::Shared(value) => arguments.add(value),
+                Value::Blob(value) => arguments.add(value),
+            }
+            .expect("numbers, texts and bytes have an encoding");
+        }
+        match self.text {
+            Cow::Borrowed(text) => sqlx::query_with(text, arguments),
             // Built of static texts only.
-            Cow::Owned(text) => sqlx::query::<Sqlite>(AssertSqlSafe(text)),
-        };
-        self.values.into_iter().fold(query, |query, value| match value {
-            Value::Integer(value) => query.bind(value),
-            Value::Text(value) => query.bind(value),
-            Value::Shared(value) => query.bind(value),
-            Value::Blob(value) => query.bind(value),
-        })
+            Cow::Owned(text) => sqlx::query_with(AssertSqlSafe(text), arguments),
+        }
     }
 
     fn postgres(self) -> sqlx::query::Query<'static, Postgres, PgArguments> {

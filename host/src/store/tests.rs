@@ -86,6 +86,7 @@ fn counted(run: &ClaimedRun, seen: SeenValue, now: Timestamp, id: &str) -> RunSe
         id: id.to_owned(),
         again: false,
         run: run.id.clone(),
+        root: run.root.clone(),
         eid: run.eid.clone(),
         route: run.route.clone(),
         created_at: run.created_at,

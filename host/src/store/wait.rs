@@ -447,9 +447,9 @@ pub(super) async fn end(connection: &mut Connection, run: &str, step: Option<&st
 }
 
 /// Events that were just taken in: those of types that somebody waits for have arrived.
-pub(super) fn arrive(events: &[&NewEvent], dialect: Dialect) -> Statement {
+pub(super) fn arrive<'e>(events: impl Iterator<Item = &'e NewEvent>, dialect: Dialect) -> Statement {
     // One value for all of them: mostly nobody waits for anything, which is asked once.
-    let eids: Vec<&str> = events.iter().map(|event| &*event.eid).collect();
+    let eids: Vec<&str> = events.map(|event| &*event.eid).collect();
     let mut arrive = sql("insert into arrival (eid, type, due_at) select event.eid, event.type, event.received_at \
          from (select 1 as one where exists (select 1 from wait where wait.matched is null)) waited cross join event \
          where event.eid in (select value from ");

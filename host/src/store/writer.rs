@@ -18,11 +18,11 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 
 use super::StoreError;
-use super::accept::{Accepted, NewEvent};
+use super::accept::{Accepted, Intake, NewEvent, Rows, Taken};
 use super::checkpoint;
 use super::flush::{Committed, Flush, Flusher};
 use super::job::{self, Closure, Job, Pending};
@@ -59,7 +59,8 @@ pub(super) enum Target {
 pub(super) struct Writer {
     queue: mpsc::Sender<Job>,
     crash: Crash,
-    task: Arc<std::sync::Mutex<Option<JoinHandle<()>>>>,
+    /// Says when it has closed its connection.
+    end: Arc<std::sync::Mutex<Option<oneshot::Receiver<()>>>>,
     dialect: Dialect,
     /// Process of the server that serves the writer; 0: none.
     backend: Arc<AtomicU32>,
@@ -109,8 +110,9 @@ impl Writer {
             }
             Target::Sqlite(_) | Target::Flushed(..) | Target::Postgres(_) => None,
         };
-        let task = tokio::spawn(async move {
-            let (_lock, under_way) = (lock, progress.until());
+        let (ended, end) = oneshot::channel();
+        let working = async move {
+            let under_way = progress.until();
             let connection = work(link, jobs).await;
             drop(under_way);
             if let Some(checkpoints) = checkpoints {
@@ -120,8 +122,14 @@ impl Writer {
             if let Some(connection) = connection {
                 connection.close().await;
             }
-        });
-        Ok(Writer { queue, crash, task: Arc::new(std::sync::Mutex::new(Some(task))), dialect, backend, figures })
+            drop(lock);
+            let _ = ended.send(());
+        };
+        match dialect {
+            Dialect::Sqlite => on_a_thread(working).map_err(sqlx::Error::Io)?,
+            Dialect::Postgres => drop(tokio::spawn(working)),
+        }
+        Ok(Writer { queue, crash, end: Arc::new(std::sync::Mutex::new(Some(end))), dialect, backend, figures })
     }
 
     /// Where this host is to be killed.
@@ -146,9 +154,9 @@ impl Writer {
 
     pub(super) async fn close(&self) {
         let _ = self.queue.send(Job::Close).await;
-        let task = self.task.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-        if let Some(task) = task {
-            let _ = task.await;
+        let end = self.end.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        if let Some(end) = end {
+            let _ = end.await;
         }
     }
 
@@ -157,14 +165,15 @@ impl Writer {
         // Nobody else takes locks on a file, and there may be thousands of events.
         let terms = if self.dialect == Dialect::Postgres { Terms::none().events(&events) } else { Terms::none() };
         let terms = terms.point(Point::Accepting);
-        self.queue.send(Job::Accept { events, terms, reply }).await.map_err(|_| StoreError::Closed)?;
+        let rows = Rows::of(&events);
+        self.queue.send(Job::Accept { events, rows, terms, reply }).await.map_err(|_| StoreError::Closed)?;
         Pending(answer).durable().await
     }
 
     /// Queues a write that shares its statements with others; it is applied in the order of the calls. The returned value waits for the flush.
     pub(super) async fn join(&self, terms: Terms, write: Joint) -> Result<Pending<()>, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.queue.send(Job::Joint { write, terms, fenced: false, reply }).await.map_err(|_| StoreError::Closed)?;
+        self.queue.send(Job::Joint { write, terms, reply }).await.map_err(|_| StoreError::Closed)?;
         Ok(Pending(answer))
     }
 
@@ -188,6 +197,13 @@ impl Writer {
     {
         self.queue(terms, apply).await?.durable().await
     }
+}
+
+/// Works on a thread of its own. A file's connection waits for it between two statements, and all who write wait for that connection: it is not to stand in a
+/// queue behind tasks that read events or call plugins. What comes from a server comes to the runtime's threads anyway.
+fn on_a_thread(working: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+    let runtime = Handle::current();
+    std::thread::Builder::new().name("writer".to_owned()).spawn(move || runtime.block_on(working)).map(drop)
 }
 
 /// The connection that writes, made anew when it was lost.
@@ -248,17 +264,15 @@ impl Link {
     }
 
     /// These were committed: they are answered once that is durable.
-    async fn committed(&self, jobs: Vec<Job>, (accepted, news, began): Done) {
+    async fn committed(&self, jobs: Vec<Job>, (taken, news, began): Done) {
         match (&self.flusher, &self.log) {
             (Some(flusher), Some(log)) => {
                 let place = flusher.place().await;
-                flusher.flush(Committed { jobs, accepted, news, began }, log.clone(), place);
+                flusher.flush(Committed { jobs, taken, news, began }, log.clone(), place);
             }
             _ => {
                 self.figures.commits.observe(began.elapsed().as_secs_f64());
-                job::answer(jobs, accepted);
-                // Who waits for the flush does not wait for this.
-                self.feed.publish(news, true);
+                job::answer(jobs, taken, news, &self.feed);
             }
         }
     }
@@ -331,7 +345,7 @@ enum Failed {
     Write(StoreError),
 }
 
-/// Applies all jobs in one transaction. The outcomes of `Accept` jobs come back in order. A connection that may be broken is dropped.
+/// Applies all jobs in one transaction. What became of `Accept` jobs comes back in their order. A connection that may be broken is dropped.
 async fn together(link: &mut Link, jobs: &mut [Job]) -> Result<Done, Failed> {
     let begin = |source| Failed::Begin(StoreError::Database { doing: "begin a transaction", source });
     let crash = link.crash.clone();
@@ -363,13 +377,13 @@ async fn together(link: &mut Link, jobs: &mut [Job]) -> Result<Done, Failed> {
     if !usable {
         link.connection = None;
     }
-    done.map(|(accepted, news)| (accepted, news, began))
+    done.map(|(taken, news)| (taken, news, began))
 }
 
 /// What became of intakes, what the transaction changed, and when it began.
-type Done = (Vec<Vec<Accepted>>, Vec<News>, Instant);
+type Done = (Vec<Arc<Taken>>, Vec<News>, Instant);
 
-async fn transaction(connection: &mut Connection, jobs: &mut [Job], crash: &Crash) -> Result<(Vec<Vec<Accepted>>, Vec<News>), Failed> {
+async fn transaction(connection: &mut Connection, jobs: &mut [Job], crash: &Crash) -> Result<(Vec<Arc<Taken>>, Vec<News>), Failed> {
     connection.begin().await.map_err(|source| Failed::Begin(StoreError::Database { doing: "begin a transaction", source }))?;
     let shared = connection.dialect() == Dialect::Postgres;
     let failed = |doing| move |source| Failed::Write(StoreError::Database { doing, source });
@@ -377,17 +391,17 @@ async fn transaction(connection: &mut Connection, jobs: &mut [Job], crash: &Cras
     if shared {
         Terms::take_locks(connection, &terms).await.map_err(failed("lock"))?;
     }
-    let accepted =
+    let taken =
         apply(connection, jobs, crash).await.map_err(|error| if error.is_busy() { Failed::Begin(error) } else { Failed::Write(error) })?;
     if shared {
         Terms::give_signals(connection, &terms).await.map_err(failed("notify the other hosts"))?;
     }
     connection.commit().await.map_err(failed("commit"))?;
-    Ok((accepted, connection.take_news()))
+    Ok((taken, connection.take_news()))
 }
 
-async fn apply(connection: &mut Connection, jobs: &mut [Job], crash: &Crash) -> Result<Vec<Vec<Accepted>>, StoreError> {
-    let mut accepted = Vec::new();
+async fn apply(connection: &mut Connection, jobs: &mut [Job], crash: &Crash) -> Result<Vec<Arc<Taken>>, StoreError> {
+    let mut taken = Vec::new();
     let mut index = 0;
     while index < jobs.len() {
         match &mut jobs[index] {
@@ -397,7 +411,7 @@ async fn apply(connection: &mut Connection, jobs: &mut [Job], crash: &Crash) -> 
                 let mut count = 0;
                 for job in &jobs[index..] {
                     let joins = match job {
-                        Job::Accept { events, .. } => group.take_in(events),
+                        Job::Accept { events, rows, .. } => group.take_in(Intake { events, rows }),
                         Job::Joint { write, .. } => group.join(write),
                         Job::Write { .. } | Job::Checkpoint | Job::Close => false,
                     };
@@ -406,16 +420,9 @@ async fn apply(connection: &mut Connection, jobs: &mut [Job], crash: &Crash) -> 
                     }
                     count += 1;
                 }
-                let written = group.write(connection, crash).await?;
-                accepted.extend(written.accepted);
-                for job in &mut jobs[index..index + count] {
-                    if let Some(terms) = job.terms() {
-                        terms.pass(crash);
-                    }
-                    if let Job::Joint { fenced, .. } = job {
-                        *fenced = written.fenced;
-                    }
-                }
+                let intakes = group.intakes();
+                taken.extend(std::iter::repeat_n(Arc::new(group.write(connection, crash).await?), intakes));
+                jobs[index..index + count].iter().filter_map(Job::terms).for_each(|terms| terms.pass(crash));
                 index += count;
             }
             Job::Write { write, terms } => {
@@ -426,5 +433,5 @@ async fn apply(connection: &mut Connection, jobs: &mut [Job], crash: &Crash) -> 
             Job::Checkpoint | Job::Close => index += 1,
         }
     }
-    Ok(accepted)
+    Ok(taken)
 }

@@ -363,6 +363,7 @@ impl Driver {
             id: uuid::Uuid::new_v4().to_string(),
             again: false,
             run: self.run.id.clone(),
+            root: self.run.root.clone(),
             eid: self.run.eid.clone(),
             route: self.run.route.clone(),
             created_at: self.run.created_at,
