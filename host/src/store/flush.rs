@@ -27,7 +27,7 @@ use crate::telemetry::WriterFigures;
 
 /// Transactions that are committed and not flushed: one that is being flushed, and the next. With more of them the groups that share a transaction would
 /// get smaller, for nothing: the disk takes one flush at a time.
-const AT_ONCE: usize = 2;
+const AT_ONCE: u32 = 2;
 
 /// A transaction that is committed, and those who wait for it.
 pub(super) struct Committed {
@@ -78,12 +78,17 @@ impl Flusher {
         let (hand, handed) = mpsc::channel();
         let work = Work { flush, failed: failed.clone(), feed, figures };
         let thread = thread::Builder::new().name("flush".to_owned()).spawn(move || work.until_closed(&handed))?;
-        Ok(Flusher { hand, places: Arc::new(Semaphore::new(AT_ONCE)), failed, thread })
+        Ok(Flusher { hand, places: Arc::new(Semaphore::new(AT_ONCE as usize)), failed, thread })
     }
 
     /// A place for a transaction, as soon as there is one.
     pub(super) async fn place(&self) -> OwnedSemaphorePermit {
         self.places.clone().acquire_owned().await.expect("the places are never closed")
+    }
+
+    /// Returns when nothing is on its way to the disk.
+    pub(super) async fn idle(&self) {
+        drop(self.places.acquire_many(AT_ONCE).await.expect("the places are never closed"));
     }
 
     /// Has a transaction flushed, and those answered who wait for it.

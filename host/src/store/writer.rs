@@ -263,6 +263,13 @@ impl Link {
         }
     }
 
+    /// Waits for what is on its way to the disk, and says whether the log is whole there, as far as is known.
+    async fn ends_whole(&mut self) -> bool {
+        let Some(flusher) = &self.flusher else { return true };
+        flusher.idle().await;
+        !flusher.has_failed() || self.connected().await.is_ok()
+    }
+
     /// These were committed: they are answered once that is durable.
     async fn committed(&self, jobs: Vec<Job>, (taken, news, began): Done) {
         match (&self.flusher, &self.log) {
@@ -301,8 +308,14 @@ async fn work(mut link: Link, mut jobs: mpsc::Receiver<Job>) -> Option<Connectio
             break;
         }
     }
+    let whole = link.ends_whole().await;
     if let Some(flusher) = link.flusher {
         flusher.close().await;
+    }
+    if !whole {
+        // SQLite copies the log when its last connection closes, and looks at no checksum: what the disk has lost would get into the database. While
+        // this one is open none is the last, and whoever opens the file next reads its log as far as it is whole.
+        std::mem::forget(link.connection.take());
     }
     // Everyone who still waits learns that the store is closed by the dropped channel.
     link.connection

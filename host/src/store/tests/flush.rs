@@ -121,6 +121,36 @@ async fn after_a_flush_that_failed_nothing_counts_as_durable_before_all_of_the_l
 }
 
 #[tokio::test]
+async fn a_log_that_the_disk_has_lost_part_of_is_not_copied_when_the_host_stops() {
+    let fails = Arc::new(AtomicBool::new(false));
+    let is_gone = fails.clone();
+    let flush = Flush::by(move |log: &File| match is_gone.load(Ordering::Relaxed) {
+        true => Err(io::Error::other("the disk is gone")),
+        false => log.sync_data(),
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("s.db-wal");
+    let writer = writer(folder.path(), flush).await;
+    put(&writer, 1).await.durable().await.expect("it is durable");
+    fails.store(true, Ordering::Relaxed);
+    put(&writer, 2).await.durable().await.expect_err("its flush fails");
+    let frames = std::fs::metadata(&log).expect("it has a log").len();
+    let file = File::options().write(true).open(&log).expect("it is there");
+    file.write_all_at(&[0xff; 64], frames - 64).expect("it is written");
+    writer.close().await;
+    // The host is gone, and with it what it knew of the log.
+    let after = tempfile::tempdir().expect("a folder");
+    for name in ["s.db", "s.db-wal"] {
+        std::fs::copy(folder.path().join(name), after.path().join(name)).expect("it is there still");
+    }
+    assert_eq!(numbers(after.path()).await, [1]);
+    let mut connection = Connection::to_file(&options(after.path())).await.expect("it is there");
+    let said: Vec<String> = sql("pragma integrity_check").scalars(&mut connection).await.expect("it is looked through");
+    assert_eq!(said, ["ok"]);
+    connection.close().await;
+}
+
+#[tokio::test]
 async fn a_file_is_opened_by_a_link_and_its_log_is_beside_the_file() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(folder.path().join("there")).expect("it is made");
