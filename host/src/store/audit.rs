@@ -5,8 +5,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::row::Row;
 use super::sealed::check_key;
-use super::sql::{Connection, Row, sql};
+use super::sql::{Connection, sql};
 use super::terms::Terms;
 use super::{Store, StoreError, millis};
 use crate::audit::{Act, Action, Anchor, AuditKey, Broken, Head, PublicKey, Record, Rotation, Verified, Verifier, canonical};

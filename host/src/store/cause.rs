@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::dead_letter::DeadLetterFilter;
 use super::query::{RunRow, run_row};
-use super::sql::{Row, sql};
+use super::row::Row;
+use super::sql::sql;
 use super::terms::Terms;
 use super::{Store, StoreError, timestamp};
 

@@ -92,7 +92,8 @@ impl Store {
                             claim.push(" and (deadline_at <= ").push_bind(millis(now)).push(" or revision not in ");
                             claim.push_list(except.iter().copied()).push(")");
                         }
-                        claim.push(" order by due_at, seq limit ").push_bind(most);
+                        // SQLite prepares a statement anew for each value of a parameter that is all of a limit.
+                        claim.push(" order by due_at, seq limit ").push_bind(most).push(" + 0");
                         if connection.dialect() == Dialect::Postgres {
                             // What another host is just claiming or settling is passed over rather than waited for.
                             claim.push(" for update skip locked");

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use super::personal::ScanPlace;
-use super::sql::{Dialect, Row, sql};
+use super::row::Row;
+use super::sql::{Dialect, sql};
 use super::terms::Terms;
 use super::{Store, StoreError, millis, optional_timestamp, timestamp};
 

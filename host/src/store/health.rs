@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::sql::{Row, sql};
+use super::row::Row;
+use super::sql::sql;
 use super::terms::Terms;
 use super::{Store, StoreError, millis, timestamp};
 use crate::live::{CredentialChanged, News};

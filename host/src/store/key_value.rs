@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::sql::{Connection, Pool, Row, sql};
+use super::row::Row;
+use super::sql::{Connection, Pool, sql};
 use super::terms::Terms;
 use super::{Store, StoreError};
 

@@ -39,6 +39,7 @@ mod recorded;
 mod registry;
 mod replay;
 mod retention;
+mod row;
 mod run;
 mod sealed;
 mod secret;

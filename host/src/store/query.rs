@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use super::effect::{EffectRow, effect_row};
-use super::sql::{Dialect, Row, Statement, sql};
+use super::row::Row;
+use super::sql::{Dialect, Statement, sql};
 use super::{Store, StoreError, millis, optional_timestamp, timestamp};
 use crate::event::{EIDS_AHEAD, before_eids_of};
 

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::row::Row;
 use super::run::AttemptEnd;
-use super::sql::{Connection, Row, sql};
+use super::sql::{Connection, sql};
 use super::terms::Terms;
 use super::{Store, StoreError, millis};
 use jiff::Timestamp;

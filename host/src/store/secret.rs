@@ -9,8 +9,9 @@ use crate::credentials::{Purpose, Role, SealingKey};
 use crate::live::{CredentialChanged, News};
 use crate::router::Pattern;
 
+use super::row::Row;
 use super::sealed::{Keeper, LEDGER, Sealed};
-use super::sql::{Row, sql};
+use super::sql::sql;
 use super::terms::{Signal, Terms};
 use super::{Store, StoreError, millis, optional_timestamp, timestamp};
 

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use crate::audit::Act;
 use crate::credentials::Role;
 
-use super::sql::{Row, sql};
+use super::row::Row;
+use super::sql::sql;
 use super::terms::Terms;
 use super::{Store, StoreError, millis, timestamp};
 

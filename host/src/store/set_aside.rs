@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::sql::{Connection, Row, sql};
+use super::row::Row;
+use super::sql::{Connection, sql};
 use super::terms::Terms;
 use super::{Store, StoreError, millis, timestamp};
 use crate::audit::Act;

@@ -11,11 +11,10 @@ use std::time::Duration;
 use futures::TryStreamExt as _;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqlitePool, SqliteRow};
-use sqlx::{
-    Arguments as _, AssertSqlSafe, ColumnIndex, ConnectOptions as _, Connection as _, Either, Executor as _, Postgres, Row as _, Sqlite,
-};
+use sqlx::{Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, Either, Executor as _, Postgres, Sqlite};
 use tokio::time::timeout;
 
+use super::row::{FromColumn, Row};
 use crate::live::News;
 
 /// Longest read: a whole table of a large store, for those who look after it.
@@ -418,100 +417,6 @@ fn numbered(text: &str) -> String {
 fn without_nul(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{2400}") } else { text }
 }
-
-/// A row.
-#[derive(Debug)]
-pub(super) enum Row {
-    /// Of a file.
-    Sqlite(SqliteRow),
-    /// Of a server.
-    Postgres(PgRow),
-}
-
-impl Row {
-    /// A column, by name or by place from 0.
-    ///
-    /// # Panics
-    /// When the statement has no such column or it holds something else: then statement and schema, both ours, don't fit each other.
-    pub(super) fn get<T: FromColumn>(&self, column: impl Column) -> T {
-        T::from_column(self, column).expect("statements and schema fit each other")
-    }
-}
-
-impl Row {
-    /// A column, if it holds what it should: for tables that are read to find out whether somebody changed them by hand.
-    pub(super) fn readable<T: FromColumn>(&self, column: impl Column) -> Option<T> {
-        T::from_column(self, column).ok()
-    }
-}
-
-/// The name or place of a column.
-pub(super) trait Column: ColumnIndex<SqliteRow> + ColumnIndex<PgRow> + Copy {}
-
-impl<C: ColumnIndex<SqliteRow> + ColumnIndex<PgRow> + Copy> Column for C {}
-
-/// What a column can be read as.
-pub(super) trait FromColumn: Sized {
-    /// Reads it.
-    fn from_column(row: &Row, column: impl Column) -> Result<Self, sqlx::Error>;
-}
-
-macro_rules! integers {
-    ($($integer:ty),*) => {$(
-        impl FromColumn for $integer {
-            fn from_column(row: &Row, column: impl Column) -> Result<Self, sqlx::Error> {
-                let number = Option::<$integer>::from_column(row, column)?;
-                number.ok_or_else(|| sqlx::Error::Decode("null where a number belongs".into()))
-            }
-        }
-
-        impl FromColumn for Option<$integer> {
-            fn from_column(row: &Row, column: impl Column) -> Result<Self, sqlx::Error> {
-                integer(row, column)?.map(<$integer>::try_from).transpose().map_err(|error| sqlx::Error::Decode(error.into()))
-            }
-        }
-    )*};
-}
-
-integers!(i64, i32, u32, u16);
-
-/// PostgreSQL's literals and `count` have sizes of their own.
-fn integer(row: &Row, column: impl Column) -> Result<Option<i64>, sqlx::Error> {
-    match row {
-        Row::Sqlite(row) => row.try_get::<Option<i64>, _>(column),
-        Row::Postgres(row) => match row.try_get::<Option<i64>, _>(column) {
-            Err(sqlx::Error::ColumnDecode { .. }) => Ok(row.try_get::<Option<i32>, _>(column)?.map(i64::from)),
-            other => other,
-        },
-    }
-}
-
-impl FromColumn for bool {
-    fn from_column(row: &Row, column: impl Column) -> Result<Self, sqlx::Error> {
-        i64::from_column(row, column).map(|flag| flag != 0)
-    }
-}
-
-impl FromColumn for Option<bool> {
-    fn from_column(row: &Row, column: impl Column) -> Result<Self, sqlx::Error> {
-        Ok(integer(row, column)?.map(|flag| flag != 0))
-    }
-}
-
-macro_rules! as_sqlx_does {
-    ($($kind:ty),*) => {$(
-        impl FromColumn for $kind {
-            fn from_column(row: &Row, column: impl Column) -> Result<Self, sqlx::Error> {
-                match row {
-                    Row::Sqlite(row) => row.try_get(column),
-                    Row::Postgres(row) => row.try_get(column),
-                }
-            }
-        }
-    )*};
-}
-
-as_sqlx_does!(String, Option<String>, Vec<u8>, Option<Vec<u8>>);
 
 impl Connection {
     /// To a file.

@@ -250,7 +250,7 @@ impl Store {
             .fetch_all(&self.readers)
             .await
             .map_err(StoreError::doing("look back at events"))?;
-        let past = |row: &super::sql::Row| {
+        let past = |row: &super::row::Row| {
             let eid: String = row.get("eid");
             PastEvent { place: (row.get("received_at"), eid.clone()), eid, body: row.get("body") }
         };
@@ -360,7 +360,7 @@ impl Store {
             .fetch_all(&self.readers)
             .await
             .map_err(StoreError::doing("read what a run waits for"))?;
-        let shown = |row: &super::sql::Row| WaitShown { step: row.get(0), kind: row.get(1), condition: row.get(2), failed: row.get(3) };
+        let shown = |row: &super::row::Row| WaitShown { step: row.get(0), kind: row.get(1), condition: row.get(2), failed: row.get(3) };
         Ok(rows.iter().map(shown).collect())
     }
 }
