@@ -89,12 +89,12 @@ impl Lanes {
         }));
         let mut work = match begun.await? {
             Ok(done) => {
-                pace.ended(meter.used());
+                pace.ended(meter.used(), Instant::now());
                 return Ok(done);
             }
             Err(work) => work,
         };
-        pace.ended(meter.used());
+        pace.ended(meter.used(), Instant::now());
         let home = self.home.clone();
         let rest = std::future::poll_fn(move |context| {
             let _home = home.enter();
@@ -114,9 +114,10 @@ async fn at_home<T>(pace: &Pace, mut work: Pin<&mut impl Future<Output = T>>) ->
         // The thread's own time is asked for at the end only where the ordinary clock leaves a doubt: it costs more.
         let (began, used) = (Instant::now(), processor_time());
         let poll = work.as_mut().poll(context);
-        let strays = began.elapsed() > pace::SHORT && processor_time().saturating_sub(used) > pace::SHORT;
+        let held = if began.elapsed() > pace::SHORT { processor_time().saturating_sub(used) } else { Duration::ZERO };
+        let strays = held > pace::SHORT;
         if strays {
-            pace.strayed();
+            pace.strayed(held, Instant::now());
         }
         match poll {
             Poll::Ready(done) => Poll::Ready(Some(done)),
