@@ -1,6 +1,8 @@
 //! The documents: links lead somewhere, shown code is part of files that are built, and the tutorials' commands do what they say.
 
 use std::collections::BTreeSet;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -242,8 +244,11 @@ sangam() {
 set -x
 "#;
 
+/// One below those that systems give to connections: a plugin is built before the host listens on it, and hundreds of connections are made meanwhile.
 fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    let random = || RandomState::new().hash_one(()) % 10_000;
+    let free = |port: &u16| std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, *port)).is_ok();
+    (0..100).map(|_| 20_000 + random() as u16).find(free).context("no port is free")
 }
 
 fn there(tool: &str) -> bool {
