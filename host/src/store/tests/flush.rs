@@ -40,6 +40,17 @@ async fn put(writer: &Writer, number: i64) -> Pending<()> {
     put.await.expect("the writer works")
 }
 
+/// A disk that can be gone, and whether it is.
+fn disk(is_gone: bool) -> (Arc<AtomicBool>, Flush) {
+    let fails = Arc::new(AtomicBool::new(is_gone));
+    let is_gone = fails.clone();
+    let flush = Flush::by(move |log: &File| match is_gone.load(Ordering::Relaxed) {
+        true => Err(io::Error::other("the disk is gone")),
+        false => log.sync_data(),
+    });
+    (fails, flush)
+}
+
 /// What a reader sees.
 async fn numbers(folder: &Path) -> Vec<i64> {
     let mut connection = Connection::to_file(&options(folder)).await.expect("it is there");
@@ -86,12 +97,7 @@ async fn who_waits_is_answered_after_the_flush_and_the_next_transaction_is_writt
 
 #[tokio::test]
 async fn after_a_flush_that_failed_nothing_counts_as_durable_before_all_of_the_log_was_written_again() {
-    let fails = Arc::new(AtomicBool::new(true));
-    let is_gone = fails.clone();
-    let flush = Flush::by(move |log: &File| match is_gone.load(Ordering::Relaxed) {
-        true => Err(io::Error::other("the disk is gone")),
-        false => log.sync_data(),
-    });
+    let (fails, flush) = disk(true);
     let folder = tempfile::tempdir().expect("a folder");
     let log = folder.path().join("s.db-wal");
     let writer = writer(folder.path(), flush).await;
@@ -122,12 +128,7 @@ async fn after_a_flush_that_failed_nothing_counts_as_durable_before_all_of_the_l
 
 #[tokio::test]
 async fn a_log_that_the_disk_has_lost_part_of_is_not_copied_when_the_host_stops() {
-    let fails = Arc::new(AtomicBool::new(false));
-    let is_gone = fails.clone();
-    let flush = Flush::by(move |log: &File| match is_gone.load(Ordering::Relaxed) {
-        true => Err(io::Error::other("the disk is gone")),
-        false => log.sync_data(),
-    });
+    let (fails, flush) = disk(false);
     let folder = tempfile::tempdir().expect("a folder");
     let log = folder.path().join("s.db-wal");
     let writer = writer(folder.path(), flush).await;
