@@ -1,11 +1,11 @@
 //! A copy of a store's file, made while the host works.
 
 use std::path::Path;
-use std::str::FromStr as _;
 use std::sync::Arc;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::sqlite::SqlitePoolOptions;
 
+use super::file::FileOptions;
 use super::sql::{Dialect, Pool, sql};
 use super::writer::{Target, Writer};
 use super::{Store, StoreError};
@@ -68,10 +68,10 @@ impl Store {
     pub async fn open_copy(path: &Path) -> Result<Store, StoreError> {
         let url = format!("sqlite://{}", path.display());
         let open = |source| StoreError::Open { url: url.clone(), source };
-        let options = SqliteConnectOptions::from_str(&url).map_err(open)?.read_only(true);
+        let options = FileOptions::at(path).read_only();
         let feed: Arc<Feed> = Arc::default();
-        let writer = Writer::start(Target::Sqlite(Box::new(options.clone())), None, Crash::default(), feed.clone()).await.map_err(open)?;
-        let readers = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(open)?;
+        let writer = Writer::start(Target::Sqlite(options.clone()), None, Crash::default(), feed.clone()).await.map_err(open)?;
+        let readers = SqlitePoolOptions::new().max_connections(1).connect_with(options.sqlx()).await.map_err(open)?;
         let (signer, arrived) = (super::audit::Signer::default(), Arc::default());
         Ok(Store { readers: Pool::Sqlite(readers), writer, signer, arrived, feed, voice: None })
     }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sqlx::sqlite::SqliteConnectOptions;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::file::FileOptions;
 use super::sql::{Connection, sql};
 
 /// Pages in the log, of 4 KiB each, from which on they are copied.
@@ -53,41 +54,50 @@ impl Progress {
 }
 
 /// Copies until the writer is gone. `finish`: has it copy what is left.
-pub(super) async fn work(options: SqliteConnectOptions, progress: Progress, finish: impl AsyncFn()) {
+pub(super) async fn work(options: FileOptions, progress: Progress, finish: impl AsyncFn()) {
     let mut connection = None;
-    let working = async {
-        loop {
-            progress.wrote.notified().await;
-            tokio::time::sleep(PAUSE).await;
-            if progress.held.load(Ordering::Acquire) {
-                continue;
-            }
-            match shorten(&mut connection, &options).await {
-                Ok(true) => finish().await,
-                Ok(false) => {}
-                Err(error) => {
-                    tracing::warn!(
-                        error = crate::telemetry::chain(&error),
-                        "the database's log could not be copied into it; this host tries again"
-                    );
-                    connection = None;
-                    tokio::time::sleep(FAILED).await;
-                }
+    let writes = async || {
+        progress.wrote.notified().await;
+        tokio::time::sleep(PAUSE).await;
+    };
+    while progress.over.run_until_cancelled(writes()).await.is_some() {
+        if progress.held.load(Ordering::Acquire) {
+            continue;
+        }
+        // One that has begun comes to its end: the file is closed then.
+        let options = options.clone();
+        let pass = move || Handle::current().block_on(shorten(connection, &options));
+        let Ok((open, is_long)) = tokio::task::spawn_blocking(pass).await else { return };
+        connection = open;
+        match is_long {
+            Ok(true) => finish().await,
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(
+                    error = crate::telemetry::chain(&error),
+                    "the database's log could not be copied into it; this host tries again"
+                );
+                connection = None;
+                progress.over.run_until_cancelled(tokio::time::sleep(FAILED)).await;
             }
         }
-    };
-    progress.over.run_until_cancelled(working).await;
+    }
     if let Some(connection) = connection {
         connection.close().await;
     }
 }
 
-/// Copies a log that is long; says whether it was.
-async fn shorten(connection: &mut Option<Connection>, options: &SqliteConnectOptions) -> Result<bool, sqlx::Error> {
-    let connection = match connection {
-        Some(connection) => connection,
-        None => connection.insert(Connection::to_file(options).await?),
+/// Copies a log that is long; says whether it was. Waits for the disk: not on one of the runtime's threads.
+async fn shorten(connection: Option<Connection>, options: &FileOptions) -> (Option<Connection>, Result<bool, sqlx::Error>) {
+    let mut connection = match connection.map_or_else(|| Connection::to_file(options), Ok) {
+        Ok(connection) => connection,
+        Err(error) => return (None, Err(error)),
     };
+    let is_long = copy_long(&mut connection).await;
+    (Some(connection), is_long)
+}
+
+async fn copy_long(connection: &mut Connection) -> Result<bool, sqlx::Error> {
     if left(connection).await? < LONG {
         return Ok(false);
     }

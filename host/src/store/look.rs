@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::sqlite::SqlitePoolOptions;
 
+use super::file::FileOptions;
 use super::sql::{Dialect, Pool, sql};
 use super::wal::log_of;
 use super::writer::{Target, Writer};
@@ -56,13 +57,13 @@ impl Store {
             let readers = readers.connect_with(options.clone()).await.map_err(open)?;
             (Pool::Postgres(readers), Target::Postgres(Box::new(options)))
         } else {
-            let options = SqliteConnectOptions::from_str(url).map_err(open)?.read_only(true).busy_timeout(BUSY_TIMEOUT);
+            let options = FileOptions::of_url(url).map_err(open)?.read_only().busy_timeout(BUSY_TIMEOUT).pragma("temp_store", "memory");
             // Without a log beside it nobody has it open, and all of it is in the file: then no log needs to be made to read it.
-            let has_log = log_of(options.get_filename()).exists();
-            let options = options.immutable(!has_log).pragma("temp_store", "memory");
+            let has_log = log_of(options.path()).exists();
+            let options = if has_log { options } else { options.immutable() };
             let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(0);
-            let readers = readers.connect_with(options.clone()).await.map_err(open)?;
-            (Pool::Sqlite(readers), Target::Sqlite(Box::new(options)))
+            let readers = readers.connect_with(options.sqlx()).await.map_err(open)?;
+            (Pool::Sqlite(readers), Target::Sqlite(options))
         };
         let writer = Writer::start(target, None, Crash::default(), feed.clone()).await.map_err(open)?;
         let (signer, arrived) = (audit::Signer::default(), Arc::default());

@@ -21,6 +21,7 @@ mod doubt;
 mod effect;
 mod erasure;
 mod figures;
+mod file;
 mod flush;
 mod health;
 mod host;
@@ -107,12 +108,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-
+use sqlx::sqlite::SqlitePoolOptions;
 use tokio::sync::Notify;
 
 use crate::crash::Crash;
 use crate::live::Feed;
+use file::FileOptions;
 use flush::Flush;
 use sql::{Dialect, Pool};
 use voice::Voice;
@@ -133,6 +134,9 @@ const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 /// Bytes that the log of a file keeps after it was brought back into the database.
 const JOURNAL_SIZE: &str = "67108864";
+/// Commits are durable, or are not (sqlite.org/pragma.html#pragma_synchronous).
+const FULL: &str = "full";
+const OFF: &str = "off";
 
 /// Why the store could not do it. All but [`StoreError::Invalid`] may work later.
 #[derive(Debug, thiserror::Error)]
@@ -227,14 +231,6 @@ impl StoreError {
         }
     }
 
-    /// Another process has the file: a transaction did not begin, which it does with its first statement.
-    fn is_busy(&self) -> bool {
-        let StoreError::Database { source: sqlx::Error::Database(error), .. } = self else { return false };
-        // The lower eight bits of an extended result code are the code (sqlite.org/rescode.html); 5 is SQLITE_BUSY.
-        let is_five = |code: &str| code.parse::<u32>().is_ok_and(|code| code & 0xff == 5);
-        error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() && error.code().is_some_and(|code| is_five(&code))
-    }
-
     /// Somebody held a lock for too long.
     fn is_lock_timeout(&self) -> bool {
         matches!(self, StoreError::Database { source: sqlx::Error::Database(error), .. } if error.code().as_deref() == Some("55P03"))
@@ -294,28 +290,23 @@ impl Store {
 
     /// A database for what need not outlast this process: nothing waits for the disk.
     pub async fn open_in_passing(url: &str) -> Result<Store, StoreError> {
-        Store::connect_file(url, true, SqliteSynchronous::Off, Crash::default()).await
+        Store::connect_file(url, true, OFF, Crash::default()).await
     }
 
     async fn connect(url: &str, host: bool, crash: Crash) -> Result<Store, StoreError> {
-        if is_server(url) {
-            Store::connect_server(url, crash).await
-        } else {
-            Store::connect_file(url, host, SqliteSynchronous::Full, crash).await
-        }
+        if is_server(url) { Store::connect_server(url, crash).await } else { Store::connect_file(url, host, FULL, crash).await }
     }
 
-    async fn connect_file(url: &str, host: bool, synchronous: SqliteSynchronous, crash: Crash) -> Result<Store, StoreError> {
+    async fn connect_file(url: &str, host: bool, synchronous: &'static str, crash: Crash) -> Result<Store, StoreError> {
         let open = |source| StoreError::Open { url: url.to_owned(), source };
-        let options = SqliteConnectOptions::from_str(url)
+        let options = FileOptions::of_url(url)
             .map_err(open)?
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(synchronous)
-            .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
             // Only a new file can be told so: pages that pruning frees are given back bit by bit.
-            .auto_vacuum(SqliteAutoVacuum::Incremental)
+            .pragma("auto_vacuum", "incremental")
+            .pragma("journal_mode", "wal")
+            .pragma("synchronous", synchronous)
+            .pragma("foreign_keys", "on")
             .pragma("journal_size_limit", JOURNAL_SIZE)
             .pragma("temp_store", "memory")
             // What is removed or written over is gone from its page. Pages that get free keep theirs until they are used again or given back: to
@@ -323,18 +314,17 @@ impl Store {
             .pragma("secure_delete", "fast")
             // A host brings the log back into the database beside its commits; others every 16 MiB rather than every 4.
             .pragma("wal_autocheckpoint", if host { checkpoint::TOO_LONG } else { "4000" });
-        let path = options.get_filename().to_owned();
+        let path = options.path();
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|error| open(sqlx::Error::Io(error)))?;
         }
-        private_file(&path).map_err(|error| open(sqlx::Error::Io(error)))?;
-        let lock = if host { Some(lock_file(&path).await?) } else { None };
+        private_file(path).map_err(|error| open(sqlx::Error::Io(error)))?;
+        let lock = if host { Some(lock_file(path).await?) } else { None };
         // The writer comes first, alone: two connections that both turn a new file to WAL get in each other's way.
         let feed: Arc<Feed> = Arc::default();
-        let target = Box::new(options.clone());
         let target = match synchronous {
-            SqliteSynchronous::Full if host => Target::Flushed(target, Flush::by(std::fs::File::sync_data)),
-            _ => Target::Sqlite(target),
+            FULL if host => Target::Flushed(options.clone(), Flush::by(std::fs::File::sync_data)),
+            _ => Target::Sqlite(options.clone()),
         };
         let writer = Writer::start(target, lock, crash, feed.clone()).await.map_err(open)?;
         let readers = SqlitePoolOptions::new()
@@ -342,7 +332,7 @@ impl Store {
             .min_connections(0)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_with(options)
+            .connect_with(options.sqlx())
             .await
             .map_err(open)?;
         migration::run_sqlite(&readers).await?;

@@ -8,20 +8,18 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::TryStreamExt as _;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgRow};
-use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqlitePool, SqliteRow};
-use sqlx::{Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, Either, Executor as _, Postgres, Sqlite};
+use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
+use sqlx::{Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, Postgres, Sqlite};
 use tokio::time::timeout;
 
+use super::file::{File, FileOptions, FileRow};
 use super::row::{FromColumn, Row};
 use crate::live::News;
 
 /// Longest read: a whole table of a large store, for those who look after it.
 const READ: Duration = Duration::from_secs(60);
 
-/// Takes the lock now rather than with the first write, where it could no longer wait for it.
-const BEGIN: &str = "begin immediate; ";
 /// Statements of a connection that stay prepared: one text for each number of rows.
 const PREPARED: usize = 512;
 
@@ -48,15 +46,13 @@ pub(super) enum Pool {
 pub(super) struct Connection {
     wire: Wire,
     news: Vec<News>,
-    /// A transaction begins with the next statement.
-    begins: bool,
 }
 
 /// What it leads to.
 #[derive(Debug)]
 enum Wire {
-    /// To a file.
-    Sqlite(Box<SqliteConnection>),
+    /// To a file. Its statements run on the thread that asks: not on one of the runtime's.
+    Sqlite(Box<File>),
     /// To a server.
     Postgres(Box<PgConnection>),
 }
@@ -225,9 +221,7 @@ impl Statement {
     /// Runs it; gives the number of rows it changed.
     pub(super) async fn execute(self, on: impl Into<On<'_>>) -> Result<u64, sqlx::Error> {
         match on.into() {
-            On::Connection(Connection { wire: Wire::Sqlite(connection), begins, .. }) => {
-                Ok(changed(self.first(begins), connection).await?.pop().unwrap_or(0))
-            }
+            On::Connection(Connection { wire: Wire::Sqlite(file), .. }) => file.run(&self.text, &self.values),
             On::Connection(Connection { wire: Wire::Postgres(connection), .. }) => {
                 Ok(self.postgres().execute(&mut **connection).await?.rows_affected())
             }
@@ -238,12 +232,11 @@ impl Statement {
 
     /// All its rows.
     pub(super) async fn fetch_all(self, on: impl Into<On<'_>>) -> Result<Vec<Row>, sqlx::Error> {
+        let file = |rows: Vec<FileRow>| rows.into_iter().map(Row::File).collect();
         let sqlite = |rows: Vec<SqliteRow>| rows.into_iter().map(Row::Sqlite).collect();
         let postgres = |rows: Vec<PgRow>| rows.into_iter().map(Row::Postgres).collect();
         match on.into() {
-            On::Connection(Connection { wire: Wire::Sqlite(connection), begins, .. }) => {
-                self.first(begins).sqlite().fetch_all(&mut **connection).await.map(sqlite)
-            }
+            On::Connection(Connection { wire: Wire::Sqlite(wire), .. }) => wire.rows(&self.text, &self.values, usize::MAX).map(file),
             On::Connection(Connection { wire: Wire::Postgres(connection), .. }) => {
                 self.postgres().fetch_all(&mut **connection).await.map(postgres)
             }
@@ -255,9 +248,7 @@ impl Statement {
     /// Its first row, if it has one.
     pub(super) async fn fetch_optional(self, on: impl Into<On<'_>>) -> Result<Option<Row>, sqlx::Error> {
         match on.into() {
-            On::Connection(Connection { wire: Wire::Sqlite(connection), begins, .. }) => {
-                self.first(begins).sqlite().fetch_optional(&mut **connection).await.map(|row| row.map(Row::Sqlite))
-            }
+            On::Connection(Connection { wire: Wire::Sqlite(file), .. }) => Ok(file.rows(&self.text, &self.values, 1)?.pop().map(Row::File)),
             On::Connection(Connection { wire: Wire::Postgres(connection), .. }) => {
                 self.postgres().fetch_optional(&mut **connection).await.map(|row| row.map(Row::Postgres))
             }
@@ -284,14 +275,6 @@ impl Statement {
     /// The first column of all its rows.
     pub(super) async fn scalars<T: FromColumn>(self, on: impl Into<On<'_>>) -> Result<Vec<T>, sqlx::Error> {
         Ok(self.fetch_all(on).await?.iter().map(|row| row.get(0)).collect())
-    }
-
-    /// Where a transaction is to begin, it begins with this statement.
-    fn first(mut self, begins: &mut bool) -> Statement {
-        if std::mem::take(begins) {
-            self.text.to_mut().insert_str(0, BEGIN);
-        }
-        self
     }
 
     fn sqlite(self) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
@@ -325,16 +308,15 @@ impl Statement {
     }
 }
 
-/// Statements that a database is handed together: one wakes its thread as often as ten do. Those that follow one that fails don't run.
+/// Statements that run one after another. Those that follow one that fails don't run.
 #[derive(Debug, Default)]
 pub(super) struct Script {
     statements: Vec<Statement>,
 }
 
 impl Script {
-    /// Adds a statement. Its values have no numbers (`?`, not `?1`), and rows that it gives are not looked at.
+    /// Adds a statement. Rows that it gives are not looked at.
     pub(super) fn add(&mut self, statement: Statement) {
-        debug_assert!(!statement.text.contains("?1"), "values of a script have no numbers: {}", statement.text);
         self.statements.push(statement);
     }
 
@@ -350,42 +332,12 @@ impl Script {
 
     /// Runs them in their order; gives the numbers of rows that they changed.
     pub(super) async fn counts(self, connection: &mut Connection) -> Result<Vec<u64>, sqlx::Error> {
-        let count = self.statements.len();
-        if count == 0 {
-            return Ok(Vec::new());
+        let mut counts = Vec::with_capacity(self.statements.len());
+        for statement in self.statements {
+            counts.push(statement.execute(&mut *connection).await?);
         }
-        let Connection { wire: Wire::Sqlite(wire), begins, .. } = connection else {
-            let mut counts = Vec::with_capacity(count);
-            for statement in self.statements {
-                counts.push(statement.execute(&mut *connection).await?);
-            }
-            return Ok(counts);
-        };
-        let mut together = Statement { text: Cow::Borrowed(""), values: Vec::new() };
-        for (index, statement) in self.statements.into_iter().enumerate() {
-            let text = together.text.to_mut();
-            if index > 0 {
-                text.push_str("; ");
-            }
-            text.push_str(&statement.text);
-            together.values.extend(statement.values);
-        }
-        let mut counts = changed(together.first(begins), wire).await?;
-        // A transaction may have begun before.
-        Ok(counts.split_off(counts.len().saturating_sub(count)))
+        Ok(counts)
     }
-}
-
-/// Rows that each statement of a text changed. What SQLite says after one that changes nothing, such as a `begin`, is about the one before.
-async fn changed(text: Statement, connection: &mut SqliteConnection) -> Result<Vec<u64>, sqlx::Error> {
-    let mut answers = connection.fetch_many(text.sqlite());
-    let mut changed = Vec::new();
-    while let Some(answer) = answers.try_next().await? {
-        if let Either::Left(done) = answer {
-            changed.push(done.rows_affected());
-        }
-    }
-    Ok(changed)
 }
 
 /// A server that went away without a word never answers, and the connection says nothing of it.
@@ -420,18 +372,14 @@ fn without_nul(text: String) -> String {
 
 impl Connection {
     /// To a file.
-    pub(super) async fn to_file(options: &SqliteConnectOptions) -> Result<Connection, sqlx::Error> {
-        let connection = options.clone().statement_cache_capacity(PREPARED).connect().await?;
-        Ok(Connection { wire: Wire::Sqlite(Box::new(connection)), news: Vec::new(), begins: false })
+    pub(super) fn to_file(options: &FileOptions) -> Result<Connection, sqlx::Error> {
+        Ok(Connection { wire: Wire::Sqlite(Box::new(File::open(options)?)), news: Vec::new() })
     }
 
     /// To a server.
     pub(super) async fn to_server(options: &PgConnectOptions) -> Result<Connection, sqlx::Error> {
-        Ok(Connection {
-            wire: Wire::Postgres(Box::new(options.clone().statement_cache_capacity(PREPARED).connect().await?)),
-            news: Vec::new(),
-            begins: false,
-        })
+        let connection = options.clone().statement_cache_capacity(PREPARED).connect().await?;
+        Ok(Connection { wire: Wire::Postgres(Box::new(connection)), news: Vec::new() })
     }
 
     /// Its dialect.
@@ -452,33 +400,24 @@ impl Connection {
         std::mem::take(&mut self.news)
     }
 
-    /// Begins a transaction that will write; on a file with its first statement, which saves handing the database one more.
+    /// Begins a transaction that will write; on a file it takes the lock now rather than with the first write, where it could no longer wait for it.
     pub(super) async fn begin(&mut self) -> Result<(), sqlx::Error> {
         // Of one that was given up.
         self.news.clear();
-        match self.wire {
-            Wire::Sqlite(_) => {
-                self.begins = true;
-                Ok(())
-            }
-            Wire::Postgres(_) => sql("begin").execute(self).await.map(drop),
-        }
+        let begin = match self.wire {
+            Wire::Sqlite(_) => "begin immediate",
+            Wire::Postgres(_) => "begin",
+        };
+        sql(begin).execute(self).await.map(drop)
     }
 
     /// Makes it durable.
     pub(super) async fn commit(&mut self) -> Result<(), sqlx::Error> {
-        // Nothing was written.
-        if std::mem::take(&mut self.begins) {
-            return Ok(());
-        }
         sql("commit").execute(self).await.map(drop)
     }
 
     /// Undoes it. What can't be undone is undone by the database when the connection goes.
     pub(super) async fn rollback(&mut self) -> Result<(), sqlx::Error> {
-        if std::mem::take(&mut self.begins) {
-            return Ok(());
-        }
         sql("rollback").execute(self).await.map(drop)
     }
 
@@ -486,7 +425,7 @@ impl Connection {
     pub(super) async fn close(self) {
         // What was committed is durable: a connection that closes badly loses nothing.
         let _ = match self.wire {
-            Wire::Sqlite(connection) => connection.close().await,
+            Wire::Sqlite(file) => file.close(),
             Wire::Postgres(connection) => connection.close().await,
         };
     }

@@ -1,6 +1,7 @@
 //! What the store promises, asked directly.
 
 mod batches;
+mod file;
 mod flush;
 mod identity;
 mod log;
@@ -410,12 +411,11 @@ fn intent(run: &ClaimedRun, now: Timestamp) -> Intent {
     }
 }
 
-/// A transaction begins with its first statement: that it can't begin is known by what that statement is answered.
 #[tokio::test]
 async fn a_file_that_another_process_holds_refuses_writes_and_takes_them_afterwards() {
     let House { store, _folder } = house().await;
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(_folder.path().join("s.db"));
-    let mut other = super::sql::Connection::to_file(&options).await.expect("another process opens it");
+    let options = super::file::FileOptions::at(&_folder.path().join("s.db"));
+    let mut other = super::sql::Connection::to_file(&options).expect("another process opens it");
     super::sql::sql("begin immediate").execute(&mut other).await.expect("it holds the file");
     let refused = store.accept(vec![event(1, None, start())]).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");

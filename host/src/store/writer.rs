@@ -17,13 +17,13 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
 use super::accept::{Accepted, Intake, NewEvent, Rows, Taken};
 use super::checkpoint;
+use super::file::FileOptions;
 use super::flush::{Committed, Flush, Flusher};
 use super::job::{self, Closure, Job, Pending};
 use super::joint::{Group, Joint};
@@ -47,9 +47,9 @@ const TRANSACTION: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub(super) enum Target {
     /// A file, which SQLite makes durable as its options say.
-    Sqlite(Box<SqliteConnectOptions>),
+    Sqlite(FileOptions),
     /// A file of which the log is flushed beside the commits.
-    Flushed(Box<SqliteConnectOptions>, Flush),
+    Flushed(FileOptions, Flush),
     /// A server.
     Postgres(Box<PgConnectOptions>),
 }
@@ -99,7 +99,7 @@ impl Writer {
         let checkpoints = match &link.target {
             // Others leave it to SQLite.
             Target::Sqlite(options) | Target::Flushed(options, _) if lock.is_some() => {
-                let (options, queue) = (SqliteConnectOptions::clone(options), queue.downgrade());
+                let (options, queue) = (options.clone(), queue.downgrade());
                 let finish = async move || {
                     if let Some(queue) = queue.upgrade() {
                         // Gone: so is the writer.
@@ -199,8 +199,8 @@ impl Writer {
     }
 }
 
-/// Works on a thread of its own. A file's connection waits for it between two statements, and all who write wait for that connection: it is not to stand in a
-/// queue behind tasks that read events or call plugins. What comes from a server comes to the runtime's threads anyway.
+/// Works on a thread of its own: SQLite runs where it is asked and waits for the disk there, and all who write wait for it. It is not to hold up those who read
+/// events and call plugins, nor to stand in a queue behind them. What a server answers comes to the runtime's threads anyway.
 fn on_a_thread(working: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
     let runtime = Handle::current();
     std::thread::Builder::new().name("writer".to_owned()).spawn(move || runtime.block_on(working)).map(drop)
@@ -225,8 +225,8 @@ impl Link {
         if self.connection.is_none() {
             let connecting = async {
                 Ok::<_, sqlx::Error>(match &self.target {
-                    Target::Sqlite(options) => Connection::to_file(options).await?,
-                    Target::Flushed(options, _) => Connection::to_file(&options.clone().synchronous(SqliteSynchronous::Normal)).await?,
+                    Target::Sqlite(options) => Connection::to_file(options)?,
+                    Target::Flushed(options, _) => Connection::to_file(&options.clone().pragma("synchronous", "normal"))?,
                     Target::Postgres(options) => Connection::to_server(options).await?,
                 })
             };
@@ -239,13 +239,13 @@ impl Link {
             if let Target::Flushed(options, _) = &self.target {
                 // The log is there from the first read on, and as long as the connection is.
                 sql("select count(*) from sqlite_schema").fetch_all(&mut connection).await?;
-                self.log = Some(Arc::new(File::open(log_of(options.get_filename())).map_err(sqlx::Error::Io)?));
+                self.log = Some(Arc::new(File::open(log_of(options.path())).map_err(sqlx::Error::Io)?));
             }
             self.connection = Some(connection);
         }
         let connection = self.connection.as_mut().expect("a connection was just made");
         if let (Target::Flushed(options, _), Some(flusher)) = (&self.target, self.flusher.as_ref().filter(|flusher| flusher.has_failed())) {
-            let (log, pages) = (log_of(options.get_filename()), checkpoint::pages(connection).await?);
+            let (log, pages) = (log_of(options.path()), checkpoint::pages(connection).await?);
             // Nobody else adds to it meanwhile, or has it begin anew.
             sql("begin immediate").execute(&mut *connection).await?;
             let written = tokio::task::spawn_blocking(move || wal::write_again(&log, pages)).await;
@@ -257,7 +257,7 @@ impl Link {
     }
 
     /// Waits until another transaction may be written beside those that are on their way to the disk.
-    async fn has_room(&self) {
+    async fn has_room(&mut self) {
         if let Some(flusher) = &self.flusher {
             drop(flusher.place().await);
         }
@@ -271,7 +271,7 @@ impl Link {
     }
 
     /// These were committed: they are answered once that is durable.
-    async fn committed(&self, jobs: Vec<Job>, (taken, news, began): Done) {
+    async fn committed(&mut self, jobs: Vec<Job>, (taken, news, began): Done) {
         match (&self.flusher, &self.log) {
             (Some(flusher), Some(log)) => {
                 let place = flusher.place().await;
@@ -371,11 +371,8 @@ async fn together(link: &mut Link, jobs: &mut [Job]) -> Result<Done, Failed> {
     });
     let usable = match &done {
         Ok(_) => true,
-        // Another process has the file; the connection is as good as before. There is nothing to undo, unless SQLite can be busy later than we think.
-        Err(Failed::Begin(_)) if connection.dialect() == Dialect::Sqlite => {
-            let _ = connection.rollback().await;
-            true
-        }
+        // Another process has the file; the connection is as good as before.
+        Err(Failed::Begin(_)) if connection.dialect() == Dialect::Sqlite => true,
         Err(Failed::Begin(_)) => false,
         // One that can't even roll back is of no use, and one that was broken off in the middle of an answer neither.
         Err(Failed::Write(error)) => {
@@ -404,8 +401,7 @@ async fn transaction(connection: &mut Connection, jobs: &mut [Job], crash: &Cras
     if shared {
         Terms::take_locks(connection, &terms).await.map_err(failed("lock"))?;
     }
-    let taken =
-        apply(connection, jobs, crash).await.map_err(|error| if error.is_busy() { Failed::Begin(error) } else { Failed::Write(error) })?;
+    let taken = apply(connection, jobs, crash).await.map_err(Failed::Write)?;
     if shared {
         Terms::give_signals(connection, &terms).await.map_err(failed("notify the other hosts"))?;
     }

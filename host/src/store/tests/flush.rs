@@ -4,32 +4,29 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::str::FromStr as _;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
-
 use crate::crash::Crash;
 use crate::store::StoreError;
+use crate::store::file::FileOptions;
 use crate::store::flush::Flush;
 use crate::store::job::Pending;
 use crate::store::sql::{Connection, sql};
 use crate::store::terms::Terms;
 use crate::store::writer::{Target, Writer};
 
-fn options(folder: &Path) -> SqliteConnectOptions {
-    let options = SqliteConnectOptions::from_str(&format!("sqlite://{}", folder.join("s.db").display())).expect("it is a URL");
-    options.create_if_missing(true).journal_mode(SqliteJournalMode::Wal).busy_timeout(Duration::from_millis(50))
+fn options(folder: &Path) -> FileOptions {
+    FileOptions::at(&folder.join("s.db")).pragma("journal_mode", "wal").busy_timeout(Duration::from_millis(50))
 }
 
 async fn writer(folder: &Path, flush: Flush) -> Writer {
     let options = options(folder);
-    let mut connection = Connection::to_file(&options).await.expect("it is made");
+    let mut connection = Connection::to_file(&options).expect("it is made");
     sql("create table number (n integer primary key)").execute(&mut connection).await.expect("it is new");
     connection.close().await;
-    Writer::start(Target::Flushed(Box::new(options), flush), None, Crash::default(), Arc::default()).await.expect("it starts")
+    Writer::start(Target::Flushed(options, flush), None, Crash::default(), Arc::default()).await.expect("it starts")
 }
 
 async fn put(writer: &Writer, number: i64) -> Pending<()> {
@@ -53,7 +50,7 @@ fn disk(is_gone: bool) -> (Arc<AtomicBool>, Flush) {
 
 /// What a reader sees.
 async fn numbers(folder: &Path) -> Vec<i64> {
-    let mut connection = Connection::to_file(&options(folder)).await.expect("it is there");
+    let mut connection = Connection::to_file(&options(folder)).expect("it is there");
     let numbers = sql("select n from number order by n").scalars(&mut connection).await.expect("it is read");
     connection.close().await;
     numbers
@@ -145,7 +142,7 @@ async fn a_log_that_the_disk_has_lost_part_of_is_not_copied_when_the_host_stops(
         std::fs::copy(folder.path().join(name), after.path().join(name)).expect("it is there still");
     }
     assert_eq!(numbers(after.path()).await, [1]);
-    let mut connection = Connection::to_file(&options(after.path())).await.expect("it is there");
+    let mut connection = Connection::to_file(&options(after.path())).expect("it is there");
     let said: Vec<String> = sql("pragma integrity_check").scalars(&mut connection).await.expect("it is looked through");
     assert_eq!(said, ["ok"]);
     connection.close().await;
