@@ -2,7 +2,8 @@
 //!
 //! A flush to disk costs the same for one row as for a thousand. So the writer takes whatever has queued up while
 //! the last transaction was under way, runs it in one, and everyone is answered after the flush: by a server's commit, or that of a file's log
-//! ([`flush`](super::flush)), beside which the next transaction is written. With nobody waiting a write is committed at once: batching adds no delay.
+//! ([`flush`](super::flush)), beside which the next transaction is written. With nobody waiting a write is committed at once; only where many runs write does
+//! the writer of a file leave them a moment to gather ([`pause`]).
 //!
 //! A write that fails must not take the others with it: then the transaction is rolled back and each write is made
 //! again in a transaction of its own. So a write may run twice, and must depend on the database only.
@@ -42,6 +43,14 @@ const QUEUE: usize = 4096;
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long one transaction may take before its connection is given up: a server that went away silently answers nothing.
 const TRANSACTION: Duration = Duration::from_secs(30);
+
+/// Writes of runs in a transaction from which on the writer of a file waits for more.
+const MANY: u32 = 4;
+/// With so many it waits as long as the transaction took. Measured (`cost`, `load`): to wait longer saves no more processor time, and events of a host that is
+/// asked for half of what it can do take longer.
+const AS_LONG: u32 = 6;
+/// Longest wait for more writes.
+const LONGEST_PAUSE: Duration = Duration::from_millis(2);
 
 /// Where the writer connects to.
 #[derive(Debug, Clone)]
@@ -256,6 +265,11 @@ impl Link {
         Ok(connection)
     }
 
+    /// It works on a thread of its own ([`on_a_thread`]).
+    fn has_a_thread(&self) -> bool {
+        matches!(self.target, Target::Sqlite(_) | Target::Flushed(..))
+    }
+
     /// Waits until another transaction may be written beside those that are on their way to the disk.
     async fn has_room(&mut self) {
         if let Some(flusher) = &self.flusher {
@@ -297,8 +311,12 @@ async fn work(mut link: Link, mut jobs: mpsc::Receiver<Job>) -> Option<Connectio
         let checkpoint = batch.iter().any(|job| matches!(job, Job::Checkpoint));
         let jobs_now: Vec<Job> = batch.drain(..).filter(|job| !matches!(job, Job::Checkpoint | Job::Close)).collect();
         if !jobs_now.is_empty() {
+            let (writes, began) = (writes_of_runs(&jobs_now), Instant::now());
             serve(&mut link, jobs_now).await;
             link.progress.wrote();
+            if link.has_a_thread() {
+                std::thread::sleep(pause(writes, began.elapsed()));
+            }
         }
         if checkpoint && let Some(connection) = &mut link.connection {
             // What fails here is tried again with the next one.
@@ -319,6 +337,19 @@ async fn work(mut link: Link, mut jobs: mpsc::Receiver<Job>) -> Option<Connectio
     }
     // Everyone who still waits learns that the store is closed by the dropped channel.
     link.connection
+}
+
+/// Writes of runs in a transaction, unless most of it is something else.
+fn writes_of_runs(jobs: &[Job]) -> u32 {
+    let writes = jobs.iter().filter(|job| matches!(job, Job::Joint { .. })).count();
+    if 2 * writes > jobs.len() { u32::try_from(writes).unwrap_or(u32::MAX) } else { 0 }
+}
+
+/// How long the writer of a file waits for more writes of runs after a transaction that had so many of them. A dozen together cost little more than one: each
+/// table has its statement, and rows that come together share their pages. So the more there were, the longer it leaves the next ones to gather; where
+/// few are on their way nothing waits. Not for intakes: who sends events has them answered before it sends more.
+fn pause(writes: u32, took: Duration) -> Duration {
+    if writes < MANY { Duration::ZERO } else { (took * writes / AS_LONG).min(LONGEST_PAUSE) }
 }
 
 /// Applies jobs together; where that fails, each on its own, so that one that can't be applied takes no other with it.
@@ -443,4 +474,17 @@ async fn apply(connection: &mut Connection, jobs: &mut [Job], crash: &Crash) -> 
         }
     }
     Ok(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_writes_of_runs_wait_for_no_others_and_many_for_a_moment() {
+        let took = Duration::from_micros(300);
+        assert_eq!((pause(0, took), pause(MANY - 1, took)), (Duration::ZERO, Duration::ZERO));
+        assert_eq!((pause(AS_LONG, took), pause(4 * AS_LONG, took)), (took, 4 * took));
+        assert_eq!(pause(u32::MAX, Duration::from_secs(1)), LONGEST_PAUSE);
+    }
 }
