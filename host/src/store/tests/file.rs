@@ -13,7 +13,7 @@ async fn numbers(connection: &mut Connection) -> Vec<i64> {
 }
 
 async fn made(path: &Path) -> Connection {
-    let mut connection = Connection::to_file(&FileOptions::at(path)).expect("it is made");
+    let mut connection = Connection::to_file(&FileOptions::at(path).pragma("journal_mode", "wal")).expect("it is made");
     sql("create table number (n integer primary key, word text, bytes blob)").execute(&mut connection).await.expect("it is new");
     connection
 }
