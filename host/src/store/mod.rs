@@ -231,6 +231,13 @@ impl StoreError {
         }
     }
 
+    /// Another process has the file.
+    fn is_busy(&self) -> bool {
+        let StoreError::Database { source: sqlx::Error::Database(error), .. } = self else { return false };
+        // The lower eight bits of an extended result code are the code (sqlite.org/rescode.html); 5 is SQLITE_BUSY.
+        error.code().and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)
+    }
+
     /// Somebody held a lock for too long.
     fn is_lock_timeout(&self) -> bool {
         matches!(self, StoreError::Database { source: sqlx::Error::Database(error), .. } if error.code().as_deref() == Some("55P03"))

@@ -402,9 +402,8 @@ async fn together(link: &mut Link, jobs: &mut [Job]) -> Result<Done, Failed> {
     });
     let usable = match &done {
         Ok(_) => true,
-        // Another process has the file; the connection is as good as before.
-        Err(Failed::Begin(_)) if connection.dialect() == Dialect::Sqlite => true,
-        Err(Failed::Begin(_)) => false,
+        // Another process has the file; the connection to it is as good as before.
+        Err(Failed::Begin(error)) => connection.dialect() == Dialect::Sqlite && error.is_busy(),
         // One that can't even roll back is of no use, and one that was broken off in the middle of an answer neither.
         Err(Failed::Write(error)) => {
             !error.is_lost() && tokio::time::timeout(CONNECT, connection.rollback()).await.is_ok_and(|undone| undone.is_ok())
