@@ -78,14 +78,12 @@ impl Scenario {
         if self.systems().contains(&"mail") { MailServer::is_there() } else { Ok(true) }
     }
 
-    /// Its configuration, as it is in the demo: the stand-ins are looked at every second, from now on, and are where they are.
-    pub fn configuration(&self, saas: &Saas) -> String {
-        // What the stand-ins begin with was made before: they tell times in milliseconds.
-        let now = jiff::Timestamp::now() + jiff::SignedDuration::from_millis(1);
+    /// Its configuration, as it is in the demo: the stand-ins are looked at every second, for what happens from `since` on, and are where they are.
+    pub fn configuration(&self, saas: &Saas, since: jiff::Timestamp) -> String {
         let routes = self
             .routes
             .replace("every  = \"1m\"", "every  = \"1s\"")
-            .replace("2026-12-01T00:00:00Z", &now.to_string())
+            .replace("2026-12-01T00:00:00Z", &since.to_string())
             .replace("https://api.hubapi.com", &saas.hubspot.url());
         // What the connectors bring in is what the catalogue says of it; what is not would be set aside, and be missed.
         let events = "[[events]]\ntype = \"*\"\nsource = \"/sources/*\"\nschema = \"catalogue\"\n";
@@ -130,7 +128,8 @@ impl Stage {
     /// When one does not start.
     pub async fn start(scenario: &Scenario) -> anyhow::Result<Stage> {
         let saas = Saas::start().await?;
-        let mut configuration = scenario.configuration(&saas);
+        let since = next_second().await?;
+        let mut configuration = scenario.configuration(&saas, since);
         let people = if scenario.systems().contains(&"mail") { Some(People::start().await?) } else { None };
         if let Some(people) = &people {
             configuration = people.reached_by(&configuration);
@@ -219,6 +218,14 @@ impl Stage {
         })
         .await
     }
+}
+
+/// Waits for the next whole second; gives it. Some systems tell times in seconds: what they have made so far was before it, and what they will make is not.
+async fn next_second() -> anyhow::Result<jiff::Timestamp> {
+    let now = jiff::Timestamp::now();
+    let next = jiff::Timestamp::from_second(now.as_second() + 1)?;
+    tokio::time::sleep(Duration::try_from(next.duration_since(now))?).await;
+    Ok(next)
 }
 
 /// Changes a setting of a stand-in, or has somebody do something there.
