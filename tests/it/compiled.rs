@@ -1,5 +1,7 @@
 //! Compiled code: made once by whoever is first, kept for all, and used only where it is what this installation made.
 
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -85,7 +87,7 @@ fn a_process_that_dies_while_it_compiles_holds_nobody_up() -> anyhow::Result<()>
 async fn at_the_first_start_several_are_compiled_side_by_side_and_the_log_shows_how_far_they_are() -> anyhow::Result<()> {
     let sink = sink().await?;
     let plugins = "[engine]\ncompile-processes = 2\n[plugins.a]\ncomponent = \"a.wasm\"\n[plugins.b]\ncomponent = \"b.wasm\"\n";
-    let folder = HostFolder::new(&configuration(&sink.url(), "", &format!("{SCRIPT}\n{plugins}")))?;
+    let folder = HostFolder::new(&configuration(&sink.url(), "", &format!("{SCRIPT}\n{plugins}")))?.with_code_of_its_own();
     std::fs::write(folder.path().join("a.wasm"), slow()?)?;
     std::fs::write(folder.path().join("b.wasm"), plugin_with(&entangled(20_001))?)?;
     let host = folder.start().await?;
@@ -107,7 +109,7 @@ async fn at_the_first_start_several_are_compiled_side_by_side_and_the_log_shows_
 
 #[tokio::test]
 async fn code_that_was_damaged_planted_or_put_in_anothers_place_is_said_and_not_used() -> anyhow::Result<()> {
-    let scene = Scene::start(SCRIPT).await?;
+    let scene = Scene::with_code_of_its_own(SCRIPT).await?;
     results(&scene.play("before", json!([])).await?)?;
     let cache = scene.folder.path().join("data/cache");
     let (folder, sink) = (scene.folder, scene.sink);
@@ -149,7 +151,7 @@ async fn code_that_was_damaged_planted_or_put_in_anothers_place_is_said_and_not_
 async fn the_cache_lies_where_it_is_wanted_and_keeps_to_its_size() -> anyhow::Result<()> {
     let sink = sink().await?;
     let engine = |size: &str| configuration(&sink.url(), "", &format!("{SCRIPT}\n[engine]\ncache = \"code\"\ncache-size = \"{size}\"\n"));
-    let folder = HostFolder::new(&engine("64MiB"))?;
+    let folder = HostFolder::new(&engine("64MiB"))?.with_code_of_its_own();
     let host = folder.start().await?;
     let cache = folder.path().join("code");
     assert_eq!(code_in(&cache)?.len(), 2);
@@ -162,5 +164,33 @@ async fn the_cache_lies_where_it_is_wanted_and_keeps_to_its_size() -> anyhow::Re
     let left = code_in(&cache)?;
     assert_eq!(left.len(), 1, "{left:?}");
     assert_eq!(host.terminate().await?, Some(0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn hosts_that_share_the_cache_of_their_user_compile_a_component_once() -> anyhow::Result<()> {
+    let home = tempfile::tempdir()?;
+    let cache = home.path().join("code");
+    let sink = sink().await?;
+    let mut made = Vec::new();
+    for round in ["first", "second"] {
+        let folder = HostFolder::new(&configuration(&sink.url(), "", SCRIPT))?.env("SANGAM_CACHE", &cache.to_string_lossy());
+        let host = folder.start().await?;
+        results(&host.client.send_and_wait(&crate::scene::script(round, json!([]))).await?)?;
+        assert_eq!(host.terminate().await?, Some(0));
+        assert!(!folder.path().join("data/cache").exists(), "{round}: it has a cache of its own beside it");
+        let files = code_in(&cache)?;
+        // One that is made anew is another file of the same name.
+        let numbers = files.iter().map(|file| Ok(file.metadata()?.ino())).collect::<anyhow::Result<Vec<_>>>()?;
+        made.push((files, numbers));
+    }
+    assert_eq!((made[0].0.len(), &made[0]), (2, &made[1]), "the second host made them anew");
+    // A key that others may read authenticates nothing.
+    let key = cache.join("key");
+    std::fs::set_permissions(&key, Permissions::from_mode(0o644))?;
+    let folder = HostFolder::new(&configuration(&sink.url(), "", SCRIPT))?.env("SANGAM_CACHE", &cache.to_string_lossy());
+    let refused = folder.run(&["up", "--shared-cache"], "")?;
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(1) && said.contains("others may read"), "{:?} {said}", refused.status);
     Ok(())
 }

@@ -214,7 +214,7 @@ async fn a_hundred_thousand_functions_are_a_plugin_like_another() -> anyhow::Res
 
 #[tokio::test]
 async fn compiled_code_is_no_component() -> anyhow::Result<()> {
-    let scene = Scene::start(SCRIPT).await?;
+    let scene = Scene::with_code_of_its_own(SCRIPT).await?;
     let cache = scene.folder.path().join("data/cache");
     let mut refused = 0;
     for entry in std::fs::read_dir(cache)? {

@@ -60,8 +60,17 @@ impl Scene {
 
     /// The same on a store of that kind.
     pub async fn on(store: TestStore, grants: &str, routes: &str) -> anyhow::Result<Scene> {
+        Scene::with(store, grants, routes, |folder| folder).await
+    }
+
+    /// The same, its hosts keeping their compiled code for themselves.
+    pub async fn with_code_of_its_own(routes: &str) -> anyhow::Result<Scene> {
+        Scene::with(TestStore::wanted()?, "", routes, HostFolder::with_code_of_its_own).await
+    }
+
+    async fn with(store: TestStore, grants: &str, routes: &str, made: fn(HostFolder) -> HostFolder) -> anyhow::Result<Scene> {
         let sink = sink().await?;
-        let folder = HostFolder::on(store, &configuration(&sink.url(), grants, routes))?;
+        let folder = made(HostFolder::on(store, &configuration(&sink.url(), grants, routes))?);
         let host = folder.start().await?;
         Ok(Scene { sink, folder, host })
     }

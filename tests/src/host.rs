@@ -22,6 +22,8 @@ pub struct HostFolder {
     folder: tempfile::TempDir,
     env: Vec<(String, String)>,
     database: Option<Database>,
+    /// Its hosts keep compiled code as they do for anybody.
+    own_code: bool,
 }
 
 impl HostFolder {
@@ -45,7 +47,7 @@ impl HostFolder {
     }
 
     fn make(database: Option<Database>, configuration: &str) -> anyhow::Result<HostFolder> {
-        let folder = HostFolder { folder: tempfile::tempdir()?, env: Vec::new(), database };
+        let folder = HostFolder { folder: tempfile::tempdir()?, env: Vec::new(), database, own_code: false };
         folder.configure(configuration)?;
         Ok(folder)
     }
@@ -64,6 +66,13 @@ impl HostFolder {
     /// Sets an environment variable for everything started from here.
     pub fn env(mut self, name: &str, value: &str) -> HostFolder {
         self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Hosts started from here keep compiled code beside their store, as they do unless somebody says otherwise. Those of other tests share it: to compile the
+    /// same guests for each test took a second of a processor each time.
+    pub fn with_code_of_its_own(mut self) -> HostFolder {
+        self.own_code = true;
         self
     }
 
@@ -99,7 +108,7 @@ impl HostFolder {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(paths::sangam());
-        command.args(arguments).current_dir(self.path()).envs(self.env.iter().cloned());
+        command.args(arguments).current_dir(self.path()).env("SANGAM_CACHE", paths::code()).envs(self.env.iter().cloned());
         command
     }
 
@@ -112,7 +121,7 @@ impl HostFolder {
     pub async fn start_with(&self, env: &[(&str, &str)]) -> anyhow::Result<Host> {
         let log = self.path().join("host.log");
         let stderr = std::fs::File::options().create(true).append(true).open(&log)?;
-        let mut command = self.command(&["up"]);
+        let mut command = self.command(if self.own_code { &["up"] } else { &["up", "--shared-cache"] });
         command.envs(env.iter().copied());
         let mut child = AsyncCommand::from(command)
             .stdin(Stdio::null())

@@ -13,6 +13,11 @@ fn release() -> PathBuf {
     program.ancestors().find(|folder| folder.join("sangam").is_file()).map(PathBuf::from).unwrap_or_else(|| PathBuf::from("target/release"))
 }
 
+/// Where what the tests start keeps compiled code: not among what the user's own tools compile.
+pub fn code() -> PathBuf {
+    std::path::absolute(release().join("compiled")).expect("a path that is not empty can be made absolute")
+}
+
 fn built(path: PathBuf) -> PathBuf {
     assert!(path.is_file(), "{} is not there: `cargo xtask build` makes it", path.display());
     path

@@ -13,7 +13,7 @@ use crate::config;
 use crate::crash::Crash;
 use crate::credentials::VaultError;
 use crate::ingress;
-use crate::runtime::{self, ApplyError, Runtime, SigningKeys};
+use crate::runtime::{self, ApplyError, CodeKept, Runtime, SigningKeys};
 use crate::server;
 use crate::store::StoreError;
 use crate::telemetry::LogFacts;
@@ -43,13 +43,18 @@ const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 pub(super) struct Up {
     #[command(flatten)]
     config: ConfigArg,
+    /// Keep compiled code in the user's cache, as tools do (SANGAM_CACHE), rather than beside the store: for hosts that are made anew again and again, such as
+    /// those of tests. Whoever can write as this user can have the host run code of theirs
+    #[arg(long)]
+    shared_cache: bool,
 }
 
 impl Up {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let log = telemetry::start_log();
         let crash = Crash::from_environment().map_err(|unknown| Failure::Usage(unknown.to_string()))?;
-        let runtime = Runtime::start(&self.config.config, clock()?, crash).await.map_err(start_failure)?;
+        let code = if self.shared_cache { CodeKept::WithTheUser } else { CodeKept::BesideTheStore };
+        let runtime = Runtime::start(&self.config.config, clock()?, crash, code).await.map_err(start_failure)?;
         let facts = LogFacts { host: runtime.identity.name.clone(), revision: runtime.configured.subscribe() };
         let sink = log.configure(&runtime.log_style, facts);
         runtime.export.lead(&sink);

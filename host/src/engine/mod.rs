@@ -30,6 +30,7 @@ pub use call::{Call, CallEnd, CallOutcome, InboundRequest, PluginFailure, Plugin
 pub use compiler::{VERB as COMPILER, serve as serve_compiler};
 pub use component::LoadedComponent;
 pub use progress::Progress;
+pub use tools::cache_of_the_user;
 
 use std::path::PathBuf;
 use std::sync::Arc;

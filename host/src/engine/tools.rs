@@ -24,15 +24,30 @@ impl Engine {
     /// [`EngineError::Start`]: not on this machine.
     pub fn for_tools() -> Result<Engine, EngineError> {
         let progress = Arc::new(|line: &str| anstream::eprintln!("{line}"));
-        let kept = folder().and_then(|folder| match secret(&folder) {
-            Ok(secret) => Some((folder, secret)),
+        let (folder, secret) = match cache_of_the_user() {
+            Ok((folder, secret)) => (Some(folder), secret),
+            // Without it a tool compiles each time.
             Err(error) => {
-                anstream::eprintln!("compiled code can't be kept in {}: {error}; {VARIABLE} names another folder", folder.display());
-                None
+                anstream::eprintln!("{error}");
+                (None, [0; 32])
             }
-        });
-        let (folder, secret) = kept.map_or((None, [0; 32]), |(folder, secret)| (Some(folder), secret));
+        };
         Engine::start(folder, secret, &config::Engine::default(), progress)
+    }
+}
+
+/// The folder of the user's cache, and what is in it is authenticated with.
+///
+/// # Errors
+/// It can't be kept, or others may read its key.
+pub fn cache_of_the_user() -> io::Result<(PathBuf, [u8; 32])> {
+    let folder =
+        folder().ok_or_else(|| io::Error::other(format!("there is no home to keep compiled code in; {VARIABLE} names a folder")))?;
+    match secret(&folder) {
+        Ok(secret) => Ok((folder, secret)),
+        Err(error) => {
+            Err(io::Error::other(format!("compiled code can't be kept in {}: {error}; {VARIABLE} names another folder", folder.display())))
+        }
     }
 }
 

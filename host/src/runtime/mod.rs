@@ -55,6 +55,7 @@ pub use rehearsal::Fixed;
 pub use revision::{ActionSchemas, BuildError, LoadedPlugin, Revision, WrittenRoute};
 pub use signing_keys::SigningKeys;
 pub use source_secrets::SourceSecrets;
+pub use start::CodeKept;
 pub use traced::{Came, EndedRun, came_with, trace_of_event};
 
 use std::path::PathBuf;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{ApplyError, Present, PresentPlugin, Runtime};
+use super::{ApplyError, CodeKept, Present, PresentPlugin, Runtime};
 use crate::clock::Clock;
 use crate::crash::Crash;
 use crate::engine::Engine;
@@ -25,7 +25,7 @@ impl Runtime {
     /// # Errors
     /// As [`Runtime::start`].
     pub async fn rehearse(config_file: &Path, clock: Clock, fixed: Fixed) -> Result<Arc<Runtime>, ApplyError> {
-        Runtime::begin(config_file, clock, Crash::default(), Some(fixed)).await
+        Runtime::begin(config_file, clock, Crash::default(), CodeKept::BesideTheStore, Some(fixed)).await
     }
 
     /// From now on something else than the network answers all plugins.

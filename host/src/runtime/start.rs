@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::crash::Crash;
 use crate::credentials::{Broker, TokenClient, Vault};
-use crate::engine::Engine;
+use crate::engine::{self, Engine};
 use crate::event::Eids;
 use crate::live::Series;
 use crate::mapping::{self, Evaluator};
@@ -42,14 +42,29 @@ const RANDOM_SECRET: &str = "random-secret";
 /// Name of the store's secret that authenticates compiled code.
 const CACHE_SECRET: &str = "cache-secret";
 
+/// Where a host keeps compiled code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeKept {
+    /// Where its configuration says, else beside its store, under a secret that the store has.
+    BesideTheStore,
+    /// In the user's cache, which tools share, under the key that lies there.
+    WithTheUser,
+}
+
 impl Runtime {
     /// Opens the store, starts the engine, and applies the configuration file. In a box, as [`crate::cli::run`] is.
-    pub fn start(config_file: &Path, clock: Clock, crash: Crash) -> BoxFuture<'_, Result<Arc<Runtime>, ApplyError>> {
-        Box::pin(Runtime::begin(config_file, clock, crash, None))
+    pub fn start(config_file: &Path, clock: Clock, crash: Crash, code: CodeKept) -> BoxFuture<'_, Result<Arc<Runtime>, ApplyError>> {
+        Box::pin(Runtime::begin(config_file, clock, crash, code, None))
     }
 
     /// The same for a host that rehearses, if something is `fixed`.
-    pub(super) async fn begin(config_file: &Path, clock: Clock, crash: Crash, fixed: Option<Fixed>) -> Result<Arc<Runtime>, ApplyError> {
+    pub(super) async fn begin(
+        config_file: &Path,
+        clock: Clock,
+        crash: Crash,
+        code: CodeKept,
+        fixed: Option<Fixed>,
+    ) -> Result<Arc<Runtime>, ApplyError> {
         let loaded = config::load(config_file)?;
         warn(&loaded);
         let store = match fixed {
@@ -83,9 +98,11 @@ impl Runtime {
             Some(Fixed { engine, random_secret }) => (engine, random_secret),
             None => {
                 let cache_secret = vault.host_secret(CACHE_SECRET).await?;
-                // Compiled code lives beside the database.
                 let beside = || loaded.config.store.folder(&loaded.config.base).join("cache");
-                let cache = loaded.config.engine.cache.clone().unwrap_or_else(beside);
+                let (cache, cache_secret) = match code {
+                    CodeKept::BesideTheStore => (loaded.config.engine.cache.clone().unwrap_or_else(beside), cache_secret),
+                    CodeKept::WithTheUser => engine::cache_of_the_user().map_err(ApplyError::start)?,
+                };
                 let progress = Arc::new(|line: &str| tracing::info!("{line}"));
                 let engine = Engine::start(Some(cache), cache_secret, &loaded.config.engine, progress).map_err(ApplyError::start)?;
                 (engine, vault.host_secret(RANDOM_SECRET).await?)

@@ -12,7 +12,7 @@ use sangam::config::{Instances, Limits};
 use sangam::crash::Crash;
 use sangam::engine::{Call, CallEnd, CallOutcome, Engine, LoadedComponent};
 use sangam::outbound::{Outbound, Request};
-use sangam::runtime::Runtime;
+use sangam::runtime::{CodeKept, Runtime};
 use sangam::store::{EffectId, EffectRow, EffectState, JournalSnapshot};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -95,7 +95,8 @@ pub(super) async fn host() -> anyhow::Result<(tempfile::TempDir, Arc<Runtime>)> 
     );
     let file = folder.path().join("sangam.toml");
     std::fs::write(&file, configuration)?;
-    let runtime = Runtime::start(&file, Clock::system(), Crash::default()).await.context("starting the host's parts")?;
+    let runtime =
+        Runtime::start(&file, Clock::system(), Crash::default(), CodeKept::BesideTheStore).await.context("starting the host's parts")?;
     Ok((folder, runtime))
 }
 
