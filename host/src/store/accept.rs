@@ -160,9 +160,9 @@ const RUN: usize = 15;
 
 /// The rows that become of events. Whoever asks makes them: the writer's time is everybody's.
 pub(super) struct Rows {
-    events: Vec<[Value; EVENT]>,
+    events: Vec<[Value<'static>; EVENT]>,
     /// Of all their runs, event by event.
-    runs: Vec<[Value; RUN]>,
+    runs: Vec<[Value<'static>; RUN]>,
 }
 
 impl Rows {
@@ -197,8 +197,8 @@ impl<'e> Intake<'e> {
 #[derive(Clone, Copy)]
 struct Arrival<'e> {
     event: &'e NewEvent,
-    row: &'e [Value; EVENT],
-    runs: &'e [[Value; RUN]],
+    row: &'e [Value<'static>; EVENT],
+    runs: &'e [[Value<'static>; RUN]],
 }
 
 /// What became of events that were taken in together.
@@ -373,13 +373,13 @@ async fn known(connection: &mut Connection, events: &[Arrival<'_>]) -> Result<Ha
     Ok(known)
 }
 
-fn identity(Arrival { event, .. }: &Arrival<'_>) -> [Value; 3] {
+fn identity<'e>(Arrival { event, .. }: Arrival<'e>) -> [Value<'e>; 3] {
     [(&event.eid).into(), (&event.source).into(), (&event.id).into()]
 }
 
 /// The runs of those of the events that are new, in the order of their acceptance, and what waits for such events.
-fn insert_runs(script: &mut Script, events: &[Arrival<'_>], dialect: Dialect) {
-    let runs: Vec<(usize, &[Value; RUN])> = events.iter().flat_map(|arrival| arrival.runs).enumerate().collect();
+fn insert_runs<'e>(script: &mut Script<'e>, events: &[Arrival<'e>], dialect: Dialect) {
+    let runs: Vec<(usize, &'e [Value<'static>; RUN])> = events.iter().flat_map(|arrival| arrival.runs).enumerate().collect();
     runs.chunks(ROWS).for_each(|rows| script.add(insert_run_rows(rows)));
     script.add(wait::arrive(events.iter().map(|arrival| arrival.event), dialect));
 }
@@ -398,8 +398,8 @@ fn is_awaited(changed: &[u64]) -> bool {
     changed.last().is_some_and(|rows| *rows > 0)
 }
 
-fn event_row(event: &NewEvent) -> [Value; EVENT] {
-    [
+fn event_row(event: &NewEvent) -> [Value<'static>; EVENT] {
+    let row: [Value<'_>; EVENT] = [
         (&event.eid).into(),
         (&event.source).into(),
         (&event.id).into(),
@@ -411,16 +411,17 @@ fn event_row(event: &NewEvent) -> [Value; EVENT] {
         (&event.body).into(),
         event.digest.as_slice().into(),
         millis(event.seen_until).into(),
-    ]
+    ];
+    row.map(Value::into_owned)
 }
 
 /// Those of the events whose identity nobody has. On a server [`take_back`] has the last word on it.
-fn insert_events(rows: &[Arrival<'_>]) -> Statement {
+fn insert_events<'e>(rows: &[Arrival<'e>]) -> Statement<'e> {
     let mut query = sql(
         "insert into event (eid, source, id, type, received_at, hops, cause, trace, body, digest, seen_until) select v.column1, v.column2, \
          v.column3, v.column4, v.column5, v.column6, v.column7, v.column8, v.column9, v.column10, v.column11 from ",
     );
-    query.push_table(rows, |arrival| arrival.row.clone());
+    query.push_table(rows, |arrival| arrival.row.each_ref().map(Value::lent));
     query.push(
         " v where v.column1 is not null and not exists (select 1 from seen where seen.source = v.column2 and seen.id = v.column3) \
          on conflict do nothing",
@@ -430,21 +431,21 @@ fn insert_events(rows: &[Arrival<'_>]) -> Statement {
 
 /// Those of events that were just inserted whose identity is that of one that is gone. Asked behind the insert: another host may have been removing that
 /// one, whose row the insert then has waited for, and what it left in its place is seen by statements that begin later.
-fn take_back(rows: &[Arrival<'_>]) -> Statement {
+fn take_back<'e>(rows: &[Arrival<'e>]) -> Statement<'e> {
     let mut back = sql("delete from event where eid in (select v.column1 from ");
     back.push_table(rows, identity);
     back.push(" v cross join seen where seen.source = v.column2 and seen.id = v.column3 and seen.eid <> v.column1)");
     back
 }
 
-fn run_row(event: &NewEvent, run: &NewRun) -> [Value; RUN] {
+fn run_row(event: &NewEvent, run: &NewRun) -> [Value<'static>; RUN] {
     let received = millis(event.received_at);
     let dead = run.dead.is_some();
     let due = run.lease.as_ref().map_or(received, |lease| millis(lease.until));
-    [
-        Value::shared(&run.id),
+    let row: [Value<'_>; RUN] = [
+        (&run.id).into(),
         (&event.eid).into(),
-        Value::shared(&run.route),
+        (&run.route).into(),
         run.revision.into(),
         (&run.dead).into(),
         (&run.order_key).into(),
@@ -455,14 +456,15 @@ fn run_row(event: &NewEvent, run: &NewRun) -> [Value; RUN] {
         dead.then_some(received).into(),
         // Only an expression of the route can fail so early.
         dead.then_some(FailureKind::Expression.as_str()).into(),
-        run.lease.as_ref().map_or(Value::Text(None), |lease| Value::shared(&lease.owner)),
+        run.lease.as_ref().map(|lease| lease.owner.as_str()).into(),
         if run.lease.is_some() { FIRST_FENCE } else { 0 }.into(),
         // Its place.
         Value::Integer(None),
-    ]
+    ];
+    row.map(Value::into_owned)
 }
 
-fn insert_run_rows(rows: &[(usize, &[Value; RUN])]) -> Statement {
+fn insert_run_rows<'e>(rows: &[(usize, &'e [Value<'static>; RUN])]) -> Statement<'e> {
     let mut query = sql(
         "insert into run (id, eid, route, revision, root, status, status_reason, order_key, order_hold, due_at, created_at, deadline_at, ended_at, failure, \
          lease_owner, fence) select v.column1, v.column2, v.column3, v.column4, v.column1, \
@@ -470,8 +472,8 @@ fn insert_run_rows(rows: &[(usize, &[Value; RUN])]) -> Statement {
          v.column8, v.column9, v.column10, v.column11, v.column12, v.column13, v.column14 from ",
     );
     query.push_table(rows, |(place, row)| {
-        let mut row = (*row).clone();
-        row[RUN - 1] = i64::try_from(*place).unwrap_or(i64::MAX).into();
+        let mut row = row.each_ref().map(Value::lent);
+        row[RUN - 1] = i64::try_from(place).unwrap_or(i64::MAX).into();
         row
     });
     // A run's number is its place in the order of acceptance.

@@ -67,7 +67,12 @@ pub(super) async fn work(options: FileOptions, progress: Progress, finish: impl 
         // One that has begun comes to its end: the file is closed then.
         let options = options.clone();
         let pass = move || Handle::current().block_on(shorten(connection, &options));
-        let Ok((open, is_long)) = tokio::task::spawn_blocking(pass).await else { return };
+        let Ok((open, is_long)) = tokio::task::spawn_blocking(pass).await else {
+            tracing::error!(
+                "copying the database's log into it broke an invariant; until this host is started anew commits do it, and take longer"
+            );
+            return;
+        };
         connection = open;
         match is_long {
             Ok(true) => finish().await,

@@ -81,7 +81,7 @@ impl DeadLetterFilter {
     }
 
     /// What it asks of dead runs, and of their events, but for the order and length of a page.
-    pub(super) fn push(&self, query: &mut Statement, dialect: Dialect) {
+    pub(super) fn push<'v>(&'v self, query: &mut Statement<'v>, dialect: Dialect) {
         let exact = [
             (" and run.route = ", &self.route),
             (" and run.failed_plugin = ", &self.plugin),

@@ -36,7 +36,7 @@ pub struct EffectId {
 
 impl EffectId {
     /// The values of [`IS_WRITE`].
-    pub(super) fn bind(&self, statement: Statement) -> Statement {
+    pub(super) fn bind<'v>(&'v self, statement: Statement<'v>) -> Statement<'v> {
         statement.bind(&self.root).bind(&self.step).bind(self.round).bind(self.undos).bind(&self.identity).bind(self.generation)
     }
 }

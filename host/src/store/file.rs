@@ -106,7 +106,7 @@ impl File {
     }
 
     /// Runs a statement; gives the number of rows it changed.
-    pub(super) fn run(&self, text: &str, values: &[Value]) -> Result<u64, sqlx::Error> {
+    pub(super) fn run(&self, text: &str, values: &[Value<'_>]) -> Result<u64, sqlx::Error> {
         let mut statement = self.bound(text, values)?;
         let mut rows = statement.raw_query();
         while rows.next().map_err(told)?.is_some() {}
@@ -114,7 +114,7 @@ impl File {
     }
 
     /// The first rows of a statement.
-    pub(super) fn rows(&self, text: &str, values: &[Value], most: usize) -> Result<Vec<FileRow>, sqlx::Error> {
+    pub(super) fn rows(&self, text: &str, values: &[Value<'_>], most: usize) -> Result<Vec<FileRow>, sqlx::Error> {
         let mut statement = self.bound(text, values)?;
         let names: Arc<[String]> = statement.column_names().into_iter().map(str::to_owned).collect();
         let (mut rows, mut read) = (statement.raw_query(), Vec::new());
@@ -127,7 +127,7 @@ impl File {
         Ok(read)
     }
 
-    fn bound(&self, text: &str, values: &[Value]) -> Result<CachedStatement<'_>, sqlx::Error> {
+    fn bound(&self, text: &str, values: &[Value<'_>]) -> Result<CachedStatement<'_>, sqlx::Error> {
         let mut statement = self.0.prepare_cached(text).map_err(told)?;
         if statement.parameter_count() != values.len() {
             return Err(sqlx::Error::Protocol(format!("{} values for: {text}", values.len())));
@@ -151,7 +151,7 @@ fn immutable(path: &Path) -> Result<String, sqlx::Error> {
     Ok(url.into())
 }
 
-impl ToSql for Value {
+impl ToSql for Value<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         let value = match self {
             Value::Integer(Some(value)) => ValueRef::Integer(*value),

@@ -170,7 +170,7 @@ fn all(changed: u64, rows: usize) -> Result<(), StoreError> {
 async fn hold(connection: &mut Connection, runs: &[(&str, i64)]) -> Result<(), StoreError> {
     for runs in runs.chunks(ROWS) {
         let mut hold = sql("select run.id from ");
-        hold.push_table(runs, |(run, fence)| [Value::from(*run), (*fence).into()]);
+        hold.push_table(runs, |(run, fence)| [run.into(), fence.into()]);
         hold.push(HELD).push(" order by run.id for update of run");
         let held = hold.fetch_all(&mut *connection).await.map_err(StoreError::doing("check a lease"))?;
         all(held.len() as u64, runs.len())?;
@@ -179,7 +179,12 @@ async fn hold(connection: &mut Connection, runs: &[(&str, i64)]) -> Result<(), S
 }
 
 /// A statement about a table of rows, of which each has a run.
-fn of_rows<T, const N: usize>(begin: &'static str, items: &[T], row: impl Fn(&T) -> [Value; N], end: &'static str) -> Statement {
+fn of_rows<'v, T: Copy, const N: usize>(
+    begin: &'static str,
+    items: &[T],
+    row: impl Fn(T) -> [Value<'v>; N],
+    end: &'static str,
+) -> Statement<'v> {
     let mut statement = sql(begin);
     statement.push_table(items, row);
     statement.push(ROW).push(end);
@@ -188,9 +193,9 @@ fn of_rows<T, const N: usize>(begin: &'static str, items: &[T], row: impl Fn(&T)
 
 /// Writes about to leave, each with what its attempt begins with. The last statement changes a row for each whose worker has its run; where it does
 /// not, nothing of them may be kept.
-pub(super) fn intend(intents: &[&Intent]) -> Script {
+pub(super) fn intend<'v>(intents: &[&'v Intent]) -> Script<'v> {
     let mut script = Script::default();
-    let openings: Vec<_> = intents.iter().filter_map(|intent| Some((&intent.effect, intent.opening.as_ref()?))).collect();
+    let openings: Vec<_> = intents.iter().filter_map(|&intent| Some((&intent.effect, intent.opening.as_ref()?))).collect();
     if !openings.is_empty() {
         script.add(of_rows(
             "insert into line_step (root, step, round, clock_start) select v.column1, v.column2, v.column3, v.column4 from ",
@@ -260,14 +265,14 @@ pub(super) fn intend(intents: &[&Intent]) -> Script {
 }
 
 /// How writes ended.
-fn record(outcomes: &[(i64, &EffectRow)]) -> Statement {
+fn record<'v>(outcomes: &[(i64, &'v EffectRow)]) -> Statement<'v> {
     let mut update = sql("update effect set state = v.column9, doubted = v.column10, status = v.column11, response_headers = v.column12, \
          response_body = v.column13, duration_ms = v.column14 from ");
     update.push_table(outcomes, |(fence, effect)| {
         let id = &effect.id;
         [
             (&effect.run).into(),
-            (*fence).into(),
+            fence.into(),
             (&id.root).into(),
             (&id.step).into(),
             id.round.into(),
@@ -294,11 +299,11 @@ fn record(outcomes: &[(i64, &EffectRow)]) -> Statement {
 }
 
 /// Inputs, outputs and attempts of settlements. Whether their workers have their runs is asked by [`ends`], or was before.
-pub(super) fn values(script: &mut Script, settlements: &[&RunSettlement]) {
-    let steps: Vec<(&RunSettlement, &StepValue)> =
-        settlements.iter().flat_map(|one| one.steps.iter().map(move |step| (*one, step))).collect();
-    let attempts: Vec<(&RunSettlement, &AttemptEnd)> =
-        settlements.iter().flat_map(|one| one.attempts.iter().map(move |attempt| (*one, attempt))).collect();
+pub(super) fn values<'v>(script: &mut Script<'v>, settlements: &[&'v RunSettlement]) {
+    let steps: Vec<(&'v RunSettlement, &'v StepValue)> =
+        settlements.iter().flat_map(|&one| one.steps.iter().map(move |step| (one, step))).collect();
+    let attempts: Vec<(&'v RunSettlement, &'v AttemptEnd)> =
+        settlements.iter().flat_map(|&one| one.attempts.iter().map(move |attempt| (one, attempt))).collect();
     if !steps.is_empty() {
         script.add(of_rows(
             "insert into step (run, name, input, output, round) select v.column1, v.column2, v.column3, v.column4, v.column5 from ",
@@ -312,7 +317,7 @@ pub(super) fn values(script: &mut Script, settlements: &[&RunSettlement]) {
              output = case when excluded.round > 0 then coalesce(excluded.output, step.output) else excluded.output end",
         ));
     }
-    let lines: Vec<_> = steps.iter().filter_map(|(settlement, step)| Some((*settlement, *step, step.clock_start?))).collect();
+    let lines: Vec<_> = steps.iter().filter_map(|&(settlement, step)| Some((settlement, step, step.clock_start?))).collect();
     if !lines.is_empty() {
         script.add(of_rows(
             "insert into line_step (root, step, round, clock_start, applied, wrote_keys) \
@@ -320,14 +325,14 @@ pub(super) fn values(script: &mut Script, settlements: &[&RunSettlement]) {
             &lines,
             |(settlement, step, start)| {
                 let (applied, keys) = (step.output.is_some(), settlement.writes_keys());
-                [(&settlement.root).into(), (&step.name).into(), step.round.into(), millis(*start).into(), applied.into(), keys.into()]
+                [(&settlement.root).into(), (&step.name).into(), step.round.into(), millis(start).into(), applied.into(), keys.into()]
             },
             " on conflict (root, step, round) do update set applied = case when excluded.applied = 1 then 1 else line_step.applied end, \
              wrote_keys = case when excluded.wrote_keys = 1 then 1 else line_step.wrote_keys end, \
              clock_start = case when line_step.fresh = 1 then excluded.clock_start else line_step.clock_start end, fresh = 0",
         ));
     }
-    let ended: Vec<_> = steps.iter().filter(|(_, step)| step.ended).collect();
+    let ended: Vec<_> = steps.iter().copied().filter(|(_, step)| step.ended).collect();
     if !ended.is_empty() {
         script.add(of_rows(
             "delete from key_claim where (run, step) in (select v.column1, v.column2 from ",
@@ -363,17 +368,17 @@ pub(super) fn values(script: &mut Script, settlements: &[&RunSettlement]) {
 
 /// What is over with settlements, and the runs as they are then. The last statement changes a row for each whose worker has its run; where it does not,
 /// nothing of them may be kept.
-pub(super) fn ends(script: &mut Script, settlements: &[&RunSettlement]) {
-    let waits: Vec<_> = settlements.iter().filter_map(|settlement| Some((&settlement.run, settlement.waits_over.as_ref()?))).collect();
+pub(super) fn ends<'v>(script: &mut Script<'v>, settlements: &[&'v RunSettlement]) {
+    let waits: Vec<_> = settlements.iter().filter_map(|&settlement| Some((&settlement.run, settlement.waits_over.as_ref()?))).collect();
     if !waits.is_empty() {
         script.add(of_rows(
             "delete from wait where (run, step) in (select v.column1, v.column2 from ",
             &waits,
-            |(run, step)| [(*run).into(), (*step).into()],
+            |(run, step)| [run.into(), step.into()],
             ")",
         ));
     }
-    let ended: Vec<_> = settlements.iter().filter(|settlement| settlement.ended_at.is_some()).collect();
+    let ended: Vec<_> = settlements.iter().copied().filter(|settlement| settlement.ended_at.is_some()).collect();
     if !ended.is_empty() {
         for theirs in
             ["delete from key_claim where run in (select v.column1 from ", "delete from wait where run in (select v.column1 from "]

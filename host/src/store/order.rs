@@ -10,7 +10,7 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
-use super::sql::{Connection, Statement, Value, sql};
+use super::sql::{Connection, Statement, sql};
 use super::terms::{Signal, Terms};
 use super::{ClaimedRun, Store, StoreError, millis, run};
 use crate::audit::Act;
@@ -146,7 +146,7 @@ pub(super) async fn queue(connection: &mut Connection, runs: &[&str]) -> Result<
     for runs in runs.chunks(ROWS) {
         let mut behind =
             sql("update run set due_at = null, status = 'pending', lease_owner = null, fence = 0 where id in (select v.column1 from ");
-        behind.push_table(runs, |run| [Value::from(*run)]).push(
+        behind.push_table(runs, |run| [run.into()]).push(
             " v) and order_key is not null and exists (select 1 from run before where before.route = run.route \
              and before.order_key = run.order_key and before.order_key is not null \
              and (before.ended_at is null or (before.status = 'dead' and before.order_hold = 1 and before.superseded = 0)) \
@@ -163,7 +163,7 @@ pub(super) async fn wake_next(connection: &mut Connection, ended: &str, now: Tim
 }
 
 /// The same for many that ended or went away.
-pub(super) fn wake(ended: &[&str], now: Timestamp) -> Statement {
+pub(super) fn wake<'v>(ended: &[&'v str], now: Timestamp) -> Statement<'v> {
     // Of each key the first, and the first of those that are back: from the index, which has them in this order.
     let mut wake = sql("with line as materialized (select \
          (select next.seq from run next where next.route = ended.route and next.order_key = ended.order_key and next.order_key is not null \
@@ -172,7 +172,7 @@ pub(super) fn wake(ended: &[&str], now: Timestamp) -> Statement {
          (select next.seq from run next where next.route = ended.route and next.order_key = ended.order_key and next.order_key is not null \
          and (next.ended_at is null or (next.status = 'dead' and next.order_hold = 1 and next.superseded = 0)) and next.order_away = 2 \
          order by coalesce(next.order_place, next.seq) limit 1) as back from ");
-    wake.push_table(ended, |run| [Value::from(*run)]);
+    wake.push_table(ended, |run| [run.into()]);
     // A first one that does not wait for its turn holds the key.
     wake.push(" v cross join run ended where ended.id = v.column1) update run set due_at = ").push_bind(millis(now)).push(
         ", order_away = 0 where seq in (select coalesce(line.back, line.first) from line where line.first is null or exists (select 1 \

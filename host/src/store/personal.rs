@@ -159,7 +159,13 @@ impl Store {
     }
 
     /// Adds ` or` a needle stands in one of the columns.
-    pub(super) fn push_any(&self, statement: &mut Statement, needles: &[String], texts: &[&'static str], bytes: &[&'static str]) {
+    pub(super) fn push_any<'v>(
+        &self,
+        statement: &mut Statement<'v>,
+        needles: &'v [String],
+        texts: &[&'static str],
+        bytes: &[&'static str],
+    ) {
         for needle in needles {
             for column in texts {
                 match self.dialect() {
@@ -255,17 +261,18 @@ impl Store {
 
     /// Identities in which a needle stands, from a place on: they are remembered beyond their events.
     pub async fn scan_identities(&self, needles: &[String], after: Option<(String, String)>) -> Result<Vec<Identity>, StoreError> {
-        let mut look = sql("select source, id, eid, until from seen where (1 = 0");
-        let push_place = |look: &mut Statement| {
-            self.push_any(look, needles, &["source", "id"], &[]);
+        let mut look = sql("");
+        for of in [
+            "select source, id, eid, until from seen where (1 = 0",
+            " union all select source, id, eid, seen_until from event where digest is not null and (1 = 0",
+        ] {
+            look.push(of);
+            self.push_any(&mut look, needles, &["source", "id"], &[]);
             look.push(")");
             if let Some((source, id)) = &after {
                 look.push(" and (source, id) > (").push_bind(source).push(", ").push_bind(id).push(")");
             }
-        };
-        push_place(&mut look);
-        look.push(" union all select source, id, eid, seen_until from event where digest is not null and (1 = 0");
-        push_place(&mut look);
+        }
         look.push(" order by source, id limit ").push_bind(ROWS);
         let rows = look.fetch_all(&self.readers).await.map_err(StoreError::doing("look through identities"))?;
         rows.iter().map(|row| Ok(Identity { source: row.get(0), id: row.get(1), eid: row.get(2), until: timestamp(row.get(3))? })).collect()

@@ -341,7 +341,7 @@ impl Store {
 
 /// Events whose sender gave them that id. They are known by source and id: with the source that is one look, and without it one for each source, which are
 /// few beside the events. An event of before this version has its identity in `seen`.
-fn push_id(query: &mut Statement, id: &str, source: Option<&str>) {
+fn push_id<'v>(query: &mut Statement<'v>, id: &'v str, source: Option<&'v str>) {
     match source {
         Some(source) => {
             for (union, known) in [
@@ -367,7 +367,7 @@ fn push_id(query: &mut Statement, id: &str, source: Option<&str>) {
 }
 
 /// Events with any of these statuses; `looked_up`: from their runs on.
-fn push_statuses(query: &mut Statement, statuses: &[String], looked_up: bool) {
+fn push_statuses<'v>(query: &mut Statement<'v>, statuses: &'v [String], looked_up: bool) {
     if statuses.is_empty() {
         return;
     }
@@ -386,7 +386,7 @@ fn push_statuses(query: &mut Statement, statuses: &[String], looked_up: bool) {
 }
 
 /// Events that came in a period. Their eids say it almost to the millisecond: a clock may have been set back a little.
-pub(super) fn push_period(query: &mut Statement, since: Option<Timestamp>, until: Option<Timestamp>) {
+pub(super) fn push_period(query: &mut Statement<'_>, since: Option<Timestamp>, until: Option<Timestamp>) {
     if let Some(since) = since {
         query.push(" and eid > ").push_bind(before_eids_of(since)).push(" and received_at >= ").push_bind(millis(since));
     }
@@ -397,7 +397,7 @@ pub(super) fn push_period(query: &mut Statement, since: Option<Timestamp>, until
 }
 
 /// Events of runs with these statuses: of those that have not ended, and of dead letters, which have indexes of their own.
-fn push_rare(query: &mut Statement, statuses: &[String]) {
+fn push_rare<'v>(query: &mut Statement<'v>, statuses: &'v [String]) {
     query.push("select eid from run where ended_at is null and status in ").push_list(statuses);
     if statuses.iter().any(|status| status == "dead") {
         query.push(" union all select eid from run where status = 'dead' and superseded = 0");
@@ -405,7 +405,7 @@ fn push_rare(query: &mut Statement, statuses: &[String]) {
 }
 
 /// Event status as `interfaces` defines it, from the newest run of every line.
-fn push_status(query: &mut Statement, status: &str) {
+fn push_status<'v>(query: &mut Statement<'v>, status: &'v str) {
     const RUN: &str = "exists (select 1 from run where run.eid = event.eid and run.superseded = 0 and run.status = ";
     let before: &[&'static str] = match status {
         "unrouted" => {

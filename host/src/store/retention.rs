@@ -189,7 +189,7 @@ impl Store {
 }
 
 /// Whether nothing of an event is unfinished, recent, or to be kept.
-fn push_over(statement: &mut Statement, over: &Over) {
+fn push_over<'v>(statement: &mut Statement<'v>, over: &'v Over) {
     statement.push("not exists (select 1 from run where run.eid = event.eid and (run.ended_at is null or run.ended_at >= ");
     push_before(statement, over, |before| before.ended);
     // A dead letter that was erased can't be replayed, and is kept no longer than others. One that keeps its order key stands for those behind it.
@@ -203,7 +203,7 @@ fn push_over(statement: &mut Statement, over: &Over) {
 }
 
 /// The time that counts for a run, by its route.
-fn push_before(statement: &mut Statement, over: &Over, of: impl Fn(&OverBefore) -> Option<Timestamp>) {
+fn push_before<'v>(statement: &mut Statement<'v>, over: &'v Over, of: impl Fn(&OverBefore) -> Option<Timestamp>) {
     let differing: Vec<_> = over.routes.iter().filter(|(_, before)| of(before) != of(&over.usual)).collect();
     if differing.is_empty() {
         statement.push_bind(before(of(&over.usual)));

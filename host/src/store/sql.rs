@@ -79,25 +79,40 @@ impl<'a> From<&'a Pool> for On<'a> {
 
 /// A value bound to a statement. Null has a type too: PostgreSQL asks for it.
 #[derive(Debug, Clone)]
-pub(super) enum Value {
+pub(super) enum Value<'v> {
     /// A whole number, a time in milliseconds, or a flag.
     Integer(Option<i64>),
     /// Text.
-    Text(Option<String>),
+    Text(Option<Cow<'v, str>>),
     /// Text that others have too.
     Shared(Arc<str>),
     /// Bytes.
-    Blob(Option<Vec<u8>>),
+    Blob(Option<Cow<'v, [u8]>>),
 }
 
-impl Value {
-    /// Text that is bound more than once: it is copied once.
-    pub(super) fn shared(text: &str) -> Value {
-        Value::Shared(Arc::from(text))
+impl Value<'_> {
+    /// The same value, for others to bind.
+    pub(super) fn lent(&self) -> Value<'_> {
+        match self {
+            Value::Integer(value) => Value::Integer(*value),
+            Value::Text(value) => Value::Text(value.as_deref().map(Cow::Borrowed)),
+            Value::Shared(value) => Value::Text(Some(Cow::Borrowed(value))),
+            Value::Blob(value) => Value::Blob(value.as_deref().map(Cow::Borrowed)),
+        }
+    }
+
+    /// The same value, on its own.
+    pub(super) fn into_owned(self) -> Value<'static> {
+        match self {
+            Value::Integer(value) => Value::Integer(value),
+            Value::Text(value) => Value::Text(value.map(|text| Cow::Owned(text.into_owned()))),
+            Value::Shared(value) => Value::Shared(value),
+            Value::Blob(value) => Value::Blob(value.map(|bytes| Cow::Owned(bytes.into_owned()))),
+        }
     }
 
     /// Null, of the same type.
-    fn null(&self) -> Value {
+    fn null(&self) -> Value<'static> {
         match self {
             Value::Integer(_) => Value::Integer(None),
             Value::Text(_) | Value::Shared(_) => Value::Text(None),
@@ -108,14 +123,14 @@ impl Value {
 
 macro_rules! values {
     ($($from:ty => |$value:ident| $variant:ident($into:expr);)*) => {$(
-        impl From<$from> for Value {
-            fn from($value: $from) -> Value {
+        impl<'v> From<$from> for Value<'v> {
+            fn from($value: $from) -> Value<'v> {
                 Value::$variant(Some($into))
             }
         }
 
-        impl From<Option<$from>> for Value {
-            fn from(value: Option<$from>) -> Value {
+        impl<'v> From<Option<$from>> for Value<'v> {
+            fn from(value: Option<$from>) -> Value<'v> {
                 Value::$variant(value.map(|$value| $into))
             }
         }
@@ -128,65 +143,65 @@ values! {
     u32 => |value| Integer(value.into());
     u16 => |value| Integer(value.into());
     bool => |value| Integer(value.into());
-    String => |value| Text(value);
-    &str => |value| Text(value.to_owned());
-    &String => |value| Text(value.clone());
-    Vec<u8> => |value| Blob(value);
-    &[u8] => |value| Blob(value.to_vec());
-    &Vec<u8> => |value| Blob(value.clone());
+    String => |value| Text(Cow::Owned(value));
+    &'v str => |value| Text(Cow::Borrowed(value));
+    &'v String => |value| Text(Cow::Borrowed(value.as_str()));
+    Vec<u8> => |value| Blob(Cow::Owned(value));
+    &'v [u8] => |value| Blob(Cow::Borrowed(value));
+    &'v Vec<u8> => |value| Blob(Cow::Borrowed(value.as_slice()));
 }
 
-impl From<&Arc<str>> for Value {
-    fn from(value: &Arc<str>) -> Value {
+impl From<&Arc<str>> for Value<'_> {
+    fn from(value: &Arc<str>) -> Self {
         Value::Shared(value.clone())
     }
 }
 
-impl From<&Option<String>> for Value {
-    fn from(value: &Option<String>) -> Value {
-        Value::Text(value.clone())
+impl<'v> From<&'v Option<String>> for Value<'v> {
+    fn from(value: &'v Option<String>) -> Value<'v> {
+        value.as_deref().into()
     }
 }
 
-impl From<&Option<Vec<u8>>> for Value {
-    fn from(value: &Option<Vec<u8>>) -> Value {
-        Value::Blob(value.clone())
+impl<'v> From<&'v Option<Vec<u8>>> for Value<'v> {
+    fn from(value: &'v Option<Vec<u8>>) -> Value<'v> {
+        value.as_deref().into()
     }
 }
 
 /// A statement with its values.
 #[derive(Debug)]
-pub(super) struct Statement {
+pub(super) struct Statement<'v> {
     text: Cow<'static, str>,
-    values: Vec<Value>,
+    values: Vec<Value<'v>>,
 }
 
 /// A statement.
-pub(super) fn sql(text: &'static str) -> Statement {
+pub(super) fn sql<'v>(text: &'static str) -> Statement<'v> {
     Statement { text: Cow::Borrowed(text), values: Vec::new() }
 }
 
-impl Statement {
+impl<'v> Statement<'v> {
     /// The value of the next `?`.
-    pub(super) fn bind(mut self, value: impl Into<Value>) -> Statement {
+    pub(super) fn bind(mut self, value: impl Into<Value<'v>>) -> Statement<'v> {
         self.values.push(value.into());
         self
     }
 
     /// Adds text.
-    pub(super) fn push(&mut self, text: &'static str) -> &mut Statement {
+    pub(super) fn push(&mut self, text: &'static str) -> &mut Statement<'v> {
         self.text.to_mut().push_str(text);
         self
     }
 
     /// Adds a value.
-    pub(super) fn push_bind(&mut self, value: impl Into<Value>) -> &mut Statement {
+    pub(super) fn push_bind(&mut self, value: impl Into<Value<'v>>) -> &mut Statement<'v> {
         self.values.push(value.into());
         self.push("?")
     }
 
     /// Adds values in parentheses, separated by commas.
-    pub(super) fn push_list<V: Into<Value>>(&mut self, values: impl IntoIterator<Item = V>) -> &mut Statement {
+    pub(super) fn push_list<V: Into<Value<'v>>>(&mut self, values: impl IntoIterator<Item = V>) -> &mut Statement<'v> {
         self.push("(");
         for (index, value) in values.into_iter().enumerate() {
             if index > 0 {
@@ -202,11 +217,11 @@ impl Statement {
     ///
     /// # Panics
     /// Without an item: its values say of which types the nulls are.
-    pub(super) fn push_table<T, const N: usize>(&mut self, items: &[T], row: impl Fn(&T) -> [Value; N]) -> &mut Statement {
+    pub(super) fn push_table<T: Copy, const N: usize>(&mut self, items: &[T], row: impl Fn(T) -> [Value<'v>; N]) -> &mut Statement<'v> {
         let rows = items.len().next_power_of_two();
         self.values.reserve(rows * N);
-        items.iter().for_each(|item| self.values.extend(row(item)));
-        let last: Vec<Value> = self.values[self.values.len() - N..].iter().map(Value::null).collect();
+        items.iter().for_each(|item| self.values.extend(row(*item)));
+        let last: Vec<Value<'static>> = self.values[self.values.len() - N..].iter().map(Value::null).collect();
         (items.len()..rows).for_each(|_| self.values.extend_from_slice(&last));
         let text = self.text.to_mut();
         let one = format!("({})", ["?"; N].join(", "));
@@ -283,9 +298,9 @@ impl Statement {
         for value in self.values {
             match value {
                 Value::Integer(value) => arguments.add(value),
-                Value::Text(value) => arguments.add(value),
+                Value::Text(value) => arguments.add(value.map(Cow::into_owned)),
                 Value::Shared(value) => arguments.add(value),
-                Value::Blob(value) => arguments.add(value),
+                Value::Blob(value) => arguments.add(value.map(Cow::into_owned)),
             }
             .expect("numbers, texts and bytes have an encoding");
         }
@@ -300,23 +315,22 @@ impl Statement {
         let query = sqlx::query::<Postgres>(AssertSqlSafe(numbered(&self.text)));
         self.values.into_iter().fold(query, |query, value| match value {
             Value::Integer(value) => query.bind(value),
-            Value::Text(value) => query.bind(value.map(without_nul)),
-            Value::Shared(value) if value.contains('\0') => query.bind(without_nul(value.to_string())),
-            Value::Shared(value) => query.bind(value),
-            Value::Blob(value) => query.bind(value),
+            Value::Text(value) => query.bind(value.map(|text| without_nul(text).into_owned())),
+            Value::Shared(value) => query.bind(without_nul(Cow::Borrowed(&value)).into_owned()),
+            Value::Blob(value) => query.bind(value.map(Cow::into_owned)),
         })
     }
 }
 
 /// Statements that run one after another. Those that follow one that fails don't run.
 #[derive(Debug, Default)]
-pub(super) struct Script {
-    statements: Vec<Statement>,
+pub(super) struct Script<'v> {
+    statements: Vec<Statement<'v>>,
 }
 
-impl Script {
+impl<'v> Script<'v> {
     /// Adds a statement. Rows that it gives are not looked at.
-    pub(super) fn add(&mut self, statement: Statement) {
+    pub(super) fn add(&mut self, statement: Statement<'v>) {
         self.statements.push(statement);
     }
 
@@ -366,8 +380,8 @@ fn numbered(text: &str) -> String {
 
 /// PostgreSQL's text holds no NUL. What identifies something never has one (keys, names and order keys are checked where they come in); in what people
 /// read the symbol for NUL stands in its place.
-fn without_nul(text: String) -> String {
-    if text.contains('\0') { text.replace('\0', "\u{2400}") } else { text }
+fn without_nul(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{2400}")) } else { text }
 }
 
 impl Connection {
@@ -461,6 +475,6 @@ mod tests {
 
     #[test]
     fn a_nul_does_not_reach_a_database_that_has_none() {
-        assert_eq!(without_nul("a\0b".to_owned()), "a\u{2400}b");
+        assert_eq!(without_nul("a\0b".into()), "a\u{2400}b");
     }
 }

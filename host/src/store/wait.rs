@@ -447,7 +447,7 @@ pub(super) async fn end(connection: &mut Connection, run: &str, step: Option<&st
 }
 
 /// Events that were just taken in: those of types that somebody waits for have arrived.
-pub(super) fn arrive<'e>(events: impl Iterator<Item = &'e NewEvent>, dialect: Dialect) -> Statement {
+pub(super) fn arrive<'e>(events: impl Iterator<Item = &'e NewEvent>, dialect: Dialect) -> Statement<'static> {
     // One value for all of them: mostly nobody waits for anything, which is asked once.
     let eids: Vec<&str> = events.map(|event| &*event.eid).collect();
     let mut arrive = sql("insert into arrival (eid, type, due_at) select event.eid, event.type, event.received_at \
