@@ -135,6 +135,9 @@ fn sockets_open_in_few_places() {
         "telemetry/otlp",
     ];
     none(&strays("reqwest", &clients), "HTTP leaves through `outbound` and `credentials`");
+    // What plugins send goes through a client without reqwest, and nothing else does.
+    none(&strays("hyper_rustls", &["outbound/client.rs"]), "HTTP leaves through `outbound`");
+    none(&mentions("hyper_util::client", &["outbound/client.rs", "outbound/resolver.rs"]), "HTTP leaves through `outbound`");
     // `builtin/mail/relay.rs` dials the relays that the administrator wrote; mail is no HTTP.
     // `nats/greeting.rs` hears out a server that the administrator wrote, before anybody has logged in: the client of `nats` would log in.
     // `doctor/host.rs` finds out whether a host could listen, and opens nothing.

@@ -112,6 +112,9 @@ impl Broker {
     /// # Errors
     /// What is in the way, and what would help. The request is not to be sent then.
     pub async fn attach(&self, granted: &[String], request: &mut Outgoing) -> Result<Option<Attached>, CredentialError> {
+        if granted.is_empty() {
+            return Ok(None);
+        }
         let Some(origin) = origin::origin(&request.url) else {
             return Ok(None);
         };

@@ -8,23 +8,23 @@ use rustls::{AlertDescription, CertificateError};
 use super::address::Blocked;
 use super::request::{HttpError, shortened};
 
-/// Says whether the request can have left.
-pub(super) fn failed(error: &reqwest::Error, host: &str) -> HttpError {
+/// Says whether the request can have left. `is_connect`: there was no connection.
+pub(super) fn failed(error: &dyn Error, is_connect: bool, host: &str) -> HttpError {
     let mut text = String::new();
-    let mut cause: &dyn Error = error;
+    let mut cause = error;
     while let Some(source) = cause.source() {
         if let Some(blocked) = within::<Blocked>(source) {
             return HttpError::Denied(blocked.to_string());
         }
         if let Some(tls) = within::<rustls::Error>(source) {
             let why = format!("no TLS with {host}: {}", described(tls));
-            return if error.is_connect() { HttpError::NotSent(why) } else { HttpError::Connection(why) };
+            return if is_connect { HttpError::NotSent(why) } else { HttpError::Connection(why) };
         }
         text = source.to_string();
         cause = source;
     }
     let text = if text.is_empty() { error.to_string() } else { text };
-    if error.is_connect() {
+    if is_connect {
         HttpError::NotSent(format!("can't connect to {host}: {text}"))
     } else {
         HttpError::Connection(format!("the exchange with {host} broke off: {text}"))

@@ -5,6 +5,7 @@
 
 mod address;
 mod breaker;
+mod client;
 mod failure;
 mod far_end;
 mod identity;
@@ -37,8 +38,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use futures::StreamExt as _;
 use http::{HeaderMap, HeaderValue, Method, header};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -88,21 +90,18 @@ pub struct Sent {
 impl Outbound {
     /// The way out for a plugin with its present grants. What its breaker and its rate know is taken over from `before`, the plugin's way out
     /// until now, where their settings are the same: a reload must not set a system under fire that is being spared.
-    ///
-    /// # Errors
-    /// When the client can't be built.
     pub fn new(
         plugin: &config::Plugin,
         broker: Arc<Broker>,
         tls: rustls::ClientConfig,
         store: &Store,
         before: Option<&Outbound>,
-    ) -> Result<Outbound, reqwest::Error> {
+    ) -> Outbound {
         let kept_rate = before.and_then(|before| before.rate.clone()).filter(|rate| Some(rate.limit) == plugin.rate_limit);
         let kept_breaker = before.and_then(|before| before.breaker.clone()).filter(|breaker| Some(breaker.policy) == plugin.breaker);
         let guard = AddressGuard::new(plugin.grants.private_addresses.clone());
-        let pool = Pool::new(tls, guard.clone(), plugin.keep_alive)?;
-        Ok(Outbound {
+        let pool = Pool::new(tls, guard.clone(), plugin.keep_alive);
+        Outbound {
             policy: Policy::new(&plugin.grants, guard),
             idempotency_header: plugin.idempotency_header.as_deref().and_then(|name| name.parse().ok()),
             credentials: plugin.grants.credentials.clone(),
@@ -114,7 +113,7 @@ impl Outbound {
             shared: Shared::new(&plugin.name, store),
             breaker: kept_breaker.or_else(|| plugin.breaker.map(|policy| Arc::new(Breaker::new(policy)))),
             far_end: None,
-        })
+        }
     }
 
     /// The same way out, at whose end something else than the network answers.
@@ -220,13 +219,7 @@ impl Outbound {
     }
 
     /// The request as it will leave: its turn has come, its credential is attached.
-    async fn ready(
-        &self,
-        exchange: &Exchange,
-        key: Option<&str>,
-        timeout: Duration,
-        sent: &mut Sent,
-    ) -> Result<reqwest::RequestBuilder, HttpError> {
+    async fn ready(&self, exchange: &Exchange, key: Option<&str>, timeout: Duration, sent: &mut Sent) -> Result<Outgoing, HttpError> {
         if let Some(rate) = &self.rate {
             rate.wait(timeout, self.shared.as_ref()).await?;
         }
@@ -252,13 +245,11 @@ impl Outbound {
             CredentialError::Placeholder { .. } => HttpError::Denied(error.to_string()),
             error => HttpError::Credential(crate::telemetry::chain(&error), error.remedy()),
         })?;
-        let Outgoing { method, url, mut headers, body } = outgoing;
         if sent.attached.is_some() {
             // An answer that echoes a secret is read before the plugin gets it; it has to be readable.
-            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            outgoing.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
-        let request = self.pool.client(&url).request(method, url).headers(headers);
-        Ok(if prepared.body.is_empty() && exchange.reads { request } else { request.body(body) })
+        Ok(outgoing)
     }
 
     /// An answer of something else than the network, within the same bounds.
@@ -270,12 +261,18 @@ impl Outbound {
         Ok(response)
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder, host: &str, attached: Option<&Attached>) -> Result<Response, HttpError> {
-        let response = request.send().await.map_err(|error| failed(&error.without_url(), host))?;
+    async fn send(&self, request: Outgoing, host: &str, attached: Option<&Attached>) -> Result<Response, HttpError> {
+        let Outgoing { method, url, headers, body } = request;
+        let response = self.pool.client(&url).send(method, &url, headers, body).await?;
         self.collect(response, host, attached).await
     }
 
-    async fn collect(&self, response: reqwest::Response, host: &str, attached: Option<&Attached>) -> Result<Response, HttpError> {
+    async fn collect(
+        &self,
+        mut response: http::Response<Incoming>,
+        host: &str,
+        attached: Option<&Attached>,
+    ) -> Result<Response, HttpError> {
         let status = response.status().as_u16();
         if status == 101 {
             return Err(HttpError::Connection(format!("{host} went over to another protocol, which nobody had asked for")));
@@ -283,15 +280,14 @@ impl Outbound {
         let is_opaque = attached.is_some() && is_encoded(response.headers());
         let headers = self.headers(response.headers(), attached);
         let mut body = BytesMut::new();
-        if let Some(length) = response.content_length() {
+        if let Some(length) = response.body().size_hint().exact() {
             if length > self.response_size as u64 {
                 return Err(HttpError::ResponseTooLarge(self.response_size as u64));
             }
             body.reserve(usize::try_from(length).unwrap_or(0));
         }
-        let mut chunks = response.bytes_stream();
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|error| failed(&error.without_url(), host))?;
+        while let Some(frame) = response.frame().await {
+            let Ok(chunk) = frame.map_err(|error| failed(&error, false, host))?.into_data() else { continue };
             if body.len() + chunk.len() > self.response_size {
                 return Err(HttpError::ResponseTooLarge(self.response_size as u64));
             }

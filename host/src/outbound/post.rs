@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use bytes::BytesMut;
-use futures::StreamExt as _;
-use http::HeaderMap;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method};
+use http_body_util::BodyExt as _;
 use url::{Host, Url};
 
 use super::address::AddressGuard;
-use super::failure::failed;
 use super::pool::Pool;
 use super::request::{HttpError, Response};
 
@@ -31,12 +30,9 @@ impl std::fmt::Debug for Poster {
 
 impl Poster {
     /// A way out that reaches public addresses and these blocks.
-    ///
-    /// # Errors
-    /// When the client can't be built.
-    pub fn new(tls: rustls::ClientConfig, private_addresses: Vec<ipnet::IpNet>) -> Result<Poster, reqwest::Error> {
+    pub fn new(tls: rustls::ClientConfig, private_addresses: Vec<ipnet::IpNet>) -> Poster {
         let guard = AddressGuard::new(private_addresses);
-        Ok(Poster { pool: Pool::new(tls, guard.clone(), KEEP_ALIVE)?, guard })
+        Poster { pool: Pool::new(tls, guard.clone(), KEEP_ALIVE), guard }
     }
 
     /// Posts a body; gives the status, the headers, and the start of the answer.
@@ -55,15 +51,14 @@ impl Poster {
         }
         let host = url.host_str().unwrap_or_default().to_owned();
         let exchange = async {
-            let sent = self.pool.client(url).post(url.clone()).headers(headers).body(body).send().await;
-            let response = sent.map_err(|error| said(failed(&error.without_url(), &host)))?;
+            let mut response = self.pool.client(url).send(Method::POST, url, headers, Bytes::from(body)).await.map_err(said)?;
             let status = response.status().as_u16();
             let headers = response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
             let headers = headers.take(64).filter(|(_, value)| value.len() <= 1024).collect();
             let mut start = BytesMut::new();
-            let mut chunks = response.bytes_stream();
             // The status has come, and is what counts: an answer that breaks off or goes on for ever changes nothing.
-            while let Some(Ok(chunk)) = chunks.next().await {
+            while let Some(Ok(frame)) = response.frame().await {
+                let Ok(chunk) = frame.into_data() else { continue };
                 start.extend_from_slice(&chunk[..chunk.len().min(MAX_ANSWER - start.len())]);
                 if start.len() == MAX_ANSWER {
                     break;

@@ -102,7 +102,10 @@ impl Probe {
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
-        let response = request.send().await.map_err(|error| failed(&error.without_url(), host))?;
+        let response = request.send().await.map_err(|error| {
+            let error = error.without_url();
+            failed(&error, error.is_connect(), host)
+        })?;
         let status = response.status().as_u16();
         let date = response.headers().get(header::DATE).and_then(|date| date.to_str().ok());
         let date = date.and_then(|text| jiff::fmt::rfc2822::parse(text).ok()).map(|date| date.timestamp());

@@ -1,8 +1,13 @@
 //! Names to addresses, checked: what is dialled is what was checked, so a name can't be bound to another address in between.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
+use hyper_util::client::legacy::connect::dns;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use tower_service::Service;
 
 use super::address::AddressGuard;
 
@@ -17,13 +22,32 @@ impl GuardedResolver {
     }
 }
 
+/// Why a name leads nowhere.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Of a name, those addresses that may be dialled.
+async fn resolved(guard: AddressGuard, name: String) -> Result<std::vec::IntoIter<SocketAddr>, BoxError> {
+    let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await?.collect();
+    Ok(guard.choose(found, SocketAddr::ip)?.into_iter())
+}
+
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let guard = self.guard.clone();
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let chosen = guard.choose(found, SocketAddr::ip)?;
-            Ok(Box::new(chosen.into_iter()) as Addrs)
-        })
+        let resolved = resolved(self.guard.clone(), name.as_str().to_owned());
+        Box::pin(async move { Ok(Box::new(resolved.await?) as Addrs) })
+    }
+}
+
+impl Service<dns::Name> for GuardedResolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: dns::Name) -> Self::Future {
+        Box::pin(resolved(self.guard.clone(), name.as_str().to_owned()))
     }
 }

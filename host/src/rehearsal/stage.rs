@@ -204,7 +204,7 @@ impl Stage {
         let runtime = Runtime::rehearse(&file, clock.clone(), fixed).await.map_err(|error| start_error(&error))?;
         let switch = Arc::new(Switch::default());
         let far_end: Arc<dyn FarEnd> = switch.clone();
-        runtime.answer_from(&far_end).map_err(|error| start_error(&error))?;
+        runtime.answer_from(&far_end);
         let name = project.descriptor.name.clone();
         Ok(Stage { runtime, name, clock, switch, played: AtomicU64::new(0), _folder: folder })
     }

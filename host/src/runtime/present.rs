@@ -81,7 +81,7 @@ impl Runtime {
         for (name, plugin) in &revision.config.plugins {
             let known = before.plugins.get(name).map(|known| &*known.outbound);
             let tls = self.tls_trusting(&plugin.grants.authorities)?;
-            let outbound = Outbound::new(plugin, self.broker.clone(), tls, &self.store, known).map_err(ApplyError::start)?;
+            let outbound = Outbound::new(plugin, self.broker.clone(), tls, &self.store, known);
             let slots = Arc::new(Semaphore::new(plugin.concurrency as usize));
             let used = before.plugins.get(name).map(|known| known.used.clone()).unwrap_or_default();
             let present = PresentPlugin { config: plugin.clone(), outbound: Arc::new(outbound), slots, canary: trials.remove(name), used };
@@ -122,7 +122,7 @@ impl Runtime {
 
     fn poster(&self, subscriber: &config::Subscriber) -> Result<Poster, ApplyError> {
         let tls = self.tls_trusting(&subscriber.authorities)?;
-        Poster::new(tls, subscriber.private_addresses.clone()).map_err(ApplyError::start)
+        Ok(Poster::new(tls, subscriber.private_addresses.clone()))
     }
 
     /// What all share, where no authorities of one's own are named.

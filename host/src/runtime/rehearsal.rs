@@ -29,15 +29,11 @@ impl Runtime {
     }
 
     /// From now on something else than the network answers all plugins.
-    ///
-    /// # Errors
-    /// [`ApplyError::Start`]: a way out can't be built.
-    pub fn answer_from(&self, far_end: &Arc<dyn FarEnd>) -> Result<(), ApplyError> {
+    pub fn answer_from(&self, far_end: &Arc<dyn FarEnd>) {
         let present = self.present();
         let mut plugins = BTreeMap::new();
         for (name, plugin) in &present.plugins {
-            let outbound =
-                Outbound::new(&plugin.config, self.broker.clone(), self.tls.clone(), &self.store, None).map_err(ApplyError::start)?;
+            let outbound = Outbound::new(&plugin.config, self.broker.clone(), self.tls.clone(), &self.store, None);
             let outbound = Arc::new(outbound.to(far_end.clone()));
             let (config, slots) = (plugin.config.clone(), plugin.slots.clone());
             plugins.insert(name.clone(), Arc::new(PresentPlugin { config, outbound, slots, canary: None, used: Arc::default() }));
@@ -45,6 +41,5 @@ impl Runtime {
         // Nothing of a rehearsal reaches the network: no endpoint is there to post to.
         let present = Present { revision: present.revision.clone(), plugins, relays: present.relays.clone(), subscribers: BTreeMap::new() };
         self.set_present(present);
-        Ok(())
     }
 }

@@ -63,7 +63,7 @@ impl Record {
         let tls = tls.map_err(|error| failed(&error))?;
         let tokens = TokenClient::new(tls.clone()).map_err(|error| failed(&error))?;
         let broker = Arc::new(Broker::new(vault, loaded.config.credentials.clone(), tokens, "record"));
-        let through = Outbound::new(&plugin, broker.clone(), tls, &store, None).map_err(|error| failed(&error))?;
+        let through = Outbound::new(&plugin, broker.clone(), tls, &store, None);
         let recorder = Recorder::new(through);
 
         case.configuration = plugin.config.clone();
