@@ -66,6 +66,11 @@ impl Expr {
         self.terms
     }
 
+    /// Its names, if it is a path of names such as `.event.data.id`: it sees nothing but what stands there.
+    pub fn path(&self) -> Option<&[String]> {
+        self.names.as_deref()
+    }
+
     /// Evaluates it on a thread of its own while this one waits, without a limit of time. For commands and tests; the
     /// host has an [`Evaluator`](super::Evaluator).
     pub fn eval(&self, scope: &Scope, limits: &Limits) -> Result<serde_json::Value, EvalError> {

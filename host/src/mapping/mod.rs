@@ -9,6 +9,7 @@ mod arithmetic;
 mod diagnosis;
 mod evaluator;
 mod expr;
+mod lookup;
 mod meter;
 mod natives;
 mod order;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use evaluator::{Evaluator, Plain, Session, evaluate};
 pub use expr::{CompileError, Expr, MAX_SOURCE};
+pub use lookup::{Lookup, member};
 pub use reads::{Read, expressions, reads, reads_of_template};
 pub use scope::{Scope, TooDeep};
 pub use template::{Template, TemplateError, Written};

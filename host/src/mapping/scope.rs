@@ -51,6 +51,13 @@ impl Scope {
         Ok(())
     }
 
+    /// Whether a value could be set at a path of so many names.
+    pub fn admits(names: usize, value: &Value) -> Result<(), TooDeep> {
+        let levels = Limits::DEPTH.checked_sub(names);
+        let fits = levels.is_some_and(|levels| has_at_most(levels, value));
+        if fits { Ok(()) } else { Err(TooDeep { limit: Limits::DEPTH }) }
+    }
+
     /// Whether there is little in it.
     pub(super) fn is_light(&self) -> bool {
         self.input().weight() <= plain::MOST_WEIGHT
@@ -58,6 +65,16 @@ impl Scope {
 
     pub(super) fn input(&self) -> Val {
         Val::Obj(Arc::clone(&self.root))
+    }
+}
+
+/// Levels of arrays and objects.
+fn has_at_most(levels: usize, value: &Value) -> bool {
+    match (value, levels.checked_sub(1)) {
+        (Value::Array(_) | Value::Object(_), None) => false,
+        (Value::Array(items), Some(below)) => items.iter().all(|item| has_at_most(below, item)),
+        (Value::Object(members), Some(below)) => members.values().all(|member| has_at_most(below, member)),
+        (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_), _) => true,
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::text::{Room, plain_text, write_json};
 use super::value::Val;
-use super::{CompileError, EvalError, Expr, Limits, Scope, Session, diagnosis, evaluator};
+use super::{CompileError, EvalError, Expr, Limits, Lookup, Scope, Session, diagnosis, evaluator};
 
 /// What is wrong with one string of a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +79,11 @@ impl Template {
     /// Terms of all expressions, where every one is plain.
     pub(super) fn terms(&self) -> Option<usize> {
         self.terms
+    }
+
+    /// What it gives where every expression is looked up; `None`: one of them is not, or it is long.
+    pub fn looked_up(&self, lookup: &mut Lookup<'_>) -> Option<Value> {
+        look_up(&self.root, lookup)
     }
 
     pub(super) fn eval(&self, session: &Session, scope: &Scope) -> Result<Value, EvalError> {
@@ -286,6 +291,43 @@ fn collect<'a>(node: &'a Node, found: &mut Vec<&'a Expr>) {
         Node::Array(nodes) => nodes.iter().for_each(|node| collect(node, found)),
         Node::Object(members) => members.iter().for_each(|(_, node)| collect(node, found)),
     }
+}
+
+fn look_up(node: &Node, lookup: &mut Lookup<'_>) -> Option<Value> {
+    Some(match node {
+        Node::Literal(value) => lookup.takes(value)?.clone(),
+        Node::Expr(expr) => {
+            let found = lookup.find(expr)?;
+            lookup.takes(&found)?;
+            found.into_owned()
+        }
+        Node::Text(parts) => {
+            let mut text = String::new();
+            for part in parts {
+                match part {
+                    Part::Literal(literal) => text.push_str(literal),
+                    Part::Expr(expr) => match &*lookup.find(expr)? {
+                        Value::String(found) => text.push_str(found),
+                        Value::Number(number) => text.push_str(number.as_str()),
+                        Value::Bool(true) => text.push_str("true"),
+                        Value::Bool(false) => text.push_str("false"),
+                        Value::Null => text.push_str("null"),
+                        // How these are written in a text is for jq to say.
+                        Value::Array(_) | Value::Object(_) => return None,
+                    },
+                }
+                lookup.has_room(text.len())?;
+            }
+            let text = Value::String(text);
+            lookup.takes(&text)?;
+            text
+        }
+        Node::Array(nodes) => Value::Array(nodes.iter().map(|node| look_up(node, lookup)).collect::<Option<_>>()?),
+        Node::Object(members) => {
+            let member = |(key, node): &(String, Node)| Some((key.clone(), look_up(node, lookup)?));
+            Value::Object(members.iter().map(member).collect::<Option<_>>()?)
+        }
+    })
 }
 
 fn eval(node: &Node, session: &Session, scope: &Scope, room: &mut Room) -> Result<Value, EvalError> {

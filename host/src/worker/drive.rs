@@ -7,6 +7,7 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use opentelemetry::context::FutureExt as _;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::outputs;
@@ -52,6 +53,8 @@ pub(super) struct Driver {
     pub(super) route: Arc<Route>,
     pub(super) state: RunState,
     pub(super) event: Arc<Value>,
+    /// The same as text.
+    pub(super) event_text: Arc<RawValue>,
     /// What expressions of all its steps see.
     pub(super) seen: Seen,
     /// Where in a trace it stands.
@@ -118,8 +121,8 @@ impl Driver {
             // Nothing is running: the run turns back, waits for its time, or ended without a step's doing.
             let now = self.runtime.clock.now();
             match self.state.verdict(&self.route, now) {
-                Verdict::Undo(_) if !self.runtime.stopping.is_cancelled() => self.turn_back(now).await?,
-                verdict => return self.let_go(verdict, now).await,
+                Verdict::Undo(_) if !self.runtime.stopping.is_cancelled() => Box::pin(self.turn_back(now)).await?,
+                verdict => return Box::pin(self.let_go(verdict, now)).await,
             }
         }
     }
@@ -135,7 +138,8 @@ impl Driver {
             if !self.runtime.stopping.is_cancelled() {
                 for task in self.state.ready(&self.route, now) {
                     let call = self.call(task, now).await?;
-                    running.push(async move { (task, call.run().await) });
+                    // By its pointer: it is several KiB, is moved otherwise, and an empty place of its size made beside it.
+                    running.push(Box::pin(async move { (task, call.run().await) }));
                 }
             }
             let next = tokio::select! {
@@ -248,7 +252,7 @@ impl Driver {
                 self.apply(task, outcome, now);
                 let ended = self.status(task) == StepStatus::Failed;
                 let value = value.map(|value| StepValue { output: None, ended, ..value });
-                self.settle_task(Leaves { attempt, value, ..Leaves::default() }, now).await
+                Box::pin(self.settle_task(Leaves { attempt, value, ..Leaves::default() }, now)).await
             }
             (settled, _) => {
                 if let (Ok(_), Some(output)) = (&settled, end.output) {
@@ -295,7 +299,7 @@ impl Driver {
                 Settled::Over
             }
             Verdict::Dead(reason) => {
-                self.settle_dead(leaves, reason, now).await?;
+                Box::pin(self.settle_dead(leaves, reason, now)).await?;
                 Settled::Over
             }
             Verdict::Working | Verdict::Later(_) | Verdict::Asleep(_) | Verdict::Waiting(_) | Verdict::Undo(_) => {
@@ -350,7 +354,7 @@ impl Driver {
             Verdict::Asleep(reason) => return self.fall_asleep(reason, now).await,
             Verdict::Waiting(reason) => return self.wait(reason, now).await,
             Verdict::Succeeded => return self.settle_succeeded(Leaves::default(), now).await,
-            Verdict::Dead(reason) => return self.settle_dead(Leaves::default(), reason, now).await,
+            Verdict::Dead(reason) => return Box::pin(self.settle_dead(Leaves::default(), reason, now)).await,
         }
         self.make_durable(settlement).await?;
         // The timer must learn of a time that may come before the one it waits for.

@@ -8,10 +8,12 @@ use std::time::Instant;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::difference::{counterpart, difference, shown_body};
 use super::own::OwnCall;
+use super::recover::event_of;
 use super::scope::Seen;
 use super::step::{SLOT_WAIT, StepCall, StepInputs};
 use super::traced::Places;
@@ -111,9 +113,7 @@ impl DryRun {
     /// # Errors
     /// When the store can't be asked.
     pub async fn run(mut self, runtime: &Arc<Runtime>) -> Result<Value, StoreError> {
-        let event: Arc<Value> = Arc::new(
-            serde_json::from_str(&self.run.event).map_err(|error| StoreError::Invalid { what: "an event", why: error.to_string() })?,
-        );
+        let event = event_of(&self.run)?;
         let mut outputs = self.kept_outputs(runtime).await?;
         let mut shown: HashMap<usize, Map<String, Value>> = HashMap::new();
         let mut running = FuturesUnordered::new();
@@ -186,7 +186,7 @@ impl DryRun {
         runtime: &Arc<Runtime>,
         index: usize,
         number: u32,
-        event: &Arc<Value>,
+        (event, event_text): &(Arc<Value>, Arc<RawValue>),
         outputs: &BTreeMap<String, Arc<Value>>,
     ) -> StepCall {
         let (name, round) = (&self.route.steps[index].name, self.state.steps[index].round);
@@ -202,6 +202,7 @@ impl DryRun {
             number,
             inputs: StepInputs {
                 event: event.clone(),
+                event_text: event_text.clone(),
                 seen: Seen::default(),
                 steps: self.state.steps.clone(),
                 outputs: outputs.clone(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::drive::{Driver, Leaves};
 use super::scope::Seen;
@@ -34,8 +35,7 @@ impl Driver {
             .map(serde_json::from_str)
             .transpose()
             .map_err(|error| StoreError::Invalid { what: "the state of a run", why: error.to_string() })?;
-        let event: Value =
-            serde_json::from_str(&run.event).map_err(|error| StoreError::Invalid { what: "an event", why: error.to_string() })?;
+        let (event, event_text) = event_of(&run)?;
         let (route, fatal) = match route {
             Some(route) => (route, None),
             None => (missing_route(&run.route), Some(format!("revision {} has no route {:?}", run.revision, run.route))),
@@ -55,7 +55,8 @@ impl Driver {
             route,
             state,
             place: runtime.trace_of_run(&run).0,
-            event: Arc::new(event),
+            event,
+            event_text,
             seen: Seen::default(),
             inputs: BTreeMap::new(),
             outputs: BTreeMap::new(),
@@ -99,12 +100,12 @@ impl Driver {
             if let Some(state) = self.state.task_mut(task) {
                 state.tries = state.tries.max(attempt.number);
             }
-            self.interrupted(task, attempt.number, attempt.started_at, now).await?;
+            Box::pin(self.interrupted(task, attempt.number, attempt.started_at, now)).await?;
         }
         // The others had not: nothing but the state, settled with another step's end, knows of them.
         for task in running {
             let Some(state) = self.state.task(task).filter(|state| state.status == StepStatus::Running) else { continue };
-            self.interrupted(task, state.tries, now, now).await?;
+            Box::pin(self.interrupted(task, state.tries, now, now)).await?;
         }
         self.look_at_held().await
     }
@@ -136,6 +137,14 @@ impl Driver {
         self.runtime.store.crash().at(Point::Recovered);
         Ok(())
     }
+}
+
+/// The event of a run, and its text.
+pub(super) fn event_of(run: &ClaimedRun) -> Result<(Arc<Value>, Arc<RawValue>), StoreError> {
+    let invalid = |error: serde_json::Error| StoreError::Invalid { what: "an event", why: error.to_string() };
+    let event: Value = serde_json::from_str(&run.event).map_err(invalid)?;
+    let text: Box<RawValue> = serde_json::from_str(&run.event).map_err(invalid)?;
+    Ok((Arc::new(event), text.into()))
 }
 
 /// A run whose revision this host can't load now waits for it, until its deadline.

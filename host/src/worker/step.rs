@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use opentelemetry::context::FutureExt as _;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::SemaphorePermit;
 
@@ -18,7 +19,7 @@ use crate::attempt::{Abilities, Attempt, AttemptId, AttemptLimits, AttemptRecord
 use crate::builtin;
 use crate::config::{self, OnDoubt, Step};
 use crate::engine::{Call, CallEnd};
-use crate::mapping::{Plain, Scope};
+use crate::mapping::{Expr, Lookup, Plain, Scope, Template};
 use crate::run::{FailureKind, Outcome, StepFailure, StepState, Wait, WaitFor};
 use crate::runtime::{Coming, LoadedPlugin, PresentPlugin, Revision, Runtime};
 use crate::schema::Schema;
@@ -62,6 +63,8 @@ pub(super) struct Ended<'a> {
 /// What expressions of the step see, and its input where it was made before.
 pub(super) struct StepInputs {
     pub(super) event: Arc<Value>,
+    /// The same as text.
+    pub(super) event_text: Arc<RawValue>,
     pub(super) seen: Seen,
     pub(super) steps: Vec<StepState>,
     pub(super) outputs: BTreeMap<String, Arc<Value>>,
@@ -175,7 +178,7 @@ impl StepCall {
             return StepEnd::waits(started_at, ends.timestamp(), reason);
         }
         if self.step.plugin == builtin::NAME {
-            return self.tried_own(input, started_at).await;
+            return Box::pin(self.tried_own(input, started_at)).await;
         }
         let Some(plugin) = self.revision.plugins.get(&self.step.plugin) else {
             return StepEnd::failed(FailureKind::Unavailable, format!("plugin {:?} is not in the run's configuration", self.step.plugin));
@@ -257,10 +260,13 @@ impl StepCall {
             let data = self.inputs.event.get("data").cloned().unwrap_or(Value::Null);
             return Ok(Some(data.to_string()));
         }
-        let scope = self.scope()?;
         // Whether it is wanted at all was asked before its first round.
         let when = self.step.when.clone().filter(|_| self.round == 0);
         let with = self.step.with.clone();
+        if let Some(input) = self.looked_up(when.as_deref(), with.as_deref())? {
+            return Ok(input.map(|input| input.to_string()));
+        }
+        let scope = self.scope()?;
         let event = self.inputs.event.clone();
         let plain = Plain::of(&scope).expr(when.as_ref()).template(with.as_ref());
         let computed = self
@@ -286,6 +292,20 @@ impl StepCall {
             Ok(Err(reason)) => Err(reason),
             Err(error) => Err(telemetry::chain(&error)),
         }
+    }
+
+    /// The input where all that its expressions do is to name something, as most do: no interpreter is asked for it. `None`: one does more, or its data is
+    /// not what it expects. `Some(None)`: the step is skipped.
+    fn looked_up(&self, when: Option<&Expr>, with: Option<&Template>) -> Result<Option<Option<Value>>, String> {
+        let Some(with) = with.filter(|_| self.step.repeat.is_none()) else { return Ok(None) };
+        scope::admits(&self.inputs).map_err(|error| error.to_string())?;
+        let find = |path: &[String]| scope::found(&self.run.id, &self.inputs, path);
+        let mut lookup = Lookup::new(&find);
+        Ok(match when.map(|when| lookup.truth(when)) {
+            Some(None) => None,
+            Some(Some(false)) => Some(None),
+            None | Some(Some(true)) => with.looked_up(&mut lookup).map(Some),
+        })
     }
 
     fn scope(&self) -> Result<Scope, String> {
@@ -422,7 +442,7 @@ impl StepCall {
             attempt: self.number,
             configuration: &plugin.config.config,
             deadline: deadline.to_string(),
-            event: &self.inputs.event,
+            event: &self.inputs.event_text,
             idempotency_key: step_key,
             run: ContextRun { id: &self.run.id, root: &self.run.root, route: &self.run.route },
             step: ContextStep { name: &self.step.name, round: self.round, uses },
@@ -538,13 +558,14 @@ impl StepCall {
     }
 }
 
-/// What a plugin is told beside its input: see `context.schema.json`. Written as it stands: the event may be large, and is not copied for it.
+/// What a plugin is told beside its input: see `context.schema.json`. Written as it stands: the event may be large, and is neither copied for it nor put
+/// into words again.
 #[derive(Serialize)]
 struct CallContext<'a, C> {
     attempt: u32,
     configuration: &'a C,
     deadline: String,
-    event: &'a Value,
+    event: &'a RawValue,
     idempotency_key: &'a str,
     run: ContextRun<'a>,
     step: ContextStep<'a>,

@@ -100,7 +100,7 @@ impl StepCall {
         match BatchWrite::latest(&way.snapshot.effects) {
             Some(row) if row.state == EffectState::Done => return ended(self.as_journalled(way, row, input).await),
             Some(row) if matches!(row.state, EffectState::Intent | EffectState::InDoubt) => {
-                return ended(self.resumed(way, row, input).await);
+                return ended(Box::pin(self.resumed(way, row, input)).await);
             }
             _ => {}
         }
@@ -141,7 +141,7 @@ impl StepCall {
         if parts.len() < 2 {
             return Turn::Alone(Some((slot, under_way)));
         }
-        let share = self.together(way, parts, &limits).await;
+        let share = Box::pin(self.together(way, parts, &limits)).await;
         drop(under_way);
         drop(slot);
         ended(self.shared(way, &own, share, &limits).await)

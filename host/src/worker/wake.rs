@@ -24,7 +24,7 @@ impl Driver {
             for matched in self.runtime.store.matched(&self.run.id).await? {
                 let task = self.state.named(&matched.step);
                 let Some(task) = task.filter(|&task| self.state.task(task).is_some_and(|state| state.is_asleep())) else { continue };
-                if self.event_came(task, matched, now).await? == Settled::Over {
+                if Box::pin(self.event_came(task, matched, now)).await? == Settled::Over {
                     return Ok(Settled::Over);
                 }
             }
@@ -43,7 +43,7 @@ impl Driver {
                 for look in self.repeat(task).map(|repeat| repeat.look.clone()).unwrap_or_default() {
                     self.inputs.remove(&self.route.steps[look].name);
                 }
-            } else if self.time_over(task, now).await? == Settled::Over {
+            } else if Box::pin(self.time_over(task, now)).await? == Settled::Over {
                 return Ok(Settled::Over);
             }
         }
@@ -203,6 +203,7 @@ impl Driver {
     pub(super) fn step_inputs(&self, step: &str) -> StepInputs {
         StepInputs {
             event: self.event.clone(),
+            event_text: self.event_text.clone(),
             seen: self.seen.clone(),
             steps: self.state.steps.clone(),
             outputs: self.outputs.clone(),
