@@ -244,12 +244,14 @@ fn there_are_no_process_wide_statics() {
     for word in ["static mut ", "LazyLock", "OnceLock", "lazy_static"] {
         none(&mentions(word, &meter), "state belongs to somebody");
     }
-    none(&mentions("thread_local!", &meter), "state belongs to somebody");
+    // How long a thread has had a processor is that thread's own.
+    let of_threads = ["mapping/meter.rs", "engine/lanes.rs"];
+    none(&mentions("thread_local!", &of_threads), "state belongs to somebody");
     let item = |line: &str| {
         ["static ", "pub static ", "pub(crate) static ", "pub(super) static "].iter().any(|start| line.trim_start().starts_with(start))
     };
     // The allocator is the program's, not the library's.
-    let outside = house().into_iter().filter(|source| !source.is_in(&meter) && !source.is_in(&["main.rs"]));
+    let outside = house().into_iter().filter(|source| !source.is_in(&of_threads) && !source.is_in(&["main.rs"]));
     let statics: Vec<String> = outside.filter(|source| source.lines.iter().any(|(_, line)| item(line))).map(|source| source.path).collect();
     none(&statics, "state belongs to somebody");
 }

@@ -187,8 +187,8 @@ impl Engine {
         let component = component.clone();
         let limits = *limits;
         let meter = Meter::new(limits.cpu);
-        let (used, pace) = (meter.clone(), component.pace.clone());
-        let work = async move { engine.metered(&component, &limits, instances, attempt, call, &used).await };
+        let (used, pace, attempt) = (meter.clone(), component.pace.clone(), Box::new(attempt));
+        let work = Box::pin(async move { engine.metered(&component, &limits, instances, attempt, call, &used).await });
         match self.0.lanes.run(&meter, &pace, work).await {
             Ok(end) => end,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -204,7 +204,7 @@ impl Engine {
         attempt: Attempt,
         call: Call,
     ) -> CallEnd {
-        self.metered(component, limits, instances, attempt, call, &Meter::new(limits.cpu)).await
+        self.metered(component, limits, instances, Box::new(attempt), call, &Meter::new(limits.cpu)).await
     }
 
     async fn metered(
@@ -212,7 +212,7 @@ impl Engine {
         component: &LoadedComponent,
         limits: &config::Limits,
         instances: Instances,
-        attempt: Attempt,
+        attempt: Box<Attempt>,
         call: Call,
         meter: &Meter,
     ) -> CallEnd {
@@ -224,20 +224,22 @@ impl Engine {
             Call::InvokeBatch { action, invocations } => {
                 let Some(_place) = component.code.pool.places.take(&component.tenant) else { return no_place(attempt) };
                 let mut store = store(&component.code.pool, HostState::new(attempt, limits, meter), limits);
-                let result = within(limits, meter, invoke_batch(&mut store, component, limits, &action, invocations)).await;
+                let batch = Box::pin(invoke_batch(&mut store, component, limits, &action, invocations));
+                let result = within(limits, meter, batch).await;
                 ended(&mut store, result, meter)
             }
             Call::Poll { stream, cursor, limit, context } => {
                 let Some(_place) = component.code.pool.places.take(&component.tenant) else { return no_place(attempt) };
                 let mut store = store(&component.code.pool, HostState::new(attempt, limits, meter), limits);
-                let poll = poll(&mut store, component, limits, &stream, cursor.as_deref(), limit, &context);
+                let poll = Box::pin(poll(&mut store, component, limits, &stream, cursor.as_deref(), limit, &context));
                 let result = within(limits, meter, poll).await;
                 ended(&mut store, result, meter)
             }
             Call::Receive { stream, request, context } => {
                 let Some(_place) = component.code.pool.places.take(&component.tenant) else { return no_place(attempt) };
                 let mut store = store(&component.code.pool, HostState::new(attempt, limits, meter), limits);
-                let result = within(limits, meter, receive(&mut store, component, limits, &stream, request, &context)).await;
+                let receive = Box::pin(receive(&mut store, component, limits, &stream, request, &context));
+                let result = within(limits, meter, receive).await;
                 ended(&mut store, result, meter)
             }
         }
@@ -248,7 +250,7 @@ impl Engine {
         component: &LoadedComponent,
         limits: &config::Limits,
         instances: Instances,
-        attempt: Attempt,
+        attempt: Box<Attempt>,
         invoke: Invoke,
         meter: &Meter,
     ) -> CallEnd {
@@ -321,7 +323,7 @@ pub(super) async fn within<T>(
 }
 
 /// The component has as many instances as it may have beside those of others.
-fn no_place(attempt: Attempt) -> CallEnd {
+fn no_place(attempt: Box<Attempt>) -> CallEnd {
     let why = "the plugin has its share of the engine's instances under way".to_owned();
     CallEnd { outcome: CallOutcome::Busy(why), record: attempt.finish(), cpu: Duration::ZERO, memory: 0 }
 }

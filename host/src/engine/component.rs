@@ -180,7 +180,7 @@ impl Engine {
         let meter = Meter::new(limits.cpu);
         let within = meter.clone();
         let pace = Pace::unknown();
-        let run = self.0.lanes.run(&meter, &pace, async move { engine.describe_here(&component, &limits, &within).await });
+        let run = self.0.lanes.run(&meter, &pace, Box::pin(async move { engine.describe_here(&component, &limits, &within).await }));
         run.await.map_err(|error| EngineError::Describe(error.to_string()))?
     }
 

@@ -13,24 +13,24 @@ use crate::config;
 /// The data of a wasmtime store.
 pub(super) struct HostState {
     /// `None` while the plugin describes itself, when every import of the contract traps, and while an instance waits for its call.
-    pub(super) attempt: Option<Attempt>,
+    pub(super) attempt: Option<Box<Attempt>>,
     pub(super) limits: Limits,
     pub(super) present: Present,
     pub(super) room: Room,
     table: ResourceTable,
-    wasi: WasiCtx,
+    /// Made when the guest asks for something of WASI: most never do.
+    wasi: Option<WasiCtx>,
 }
 
 impl HostState {
-    pub(super) fn new(attempt: Attempt, config: &config::Limits, meter: &Meter) -> HostState {
+    pub(super) fn new(attempt: Box<Attempt>, config: &config::Limits, meter: &Meter) -> HostState {
         let present = Present::new(attempt.surroundings().clone());
-        let wasi = wasi::context(&present);
         let limits = Limits::new(config, meter.clone());
-        HostState { attempt: Some(attempt), limits, present, room: Room::new(config), table: table(config), wasi }
+        HostState { attempt: Some(attempt), limits, present, room: Room::new(config), table: table(config), wasi: None }
     }
 
     /// Makes the state of an instance that was reused, or made ahead, that of an attempt.
-    pub(super) fn begin(&mut self, attempt: Attempt, config: &config::Limits, meter: &Meter) {
+    pub(super) fn begin(&mut self, attempt: Box<Attempt>, config: &config::Limits, meter: &Meter) {
         self.present.set(attempt.surroundings().clone());
         self.attempt = Some(attempt);
         self.limits.renew(config, meter.clone());
@@ -53,7 +53,7 @@ impl HostState {
         let random = KeyedRandom::new(&[0; 32], &nobody);
         let present = Present::new(Surroundings::new(VirtualClock::new(jiff::Timestamp::UNIX_EPOCH), &random, LogBuffer::new(0)));
         let limits = Limits::new(config, meter.clone());
-        HostState { attempt: None, limits, wasi: wasi::context(&present), present, room: Room::new(config), table: table(config) }
+        HostState { attempt: None, limits, present, room: Room::new(config), table: table(config), wasi: None }
     }
 
     /// The resources that the guest has of the host.
@@ -62,7 +62,7 @@ impl HostState {
     }
 
     pub(super) fn attempt(&mut self) -> wasmtime::Result<&mut Attempt> {
-        self.attempt.as_mut().ok_or_else(|| wasmtime::Error::msg("describe may call no import"))
+        self.attempt.as_deref_mut().ok_or_else(|| wasmtime::Error::msg("describe may call no import"))
     }
 }
 
@@ -74,7 +74,8 @@ fn table(config: &config::Limits) -> ResourceTable {
 
 impl WasiView for HostState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let HostState { present, table, wasi: made, .. } = self;
+        WasiCtxView { ctx: made.get_or_insert_with(|| wasi::context(present)), table }
     }
 }
 
