@@ -1,9 +1,10 @@
 #!/bin/sh
-# rootfs.sh OUT RELEASE: lays out what the image holds. RELEASE is what `cargo xtask build` made (target/release).
+# rootfs.sh OUT RELEASE NOTICES: lays out what the image holds. RELEASE is what `cargo xtask build` made (target/release), NOTICES a file of what
+# `cargo xtask notices` printed.
 #
 # The program, the libraries that it is linked with, the authorities that the system trusts, the connectors, and the name of the user.
 set -eu
-out=$1 release=$2 here=$(dirname "$0")
+out=$1 release=$2 notices=$3 here=$(dirname "$0")
 mkdir -p "$out/usr/bin" "$out/etc/ssl/certs" "$out/etc/sangam" "$out/data" "$out/tmp" "$out/usr/lib/sangam/plugins" "$out/usr/share/doc/sangam"
 install -m 0755 "$release/sangam" "$out/usr/bin/sangam"
 # Lines such as `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)`, and the loader by its path alone.
@@ -16,6 +17,7 @@ for component in "$release"/plugins/*.wasm; do
   install -m 0644 "$component" "$out/usr/lib/sangam/plugins/"
 done
 install -m 0644 "$here/../../LICENSE" "$out/usr/share/doc/sangam/LICENSE"
+install -m 0644 "$notices" "$out/usr/share/doc/sangam/THIRD-PARTY-LICENSES.txt"
 install -m 0644 "$here/sangam.toml" "$out/etc/sangam/sangam.toml"
 echo 'sangam:x:65532:65532:Sangam:/data:/usr/sbin/nologin' > "$out/etc/passwd"
 echo 'hosts: files dns' > "$out/etc/nsswitch.conf"

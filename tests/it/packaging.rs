@@ -29,8 +29,13 @@ async fn the_image_holds_all_that_the_program_needs_and_runs_it_without_root() -
     let folder = tempfile::tempdir()?;
     let root = folder.path().join("root");
     let release = sangam().parent().context("a folder")?.to_owned();
-    let (done, said) = output(Command::new(packaging().join("image/rootfs.sh")).arg(&root).arg(&release))?;
+    let notices = folder.path().join("notices");
+    std::fs::write(&notices, "of what others wrote")?;
+    let (done, said) = output(Command::new(packaging().join("image/rootfs.sh")).arg(&root).arg(&release).arg(&notices))?;
     ensure!(done, "{said}");
+    let documents = root.join("usr/share/doc/sangam");
+    ensure!(documents.join("LICENSE").is_file(), "the image has no licence");
+    ensure!(std::fs::read(documents.join("THIRD-PARTY-LICENSES.txt"))? == std::fs::read(&notices)?, "the image has no notices");
     let inside = |arguments: &[&str]| {
         let mut command = Command::new("chroot");
         command.arg("--userspec=65532:65532").arg(&root).arg("/usr/bin/sangam").args(arguments);

@@ -34,7 +34,7 @@ pub(crate) fn builtin() -> (&'static str, PathBuf) {
 }
 
 /// Names of the packages in a folder.
-fn packages(folder: &str) -> anyhow::Result<Vec<String>> {
+pub(crate) fn packages(folder: &str) -> anyhow::Result<Vec<String>> {
     let mut names = Vec::new();
     let folder = root().join(folder);
     if !folder.is_dir() {

@@ -49,6 +49,8 @@ fn lay_out(release: &Path, program: &Path, folder: &Path) -> anyhow::Result<()> 
     ] {
         copy(&root.join(from), &folder.join(to))?;
     }
+    let notices = step("gather the notices of what others wrote", crate::notices::notices)?;
+    write(&folder.join("share/doc/sangam/THIRD-PARTY-LICENSES.txt"), notices.as_bytes())?;
     run(Command::new(program).arg("man").arg(folder.join("share/man/man1")))?;
     for (shell, to) in [
         ("bash", "share/bash-completion/completions/sangam"),
@@ -57,9 +59,7 @@ fn lay_out(release: &Path, program: &Path, folder: &Path) -> anyhow::Result<()> 
     ] {
         let output = Command::new(program).args(["completions", shell]).output()?;
         ensure!(output.status.success(), "completions of {shell}: {}", String::from_utf8_lossy(&output.stderr));
-        let to = folder.join(to);
-        make_parent(&to)?;
-        std::fs::write(&to, output.stdout).with_context(|| format!("writing {}", to.display()))?;
+        write(&folder.join(to), &output.stdout)?;
     }
     Ok(())
 }
@@ -68,6 +68,11 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     make_parent(to)?;
     std::fs::copy(from, to).with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
     Ok(())
+}
+
+fn write(to: &Path, content: &[u8]) -> anyhow::Result<()> {
+    make_parent(to)?;
+    std::fs::write(to, content).with_context(|| format!("writing {}", to.display()))
 }
 
 fn make_parent(path: &Path) -> anyhow::Result<()> {

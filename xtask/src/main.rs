@@ -7,6 +7,7 @@ mod deny;
 mod dist;
 mod fuzz;
 mod languages;
+mod notices;
 mod tools;
 
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ cargo xtask COMMAND
   crash [ARGS]    kills hosts at random instants under load and counts what was lost or doubled (--help says more)
   build           makes the release host (release/sangam) and the components (release/plugins/NAME.wasm)
   dist            packs the program, its connectors, manual pages and completions into one archive (dist/ in the target folder)
+  notices         prints what others wrote and the program and its connectors hold, with the notices that the licences ask for
   bench [ROW…]    measures every row of docs/performance.md beside its reference (--help says more, --list names the rows)
   fuzz [ARGS]     feeds whatever reads bytes from outside with bytes that nobody would write (--help says more)
   book            makes the connector author's book (book/index.html in the target folder)
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
     let done = match command {
         "build" => build::all().map(|_| ()),
         "dist" => dist::dist(),
+        "notices" => notices::print(),
         "demo" => commands::demo(rest),
         "test" => commands::test(rest),
         "crash" => commands::crash(rest),

@@ -55,15 +55,19 @@ pub(crate) fn step<T>(what: &str, work: impl FnOnce() -> anyhow::Result<T>) -> a
     Ok(done)
 }
 
-/// Adds the target that components are built for, where rustup manages the toolchain.
-pub(crate) fn wasm_target() -> anyhow::Result<()> {
-    let sysroot = Command::new("rustc")
+/// Where the compiler is, with its libraries and documents.
+pub(crate) fn sysroot() -> anyhow::Result<PathBuf> {
+    let output = Command::new("rustc")
         .args(["--print", "sysroot"])
         .current_dir(root())
         .output()
         .context("rustc is not there: install Rust with rustup")?;
-    let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
-    if sysroot.join("lib/rustlib/wasm32-wasip2").is_dir() {
+    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+}
+
+/// Adds the target that components are built for, where rustup manages the toolchain.
+pub(crate) fn wasm_target() -> anyhow::Result<()> {
+    if sysroot()?.join("lib/rustlib/wasm32-wasip2").is_dir() {
         return Ok(());
     }
     run(Command::new("rustup").args(["target", "add", "wasm32-wasip2"]).current_dir(root()))
