@@ -52,9 +52,10 @@ async fn read(client: &Client) -> anyhow::Result<Value> {
 /// Pages with cursor and limit, from a time on; records set aside; counted in the same transaction; nothing is written.
 pub async fn poll(client: &Client, feed: &Stand, sink: &Stand) -> anyhow::Result<()> {
     let source = read(client).await?;
-    let asked: Vec<String> = feed.requests().iter().map(|request| request.path.clone()).collect();
-    // Behind the last page it asks for the same one again, turn by turn.
-    ensure!(asked.len() >= 2 && asked[2..].iter().all(|again| *again == asked[1]), "it asked {asked:?}");
+    let mut asked: Vec<String> = feed.requests().iter().map(|request| request.path.clone()).collect();
+    // A page that comes while a step of the plugin is writing is read once more; behind the last page it asks for the same one again, turn by turn.
+    asked.dedup();
+    ensure!(asked.len() == 2, "it asked {asked:?}");
     ensure!(
         asked[0].contains("limit=2") && asked[0].contains("since=2026-01-01T00") && !asked[0].contains("cursor"),
         "first: {}",
