@@ -98,9 +98,10 @@ pub(crate) fn crash(arguments: &[String]) -> anyhow::Result<()> {
     run(Command::new(release.join("sangam-crash")).env("SANGAM_RELEASE_DIR", &release).args(arguments))
 }
 
-/// `cargo xtask bench`.
+/// `cargo xtask bench`. `--pgo`: the host is one that is compiled by what it does.
 pub(crate) fn bench(arguments: &[String]) -> anyhow::Result<()> {
-    let release = all()?;
+    let by_what_it_does = arguments.iter().any(|argument| argument == "--pgo");
+    let release = if by_what_it_does { crate::pgo::pgo()? } else { all()? };
     let (builtin, component) = builtin();
     let mut bench = cargo(&["run", "--release", "--quiet", "-p", "sangam-bench", "--"]);
     run(bench.env(builtin, component).env("SANGAM_RELEASE_DIR", release).args(arguments))

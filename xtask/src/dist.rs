@@ -3,14 +3,17 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 
-use crate::tools::{release, root, run, step, target};
+use crate::tools::{root, run, step, target};
 
-/// Builds, and packs `dist/sangam-VERSION-MACHINE.tar.gz` with its digest beside it, in the target folder.
-pub fn dist() -> anyhow::Result<()> {
-    crate::build::all()?;
-    let release = release();
+/// Builds, and packs `dist/sangam-VERSION-MACHINE.tar.gz` with its digest beside it, in the target folder. `--pgo`: with a host compiled by what it does.
+pub fn dist(arguments: &[String]) -> anyhow::Result<()> {
+    let release = match arguments {
+        [] => crate::build::all()?,
+        [only] if only == "--pgo" => crate::pgo::pgo()?,
+        other => bail!("dist takes --pgo or nothing, not {}", other.join(" ")),
+    };
     let name = format!("sangam-{}-{}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH);
     let dist = target().join("dist");
     let folder = dist.join(&name);

@@ -23,6 +23,9 @@ pub struct Summary {
     pub machine: String,
     /// It was only a look.
     pub quick: bool,
+    /// Its hosts were compiled by what they do (`cargo xtask pgo`).
+    #[serde(default)]
+    pub pgo: bool,
     /// Lines of its table.
     pub rows: Vec<Kept>,
 }
@@ -113,6 +116,9 @@ impl Earlier {
         if self.summary.quick || now.quick {
             comparison.warnings.push("one of the two was only a look (--quick)".to_owned());
         }
+        if self.summary.pgo != now.pgo {
+            comparison.warnings.push("one of the two was of hosts that are compiled by what they do (--pgo)".to_owned());
+        }
         comparison
     }
 }
@@ -123,6 +129,8 @@ struct ReadReport {
     at: String,
     machine: ReadMachine,
     quick: bool,
+    #[serde(default)]
+    pgo: bool,
     rows: Vec<ReadLine>,
 }
 
@@ -174,6 +182,7 @@ impl ReadReport {
             commit,
             machine: format!("{processor}, {cores} cores, {file_system}"),
             quick: self.quick,
+            pgo: self.pgo,
             rows: rows.collect(),
         }
     }
@@ -281,6 +290,7 @@ mod tests {
             commit: Some(commit.to_owned()),
             machine: "m".to_owned(),
             quick: false,
+            pgo: false,
             rows: vec![row],
         }
     }

@@ -64,6 +64,9 @@ struct Arguments {
     /// The sizes of the goals, up to 10 million events, and the longest rows: hours
     #[arg(long)]
     full: bool,
+    /// Measure hosts that are compiled by what they do, as `cargo xtask pgo` makes them; by itself it only says so
+    #[arg(long)]
+    pgo: bool,
     #[command(flatten)]
     sizes: Sizes,
     /// Be the bare HTTP server that rows compare with
@@ -174,7 +177,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     };
     // Broken off, it ends like a row that failed: hosts and peers end with what started them.
     let report = tokio::select! {
-        report = measure(&bench, &rows) => report?,
+        report = measure(&bench, &rows, arguments.pgo) => report?,
         signal = broken_off() => anyhow::bail!("broken off ({signal})"),
     };
     print!("{report}");
@@ -208,7 +211,7 @@ async fn broken_off() -> &'static str {
     }
 }
 
-async fn measure(bench: &Bench, rows: &[&'static dyn Row]) -> anyhow::Result<Report> {
+async fn measure(bench: &Bench, rows: &[&'static dyn Row], pgo: bool) -> anyhow::Result<Report> {
     let started = Instant::now();
     let machine = machine::describe().await.context("looking at the machine")?;
     let mut lines = Vec::new();
@@ -228,5 +231,5 @@ async fn measure(bench: &Bench, rows: &[&'static dyn Row]) -> anyhow::Result<Rep
         });
         eprintln!("── {}: {:.1} s", about.name, row_started.elapsed().as_secs_f64());
     }
-    Ok(Report::new(machine, bench.effort.quick, started.elapsed(), lines))
+    Ok(Report::new(machine, bench.effort.quick, pgo, started.elapsed(), lines))
 }

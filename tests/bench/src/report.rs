@@ -18,6 +18,8 @@ pub(crate) struct Report {
     pub(crate) machine: Machine,
     /// It was only a look.
     pub(crate) quick: bool,
+    /// Its hosts were compiled by what they do.
+    pub(crate) pgo: bool,
     /// How long it took.
     pub(crate) seconds: f64,
     /// What.
@@ -26,9 +28,9 @@ pub(crate) struct Report {
 
 impl Report {
     /// Of a run that took so long and ends now.
-    pub(crate) fn new(machine: Machine, quick: bool, took: Duration, rows: Vec<Line>) -> Report {
+    pub(crate) fn new(machine: Machine, quick: bool, pgo: bool, took: Duration, rows: Vec<Line>) -> Report {
         let at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        Report { at, machine, quick, seconds: took.as_secs_f64().round(), rows }
+        Report { at, machine, quick, pgo, seconds: took.as_secs_f64().round(), rows }
     }
 
     /// What is kept of it.
@@ -38,6 +40,7 @@ impl Report {
             commit: self.machine.commit.clone(),
             machine: self.machine.kind(),
             quick: self.quick,
+            pgo: self.pgo,
             rows: self.rows.iter().map(Line::kept).collect(),
         }
     }
@@ -80,6 +83,12 @@ impl fmt::Display for Report {
         writeln!(f, "a difference smaller than that is none. Absolute figures are those of this machine now.")?;
         if self.quick {
             writeln!(f, "--quick: a look, not a measurement.")?;
+        }
+        if self.pgo {
+            writeln!(
+                f,
+                "--pgo: of hosts that are compiled by what they do; call, compile and languages are of the library as it always is."
+            )?;
         }
         writeln!(f, "{:.0} s", self.seconds)
     }
