@@ -38,6 +38,7 @@ pub mod cli;
 pub mod clock;
 pub mod crash;
 pub mod doctor;
+pub mod key_file;
 pub mod live;
 pub mod rehearsal;
 pub mod runtime;

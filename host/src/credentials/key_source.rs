@@ -1,7 +1,7 @@
 //! Where the sealing key comes from: a file, an environment variable or a command.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::key::{KEY_BYTES, SealingKey};
 use crate::config::Secrets;
+use crate::key_file;
 
 /// Most bytes read as a key: the 44 characters of its base64 with room for white space.
 const MOST_TEXT: u64 = 1024;
@@ -116,7 +117,7 @@ async fn load_within(secrets: &Secrets, missing: Missing, time: Duration) -> Res
 /// Where the next key is put before everything is sealed with it: beside the present one. A command has no such place.
 pub fn next(secrets: &Secrets) -> Option<Secrets> {
     match secrets {
-        Secrets::File(path) => Some(Secrets::File(beside(path, "next"))),
+        Secrets::File(path) => Some(Secrets::File(key_file::beside(path, "next"))),
         Secrets::Env(name) => Some(Secrets::Env(format!("{name}_NEXT"))),
         Secrets::Command(_) => None,
     }
@@ -145,7 +146,7 @@ pub(super) async fn found(secrets: &Secrets, fingerprint: &[u8]) -> Result<Optio
 
 /// Puts the next key in the place of the present one, which stays beside it under its id: for backups from before.
 fn promote(path: &Path, next: &Path, former: &str) -> io::Result<()> {
-    match fs::hard_link(path, beside(path, former)) {
+    match fs::hard_link(path, key_file::beside(path, former)) {
         Ok(()) => {}
         // Kept by an earlier try, or by another process.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -156,19 +157,7 @@ fn promote(path: &Path, next: &Path, former: &str) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    sync(folder(path))
-}
-
-/// A file beside another: its name with a word at the end.
-fn beside(path: &Path, word: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(word);
-    PathBuf::from(name)
-}
-
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    key_file::sync_folder(path)
 }
 
 fn parse(text: &[u8]) -> Option<SealingKey> {
@@ -197,7 +186,7 @@ fn from_file(path: &Path, missing: Missing) -> Result<Zeroizing<Vec<u8>>, KeyErr
         Err(error) => return Err(failed(error)),
     };
     let metadata = file.metadata().map_err(failed)?;
-    if let Some(mode) = exposed(&metadata) {
+    if let Some(mode) = key_file::exposed(&metadata) {
         return Err(KeyError::Exposed { path: path.to_path_buf(), mode });
     }
     let mut text = Zeroizing::new(Vec::with_capacity(MOST_TEXT as usize));
@@ -205,54 +194,12 @@ fn from_file(path: &Path, missing: Missing) -> Result<Zeroizing<Vec<u8>>, KeyErr
     Ok(text)
 }
 
-/// Makes the file, which must not exist, so that no two processes use different keys. It appears whole: whoever finds it, finds a key. On disk when this
-/// returns: a key that is lost after a power cut would take every secret with it.
+/// Makes the file with a fresh key.
 fn create(path: &Path) -> io::Result<()> {
-    let folder = folder(path);
-    fs::create_dir_all(folder)?;
-    let partial = beside(path, &format!("{}.part", uuid::Uuid::new_v4()));
-    let written = write_new(&partial);
-    // A link, unlike a rename, replaces nothing.
-    let made = written.and_then(|()| fs::hard_link(&partial, path));
-    match (made, fs::remove_file(&partial)) {
-        (Ok(()), removed) => removed.and_then(|()| sync(folder)),
-        (Err(error), _) => Err(error),
-    }
-}
-
-/// Writes a fresh key to a new file that is its owner's alone, down to the disk.
-fn write_new(path: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    fs::create_dir_all(key_file::folder(path))?;
     let mut text = Zeroizing::new(STANDARD.encode(*SealingKey::generate()));
     text.push('\n');
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
-}
-
-#[cfg(unix)]
-fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync(_folder: &Path) -> io::Result<()> {
-    Ok(()) // folders can't be opened as files there
-}
-
-/// The mode, if anyone but the owner has any right.
-#[cfg(unix)]
-fn exposed(metadata: &fs::Metadata) -> Option<u32> {
-    let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
-    (mode & 0o077 != 0).then_some(mode)
-}
-
-#[cfg(not(unix))]
-fn exposed(_metadata: &fs::Metadata) -> Option<u32> {
-    None // access lists are inherited from the user's folder there
+    key_file::make(path, text.as_bytes())
 }
 
 async fn from_command(program: &str, command: &[String]) -> Result<Zeroizing<Vec<u8>>, KeyError> {

@@ -1,8 +1,8 @@
 //! The engine of verbs that have no store: `plugin embed`, `test`, `certify`, `dev`. Its cache is the user's own.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::io::{self, Read as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::{Engine, EngineError};
 use crate::config;
+use crate::key_file;
 
 /// Where compiled code is kept, if somebody wants it elsewhere.
 const VARIABLE: &str = "SANGAM_CACHE";
@@ -65,12 +66,7 @@ fn secret(folder: &Path) -> io::Result<[u8; 32]> {
     }
     let mut secret = [0; 32];
     SystemRandom::new().fill(&mut secret).expect("the operating system has a random number generator");
-    let partial = folder.join(format!("{KEY}.{}.part", uuid::Uuid::new_v4()));
-    File::options().create_new(true).write(true).mode(0o600).open(&partial)?.write_all(&secret)?;
-    // Whoever was first has made it: a link, unlike a rename, replaces nothing.
-    let made = std::fs::hard_link(&partial, &path);
-    std::fs::remove_file(&partial)?;
-    match made {
+    match key_file::make(&path, &secret) {
         Ok(()) => Ok(secret),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             read(&path)?.ok_or_else(|| io::Error::other(format!("{} has come and gone", path.display())))
@@ -86,8 +82,8 @@ fn read(path: &Path) -> io::Result<Option<[u8; 32]>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let (mode, mut text) = (file.metadata()?.mode(), Vec::new());
-    if mode & 0o077 != 0 {
+    let mut text = Vec::new();
+    if key_file::exposed(&file.metadata()?).is_some() {
         return Err(io::Error::other(format!("others may read {}, and so make code that would run as yours: remove it", path.display())));
     }
     file.take(33).read_to_end(&mut text)?;
@@ -101,7 +97,7 @@ mod tests {
 
     #[test]
     fn all_tools_of_a_user_have_one_key_that_nobody_else_can_read() -> io::Result<()> {
-        use std::os::unix::fs::PermissionsExt as _;
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
         let home = tempfile::tempdir()?;
         let folder = home.path().join("sangam");
         let first = secret(&folder)?;
