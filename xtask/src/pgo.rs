@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail, ensure};
 use crate::build::{all, builtin};
 use crate::tools::{cargo, run, step, sysroot, target};
 
-/// Rows of the benchmark that are played: what a host does day by day, on both stores' common paths, and with connectors of each kind.
+/// Rows of the benchmark that are played: what a host on SQLite does day by day, and the compiling of components at a first start.
 const PLAYED: [&str; 8] = ["intake", "batch", "chain", "batches", "order", "latency", "start", "journal"];
 /// The program.
 const PROGRAM: &str = "sangam";
