@@ -1,6 +1,11 @@
 //! The scenarios of `tests/demo/scenarios`, played as the demo plays them: from one system through the host to another, and no further.
 
+use std::path::Path;
+
+use anyhow::Context as _;
+use sangam_tests::plugin as component_of;
 use sangam_tests::scenario::{ALL, Scenario, Stage};
+use serde_json::Value;
 
 async fn plays(name: &str) -> anyhow::Result<Vec<String>> {
     let scenario = Scenario::named(name).unwrap_or_else(|| panic!("there is no scenario {name}"));
@@ -11,13 +16,37 @@ async fn plays(name: &str) -> anyhow::Result<Vec<String>> {
     let told = stage.play(scenario).await?;
     let checked = stage.folder.run(&["check"], "")?;
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    asks_for_no_more_memory(&stage).await?;
     assert_eq!(stage.host.terminate().await?, Some(0));
     Ok(told)
 }
 
+/// A call that asks for memory waits for the other processors to be told, and once more when it is given back: a chain of such calls does a sixth fewer events. So
+/// what a call of a connector in Rust needs is there from the beginning (`.cargo/config.toml`).
+async fn asks_for_no_more_memory(stage: &Stage) -> anyhow::Result<()> {
+    let listed = stage.host.client.get("/v1/plugins").await?;
+    let plugins = listed.json["plugins"].as_array().with_context(|| format!("no plugins in {}", listed.text))?;
+    let mut asked = 0;
+    for plugin in plugins {
+        let name = plugin["plugin"].as_str().unwrap_or_default();
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins").join(name).join("Cargo.toml");
+        let peak = &plugin["use"]["peak_memory"];
+        if !manifest.is_file() || plugin["use"]["calls"] == 0 {
+            continue;
+        }
+        let component = component_of(name);
+        let inspected = stage.folder.run(&["plugin", "inspect", &component.display().to_string(), "--json"], "")?;
+        let inspected: Value = serde_json::from_slice(&inspected.stdout)?;
+        assert_eq!(*peak, inspected["memory"], "{name}: most that a call had, and what it begins with");
+        asked += 1;
+    }
+    assert_ne!(asked, 0, "no connector in Rust was called: {}", listed.text);
+    Ok(())
+}
+
 #[test]
 fn every_file_is_a_scenario_with_a_title_and_a_place_in_the_documentation() -> anyhow::Result<()> {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = std::fs::read_to_string(root.join("../docs/scenarios.md"))?;
     for entry in std::fs::read_dir(root.join("demo/scenarios"))? {
         let name = entry?.file_name().to_string_lossy().trim_end_matches(".toml").to_owned();

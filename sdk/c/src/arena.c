@@ -14,7 +14,7 @@ typedef struct block {
 static block *blocks;
 
 #ifdef __wasm__
-enum { FIRST = 32 * 1024, PAGE = 64 * 1024, ALIGNMENT = alignof(max_align_t) };
+enum { FIRST = 64 * 1024, PAGE = 64 * 1024, ALIGNMENT = alignof(max_align_t) };
 
 /* Only there if the plugin itself uses it: then the memory that the allocator has not got yet is the allocator's. Else
  * blocks are taken from the end of memory, and an allocator of 9 KB stays out of the component. */

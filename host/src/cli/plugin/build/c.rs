@@ -16,7 +16,8 @@ const TARGET: &str = "--target=wasm32-wasi";
 const FLAGS: &str = "-Isangam-sdk/include\n-std=c11\n-Wall\n-Wextra";
 /// Small, without what nobody calls.
 const COMPILE: [&str; 4] = ["-Os", "-mexec-model=reactor", "-fno-exceptions", "-ffunction-sections"];
-const LINK: [&str; 2] = ["-Wl,--strip-all", "-Wl,-z,stack-size=131072"];
+/// Most calls need no more than the SDK keeps ready for them; a larger stack would only be made anew after each.
+const LINK: [&str; 2] = ["-Wl,--strip-all", "-Wl,-z,stack-size=65536"];
 /// So that running over the end of the stack traps and overwrites nothing. zig does it by itself, and knows no such flag.
 const STACK_FIRST: &str = "-Wl,--stack-first";
 /// Deepest folder of sources that is looked into, and most of them.
