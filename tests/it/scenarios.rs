@@ -24,7 +24,7 @@ async fn plays(name: &str) -> anyhow::Result<Vec<String>> {
 /// A call that asks for memory waits for the other processors to be told, and once more when it is given back: a chain of such calls does a sixth fewer events. So
 /// what a call of a connector in Rust needs is there from the beginning (`.cargo/config.toml`).
 async fn asks_for_no_more_memory(stage: &Stage) -> anyhow::Result<()> {
-    let listed = stage.host.client.get("/v1/plugins").await?;
+    let listed = stage.client().get("/v1/plugins").await?;
     let plugins = listed.json["plugins"].as_array().with_context(|| format!("no plugins in {}", listed.text))?;
     let mut asked = 0;
     for plugin in plugins {

@@ -16,7 +16,7 @@ const TARGET: &str = "--target=wasm32-wasi";
 const FLAGS: &str = "-Isangam-sdk/include\n-std=c11\n-Wall\n-Wextra";
 /// Small, without what nobody calls.
 const COMPILE: [&str; 4] = ["-Os", "-mexec-model=reactor", "-fno-exceptions", "-ffunction-sections"];
-/// Most calls need no more than the SDK keeps ready for them; a larger stack would only be made anew after each.
+/// All of a stack is made anew after each call. In this one values as deep as an event's come through (tests/it/conformance.rs).
 const LINK: [&str; 2] = ["-Wl,--strip-all", "-Wl,-z,stack-size=65536"];
 /// So that running over the end of the stack traps and overwrites nothing. zig does it by itself, and knows no such flag.
 const STACK_FIRST: &str = "-Wl,--stack-first";
