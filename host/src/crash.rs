@@ -21,7 +21,7 @@ pub enum Point {
     Accepted,
     /// Due runs are being leased.
     Claiming,
-    /// Runs are leased; no step has begun.
+    /// Runs are leased, those leased with their acceptance perhaps not durably; no step has begun.
     Claimed,
     /// What a former life left behind is being recorded.
     Recovered,

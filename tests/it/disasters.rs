@@ -129,7 +129,7 @@ async fn until_refused(client: &Client, name: &str, lines: impl Fn(&str) -> Valu
 }
 
 /// Sends it until it is accepted, as a good sender does.
-async fn until_accepted(client: &Client, event: &Value) -> anyhow::Result<String> {
+pub async fn until_accepted(client: &Client, event: &Value) -> anyhow::Result<String> {
     let look = async {
         loop {
             let answer = client.send_raw(event, "").await?;

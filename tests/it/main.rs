@@ -32,6 +32,7 @@ mod dry_run;
 mod effects;
 mod fairness;
 mod finding;
+mod flushes;
 mod forging;
 mod frozen;
 mod hold;

@@ -159,7 +159,7 @@ pub struct NewAttempt {
     pub snapshot: JournalSnapshot,
     /// The store's secret that randomness derives from.
     pub random_secret: [u8; 32],
-    /// The end of the step before, on its way to the store: no write leaves before it is durable.
+    /// What it follows from (the run's acceptance, the end of the step before) is on its way to the store: no write leaves before it is durable.
     pub behind: Option<Receipt>,
     /// Ends when the host gives up waiting for running steps.
     pub cancel: CancellationToken,
@@ -431,7 +431,7 @@ impl Attempt {
         if let Some(behind) = self.behind.take() {
             behind.await.map_err(|error| match &*error {
                 StoreError::Fenced => Break::Fenced,
-                other => Break::Store(format!("the end of the step before is not durable: {}", crate::telemetry::chain(other))),
+                other => Break::Store(format!("what it follows from is not durable: {}", crate::telemetry::chain(other))),
             })?;
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Who of the runs is under way on this host, and the runs that it drives from the moment they are durable: leased with their acceptance, so that nobody
+//! Who of the runs is under way on this host, and the runs that it drives from the moment they are written: leased with their acceptance, so that nobody
 //! has to look for them first.
 //!
 //! That spares an idle host a transaction and two looks before a run's first step. It is for hosts with plenty of room only: as soon as more of the route waits
@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::Runtime;
 use super::share::Shares;
-use crate::store::{Accepted, ClaimedRun, FirstLease, NewEvent, StoreError, Taker};
+use crate::store::{Accepted, ClaimedRun, FirstLease, NewEvent, Receipt, StoreError, Taker};
 
 /// Places for runs, and the way of a new run to the worker.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub struct Handed {
     pub run: ClaimedRun,
     /// Its place.
     pub place: Place,
+    /// Says whether its acceptance is durable; `None`: it is.
+    pub behind: Option<Receipt>,
 }
 
 /// A run's place among those under way. Its route's window learns from what it got done.
@@ -75,12 +77,12 @@ impl Drop for Place {
 struct Kept(Mutex<Option<Place>>);
 
 impl Taker for Kept {
-    fn take(&self, run: ClaimedRun) {
+    fn take(&self, run: ClaimedRun, behind: Option<Receipt>) {
         let place = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(place) = place {
             // A worker that is gone leaves the lease to its end, as a host does that dies.
             let hand = place.shared.hand.clone();
-            let _ = hand.send(Handed { run, place });
+            let _ = hand.send(Handed { run, place, behind });
         }
     }
 }
@@ -169,6 +171,8 @@ impl Runtime {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::store::NewRun;
 
@@ -229,7 +233,7 @@ mod tests {
         let [one] = <[NewEvent; 1]>::try_from(kept.pop().expect("there was room")).expect("one event");
         drop(one);
         let [again] = <[NewEvent; 1]>::try_from(leased(&desk)).expect("one event");
-        again.hand_over(&[]);
+        again.hand_over(&HashSet::new(), None);
         assert!(leased(&desk)[0].runs[0].lease.is_none(), "its place was given twice");
         let run = handed.try_recv().expect("it was handed over");
         assert_eq!((run.run.id.as_str(), run.run.fence, run.run.is_fresh()), ("r", 1, true));

@@ -158,7 +158,7 @@ impl Runtime {
 
     /// They were brought in by a step, and are durable with it.
     pub fn brought_in(&self, came: &[Came]) {
-        let new = |came: &Came| Accepted { eid: came.eid.to_string(), duplicate: false, differs: false, first: Vec::new(), awaited: false };
+        let new = |came: &Came| Accepted { eid: came.eid.to_string(), duplicate: false, differs: false, awaited: false };
         self.took_in(came, &came.iter().map(new).collect::<Vec<_>>(), None);
     }
 

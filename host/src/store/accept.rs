@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::claim::ClaimedRun;
+use super::job::Receipt;
 use super::sql::{Connection, Dialect, Script, Statement, Value, sql};
 use super::{Store, StoreError, millis, order, wait};
 use crate::live::{self, News, RunChanged};
@@ -45,10 +46,11 @@ pub struct NewEvent {
     pub runs: Vec<NewRun>,
 }
 
-/// Takes a run that was leased with its acceptance, once it is durable.
+/// Takes a run that was leased with its acceptance, once that is written.
 pub trait Taker: std::fmt::Debug + Send + Sync {
-    /// It is durable, and nobody else's until the lease ends.
-    fn take(&self, run: ClaimedRun);
+    /// It is nobody else's until the lease ends. `behind`: it is not durable yet, and nothing of it may leave before this says that it is; what it has made
+    /// durable later comes after it.
+    fn take(&self, run: ClaimedRun, behind: Option<Receipt>);
 }
 
 /// The lease of a run that its host drives from the start.
@@ -89,21 +91,18 @@ impl NewEvent {
         self.runs.iter().all(|run| run.lease.is_some() || run.dead.is_some())
     }
 
-    /// It is durable: its leased runs go to who has the leases. Of those with an order key only the `first` of their lines are leased.
-    pub(crate) fn hand_over(self, first: &[String]) {
-        for run in self.runs {
-            let Some(lease) = run.lease else { continue };
-            if run.order_key.is_some() && !first.contains(&run.id) {
-                continue;
-            }
-            lease.taker.take(ClaimedRun {
+    /// It is written: its leased runs go to who has the leases. Of those with an order key only the `first` of their lines are leased.
+    pub(crate) fn hand_over(&self, first: &HashSet<String>, behind: Option<&Receipt>) {
+        for run in self.runs.iter().filter(|run| run.begins(first)) {
+            let Some(lease) = &run.lease else { continue };
+            let claimed = ClaimedRun {
                 root: run.id.clone(),
-                id: run.id,
+                id: run.id.clone(),
                 eid: self.eid.to_string(),
-                route: run.route,
+                route: run.route.clone(),
                 revision: run.revision,
                 replay_of: None,
-                order_key: run.order_key,
+                order_key: run.order_key.clone(),
                 is_away: false,
                 fence: FIRST_FENCE,
                 state: None,
@@ -112,8 +111,16 @@ impl NewEvent {
                 event: self.body.clone(),
                 hops: self.hops,
                 trace: self.trace.clone(),
-            });
+            };
+            lease.taker.take(claimed, behind.cloned());
         }
+    }
+}
+
+impl NewRun {
+    /// It is driven from the start: leased, and with an order key among the `first` of their lines.
+    fn begins(&self, first: &HashSet<String>) -> bool {
+        self.lease.is_some() && (self.order_key.is_none() || first.contains(&self.id))
     }
 }
 
@@ -131,8 +138,6 @@ pub struct Accepted {
     pub duplicate: bool,
     /// …with other content.
     pub differs: bool,
-    /// Its runs that are leased and have an order key which nobody else holds.
-    pub first: Vec<String>,
     /// Runs wait for events of its type, or for one of a type that came in together with it.
     pub awaited: bool,
 }
@@ -216,18 +221,15 @@ impl Taken {
     /// What became of these, which are among them.
     pub(super) fn outcomes(&self, events: &[NewEvent]) -> Vec<Accepted> {
         let outcome = |event: &NewEvent| match self.known.get(&event.eid) {
-            Some((eid, digest)) => {
-                Accepted { eid: eid.clone(), duplicate: true, differs: *digest != event.digest, first: Vec::new(), awaited: self.awaited }
-            }
-            None => Accepted {
-                eid: event.eid.to_string(),
-                duplicate: false,
-                differs: false,
-                first: event.runs.iter().map(|run| &run.id).filter(|run| self.first.contains(*run)).cloned().collect(),
-                awaited: self.awaited,
-            },
+            Some((eid, digest)) => Accepted { eid: eid.clone(), duplicate: true, differs: *digest != event.digest, awaited: self.awaited },
+            None => Accepted { eid: event.eid.to_string(), duplicate: false, differs: false, awaited: self.awaited },
         };
         events.iter().map(outcome).collect()
+    }
+
+    /// Hands over the leased runs of these, which are among them. Without `behind` they are durable.
+    pub(super) fn hand_over(&self, events: &[NewEvent], behind: Option<&Receipt>) {
+        events.iter().filter(|event| !self.known.contains_key(&event.eid)).for_each(|event| event.hand_over(&self.first, behind));
     }
 
     /// What is told of these, which are among them: they are taken in, those of their runs that could not begin are dead, and leased ones begin, with
@@ -250,8 +252,7 @@ impl Taken {
                 let changed = RunChanged::new(&event.eid, &run.id, &run.route, "dead", event.received_at);
                 news.push(News::Run(RunChanged { took_ms: Some(0), ..changed }));
             }
-            let begins = |run: &&NewRun| run.lease.is_some() && (run.order_key.is_none() || self.first.contains(&run.id));
-            for run in event.runs.iter().filter(begins) {
+            for run in event.runs.iter().filter(|run| run.begins(&self.first)) {
                 news.push(News::Run(RunChanged::new(&event.eid, &run.id, &run.route, "running", event.received_at)));
             }
         }

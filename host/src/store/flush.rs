@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::StoreError;
 use super::accept::Taken;
-use super::job::{self, Job};
+use super::job::{self, Begun, Job};
 use crate::live::{Feed, News};
 use crate::telemetry::WriterFigures;
 
@@ -35,6 +35,8 @@ pub(super) struct Committed {
     pub(super) jobs: Vec<Job>,
     /// What became of the intakes among it, in order.
     pub(super) taken: Vec<Arc<Taken>>,
+    /// Runs have begun with the intakes.
+    pub(super) begun: Option<Begun>,
     /// What it changed.
     pub(super) news: Vec<News>,
     /// When it began.
@@ -135,14 +137,20 @@ impl Work {
             }
             // Their places are free before they are answered: who writes need not wait for that.
             let group: Vec<Committed> = group.into_iter().map(|(committed, ..)| committed).collect();
-            for Committed { jobs, taken, news, began } in group {
+            for Committed { jobs, taken, begun, news, began } in group {
                 match &flushed {
                     Ok(()) => {
                         self.figures.commits.observe(began.elapsed().as_secs_f64());
+                        if let Some(begun) = begun {
+                            let _ = begun.send(Ok(()));
+                        }
                         job::answer(jobs, taken, news, &self.feed);
                     }
                     Err(why) => {
                         self.figures.failures.inc();
+                        if let Some(begun) = begun {
+                            let _ = begun.send(Err(StoreError::Unavailable(crate::telemetry::chain(why))));
+                        }
                         job::refuse_all(jobs, why);
                     }
                 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Shared};
+use futures::{FutureExt as _, TryFutureExt as _};
 use tokio::sync::oneshot;
 
 use super::StoreError;
@@ -89,6 +90,43 @@ impl<R> Pending<R> {
     }
 }
 
+impl Pending<()> {
+    /// Says whether it is durable to all who ask.
+    pub(super) fn receipt(self) -> Receipt {
+        self.durable().map_err(Arc::new).boxed().shared()
+    }
+}
+
+/// Whether what a run stands on is durable: its acceptance, or the end of its last step. What the run has queued behind it and finds durable finds this
+/// answered.
+pub type Receipt = Shared<BoxFuture<'static, Result<(), Arc<StoreError>>>>;
+
+/// Says to runs that have begun with their acceptance whether it is durable.
+pub(super) type Begun = oneshot::Sender<Result<(), StoreError>>;
+
+/// They are written, and not durable yet: runs that this host leased with their acceptance begin. `taken`: what became of the intakes among them, in order.
+pub(super) fn begin(jobs: &[Job], taken: &[Arc<Taken>]) -> Option<Begun> {
+    let leased = |event: &NewEvent| event.runs.iter().any(|run| run.lease.is_some());
+    if !intakes(jobs).any(|events| events.iter().any(leased)) {
+        return None;
+    }
+    let (begun, answer) = oneshot::channel();
+    hand_over(jobs, taken, Some(&Pending(answer).receipt()));
+    Some(begun)
+}
+
+/// Without `behind` they are durable.
+pub(super) fn hand_over(jobs: &[Job], taken: &[Arc<Taken>], behind: Option<&Receipt>) {
+    intakes(jobs).zip(taken).for_each(|(events, taken)| taken.hand_over(events, behind));
+}
+
+fn intakes(jobs: &[Job]) -> impl Iterator<Item = &[NewEvent]> {
+    jobs.iter().filter_map(|job| match job {
+        Job::Accept { events, .. } => Some(events.as_slice()),
+        Job::Joint { .. } | Job::Write { .. } | Job::Checkpoint | Job::Close => None,
+    })
+}
+
 /// They are durable: who waits is answered, and all is told. `taken`: what became of the intakes among them, in order; `changed`: what the writes have changed.
 pub(super) fn answer(jobs: Vec<Job>, taken: Vec<Arc<Taken>>, changed: Vec<News>, feed: &Feed) {
     let mut news = Vec::new();
@@ -98,14 +136,7 @@ pub(super) fn answer(jobs: Vec<Job>, taken: Vec<Arc<Taken>>, changed: Vec<News>,
             Job::Accept { events, reply, .. } => {
                 let taken = taken.next().expect("something became of every intake");
                 taken.tell(&events, &mut news);
-                let outcomes = taken.outcomes(&events);
-                // Here rather than by who asked, who may have gone away.
-                for (event, accepted) in events.into_iter().zip(&outcomes) {
-                    if !accepted.duplicate {
-                        event.hand_over(&accepted.first);
-                    }
-                }
-                let _ = reply.send(Ok(outcomes));
+                let _ = reply.send(Ok(taken.outcomes(&events)));
             }
             Job::Joint { reply, .. } => {
                 let _ = reply.send(Ok(()));

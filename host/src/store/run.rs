@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use futures::future::{BoxFuture, FutureExt as _, Shared, TryFutureExt as _};
 use jiff::Timestamp;
 
 use super::accept::{self, NewEvent};
 use super::claim::ClaimedRun;
 use super::effect::{fenced, refusal};
-use super::job::Pending;
+use super::job::{Pending, Receipt};
 use super::joint::{self, Joint};
 use super::key_value::{self, KeySettlement};
 use super::order;
@@ -150,9 +149,6 @@ pub struct StepValue {
     pub clock_start: Option<Timestamp>,
 }
 
-/// Whether a settlement that was queued is durable, for all that hangs on it. What its run has queued behind it and finds durable finds this answered.
-pub type Receipt = Shared<BoxFuture<'static, Result<(), Arc<StoreError>>>>;
-
 /// A settlement on its way to the store.
 pub struct Settling {
     receipt: Receipt,
@@ -214,7 +210,7 @@ impl Store {
             return Err(settlement);
         }
         match self.queue_settlement(&settlement).await {
-            Ok(pending) => Ok(Settling { receipt: pending.durable().map_err(Arc::new).boxed().shared(), settlement }),
+            Ok(pending) => Ok(Settling { receipt: pending.receipt(), settlement }),
             Err(_) => Err(settlement),
         }
     }

@@ -16,7 +16,7 @@ use crate::audit::{Act, Action, AuditKey, By};
 
 use super::{
     AttemptEnd, Claim, ClaimedRun, EffectId, EffectRow, EffectState, FirstLease, Intent, KeyRow, KeySettlement, NewEvent, NewRun, NewWait,
-    Opening, RunSettlement, SeenValue, StepValue, Store, StoreError, Taker, key_size,
+    Opening, Receipt, RunSettlement, SeenValue, StepValue, Store, StoreError, Taker, key_size,
 };
 
 /// A store in a folder of its own.
@@ -426,11 +426,11 @@ async fn a_file_that_another_process_holds_refuses_writes_and_takes_them_afterwa
 
 /// Whom runs are handed to.
 #[derive(Debug, Default)]
-struct Hands(std::sync::Mutex<Vec<ClaimedRun>>);
+struct Hands(std::sync::Mutex<Vec<(ClaimedRun, Option<Receipt>)>>);
 
 impl Taker for Hands {
-    fn take(&self, run: ClaimedRun) {
-        self.0.lock().expect("nobody panics").push(run);
+    fn take(&self, run: ClaimedRun, behind: Option<Receipt>) {
+        self.0.lock().expect("nobody panics").push((run, behind));
     }
 }
 
@@ -442,7 +442,11 @@ impl Hands {
     }
 
     fn ids(&self) -> Vec<String> {
-        self.0.lock().expect("nobody panics").iter().map(|run| run.id.clone()).collect()
+        self.0.lock().expect("nobody panics").iter().map(|(run, _)| run.id.clone()).collect()
+    }
+
+    fn first(&self) -> (ClaimedRun, Option<Receipt>) {
+        self.0.lock().expect("nobody panics").remove(0)
     }
 }
 
@@ -455,7 +459,8 @@ async fn a_run_that_is_leased_with_its_acceptance_is_handed_over_once_and_claime
     assert_eq!(hands.ids(), ["r00001"], "a duplicate has no run");
     assert!(claim(&store, "other", start(), 8).await.is_empty(), "it is leased");
     // It is as good a lease as any.
-    let run = hands.0.lock().expect("nobody panics").remove(0);
+    let (run, behind) = hands.first();
+    behind.expect("it was handed over beside the flush").await.expect("its event is durable");
     let claimed = claim(&store, "other", start() + SignedDuration::from_secs(16), 8).await.remove(0);
     assert_eq!((claimed.id.as_str(), claimed.fence, run.fence), ("r00001", 2, 1));
     assert_eq!((claimed.event, claimed.created_at, claimed.deadline_at), (run.event.clone(), run.created_at, run.deadline_at));
@@ -476,7 +481,7 @@ async fn of_an_order_key_only_the_first_in_line_is_leased_with_its_acceptance() 
     store.accept(vec![hands.lease(event(4, Some("l"), start()))]).await.expect("the store works");
     assert_eq!(hands.ids(), ["r00001", "r00003"]);
     assert!(claim(&store, "other", start() + SignedDuration::from_secs(1), 8).await.is_empty(), "those behind are not due");
-    let first = hands.0.lock().expect("nobody panics").remove(0);
+    let (first, _) = hands.first();
     assert_eq!(first.order_key.as_deref(), Some("k"));
     store.settle(counted(&first, seen(&store).await, start(), "one")).await.expect("it is settled");
     let next = claim(&store, "other", start() + SignedDuration::from_secs(1), 8).await;

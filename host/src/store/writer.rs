@@ -284,15 +284,18 @@ impl Link {
         !flusher.has_failed() || self.connected().await.is_ok()
     }
 
-    /// These were committed: they are answered once that is durable.
+    /// These were committed: runs that were leased with their acceptance begin, and who asked is answered once that is durable.
     async fn committed(&mut self, jobs: Vec<Job>, (taken, news, began): Done) {
         match (&self.flusher, &self.log) {
             (Some(flusher), Some(log)) => {
+                let begun = job::begin(&jobs, &taken);
                 let place = flusher.place().await;
-                flusher.flush(Committed { jobs, taken, news, began }, log.clone(), place);
+                flusher.flush(Committed { jobs, taken, begun, news, began }, log.clone(), place);
             }
             _ => {
                 self.figures.commits.observe(began.elapsed().as_secs_f64());
+                // Here rather than by who asked, who may have gone away.
+                job::hand_over(&jobs, &taken, None);
                 job::answer(jobs, taken, news, &self.feed);
             }
         }

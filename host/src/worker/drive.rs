@@ -19,16 +19,19 @@ use crate::crash::Point;
 use crate::event::Event;
 use crate::run::{FailureKind, Outcome, RunState, StepFailure, StepStatus, Task, Verdict};
 use crate::runtime::{Cause, Revision, Runtime};
-use crate::store::{AttemptEnd, ClaimedRun, KeySettlement, NewEvent, NewWait, Recording, RunSettlement, Settling, StepValue, StoreError};
+use crate::store::{
+    AttemptEnd, ClaimedRun, KeySettlement, NewEvent, NewWait, Receipt, Recording, RunSettlement, Settling, StepValue, StoreError,
+};
 use crate::telemetry::{self, TraceContext};
 
 /// Pause between two tries to make a settlement durable.
 const SETTLE_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
-/// Drives a run as far as it goes now. Says whether it went on: no if all it found was that it has to wait.
-pub(super) async fn drive(runtime: &Arc<Runtime>, run: ClaimedRun) -> bool {
+/// Drives a run as far as it goes now. Says whether it went on: no if all it found was that it has to wait. `taken_in`: whether its acceptance is durable;
+/// `None`: it is.
+pub(super) async fn drive(runtime: &Arc<Runtime>, run: ClaimedRun, taken_in: Option<Receipt>) -> bool {
     let id = run.id.clone();
-    match Driver::begin(runtime, run).await {
+    match Driver::begin(runtime, run, taken_in).await {
         Ok(Some(mut driver)) => {
             // Lines that are logged on the way say of which trace.
             let context = telemetry::within(&driver.place);
@@ -66,6 +69,8 @@ pub(super) struct Driver {
     pub(super) paused_at: Option<u64>,
     /// A step of it ended otherwise than by having to wait.
     pub(super) went_on: bool,
+    /// Its acceptance is on its way to the store: as long as that is not durable, nothing of it leaves, and it makes nothing durable.
+    pub(super) taken_in: Option<Receipt>,
     /// The end of a step that is on its way to the store, and outcomes of its writes. What this run makes durable later comes after it.
     pub(super) settling: Option<(Settling, Vec<Recording>)>,
 }
@@ -112,6 +117,9 @@ impl Driver {
     }
 
     async fn go_on(&mut self) -> Result<(), StoreError> {
+        if !self.is_journalled() {
+            self.settled().await?;
+        }
         loop {
             if self.work().await? == Settled::Over {
                 return Ok(());
@@ -147,7 +155,7 @@ impl Driver {
                 // What other steps wait for may come meanwhile.
                 () = self.something_to_wake(), if !running.is_empty() => continue,
                 // Tried again at once, not when the next step has ended.
-                () = self.end_refused(), if !running.is_empty() => {
+                () = self.refused(), if !running.is_empty() => {
                     self.settled().await?;
                     continue;
                 }
@@ -180,7 +188,7 @@ impl Driver {
             step,
             number,
             inputs,
-            behind: self.settling.as_ref().map(|(settling, _)| settling.receipt()),
+            behind: self.settling.as_ref().map(|(settling, _)| settling.receipt()).or_else(|| self.taken_in.clone()),
         })
     }
 
@@ -402,7 +410,7 @@ impl Driver {
     async fn settle_in_turn(&mut self, settlement: RunSettlement) -> Result<(), StoreError> {
         self.settled().await?;
         let settlement = Arc::new(settlement);
-        if !self.route.steps.iter().all(|step| step.journal.kept) {
+        if !self.is_journalled() {
             return self.make_durable(settlement).await;
         }
         match self.runtime.store.settle_in_turn(settlement).await {
@@ -414,8 +422,18 @@ impl Driver {
         }
     }
 
-    /// Returns when the end of a step that is on its way to the store could not be made durable.
-    async fn end_refused(&self) {
+    /// All that its steps write is: before it leaves, what the run stands on is found to be durable.
+    fn is_journalled(&self) -> bool {
+        self.route.steps.iter().all(|step| step.journal.kept)
+    }
+
+    /// Returns when what is on its way to the store could not be made durable: that the run was taken in, or the end of a step.
+    async fn refused(&self) {
+        if let Some(taken_in) = &self.taken_in
+            && taken_in.clone().await.is_err()
+        {
+            return;
+        }
         if let Some((settling, _)) = &self.settling
             && settling.receipt().await.is_err()
         {
@@ -424,8 +442,14 @@ impl Driver {
         std::future::pending().await
     }
 
-    /// Returns when the step that ended last is durable.
+    /// Returns when the run, and the step of it that ended last, are durable.
     async fn settled(&mut self) -> Result<(), StoreError> {
+        if let Some(taken_in) = self.taken_in.take() {
+            // Its sender was told to try again. If it is in the store all the same, its lease ends, and the run is claimed.
+            taken_in
+                .await
+                .map_err(|error| StoreError::Unavailable(format!("its event was not made durable: {}", telemetry::chain(&*error))))?;
+        }
         let Some((settling, recordings)) = self.settling.take() else { return Ok(()) };
         let settled = match settling.durable().await {
             Err((error, settlement)) if error.is_passing() && !self.runtime.abandon.is_cancelled() => {

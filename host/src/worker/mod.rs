@@ -130,7 +130,7 @@ pub async fn drive_one(runtime: &Arc<Runtime>, route: &str) -> Result<bool, Stor
     let claimed = runtime.store.claim(&runtime.identity.name, now, later(now, runtime.server.lease), wanted, Vec::new()).await?;
     let found = !claimed.is_empty();
     for run in claimed {
-        drive::drive(runtime, run).await;
+        drive::drive(runtime, run, None).await;
     }
     Ok(found)
 }
@@ -187,7 +187,7 @@ async fn claim(runtime: &Arc<Runtime>, work: &mut Work) -> Claimed {
                     *left = left.saturating_sub(1);
                 }
                 let place = runtime.desk.place(&run.route);
-                begin(runtime, work, Handed { run, place });
+                begin(runtime, work, Handed { run, place, behind: None });
             }
             left.iter().filter(|(_, left)| **left > 0).for_each(|(route, _)| runtime.desk.drained(route));
             match (left.values().any(|left| *left == 0), left_out) {
@@ -224,7 +224,7 @@ fn take(runtime: &Arc<Runtime>, work: &mut Work, handed: Handed) {
     begin(runtime, work, handed);
 }
 
-fn begin(runtime: &Arc<Runtime>, work: &mut Work, Handed { run, mut place }: Handed) {
+fn begin(runtime: &Arc<Runtime>, work: &mut Work, Handed { run, mut place, behind }: Handed) {
     work.leases.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(run.id.clone(), run.fence);
     // Dropped also when driving breaks an invariant: then the lease is not renewed, and ends.
     let lease = Lease { leases: work.leases.clone(), run: run.id.clone(), fence: run.fence };
@@ -232,7 +232,7 @@ fn begin(runtime: &Arc<Runtime>, work: &mut Work, Handed { run, mut place }: Han
     let runtime = runtime.clone();
     work.runs.spawn(async move {
         let route = run.route.clone();
-        let went_on = drive::drive(&runtime, run).await;
+        let went_on = drive::drive(&runtime, run, behind).await;
         place.learn(went_on);
         drop(lease);
         if !went_on {

@@ -13,14 +13,14 @@ use crate::config::Route;
 use crate::crash::Point;
 use crate::run::{Course, Death, FailureKind, RunState, StepFailure, StepStatus, Task};
 use crate::runtime::Runtime;
-use crate::store::{AttemptEnd, AttemptRow, ClaimedRun, StoreError, Woken};
+use crate::store::{AttemptEnd, AttemptRow, ClaimedRun, Receipt, StoreError, Woken};
 use crate::telemetry;
 
 /// Pause before a configuration that could not be loaded is tried again.
 const REVISION_PAUSE: std::time::Duration = std::time::Duration::from_secs(15);
 
 impl Driver {
-    pub(super) async fn begin(runtime: &Arc<Runtime>, run: ClaimedRun) -> Result<Option<Driver>, StoreError> {
+    pub(super) async fn begin(runtime: &Arc<Runtime>, run: ClaimedRun, taken_in: Option<Receipt>) -> Result<Option<Driver>, StoreError> {
         let revision = match runtime.revision(run.revision).await {
             Ok(revision) => revision,
             Err(error) => {
@@ -64,6 +64,7 @@ impl Driver {
             run: Arc::new(run),
             paused_at: None,
             went_on: false,
+            taken_in,
             settling: None,
         };
         driver.load_steps().await?;

@@ -44,7 +44,7 @@ pub(super) struct StepCall {
     pub(super) round: u32,
     pub(super) number: u32,
     pub(super) inputs: StepInputs,
-    /// The end of the step before, where it is on its way to the store.
+    /// The run's acceptance, or the end of the step before, where it is on its way to the store.
     pub(super) behind: Option<Receipt>,
     /// Where in a trace it stands.
     pub(super) places: Places,

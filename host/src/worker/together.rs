@@ -110,7 +110,7 @@ impl StepCall {
             && let Err(error) = behind.clone().await
         {
             // A batch begins for all its members at once, and knows nothing of what they come from.
-            let why = format!("the end of the step before is not durable: {}", telemetry::chain(&*error));
+            let why = format!("what it follows from is not durable: {}", telemetry::chain(&*error));
             return Turn::Ended(Box::new(StepEnd::failed(FailureKind::Busy, why)));
         }
         let part = self.part(way, input, limits.time);

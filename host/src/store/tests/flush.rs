@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt as _;
+
+use super::{Hands, House, event, house, start};
 use crate::crash::Crash;
 use crate::store::StoreError;
 use crate::store::file::FileOptions;
@@ -90,6 +93,39 @@ async fn who_waits_is_answered_after_the_flush_and_the_next_transaction_is_writt
     assert_eq!(numbers(folder.path()).await, [1, 2, 3, 4]);
     assert!(flushes.load(Ordering::Relaxed) <= 3, "the last two shared a transaction");
     writer.close().await;
+}
+
+#[tokio::test]
+async fn a_run_that_is_leased_with_its_acceptance_is_handed_over_beside_the_flush_and_learns_what_became_of_that() {
+    let House { store, _folder: folder } = house().await;
+    store.close().await;
+    let hands = Arc::new(Hands::default());
+    for (number, fails) in [(1, false), (2, true)] {
+        let door = Arc::new((Mutex::new(false), Condvar::new()));
+        let closed = door.clone();
+        let flush = Flush::by(move |log: &File| {
+            let is_open = closed.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let _open = closed.1.wait_while(is_open, |open| !*open).unwrap_or_else(PoisonError::into_inner);
+            if fails { Err(io::Error::other("the disk is gone")) } else { log.sync_data() }
+        });
+        let target = Target::Flushed(options(folder.path()), flush);
+        let writer = Writer::start(target, None, Crash::default(), Arc::default()).await.expect("it starts");
+        let (asking, leased) = (writer.clone(), hands.lease(event(number, None, start())));
+        let answer = tokio::spawn(async move { asking.accept(vec![leased]).await });
+        let handed = async {
+            while hands.ids().is_empty() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), handed).await.expect("it is handed over");
+        let behind = hands.first().1.expect("it is not durable yet");
+        assert!(behind.clone().now_or_never().is_none() && !answer.is_finished(), "it is still on its way");
+        *door.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        door.1.notify_all();
+        assert_eq!(answer.await.expect("it does not panic").is_err(), fails);
+        assert_eq!(behind.await.is_err(), fails);
+        writer.close().await;
+    }
 }
 
 #[tokio::test]
