@@ -101,13 +101,20 @@ async fn a_run_whose_writes_are_not_journalled_begins_when_its_event_is_durable(
 
 #[tokio::test]
 async fn an_event_whose_flush_failed_is_refused_and_nothing_leaves_before_its_run_is_claimed_anew() -> anyhow::Result<()> {
-    let Some(scene) = scene("", "3s").await? else { return Ok(()) };
+    // A write that was left in doubt would wait for a person.
+    let Some(scene) = scene("on-doubt = \"hold\"", "3s").await? else { return Ok(()) };
     let disk = Disk(scene.folder.path());
     for id in 1..=20 {
-        let event = look_and_write(&scene, &format!("{id}"));
+        let event = script(&format!("{id}"), json!([{ "do": "write", "name": "w", "url": scene.url("/w") }]));
         let before = scene.requests("/w").len();
-        disk.does("fails")?;
-        let answer = scene.client().send_raw(&event, "").await?;
+        disk.does("holds")?;
+        let meanwhile = async {
+            // By then the run wants to write.
+            tokio::time::sleep(WHILE).await;
+            disk.does("fails")?;
+            disk.does_not("holds")
+        };
+        let (answer, ()) = tokio::try_join!(scene.client().send_raw(&event, ""), meanwhile)?;
         if answer.status == 202 {
             // Another write of the host's was flushed first, and failed.
             scene.client().until(&until_accepted(scene.client(), &event).await?, "succeeded").await?;

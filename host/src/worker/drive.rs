@@ -155,7 +155,7 @@ impl Driver {
                 // What other steps wait for may come meanwhile.
                 () = self.something_to_wake(), if !running.is_empty() => continue,
                 // Tried again at once, not when the next step has ended.
-                () = self.refused(), if !running.is_empty() => {
+                () = self.end_refused(), if !running.is_empty() => {
                     self.settled().await?;
                     continue;
                 }
@@ -427,13 +427,8 @@ impl Driver {
         self.route.steps.iter().all(|step| step.journal.kept)
     }
 
-    /// Returns when what is on its way to the store could not be made durable: that the run was taken in, or the end of a step.
-    async fn refused(&self) {
-        if let Some(taken_in) = &self.taken_in
-            && taken_in.clone().await.is_err()
-        {
-            return;
-        }
+    /// Returns when the end of a step that is on its way to the store could not be made durable.
+    async fn end_refused(&self) {
         if let Some((settling, _)) = &self.settling
             && settling.receipt().await.is_err()
         {
@@ -445,7 +440,8 @@ impl Driver {
     /// Returns when the run, and the step of it that ended last, are durable.
     async fn settled(&mut self) -> Result<(), StoreError> {
         if let Some(taken_in) = self.taken_in.take() {
-            // Its sender was told to try again. If it is in the store all the same, its lease ends, and the run is claimed.
+            // Its sender was told to try again. If it is in the store all the same, its lease ends, and the run is claimed. Steps that had begun have ended by
+            // themselves: broken off, they could leave an intent that looks as if its write had left.
             taken_in
                 .await
                 .map_err(|error| StoreError::Unavailable(format!("its event was not made durable: {}", telemetry::chain(&*error))))?;
