@@ -39,7 +39,8 @@ async fn scene(option: &str, lease: &str) -> anyhow::Result<Option<Scene>> {
     let folder = HostFolder::on(TestStore::Sqlite, &configuration)?;
     let disk = folder.path().join("disk.so");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("it/flushes/disk.c");
-    let made = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&disk).arg(&source).output().context("the C compiler")?;
+    let made = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&disk).arg(&source).output();
+    let made = made.context("the C compiler `cc`, which Rust links with as well (Debian: `apt-get install gcc`)")?;
     ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let place = folder.path().to_str().context("a path in UTF-8")?.to_owned();
     let folder = folder.env("DISK", &place).env("LD_PRELOAD", disk.to_str().context("a path in UTF-8")?);
